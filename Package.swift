@@ -1,0 +1,52 @@
+// swift-tools-version: 6.2
+// The map of the house: one engine (Sidetone), one machine (SidetoneLinux), and the straight chain
+// SidetoneMain -> SidetoneSettings, SidetoneLinux -> Sidetone. Nothing points backwards.
+import PackageDescription
+
+let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
+// The engine is compiled as one piece in debug too: the compiler's allocation check does not look
+// into other files otherwise.
+let engine: [SwiftSetting] =
+  strict + [.unsafeFlags(["-whole-module-optimization", "-num-threads", "2"], .when(configuration: .debug))]
+let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "sidetone",
+  products: [
+    .executable(name: "sidetone", targets: ["SidetoneMain"]),
+    .executable(name: "sidetone-lab", targets: ["SidetoneLab"]),
+  ],
+  targets: [
+    // C: vector kernels, and what Swift cannot import by itself.
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
+    .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
+    .target(name: "CToml", cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
+    .systemLibrary(name: "CDigest", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+
+    // The engine: bytes and time in, outputs out. No system call.
+    .target(name: "Sidetone", dependencies: ["CKernels", "CDigest"], swiftSettings: engine),
+    // The machine: epoll, sockets, TLS, DNS, signals. Knows nothing about calls.
+    .target(
+      name: "SidetoneLinux", dependencies: ["Sidetone", "CLinux", "COpenSSL", "CAres"],
+      swiftSettings: strict),
+    // Flag, environment, .env and TOML file, read into the engine's plain Config.
+    .target(name: "SidetoneSettings", dependencies: ["Sidetone", "CToml"], swiftSettings: plain),
+    .executableTarget(
+      name: "SidetoneMain", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
+      swiftSettings: plain),
+
+    // The lab: callers, twins of the upstreams, load. Built from the engine's own Wire and Audio.
+    .executableTarget(
+      name: "SidetoneLab", dependencies: ["Sidetone", "SidetoneLinux", "CLinux"], path: "tools/lab",
+      swiftSettings: plain),
+
+    .testTarget(name: "SidetoneTests", dependencies: ["Sidetone"], swiftSettings: plain),
+    .testTarget(
+      name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
+      swiftSettings: plain),
+    .testTarget(name: "Simulation", dependencies: ["Sidetone"], swiftSettings: plain),
+  ],
+  cxxLanguageStandard: .cxx17
+)

@@ -1,0 +1,20 @@
+#include "ckernels.h"
+
+#include <string.h>
+
+void ck_move(void *to, const void *from, ptrdiff_t count) {
+  memmove(to, from, (size_t)count);
+}
+
+void ck_fill(void *to, uint8_t byte, ptrdiff_t count) {
+  memset(to, byte, (size_t)count);
+}
+
+bool ck_equal(const void *a, const void *b, ptrdiff_t count) {
+  return memcmp(a, b, (size_t)count) == 0;
+}
+
+ptrdiff_t ck_find(const void *from, uint8_t byte, ptrdiff_t count) {
+  const void *found = memchr(from, byte, (size_t)count);
+  return found ? (const char *)found - (const char *)from : -1;
+}

@@ -1,0 +1,86 @@
+// Every bound of the relay, the relations between them, and the memory that follows from them. A pool's
+// size is a sum with one holder per line, so reading it shows what the relay needs in order to keep
+// moving.
+
+package struct Limits: Sendable {
+  /// Calls at once.
+  package var callsMax = 1000
+  /// Connections that are no call: health checks, webhooks, handshakes, refusals.
+  package var otherLinksMax = 128
+  /// TLS handshakes that one turn of the loop may advance.
+  package var handshakesPerTurnMax = 4
+  /// Connections from one address that are still in their handshake.
+  package var handshakesPerAddressMax = 64
+
+  /// Largest message from a carrier, and from an upstream.
+  package var carrierMessageBytesMax = 64 * 1024
+  package var upstreamMessageBytesMax = 1024 * 1024
+  /// A request's head, and a webhook's body.
+  package var headBytesMax = 8 * 1024
+  package var bodyBytesMax = 16 * 1024
+
+  /// Caller audio kept while the upstream is away, and the share of it that the plan provides for each
+  /// call at 8 kHz µ-law.
+  package var uplinkMillisecondsMax = 10_000
+  package var uplinkMillisecondsPlanned = 5_000
+  /// What a socket that does not take its bytes may leave with us.
+  package var outboxBytesMax = 256 * 1024
+
+  /// Messages too large for a block that are being put together at once: up to 64 KiB, up to 1 MiB.
+  package var mediumBuffersMax = 64
+  package var largeBuffersMax = 4
+
+  /// Messages without sense from one carrier before it is closed with 1008.
+  package var badMessagesMax = 20
+
+  package var handshakeSeconds = 10
+  package var recogniseSeconds = 5
+  package var finishSeconds = 5
+  package var pingSeconds = 20
+  package var pongSeconds = 20
+  package var callSecondsMax = 4 * 60 * 60
+  package var drainSeconds = 10 * 60
+  package var redialsMax = 6
+
+  /// New calls a second from one key, and from one address where nothing stronger identified the caller.
+  package var callsPerSecondPerKey = 50
+  package var callsPerSecondPerAddress = 50
+
+  package init() {}
+
+  package var linksMax: Int {
+    callsMax  // the carrier's side of each call
+      + callsMax  // the upstream's side
+      + otherLinksMax  // operators, webhooks, handshakes that become no call
+  }
+
+  /// Blocks of the shared pool, by holder.
+  package var blocks: Int {
+    let block = BlockPool.blockBytes
+    func blocks(_ bytes: Int) -> Int { (bytes + block - 1) / block }
+    return callsMax * blocks(uplinkMillisecondsPlanned * 8)  // audio kept for replay
+      + callsMax * 1  // the block that the kept audio has begun
+      + callsMax * 4  // answers on their way to the caller
+      + callsMax * 2  // frames on their way to the upstream
+      + linksMax * 1  // the unfinished message of each link
+      + otherLinksMax * 4  // answers to operators and webhooks
+      + 2 * blocks(outboxBytesMax)  // two peers that have stopped reading
+  }
+}
+
+/// One line of the memory plan.
+package struct PlanLine: Sendable {
+  package let holder: String
+  package let bytes: Int
+}
+
+extension Limits {
+  /// What the engine takes at start, one holder per line; `sidetone check` prints it.
+  package var plan: [PlanLine] {
+    [
+      PlanLine(holder: "blocks: audio kept, answers waiting", bytes: blocks * BlockPool.blockBytes),
+      PlanLine(holder: "medium message buffers", bytes: mediumBuffersMax * carrierMessageBytesMax),
+      PlanLine(holder: "large message buffers", bytes: largeBuffersMax * upstreamMessageBytesMax),
+    ]
+  }
+}

@@ -1,0 +1,166 @@
+// Every frame.
+//
+// A bounded window over memory that somebody else owns: a read buffer, a block, a message in it. This
+// is the one way in which the engine touches bytes. Every access is checked against `count`, also in
+// release, so a mistake traps and never reads a neighbour. A window is valid while its owner says so:
+// for the length of one call, unless stated otherwise.
+//
+// Why not a RawSpan: the allocation check of the compiler refuses a struct that holds one, and the
+// engine's windows live in structs. The price is that lifetimes are a convention; the gain is that no
+// pointer is seen above this folder.
+
+import CKernels
+
+@safe package struct Bytes: @unchecked Sendable {
+  /// Only for `Memory/`, the C kernels, and the machine's system calls.
+  package let base: UnsafeMutableRawPointer
+  package let count: Int
+
+  package init(base: UnsafeMutableRawPointer, count: Int) {
+    precondition(count >= 0)
+    unsafe self.base = base
+    self.count = count
+  }
+
+  package static var empty: Bytes {
+    unsafe Bytes(base: UnsafeMutableRawPointer(bitPattern: 64)!, count: 0)
+  }
+
+  package var isEmpty: Bool { count == 0 }
+
+  package subscript(index: Int) -> UInt8 {
+    @inline(__always) get {
+      precondition(index >= 0 && index < count)
+      return unsafe base.load(fromByteOffset: index, as: UInt8.self)
+    }
+    @inline(__always) nonmutating set {
+      precondition(index >= 0 && index < count)
+      unsafe base.storeBytes(of: newValue, toByteOffset: index, as: UInt8.self)
+    }
+  }
+
+  package subscript(range: Range<Int>) -> Bytes {
+    @inline(__always) get {
+      precondition(range.lowerBound >= 0 && range.upperBound <= count)
+      return unsafe Bytes(base: base + range.lowerBound, count: range.count)
+    }
+  }
+
+  @inline(__always) package func prefix(_ length: Int) -> Bytes { self[0..<length] }
+  @inline(__always) package func dropping(_ length: Int) -> Bytes { self[length..<count] }
+
+  /// An unaligned little-endian load or store of a whole word.
+  @inline(__always) package func load<T: FixedWidthInteger & BitwiseCopyable>(
+    _ type: T.Type, at offset: Int
+  ) -> T {
+    precondition(offset >= 0 && offset &+ MemoryLayout<T>.size <= count)
+    return unsafe T(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: T.self))
+  }
+
+  @inline(__always) package func store<T: FixedWidthInteger & BitwiseCopyable>(
+    _ value: T, at offset: Int
+  ) {
+    precondition(offset >= 0 && offset &+ MemoryLayout<T>.size <= count)
+    unsafe base.storeBytes(of: value.littleEndian, toByteOffset: offset, as: T.self)
+  }
+
+  /// Copies all of `source` to `offset`; the two may overlap.
+  @_noAllocation package func copy(_ source: Bytes, at offset: Int = 0) {
+    precondition(offset >= 0 && offset &+ source.count <= count)
+    unsafe ck_move(base + offset, source.base, source.count)
+  }
+
+  @_noAllocation package func fill(_ byte: UInt8) {
+    unsafe ck_fill(base, byte, count)
+  }
+
+  @_noAllocation package func equals(_ other: Bytes) -> Bool {
+    unsafe count == other.count && ck_equal(base, other.base, count)
+  }
+
+  /// Byte-for-byte equality with a literal.
+  @_noAllocation package func equals(_ text: StaticString) -> Bool {
+    unsafe count == text.utf8CodeUnitCount && ck_equal(base, text.utf8Start, count)
+  }
+
+  /// Equality with an ASCII literal in lower case, whatever the case of these bytes.
+  @_noAllocation package func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
+    guard count == lowercase.utf8CodeUnitCount else { return false }
+    for index in 0..<count {
+      let byte = self[index]
+      let folded = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte
+      if unsafe folded != lowercase.utf8Start[index] { return false }
+    }
+    return true
+  }
+
+  @_noAllocation package func starts(with text: StaticString) -> Bool {
+    count >= text.utf8CodeUnitCount && prefix(text.utf8CodeUnitCount).equals(text)
+  }
+
+  /// The first place of `byte` at or after `start`, or nil.
+  @_noAllocation package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
+    precondition(start >= 0 && start <= count)
+    let found = unsafe ck_find(base + start, byte, count &- start)
+    return found < 0 ? nil : start &+ found
+  }
+
+  /// The decimal number these bytes write, or nil: digits only, at most 18 of them.
+  package var decimal: Int? {
+    guard count > 0, count <= 18 else { return nil }
+    var value = 0
+    for index in 0..<count {
+      let digit = self[index] &- 0x30
+      guard digit <= 9 else { return nil }
+      value = value &* 10 &+ Int(digit)
+    }
+    return value
+  }
+}
+
+extension Bytes {
+  /// For logs, set-up and tests; allocates. Bytes that are no UTF-8 are replaced.
+  package var string: String {
+    unsafe String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)
+  }
+  package var array: [UInt8] {
+    unsafe Array(UnsafeRawBufferPointer(start: base, count: count))
+  }
+}
+
+extension [UInt8] {
+  /// A window over this array's storage for the length of `body`; the array must not be changed.
+  package func withBytes<R>(_ body: (Bytes) throws -> R) rethrows -> R {
+    try unsafe withUnsafeBytes { raw in
+      guard let start = raw.baseAddress else { return try body(.empty) }
+      return try unsafe body(
+        Bytes(base: UnsafeMutableRawPointer(mutating: start), count: raw.count))
+    }
+  }
+}
+
+/// Memory taken once at start and kept until the owner goes: the backing of every pool and buffer.
+@safe package final class Arena: @unchecked Sendable {
+  package let bytes: Bytes
+
+  package init(count: Int) {
+    let base = UnsafeMutableRawPointer.allocate(byteCount: max(count, 64), alignment: 64)
+    unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 64))
+    unsafe self.bytes = Bytes(base: base, count: count)
+  }
+
+  deinit { unsafe bytes.base.deallocate() }
+}
+
+/// Constant text made at start, kept for the life of the process or the relay: an envelope's part, a
+/// handshake line, a configured key's digest.
+package struct Text: Sendable {
+  private let arena: Arena
+  package var bytes: Bytes { arena.bytes }
+
+  package init(_ content: [UInt8]) {
+    arena = Arena(count: content.count)
+    content.withBytes { arena.bytes.copy($0) }
+  }
+  package init(_ content: String) { self.init(Array(content.utf8)) }
+}

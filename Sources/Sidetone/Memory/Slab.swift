@@ -1,0 +1,95 @@
+// Every frame.
+//
+// Fixed slots for things with an identity, made once. A slot is named by index and generation, so a
+// name that outlived its owner is recognised and never reaches the next one. Never grows: `take`
+// answers nil when full, and full is the caller's case to handle.
+
+/// The name of a slot: the index in the low half, the generation in the high half.
+package struct SlotID: Hashable, Sendable {
+  package let rawValue: UInt64
+
+  package init(rawValue: UInt64) { self.rawValue = rawValue }
+  package init(index: Int, generation: UInt32) {
+    rawValue = UInt64(generation) << 32 | UInt64(UInt32(index))
+  }
+  package var index: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
+  package var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) }
+
+  package static let none = SlotID(rawValue: .max)
+}
+
+/// A plain value over memory taken at start, so that reaching a slot retains nothing; its owner calls
+/// `deallocate` at the very end. Elements must be trivial: no references inside.
+@safe package struct Slab<Element: BitwiseCopyable>: @unchecked Sendable {
+  private let slots: UnsafeMutablePointer<Element>
+  private let generations: UnsafeMutablePointer<UInt32>
+  private let free: UnsafeMutablePointer<Int32>
+  private let freeCount: UnsafeMutablePointer<Int>
+  package let capacity: Int
+
+  package init(capacity: Int, repeating blank: Element) {
+    self.capacity = capacity
+    unsafe slots = .allocate(capacity: capacity)
+    unsafe slots.initialize(repeating: blank, count: capacity)
+    unsafe generations = .allocate(capacity: capacity)
+    unsafe generations.initialize(repeating: 0, count: capacity)
+    unsafe free = .allocate(capacity: capacity)
+    // The lowest index goes out first, which keeps the busy slots close together.
+    for place in 0..<capacity { unsafe free[place] = Int32(capacity - 1 - place) }
+    unsafe freeCount = .allocate(capacity: 1)
+    unsafe freeCount.initialize(to: capacity)
+  }
+
+  package func deallocate() {
+    unsafe slots.deallocate()
+    unsafe generations.deallocate()
+    unsafe free.deallocate()
+    unsafe freeCount.deallocate()
+  }
+
+  package var inUse: Int { unsafe capacity &- freeCount.pointee }
+  package var isFull: Bool { unsafe freeCount.pointee == 0 }
+
+  /// Takes a free slot, or nil where there is none. An odd generation means "in use".
+  package func take() -> SlotID? {
+    guard !isFull else { return nil }
+    unsafe freeCount.pointee &-= 1
+    let index = unsafe Int(free[freeCount.pointee])
+    unsafe generations[index] &+= 1
+    return unsafe SlotID(index: index, generation: generations[index])
+  }
+
+  /// Gives the slot back. The element in it is left for the next owner to overwrite.
+  package func release(_ id: SlotID) {
+    precondition(holds(id), "a slot is released once, by its owner")
+    unsafe generations[id.index] &+= 1
+    unsafe free[freeCount.pointee] = Int32(id.index)
+    unsafe freeCount.pointee &+= 1
+  }
+
+  /// Whether this name still stands for a live slot.
+  @inline(__always) package func holds(_ id: SlotID) -> Bool {
+    guard id.index < capacity, id.generation & 1 == 1 else { return false }
+    return unsafe generations[id.index] == id.generation
+  }
+
+  package func isInUse(_ index: Int) -> Bool {
+    precondition(index >= 0 && index < capacity)
+    return unsafe generations[index] & 1 == 1
+  }
+  package func id(at index: Int) -> SlotID {
+    precondition(index >= 0 && index < capacity)
+    return unsafe SlotID(index: index, generation: generations[index])
+  }
+
+  @inline(__always) package subscript(index: Int) -> Element {
+    unsafeAddress {
+      precondition(index >= 0 && index < capacity)
+      return unsafe UnsafePointer(slots + index)
+    }
+    nonmutating unsafeMutableAddress {
+      precondition(index >= 0 && index < capacity)
+      return unsafe slots + index
+    }
+  }
+}
