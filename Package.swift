@@ -42,6 +42,9 @@ let package = Package(
       name: "SidetoneLab", dependencies: ["Sidetone", "SidetoneLinux", "CLinux"], path: "tools/lab",
       swiftSettings: plain),
 
+    // Keeps the house in order: style, layers, vendors, symbols.
+    .executableTarget(name: "SidetoneTidy", path: "tools/tidy", swiftSettings: plain),
+
     .testTarget(name: "SidetoneTests", dependencies: ["Sidetone"], swiftSettings: plain),
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],

@@ -1,0 +1,93 @@
+// What the engine may not do, read from its sources: import the system, use unsafe code outside its
+// one folder, or have a function on the path of every frame that the compiler does not check for
+// allocations.
+
+enum Engine {
+  private static let imports: Set<Substring> = ["CKernels", "CDigest"]
+
+  /// Files outside `Memory/` that call C: each unsafe expression there must be such a call.
+  private static let callers: Set = [
+    "Sources/Sidetone/Wire/Base64.swift", "Sources/Sidetone/Wire/Digest.swift",
+    "Sources/Sidetone/Wire/WebSocket.swift", "Sources/Sidetone/Audio/G711.swift",
+  ]
+  private static let calls = ["ck_", "EVP_", "SHA1", "SHA256", "HMAC", "CRYPTO_"]
+
+  private static let everyFrame = " Every frame."
+  private static let proofs = ["@_noAllocation", "@_noLocks"]
+
+  static func check(_ file: SourceFile) -> [Finding] {
+    guard file.isSwift else { return [] }
+    var findings: [Finding] = []
+    for (index, line) in file.code.enumerated() {
+      func found(_ what: String) {
+        findings.append(Finding(path: file.path, number: index + 1, what: what))
+      }
+      if file.isEngine, let module = imported(on: line), !imports.contains(module) {
+        found("the engine imports \(module)")
+      }
+      if Words.contains(line, "unsafe"), !mayBeUnsafe(file, line) {
+        found("unsafe code outside Memory/, and not a call of C in a file listed for it")
+      }
+    }
+    if file.header.first == everyFrame { findings += unproven(in: file) }
+    return findings
+  }
+
+  private static func imported(on line: String) -> Substring? {
+    let words = Words.all(in: line)
+    guard let index = words.firstIndex(of: "import"), index + 1 < words.count else { return nil }
+    return words[..<index].allSatisfy { $0 != "func" } ? words[index + 1] : nil
+  }
+
+  private static func mayBeUnsafe(_ file: SourceFile, _ line: String) -> Bool {
+    if file.path.hasPrefix("Sources/Sidetone/Memory/") { return true }
+    if file.path.hasPrefix("Sources/SidetoneLinux/") { return true }
+    if !file.path.hasPrefix("Sources/") { return true }
+    return callers.contains(file.path) && calls.contains { line.contains($0) }
+  }
+
+  /// Functions of a file on every frame's path without the compiler's proof. Private ones are
+  /// proven through those that call them; generic ones, and members of generic types, cannot carry
+  /// the mark; what is given back at the end of the process is on nobody's path.
+  private static func unproven(in file: SourceFile) -> [Finding] {
+    var findings: [Finding] = []
+    var generic: Set<Substring> = []
+    var isExempt = false
+    for (index, line) in file.code.enumerated() {
+      if let type = typeName(on: line) {
+        if line.contains("\(type)<") { generic.insert(type) }
+        isExempt = generic.contains(type) || line.contains("private ")
+      }
+      guard let name = Functions.name(on: line), !["init", "deallocate"].contains(name) else {
+        continue
+      }
+      if isExempt || line.contains("private ") || line.contains("\(name)<") { continue }
+      if !attributes(of: index, in: file.code).contains(where: isProof) {
+        let what = "`\(name)` is on every frame's path without @_noAllocation"
+        findings.append(Finding(path: file.path, number: index + 1, what: what))
+      }
+    }
+    return findings
+  }
+
+  /// The type that a line at file level declares or extends.
+  private static func typeName(on line: String) -> Substring? {
+    guard line.first != " " else { return nil }
+    let words = Words.all(in: line)
+    let kinds: Set<Substring> = ["struct", "enum", "class", "protocol", "extension"]
+    guard let kind = words.firstIndex(where: kinds.contains), kind + 1 < words.count else {
+      return nil
+    }
+    return words[kind + 1]
+  }
+
+  /// The line of a declaration, and the lines of attributes directly above it.
+  private static func attributes(of index: Int, in code: [String]) -> [String] {
+    let above = code[..<index].reversed().prefix { $0.drop { $0 == " " }.hasPrefix("@") }
+    return [code[index]] + above
+  }
+
+  private static func isProof(_ line: String) -> Bool {
+    proofs.contains { line.contains($0) }
+  }
+}
