@@ -1,0 +1,72 @@
+// Why a call ended: one word for logs and records, the code with which the caller's socket is closed, and
+// the sentence that goes with it.
+
+package enum Cause: UInt8, Sendable {
+  case none
+  case stopped, closed, left, silent, tooLong, draining, shutDown
+  case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow
+  case noMemory, upstreamRefused, upstreamLost, upstreamBusy, upstreamKey
+
+  /// RFC 6455 §7.4.1.
+  package var closeCode: UInt16 {
+    switch self {
+    case .none, .stopped, .closed, .left: return 1000
+    case .draining, .shutDown, .tooLong: return 1001
+    case .malformedFrames: return 1002
+    case .unsupported: return 1003
+    case .notUTF8: return 1007
+    case .unrecognised, .badMessages, .silent, .tooSlow: return 1008
+    case .tooLarge: return 1009
+    case .upstreamRefused, .upstreamLost, .upstreamKey: return 1011
+    case .noMemory, .upstreamBusy: return 1013
+    }
+  }
+
+  /// What happened and, where there is one, the remedy. At most 123 bytes, as a close frame allows.
+  package var sentence: StaticString {
+    switch self {
+    case .none, .stopped, .closed, .left: return ""
+    case .silent: return "nothing was heard from you, not even an answer to a ping"
+    case .tooLong: return "the longest call that limits.call_seconds_max allows is over"
+    case .draining: return "the relay is draining and the drain deadline has passed"
+    case .shutDown: return "the relay is shutting down"
+    case .unrecognised: return "expected the start message of a known carrier, or binary audio on a raw route"
+    case .unsupported: return "the stream's format is not one that this route can take"
+    case .badMessages: return "too many messages without sense"
+    case .malformedFrames: return "the frames break the WebSocket protocol"
+    case .notUTF8: return "a text message was not UTF-8"
+    case .tooLarge: return "a message was larger than this route takes"
+    case .tooSlow: return "you did not read what was sent to you"
+    case .noMemory: return "the relay has no buffer left for this message; try again"
+    case .upstreamRefused: return "the upstream refused the session"
+    case .upstreamLost: return "the upstream was lost and did not come back"
+    case .upstreamBusy: return "the upstream has no session left; try again later"
+    case .upstreamKey: return "the upstream refused the relay's key"
+    }
+  }
+
+  package var word: StaticString {
+    switch self {
+    case .none: return "none"
+    case .stopped: return "stopped"
+    case .closed: return "closed"
+    case .left: return "left"
+    case .silent: return "silent"
+    case .tooLong: return "too_long"
+    case .draining: return "draining"
+    case .shutDown: return "shut_down"
+    case .unrecognised: return "unrecognised"
+    case .unsupported: return "unsupported"
+    case .badMessages: return "bad_messages"
+    case .malformedFrames: return "malformed_frames"
+    case .notUTF8: return "not_utf8"
+    case .tooLarge: return "too_large"
+    case .tooSlow: return "too_slow"
+    case .noMemory: return "no_memory"
+    case .upstreamRefused: return "upstream_refused"
+    case .upstreamLost: return "upstream_lost"
+    case .upstreamBusy: return "upstream_busy"
+    case .upstreamKey: return "upstream_key"
+    }
+  }
+}

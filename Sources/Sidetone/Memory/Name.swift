@@ -1,0 +1,35 @@
+// Short text with an identity (a call's id, a carrier's stream id), kept inline so that it lives in a
+// slot without a heap.
+
+package struct Name: BitwiseCopyable, Sendable {
+  package static let bytesMax = 96
+
+  private var storage = InlineArray<96, UInt8>(repeating: 0)
+  private var length: UInt8 = 0
+
+  package init() {}
+
+  /// Takes a copy of `text`, or nil where it is longer than `bytesMax`.
+  package init?(_ text: Bytes) {
+    guard text.count <= Self.bytesMax else { return nil }
+    for index in 0..<text.count { storage[index] = text[index] }
+    length = UInt8(text.count)
+  }
+
+  package var count: Int { Int(length) }
+  package var isEmpty: Bool { length == 0 }
+
+  package func write(to writer: inout Writer) {
+    for index in 0..<count { writer.write(byte: storage[index]) }
+  }
+
+  package func equals(_ text: Bytes) -> Bool {
+    guard text.count == count else { return false }
+    for index in 0..<count where storage[index] != text[index] { return false }
+    return true
+  }
+}
+
+extension Writer {
+  package mutating func write(_ name: Name) { name.write(to: &self) }
+}
