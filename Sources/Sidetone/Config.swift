@@ -128,7 +128,7 @@ package struct AddressRange: Sendable, Equatable {
 }
 
 /// A peer's address: IPv6, or IPv4 in its mapped form (::ffff:a.b.c.d).
-package struct Address: Sendable, Equatable {
+package struct Address: BitwiseCopyable, Sendable, Equatable {
   package var high: UInt64
   package var low: UInt64
   package var port: UInt16

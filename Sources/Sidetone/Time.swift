@@ -2,7 +2,7 @@
 // clock; each input says what time it is.
 
 /// A point on the monotonic clock, in nanoseconds since an origin that the driver chooses.
-package struct Instant: Comparable, Sendable {
+package struct Instant: Comparable, BitwiseCopyable, Sendable {
   package var nanoseconds: Int64
 
   package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
@@ -24,7 +24,7 @@ package struct Instant: Comparable, Sendable {
 extension Instant {
   /// A length of time, in nanoseconds. Named so because `Duration` is the standard library's
   /// 128-bit type, which is slower and not needed here.
-  package struct Span: Comparable, Sendable {
+  package struct Span: Comparable, BitwiseCopyable, Sendable {
     package var nanoseconds: Int64
 
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }

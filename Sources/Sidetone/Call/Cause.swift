@@ -1,7 +1,7 @@
 // Why a call ended: one word for logs and records, the code with which the caller's socket is closed, and
 // the sentence that goes with it.
 
-package enum Cause: UInt8, Sendable {
+package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none
   case stopped, closed, left, silent, tooLong, draining, shutDown
   case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow

@@ -24,7 +24,7 @@
 // 4. Every call reaches `over` exactly once, with one cause.
 
 package struct Life: BitwiseCopyable, Sendable {
-  package enum State: Equatable, Sendable {
+  package enum State: Equatable, BitwiseCopyable, Sendable {
     /// The caller is connected but has not yet said who it is. Ways out: dialling, over.
     case greeting
     /// The upstream is being opened; audio is kept. Ways out: talking, resting, closing, over.
@@ -40,7 +40,7 @@ package struct Life: BitwiseCopyable, Sendable {
   }
 
   /// How far `closing` has come.
-  package enum Finish: Equatable, Sendable {
+  package enum Finish: Equatable, BitwiseCopyable, Sendable {
     /// The upstream was not yet open.
     case dialling, resting
     /// What is kept is being sent.

@@ -97,7 +97,7 @@
 
 /// A first-in, first-out run of bytes in blocks of a pool. A plain value that must be given back with
 /// `clear` before it is forgotten; the pool's count of free blocks proves that it was.
-package struct Chain {
+package struct Chain: BitwiseCopyable, Sendable {
   private(set) var head: Int32 = -1
   private var tail: Int32 = -1
   /// Where the first byte lies in the head block.
@@ -196,7 +196,7 @@ package struct Chain {
 
   /// A place inside the chain that moves forward without taking anything out: where the reader of a
   /// kept ring stands. Invalid once the bytes before it were dropped past it.
-  package struct Cursor {
+  package struct Cursor: BitwiseCopyable, Sendable {
     fileprivate var block: Int32 = -1
     fileprivate var offset = 0
     package init() {}

@@ -5,7 +5,7 @@
 // answers nil when full, and full is the caller's case to handle.
 
 /// The name of a slot: the index in the low half, the generation in the high half.
-package struct SlotID: Hashable, Sendable {
+package struct SlotID: Hashable, BitwiseCopyable, Sendable {
   package let rawValue: UInt64
 
   package init(rawValue: UInt64) { self.rawValue = rawValue }
