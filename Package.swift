@@ -39,8 +39,13 @@ let package = Package(
 
     // The lab: callers, twins of the upstreams, load. Built from the engine's own Wire and Audio.
     .executableTarget(
-      name: "SidetoneLab", dependencies: ["Sidetone", "SidetoneLinux", "CLinux"], path: "tools/lab",
-      swiftSettings: plain),
+      name: "SidetoneLab", dependencies: ["LabKit", "Sidetone", "SidetoneLinux", "CLinux"],
+      path: "tools/lab", exclude: ["kit", "TONES.md"], swiftSettings: plain),
+    // The lab's sound: tone code, files, rates. Pure, so that tests can import it; optimised in debug
+    // too, since it is arithmetic on every sample.
+    .target(
+      name: "LabKit", path: "tools/lab/kit",
+      swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
 
     // Keeps the house in order: style, layers, vendors, symbols.
     .executableTarget(name: "SidetoneTidy", path: "tools/tidy", swiftSettings: plain),
@@ -49,6 +54,7 @@ let package = Package(
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),
+    .testTarget(name: "LabTests", dependencies: ["LabKit"], swiftSettings: plain),
     .testTarget(name: "Simulation", dependencies: ["Sidetone"], swiftSettings: plain),
   ],
   cxxLanguageStandard: .cxx17
