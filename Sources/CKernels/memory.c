@@ -3,7 +3,7 @@
 #include <string.h>
 
 void ck_move(void *to, const void *from, ptrdiff_t count) {
-  memmove(to, from, (size_t)count);
+  if (to != from) memmove(to, from, (size_t)count);
 }
 
 void ck_fill(void *to, uint8_t byte, ptrdiff_t count) {

@@ -23,7 +23,9 @@ import CKernels
   }
 
   package static var empty: Bytes {
-    unsafe Bytes(base: UnsafeMutableRawPointer(bitPattern: 64)!, count: 0)
+    @_noAllocation get {
+      unsafe Bytes(base: UnsafeMutableRawPointer(bitPattern: 64)!, count: 0)
+    }
   }
 
   package var isEmpty: Bool { count == 0 }

@@ -120,6 +120,15 @@ package struct Chain: BitwiseCopyable, Sendable {
     return pool.bytes(tail)[end..<end &+ length]
   }
 
+  /// As `acquire`, but settles for what the last block still has: at least one byte, at most `length`.
+  @_noAllocation package mutating func acquire(upTo length: Int, from pool: BlockPool) -> Bytes? {
+    precondition(length > 0)
+    if tail < 0 || pool.end(tail) == BlockPool.blockBytes {
+      guard grow(pool) else { return nil }
+    }
+    return acquire(min(length, BlockPool.blockBytes &- pool.end(tail)), from: pool)
+  }
+
   @_noAllocation package mutating func commit(_ length: Int, in pool: BlockPool) {
     pool.setEnd(tail, pool.end(tail) &+ length)
     count &+= length
