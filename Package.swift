@@ -55,6 +55,9 @@ let package = Package(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),
     .testTarget(name: "LabTests", dependencies: ["LabKit"], swiftSettings: plain),
+    .testTarget(
+      name: "SidetoneSettingsTests", dependencies: ["Sidetone", "SidetoneSettings"],
+      swiftSettings: plain),
     .testTarget(name: "Simulation", dependencies: ["Sidetone"], swiftSettings: plain),
   ],
   cxxLanguageStandard: .cxx17

@@ -1,0 +1,69 @@
+// Which doors are open before anybody knocks: decided once from the settings, shown on the start
+// lines, and the frame for each request's admission. A route never becomes reachable from outside
+// by omission: away from loopback it is guarded, open by the operator's explicit word, or not
+// served at all.
+
+/// How callers prove that they may use a route. Of `keys` and `signature` one is enough. A route's
+/// own `addresses` and `secret` take the place of both, and where it has the two, both must hold.
+package struct Means: OptionSet, Sendable {
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+  /// `Authorization: Bearer` with one of the API keys.
+  package static let keys = Means(rawValue: 1)
+  /// The carrier's signature over the public URL.
+  package static let signature = Means(rawValue: 2)
+  /// The peer's address is in the route's list.
+  package static let addresses = Means(rawValue: 4)
+  /// The secret path segment.
+  package static let secret = Means(rawValue: 8)
+}
+
+package enum Exposure: Equatable, Sendable {
+  /// Callers must prove themselves by these means. Never empty.
+  case guarded(Means)
+  /// No means is set, and every listener is on loopback: open to this machine only, and not to what
+  /// is merely passed on by a proxy, a tunnel or a web page.
+  case loopback
+  /// Open to everyone, as the operator asked.
+  case open
+  /// Not served.
+  case off(Reason)
+
+  package enum Reason: Equatable, Sendable {
+    /// Nothing protects it, and a listener can be reached from other machines.
+    case unprotected
+    /// The answer names our public URL, and none is set.
+    case noPublicURL
+  }
+}
+
+extension Config {
+  package var isLoopbackOnly: Bool { listeners.allSatisfy(\.isLoopback) }
+
+  /// A configured route that comes out as `off` is a mistake in the settings; a default one is just
+  /// not served, and a start line says why.
+  package func exposure(of route: Route) -> Exposure {
+    if route.kind == .voice, publicURL.isEmpty, !isLoopbackOnly { return .off(.noPublicURL) }
+    if route.isOpen { return .open }
+    let means = means(for: route)
+    if !means.isEmpty { return .guarded(means) }
+    return isLoopbackOnly ? .loopback : .off(.unprotected)
+  }
+
+  private func means(for route: Route) -> Means {
+    var own: Means = []
+    if !route.addresses.isEmpty { own.insert(.addresses) }
+    if !route.secret.isEmpty { own.insert(.secret) }
+    if !own.isEmpty { return own }
+    var common: Means = []
+    if !keyDigests.isEmpty { common.insert(.keys) }
+    if !twilioTokens.isEmpty, !publicURL.isEmpty, isSigned(route) { common.insert(.signature) }
+    return common
+  }
+
+  /// Whether a carrier that signs its requests may call here.
+  private func isSigned(_ route: Route) -> Bool {
+    route.kind == .voice || route.carriers.isEmpty || route.carriers.contains("twilio")
+  }
+}

@@ -1,0 +1,160 @@
+// The texts that settings are made of: addresses, networks, URLs, origins. Each reader says what it
+// wants instead of repeating what it was given, since a URL may carry a secret.
+
+import Glibc
+import Sidetone
+
+/// `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`; port 0 lets the system choose.
+func readListener(_ text: String) throws(Refusal) -> Config.Listener {
+  guard let (hostText, port) = splitHostAndPort(Substring(text)), let port else {
+    throw Refusal("must be ADDRESS:PORT, for example 127.0.0.1:8080 or [::1]:8080")
+  }
+  let host = String(hostText)
+  var listener = Config.Listener()
+  listener.port = port
+  if host == "localhost" { return listener }
+  guard let address = canonicalAddress(host) else {
+    let everywhere = host.isEmpty || host == "*"
+    throw Refusal(
+      everywhere
+        ? "names no address; write 0.0.0.0:\(port) to listen on every one"
+        : "must begin with an IP address, such as 127.0.0.1, 0.0.0.0 or [::]")
+  }
+  listener.address = address
+  return listener
+}
+
+/// `10.0.0.0/8`, `2001:db8::/32`, or one address. Bits behind the prefix must be zero: they say
+/// that something else was meant.
+func readAddressRange(_ text: String) throws(Refusal) -> AddressRange {
+  let example = "must be a network such as 10.0.0.0/8 or 2001:db8::/32, or one IP address"
+  let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+  guard parts.count <= 2, let address = readAddress(String(parts[0])) else {
+    throw Refusal(example)
+  }
+  // IPv6's mapped form of an IPv4 address counts 96 bits more than the address itself.
+  let mapped = parts[0].contains(":") ? 0 : 96
+  var bits = 128
+  if parts.count == 2 {
+    guard parts[1].utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(parts[1]),
+      number <= 128 - mapped
+    else { throw Refusal(example) }
+    bits = number + mapped
+  }
+  func low(_ word: UInt64, _ bits: Int) -> UInt64 { bits >= 64 ? 0 : word & (.max >> max(bits, 0)) }
+  guard low(address.high, bits) == 0, low(address.low, bits - 64) == 0 else {
+    throw Refusal("has bits behind its prefix length; write the network's own address")
+  }
+  return AddressRange(network: address, prefixBits: bits)
+}
+
+func readAddress(_ text: String) -> Address? {
+  var v4 = in_addr()
+  if inet_pton(AF_INET, text, &v4) == 1 {
+    return Address(ipv4: UInt32(bigEndian: v4.s_addr), port: 0)
+  }
+  var v6 = in6_addr()
+  guard inet_pton(AF_INET6, text, &v6) == 1 else { return nil }
+  return withUnsafeBytes(of: &v6) {
+    Address(
+      high: UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)),
+      low: UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)), port: 0)
+  }
+}
+
+/// The one way the system itself writes this address, so that "0:0:0:0:0:0:0:1" is seen to be
+/// "::1".
+private func canonicalAddress(_ text: String) -> String? {
+  let family = text.contains(":") ? AF_INET6 : AF_INET
+  var raw = in6_addr()
+  guard inet_pton(family, text, &raw) == 1 else { return nil }
+  var buffer = [CChar](repeating: 0, count: 64)
+  guard inet_ntop(family, &raw, &buffer, socklen_t(buffer.count)) != nil else { return nil }
+  return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// A `ws` or `wss` URL of an upstream. Plain `ws` only to this machine: audio and keys would be
+/// readable on the way.
+func readEndpoint(_ text: String) throws(Refusal) -> Config.Endpoint {
+  guard let url = splitURL(text), url.scheme == "wss" || url.scheme == "ws" else {
+    throw Refusal("must be a WebSocket URL such as wss://host/path")
+  }
+  var endpoint = Config.Endpoint()
+  endpoint.isTLS = url.scheme == "wss"
+  endpoint.host = url.host
+  endpoint.port = url.port ?? (endpoint.isTLS ? 443 : 80)
+  guard endpoint.port > 0 else { throw Refusal("names port 0, which nobody can dial") }
+  endpoint.path = url.path.isEmpty ? "/" : url.path
+  endpoint.query = url.query
+  let isLoopback = url.host == "localhost" || readAddress(url.host)?.isLoopback == true
+  guard endpoint.isTLS || isLoopback else {
+    throw Refusal("plain ws:// is for this machine only (127.0.0.1, [::1], localhost); use wss://")
+  }
+  return endpoint
+}
+
+/// An origin such as `https://relay.example.com`, without a path; a trailing slash is taken away.
+func readOrigin(_ text: String) throws(Refusal) -> String {
+  let text = text.hasSuffix("/") ? String(text.dropLast()) : text
+  guard let url = splitURL(text), url.scheme == "https" || url.scheme == "http",
+    url.path.isEmpty, url.query.isEmpty, !text.hasSuffix("?")
+  else {
+    throw Refusal("must be an origin such as https://relay.example.com, without a path")
+  }
+  let host = url.host.contains(":") ? "[\(url.host)]" : url.host
+  return "\(url.scheme)://\(host)" + (url.port.map { ":\($0)" } ?? "")
+}
+
+struct SplitURL {
+  var scheme: String
+  /// Lower case, without brackets.
+  var host: String
+  var port: UInt16?
+  var path: String
+  var query: String
+}
+
+/// Nil for anything but scheme://host[:port][/path][?query] in printable ASCII; names and passwords
+/// before an `@`, and fragments, are not taken.
+private func splitURL(_ text: String) -> SplitURL? {
+  guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), !text.contains("#"),
+    let mark = text.firstRange(of: "://")
+  else { return nil }
+  let rest = text[mark.upperBound...]
+  let authority = rest.prefix { $0 != "/" && $0 != "?" }
+  guard let (host, port) = splitHostAndPort(authority), !host.isEmpty else { return nil }
+  let isLiteral = authority.hasPrefix("[")
+  guard isLiteral ? readAddress(String(host)) != nil : isHostName(host) else { return nil }
+  let target = rest[authority.endIndex...]
+  let path = target.prefix { $0 != "?" }
+  return SplitURL(
+    scheme: text[..<mark.lowerBound].lowercased(), host: host.lowercased(), port: port,
+    path: String(path), query: String(target[path.endIndex...].dropFirst()))
+}
+
+private func isHostName(_ host: Substring) -> Bool {
+  host.utf8.count <= 253 && host.utf8.allSatisfy { isNameByte($0) || $0 == 0x2E }
+    && host.split(separator: ".", omittingEmptySubsequences: false).allSatisfy {
+      !$0.isEmpty && $0.utf8.count <= 63
+    }
+}
+
+/// `host`, `host:port`, `[v6]` or `[v6]:port`. Nil where neither fits.
+private func splitHostAndPort(_ text: Substring) -> (host: Substring, port: UInt16?)? {
+  var host = text
+  var behind = Substring()
+  if text.hasPrefix("[") {
+    guard let end = text.firstIndex(of: "]") else { return nil }
+    host = text[text.index(after: text.startIndex)..<end]
+    guard host.contains(":") else { return nil }
+    behind = text[text.index(after: end)...]
+  } else if let colon = text.firstIndex(of: ":") {
+    host = text[..<colon]
+    behind = text[colon...]
+  }
+  if behind.isEmpty { return (host, nil) }
+  guard behind.hasPrefix(":"), behind.dropFirst().utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+    let port = UInt16(behind.dropFirst())
+  else { return nil }
+  return (host, port)
+}

@@ -1,0 +1,77 @@
+import Testing
+
+@testable import Sidetone
+
+@Suite struct ExposureTests {
+  private func config(_ addresses: String...) -> Config {
+    var config = Config()
+    config.listeners = addresses.map {
+      var listener = Config.Listener()
+      listener.address = $0
+      return listener
+    }
+    return config
+  }
+  private let route = Config.Route()
+  private var voice: Config.Route {
+    var route = Config.Route()
+    route.kind = .voice
+    return route
+  }
+
+  @Test func loopbackWithoutKeysIsOpenToLoopbackOnly() {
+    #expect(config("127.0.0.1", "::1").exposure(of: route) == .loopback)
+    #expect(config("127.0.0.1").exposure(of: voice) == .loopback)
+  }
+
+  @Test func oneFarListenerMakesEveryRouteNeedAMeans() {
+    #expect(config("127.0.0.1", "0.0.0.0").exposure(of: route) == .off(.unprotected))
+  }
+
+  @Test func apiKeysGuardAlsoOnLoopback() {
+    var config = config("127.0.0.1")
+    config.keyDigests = [[1]]
+    #expect(config.exposure(of: route) == .guarded(.keys))
+  }
+
+  @Test func aSignatureGuardsOnlyRoutesThatASigningCarrierMayCall() {
+    var config = config("0.0.0.0")
+    config.twilioTokens = ["token"]
+    config.publicURL = "https://relay.example.com"
+    var raw = route
+    raw.carriers = ["raw"]
+    #expect(config.exposure(of: route) == .guarded(.signature))
+    #expect(config.exposure(of: voice) == .guarded(.signature))
+    #expect(config.exposure(of: raw) == .off(.unprotected))
+  }
+
+  @Test func aSignatureWithoutPublicURLProtectsNothing() {
+    var config = config("0.0.0.0")
+    config.twilioTokens = ["token"]
+    #expect(config.exposure(of: route) == .off(.unprotected))
+  }
+
+  @Test func theRoutesOwnMeansTakeThePlaceOfTheKeys() {
+    var config = config("0.0.0.0")
+    config.keyDigests = [[1]]
+    var own = route
+    own.secret = "a-long-path-segment"
+    #expect(config.exposure(of: own) == .guarded(.secret))
+    own.addresses = [AddressRange(network: Address(ipv4: 0, port: 0), prefixBits: 96)]
+    #expect(config.exposure(of: own) == .guarded([.secret, .addresses]))
+  }
+
+  @Test func openIsTheOperatorsWord() {
+    var open = route
+    open.isOpen = true
+    #expect(config("0.0.0.0").exposure(of: open) == .open)
+  }
+
+  @Test func voiceAwayFromLoopbackNeedsThePublicURL() {
+    var config = config("0.0.0.0")
+    config.keyDigests = [[1]]
+    #expect(config.exposure(of: voice) == .off(.noPublicURL))
+    config.publicURL = "https://relay.example.com"
+    #expect(config.exposure(of: voice) == .guarded(.keys))
+  }
+}
