@@ -1,7 +1,7 @@
-# Judges our WebSocket by the Autobahn test suite, groups 1 to 7 and 10, in both roles, through the
-# bare echo of the lab. The suite exits 0 whatever it found, so this reads its report: every case that
-# was asked for must be there, and each must be OK, or INFORMATIONAL where the suite knows no other
-# answer. The suite needs CPython 2.7; without one this says so and exits 77.
+# Judges our WebSocket by the Autobahn test suite, groups 1 to 7 and 10, in both roles, through
+# the bare echo of the lab. The suite exits 0 whatever it found, so this reads its report: every
+# case that was asked for must be there, and each must be OK, or INFORMATIONAL where the suite
+# knows no other answer. The suite needs CPython 2.7; without one this says so and exits 77.
 import argparse
 import json
 import os

@@ -1,0 +1,139 @@
+# Starts what is judged (the relay, and the lab's twin as its upstream) on free loopback ports, and
+# ends it by its own process. Knows how to make audio of a text; knows no protocol.
+import array
+import asyncio
+import contextlib
+import json
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import wave
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BIN = Path(os.environ.get("SIDETONE_BIN", ROOT / ".build" / "release"))
+HERE = Path(__file__).resolve().parent
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Program:
+    """A child process whose output is kept line by line."""
+
+    def __init__(self, process, port):
+        self.process = process
+        self.port = port
+        self.lines = []
+        self.reader = asyncio.create_task(self.read())
+
+    async def read(self):
+        while line := await self.process.stdout.readline():
+            self.lines.append(line.decode(errors="replace").rstrip())
+
+    async def end(self):
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            await asyncio.wait_for(self.process.wait(), 10)
+        except asyncio.TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+        self.reader.cancel()
+
+
+async def start(command, port, settings):
+    """Runs a command until it listens on its port."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        *map(str, command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=HERE,
+        env=kept | {"SWIFT_BACKTRACE": "enable=no"} | settings)
+    program = Program(process, port)
+    end = time.monotonic() + 10
+    while time.monotonic() < end and process.returncode is None:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return program
+        except OSError:
+            await asyncio.sleep(0.02)
+    await program.end()
+    raise RuntimeError(f"{command[0]} does not listen on {port}:\n" + "\n".join(program.lines))
+
+
+async def start_twin():
+    port = free_port()
+    command = [BIN / "sidetone-lab", "upstream", "deepgram", "--port", port]
+    return await start(command, port, {})
+
+
+async def start_relay(upstream_port, **settings):
+    """A relay whose Deepgram is on a loopback port; settings are environment variables."""
+    port = free_port()
+    settings = {
+        "SIDETONE_LISTEN_ADDRESS": f"127.0.0.1:{port}",
+        "DEEPGRAM_URL": f"ws://127.0.0.1:{upstream_port}/v1/listen",
+        "DEEPGRAM_API_KEY": "test",
+    } | settings
+    return await start([BIN / "sidetone", "serve", "--transcripts"], port, settings)
+
+
+def say(text):
+    """The lab's tones for a text, as little-endian 16-bit samples at 8 kHz."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "said.wav"
+        subprocess.run([BIN / "sidetone-lab", "say", text, path], check=True, capture_output=True)
+        with wave.open(str(path)) as sound:
+            assert sound.getframerate() == 8000 and sound.getsampwidth() == 2
+            assert sound.getnchannels() == 1
+            return sound.readframes(sound.getnframes())
+
+
+def mulaw(samples):
+    """G.711 µ-law of little-endian 16-bit samples."""
+    return bytes(map(mulaw_byte, array.array("h", samples)))
+
+
+def mulaw_byte(sample):
+    sign = 0x80 if sample < 0 else 0
+    magnitude = min(abs(sample), 32635) + 132
+    exponent = magnitude.bit_length() - 8
+    mantissa = magnitude >> (exponent + 3) & 0x0F
+    return ~(sign | exponent << 4 | mantissa) & 0xFF
+
+
+def words(text):
+    return re.findall(r"[a-z0-9]+", text.lower())
+
+
+async def request(port, path, data=None, headers=None):
+    """One HTTP request; returns status, headers and body whatever the status is."""
+
+    def perform():
+        url = f"http://127.0.0.1:{port}{path}"
+        asked = urllib.request.Request(url, data=data, headers=headers or {})
+        try:
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                return answer.status, answer.headers, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.headers, error.read()
+
+    return await asyncio.to_thread(perform)
+
+
+def parse(body):
+    return json.loads(body)
+
+
+def expect(condition, what):
+    """A check that stays on whatever the interpreter's flags are."""
+    if not condition:
+        raise AssertionError(what)
