@@ -72,6 +72,10 @@ package struct Limits: Sendable {
 package struct PlanLine: Sendable {
   package let holder: String
   package let bytes: Int
+  package init(holder: String, bytes: Int) {
+    self.holder = holder
+    self.bytes = bytes
+  }
 }
 
 extension Limits {

@@ -30,7 +30,7 @@ package enum Output: Equatable, Sendable {
 }
 
 /// Why a connection could not be made or broke.
-package enum LinkFailure: UInt8, Sendable {
+package enum LinkFailure: UInt8, BitwiseCopyable, Sendable {
   case refused, unreachable, timedOut, reset, nameNotFound, nameTimedOut, tlsFailed
   case certificateRefused, noDescriptor, noMemory
 }
