@@ -1,2 +1,283 @@
 #define _GNU_SOURCE 1
 #include "clinux.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifdef DEBUG
+static __thread struct { int error, skip, times; } forced[CL_CALLS];
+
+void cl_force(enum cl_call call, int error, int skip, int times) {
+  forced[call].error = error;
+  forced[call].skip = skip;
+  forced[call].times = times;
+}
+
+static int forced_error(enum cl_call call) {
+  if (forced[call].times == 0) return 0;
+  if (forced[call].skip > 0) {
+    forced[call].skip--;
+    return 0;
+  }
+  forced[call].times--;
+  return forced[call].error;
+}
+
+#define FORCED(call)                         \
+  do {                                       \
+    int error_ = forced_error(call);         \
+    if (error_) return -error_;              \
+  } while (0)
+#else
+#define FORCED(call) (void)0
+#endif
+
+static ptrdiff_t answer(ptrdiff_t result) { return result < 0 ? -(ptrdiff_t)errno : result; }
+
+// Addresses
+
+typedef union {
+  struct sockaddr any;
+  struct sockaddr_in v4;
+  struct sockaddr_in6 v6;
+} address_storage;
+
+static uint64_t big_endian_word(const uint8_t *bytes) {
+  uint64_t word = 0;
+  for (int i = 0; i < 8; i++) word = word << 8 | bytes[i];
+  return word;
+}
+
+static bool is_mapped(const cl_address *a) { return a->high == 0 && a->low >> 32 == 0xffff; }
+
+static socklen_t to_sockaddr(const cl_address *from, address_storage *into) {
+  memset(into, 0, sizeof *into);
+  if (is_mapped(from)) {
+    into->v4.sin_family = AF_INET;
+    into->v4.sin_port = htons(from->port);
+    into->v4.sin_addr.s_addr = htonl((uint32_t)from->low);
+    return sizeof into->v4;
+  }
+  into->v6.sin6_family = AF_INET6;
+  into->v6.sin6_port = htons(from->port);
+  for (int i = 0; i < 8; i++) {
+    into->v6.sin6_addr.s6_addr[i] = (uint8_t)(from->high >> (56 - 8 * i));
+    into->v6.sin6_addr.s6_addr[8 + i] = (uint8_t)(from->low >> (56 - 8 * i));
+  }
+  return sizeof into->v6;
+}
+
+bool cl_read_sockaddr(const struct sockaddr *from, cl_address *into) {
+  if (from->sa_family == AF_INET) {
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+    into->high = 0;
+    into->low = 0xffff00000000 | ntohl(v4->sin_addr.s_addr);
+    into->port = ntohs(v4->sin_port);
+    return true;
+  }
+  if (from->sa_family == AF_INET6) {
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+    into->high = big_endian_word(v6->sin6_addr.s6_addr);
+    into->low = big_endian_word(v6->sin6_addr.s6_addr + 8);
+    into->port = ntohs(v6->sin6_port);
+    return true;
+  }
+  return false;
+}
+
+bool cl_parse_address(const char *text, uint16_t port, cl_address *into) {
+  struct in_addr v4;
+  struct in6_addr v6;
+  into->port = port;
+  if (inet_pton(AF_INET, text, &v4) == 1) {
+    into->high = 0;
+    into->low = 0xffff00000000 | ntohl(v4.s_addr);
+    return true;
+  }
+  if (inet_pton(AF_INET6, text, &v6) != 1) return false;
+  into->high = big_endian_word(v6.s6_addr);
+  into->low = big_endian_word(v6.s6_addr + 8);
+  return true;
+}
+
+// Sockets
+
+int cl_socket(const cl_address *address) {
+  FORCED(CL_SOCKET);
+  int family = is_mapped(address) ? AF_INET : AF_INET6;
+  return (int)answer(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+}
+
+int cl_listen(const cl_address *at, int backlog) {
+  address_storage storage;
+  socklen_t length = to_sockaddr(at, &storage);
+  int descriptor = cl_socket(at);
+  if (descriptor < 0) return descriptor;
+  int on = 1, off = 0;
+  // "::" serves IPv4 as well.
+  if (!is_mapped(at)) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+      bind(descriptor, &storage.any, length) < 0 || listen(descriptor, backlog) < 0) {
+    int error = errno;
+    close(descriptor);
+    return -error;
+  }
+  return descriptor;
+}
+
+int cl_bound_port(int descriptor) {
+  address_storage storage;
+  socklen_t length = sizeof storage;
+  cl_address address;
+  if (getsockname(descriptor, &storage.any, &length) < 0) return -errno;
+  return cl_read_sockaddr(&storage.any, &address) ? address.port : -EAFNOSUPPORT;
+}
+
+int cl_accept(int listener, cl_address *peer) {
+  FORCED(CL_ACCEPT);
+  address_storage storage;
+  socklen_t length = sizeof storage;
+  int descriptor = accept4(listener, &storage.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (descriptor < 0) return -errno;
+  if (!cl_read_sockaddr(&storage.any, peer)) memset(peer, 0, sizeof *peer);
+  return descriptor;
+}
+
+int cl_connect(int descriptor, const cl_address *address) {
+  FORCED(CL_CONNECT);
+  address_storage storage;
+  socklen_t length = to_sockaddr(address, &storage);
+  return (int)answer(connect(descriptor, &storage.any, length));
+}
+
+int cl_connect_result(int descriptor) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &length) < 0) return -errno;
+  return -error;
+}
+
+int cl_set_options(int descriptor, unsigned user_timeout_milliseconds) {
+  int on = 1;
+  if (setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) < 0) return -errno;
+  return (int)answer(setsockopt(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT,
+                                &user_timeout_milliseconds, sizeof user_timeout_milliseconds));
+}
+
+int cl_set_abortive(int descriptor) {
+  struct linger linger = {.l_onoff = 1, .l_linger = 0};
+  return (int)answer(setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, sizeof linger));
+}
+
+int cl_shutdown_write(int descriptor) { return (int)answer(shutdown(descriptor, SHUT_WR)); }
+
+ptrdiff_t cl_recv(int descriptor, void *into, ptrdiff_t count) {
+  FORCED(CL_RECV);
+  return answer(recv(descriptor, into, (size_t)count, 0));
+}
+
+ptrdiff_t cl_send(int descriptor, const void *from, ptrdiff_t count) {
+  FORCED(CL_SEND);
+  return answer(send(descriptor, from, (size_t)count, MSG_NOSIGNAL));
+}
+
+int cl_close(int descriptor) { return (int)answer(close(descriptor)); }
+
+// The loop
+
+int cl_epoll_create(void) { return (int)answer(epoll_create1(EPOLL_CLOEXEC)); }
+
+int cl_epoll_set(int epoll, int operation, int descriptor, uint32_t events, uint64_t data) {
+  struct epoll_event event = {.events = events, .data.u64 = data};
+  return (int)answer(epoll_ctl(epoll, operation, descriptor, &event));
+}
+
+int cl_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t nanoseconds) {
+  FORCED(CL_EPOLL_WAIT);
+  struct timespec span = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  return (int)answer(epoll_pwait2(epoll, events, max, nanoseconds < 0 ? NULL : &span, NULL));
+}
+
+static int64_t read_clock(clockid_t clock) {
+  struct timespec now;
+  clock_gettime(clock, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t cl_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
+int64_t cl_wall(void) { return read_clock(CLOCK_REALTIME); }
+
+int cl_counter_create(bool blocking) {
+  return (int)answer(eventfd(0, EFD_CLOEXEC | (blocking ? 0 : EFD_NONBLOCK)));
+}
+
+int cl_counter_add(int counter) {
+  uint64_t one = 1;
+  return (int)answer(write(counter, &one, sizeof one));
+}
+
+int64_t cl_counter_take(int counter) {
+  uint64_t count = 0;
+  ssize_t length = read(counter, &count, sizeof count);
+  return length < 0 ? -(int64_t)errno : (int64_t)count;
+}
+
+// Signals
+
+static volatile sig_atomic_t signal_counter = -1;
+
+static void count_signal(int number) {
+  (void)number;
+  int saved = errno;
+  cl_counter_add(signal_counter);
+  errno = saved;
+}
+
+int cl_signals_to(int counter) {
+  signal_counter = counter;
+  struct sigaction count = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+  struct sigaction ignore = {.sa_handler = SIG_IGN};
+  if (sigaction(SIGTERM, &count, NULL) < 0 || sigaction(SIGINT, &count, NULL) < 0 ||
+      sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGHUP, &ignore, NULL) < 0)
+    return -errno;
+  return 0;
+}
+
+// The rest
+
+const char *cl_error_text(int error) { return strerrordesc_np(error); }
+
+int cl_random(void *into, ptrdiff_t count) {
+  return (int)answer(getrandom(into, (size_t)count, 0));
+}
+
+ptrdiff_t cl_write(int descriptor, const void *from, ptrdiff_t count) {
+  return answer(write(descriptor, from, (size_t)count));
+}
+
+int cl_wait_writable(int descriptor) {
+  struct pollfd entry = {.fd = descriptor, .events = POLLOUT};
+  return (int)answer(poll(&entry, 1, -1));
+}
+
+int64_t cl_raise_descriptor_limit(int64_t wanted) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  if ((int64_t)limit.rlim_cur >= wanted) return (int64_t)limit.rlim_cur;
+  struct rlimit raised = {.rlim_cur = (rlim_t)wanted, .rlim_max = limit.rlim_max};
+  if ((rlim_t)wanted > limit.rlim_max) raised.rlim_max = (rlim_t)wanted;
+  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return wanted;
+  raised.rlim_cur = raised.rlim_max = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &raised) < 0) return -errno;
+  return (int64_t)raised.rlim_cur;
+}

@@ -1,3 +1,71 @@
-// System calls and constants that Swift cannot import by itself.
+// System calls and constants that Swift cannot import by itself. Every call answers what the kernel
+// answers, with `-errno` in the place of -1, so that no caller reads `errno`. Nothing here retries and
+// nothing here decides: that is the business of Syscall.swift.
 #pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
+
+// IPv6, or IPv4 in its mapped form (::ffff:a.b.c.d), in host byte order.
+typedef struct {
+  uint64_t high;
+  uint64_t low;
+  uint16_t port;
+} cl_address;
+
+// Dotted quad or IPv6 text without brackets.
+bool cl_parse_address(const char *text, uint16_t port, cl_address *into);
+// False for a family that is neither IPv4 nor IPv6.
+bool cl_read_sockaddr(const struct sockaddr *from, cl_address *into);
+
+// Sockets. All descriptors are made non-blocking and closed on exec.
+int cl_listen(const cl_address *at, int backlog);
+int cl_bound_port(int descriptor);
+int cl_accept(int listener, cl_address *peer);
+// A new TCP socket of the family of `address`.
+int cl_socket(const cl_address *address);
+int cl_connect(int descriptor, const cl_address *address);
+// What became of a non-blocking connect: 0 or -errno.
+int cl_connect_result(int descriptor);
+// TCP_NODELAY, and TCP_USER_TIMEOUT of that many milliseconds; sockets accepted inherit both.
+int cl_set_options(int descriptor, unsigned user_timeout_milliseconds);
+// Makes the close of this socket a reset.
+int cl_set_abortive(int descriptor);
+int cl_shutdown_write(int descriptor);
+ptrdiff_t cl_recv(int descriptor, void *into, ptrdiff_t count);
+ptrdiff_t cl_send(int descriptor, const void *from, ptrdiff_t count);
+int cl_close(int descriptor);
+
+// The loop.
+int cl_epoll_create(void);
+int cl_epoll_set(int epoll, int operation, int descriptor, uint32_t events, uint64_t data);
+// Waits for at most `nanoseconds`; negative: without end.
+int cl_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t nanoseconds);
+int64_t cl_monotonic(void);
+int64_t cl_wall(void);
+
+// A counter that wakes a waiting reader: eventfd. `cl_counter_take` answers the count and zeroes it.
+int cl_counter_create(bool blocking);
+int cl_counter_add(int counter);
+int64_t cl_counter_take(int counter);
+
+// Signals. SIGTERM and SIGINT add 1 to the counter; SIGPIPE and SIGHUP are ignored.
+int cl_signals_to(int counter);
+
+const char *cl_error_text(int error);
+int cl_random(void *into, ptrdiff_t count);
+ptrdiff_t cl_write(int descriptor, const void *from, ptrdiff_t count);
+// Waits until the descriptor takes bytes again, for descriptors that somebody made non-blocking.
+int cl_wait_writable(int descriptor);
+// Raises the soft limit of open descriptors to `wanted` where it is lower, the hard limit too where
+// that is allowed; answers the limit that holds afterwards.
+int64_t cl_raise_descriptor_limit(int64_t wanted);
+
+#ifdef DEBUG
+// Tests only: on this thread, the calls named by `call` fail with `error`, `times` times, after `skip`
+// calls that go through.
+enum cl_call { CL_ACCEPT, CL_SOCKET, CL_CONNECT, CL_RECV, CL_SEND, CL_EPOLL_WAIT, CL_CALLS };
+void cl_force(enum cl_call call, int error, int skip, int times);
+#endif

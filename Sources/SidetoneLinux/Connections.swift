@@ -1,0 +1,227 @@
+// How connections begin and end: accepting, dialling address after address, and closing in such a way
+// that the peer gets our last bytes. None of it happens for a frame.
+
+import CLinux
+import Sidetone
+
+// MARK: Accepting
+
+extension Machine {
+  func acceptConnections(on listener: Int) {
+    guard listeners[listener].descriptor >= 0 else { return }
+    for _ in 0..<Self.acceptsPerTurnMax {
+      var peer = Address.none
+      switch SocketCall.accept(on: listeners[listener].descriptor, peer: &peer) {
+      case .done(let descriptor): admit(Int32(descriptor), from: peer, on: listener)
+      case .wouldBlock: return
+      case .failed(let error) where error.isExhaustion: return pauseAccepting(error)
+      // The peer went away while it waited for us.
+      case .failed: continue
+      }
+      performOutputs()
+    }
+  }
+
+  private func admit(_ descriptor: Int32, from peer: Address, on listener: Int) {
+    guard let id = sockets.take() else {
+      _ = cl_close(descriptor)
+      return
+    }
+    var socket = Socket()
+    socket.descriptor = descriptor
+    socket.origin = Int32(listener)
+    socket.peer = peer
+    socket.watched = Readiness.readable
+    sockets[id.index] = socket
+    watch(descriptor, for: Readiness.readable, as: .socket(id))
+    introduce(id)
+  }
+
+  /// Tells the engine about an accepted connection that is ready for its bytes.
+  private func introduce(_ id: SlotID) {
+    let socket = sockets[id.index]
+    sockets[id.index].stage = .open
+    guard let link = relay.accepted(on: Int(socket.origin), from: socket.peer, at: now) else {
+      return release(id)
+    }
+    attach(id, to: link)
+  }
+
+  /// Out of descriptors: whoever waits in the kernel's queue keeps waiting, and we look again shortly.
+  /// The listeners are not watched meanwhile, since they would stay readable.
+  private func pauseAccepting(_ error: Errno) {
+    if acceptTime == .never { lines.log("connections wait: \(error.text)") }
+    acceptTime = now + .milliseconds(100)
+    setListening(false)
+  }
+
+  func resumeAccepting() {
+    acceptTime = .never
+    setListening(true)
+  }
+
+  private func setListening(_ isOn: Bool) {
+    for index in listeners.indices where listeners[index].descriptor >= 0 {
+      setEpoll(
+        EPOLL_CTL_MOD, listeners[index].descriptor, isOn ? Readiness.readable : 0, .listener(index))
+    }
+  }
+}
+
+// MARK: Dialling
+
+extension Machine {
+  /// A dial as a whole, and one address of it, may take this long.
+  static let dialSeconds = 10
+  static let connectSeconds = 3
+
+  func dial(_ link: SlotID, upstream: Int) {
+    guard let id = sockets.take() else { return relay.failed(link, .noDescriptor, at: now) }
+    var socket = Socket()
+    socket.stage = .resolving
+    socket.isDialled = true
+    socket.origin = Int32(upstream)
+    socket.dialDeadline = now + .seconds(Self.dialSeconds)
+    sockets[id.index] = socket
+    attach(id, to: link)
+    deadlines.set(id.index, to: socket.dialDeadline)
+    continueDial(id)
+  }
+
+  /// Goes on with the dials that waited for the names that are now known, or known not to exist.
+  func continueDials() {
+    while let upstream = resolver.takeFinished() {
+      for index in 0..<sockets.capacity
+      where sockets[index].stage == .resolving && Int(sockets[index].origin) == upstream {
+        continueDial(sockets.id(at: index))
+        performOutputs()
+      }
+    }
+  }
+
+  private func continueDial(_ id: SlotID) {
+    switch resolver.look(up: Int(sockets[id.index].origin), at: now) {
+    case .addresses: connectNext(id)
+    case .waiting: break
+    case .failed(let failure): broke(id, failure)
+    }
+  }
+
+  /// Tries the next address, or gives up with what the last one said.
+  private func connectNext(_ id: SlotID) {
+    let index = id.index
+    let upstream = Int(sockets[index].origin)
+    while let address = resolver.address(Int(sockets[index].attempts), of: upstream) {
+      sockets[index].attempts += 1
+      switch SocketCall.connect(to: address) {
+      case .done(let descriptor):
+        sockets[index].descriptor = Int32(descriptor)
+        sockets[index].peer = address
+        sockets[index].stage = .connecting
+        sockets[index].watched = Readiness.writable
+        watch(Int32(descriptor), for: Readiness.writable, as: .socket(id))
+        deadlines.set(
+          index, to: min(now + .seconds(Self.connectSeconds), sockets[index].dialDeadline))
+        return
+      case .wouldBlock: sockets[index].failure = .unreachable
+      case .failed(let error):
+        sockets[index].failure = LinkFailure(error, otherwise: .unreachable)
+        if error.isExhaustion { return broke(id, sockets[index].failure) }
+      }
+    }
+    broke(id, sockets[index].failure)
+  }
+
+  func connectIsDone(_ id: SlotID) {
+    let index = id.index
+    let descriptor = sockets[index].descriptor
+    if case .failed(let error) = perform({ Int(cl_connect_result(descriptor)) }) {
+      sockets[index].failure = LinkFailure(error, otherwise: .unreachable)
+      return abandonAttempt(id)
+    }
+    resolver.worked(sockets[index].peer, for: Int(sockets[index].origin))
+    watch(id, writable: false)
+    watch(id, readable: true)
+    deadlines.clear(index)
+    sockets[index].stage = .open
+    relay.connected(sockets[index].link, at: now)
+  }
+
+  /// Lets go of this address's descriptor and goes on with the next.
+  private func abandonAttempt(_ id: SlotID) {
+    _ = cl_close(sockets[id.index].descriptor)
+    sockets[id.index].descriptor = -1
+    sockets[id.index].watched = 0
+    connectNext(id)
+  }
+
+  // MARK: Deadlines
+
+  func timeOut(_ index: Int) {
+    let id = sockets.id(at: index)
+    switch sockets[index].stage {
+    case .resolving: broke(id, .nameTimedOut)
+    case .connecting:
+      sockets[index].failure = .timedOut
+      if now < sockets[index].dialDeadline { abandonAttempt(id) } else { broke(id, .timedOut) }
+    case .handshaking:
+      if sockets[index].link == .none { release(id) } else { broke(id, .timedOut) }
+    case .flushing, .lingering: release(id)
+    case .open, .free: preconditionFailure("an open socket has no deadline here")
+    }
+    performOutputs()
+  }
+}
+
+// MARK: Ending
+
+extension Machine {
+  /// How long a peer may take to read our last bytes and to end its own side.
+  static let lingerSeconds = 1
+
+  /// Ends a connection politely. A close with unread bytes in the kernel would reset the connection and
+  /// destroy what we wrote last, so our side is shut first and what still comes in is thrown away.
+  func close(_ id: SlotID) {
+    let index = id.index
+    guard sockets[index].stage == .open else { return release(id) }
+    sockets[index].link = .none
+    flushLast(id)
+  }
+
+  func reset(_ id: SlotID) {
+    let descriptor = sockets[id.index].descriptor
+    if descriptor >= 0 { _ = cl_set_abortive(descriptor) }
+    release(id)
+  }
+
+  /// Shuts our side once the kernel has all our bytes.
+  func flushLast(_ id: SlotID) {
+    let index = id.index
+    let isShut = cl_shutdown_write(sockets[index].descriptor) == 0
+    guard isShut, !sockets[index].hasEnded, lingering < Self.lingeringMax else {
+      return release(id)
+    }
+    sockets[index].stage = .lingering
+    lingering += 1
+    deadlines.set(index, to: now + .seconds(Self.lingerSeconds))
+    watch(id, writable: false)
+    watch(id, readable: true)
+  }
+
+  /// Throws away what a lingering peer still sends, until it ends its side.
+  func discard(_ id: SlotID) {
+    for _ in 0..<Self.readsPerTurnMax {
+      switch SocketCall.read(sockets[id.index].descriptor, into: scratch.bytes) {
+      case .done(0), .failed: return release(id)
+      case .done(let count): if count < scratch.bytes.count { return }
+      case .wouldBlock: return
+      }
+    }
+  }
+}
+
+// MARK: Handshakes
+
+extension Machine {
+  func advanceHandshakes() {}
+}

@@ -1,0 +1,291 @@
+// Every frame.
+//
+// One turn of the loop: wait, receive, advance, flush, sweep. A frame's bytes go from the kernel into the
+// engine and out of it again within one call of `readable`, so that it leaves in the turn in which it came.
+// For a frame that is one recv, one send, and a share of one epoll_wait; epoll_ctl is called only when
+// what is watched really changes.
+
+import CLinux
+import Sidetone
+
+extension Machine {
+  /// Turns until SIGTERM or SIGINT has been obeyed; the exit status.
+  package func run() -> Int32 {
+    while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
+    lines.close()
+    return 0
+  }
+
+  func turn() {
+    let count = wait()
+    now = Clock.now
+    for place in 0..<count {
+      let event = unsafe events[place]
+      unsafe dispatch(event.events, for: Source(rawValue: event.data.u64))
+    }
+    advanceHandshakes()
+    now = Clock.now
+    deadlines.expire(at: now) { timeOut($0) }
+    resolver.advance(at: now)
+    continueDials()
+    if now >= acceptTime { resumeAccepting() }
+    relay.advance(to: now)
+    performOutputs()
+    forwardLines()
+    sweep()
+  }
+
+  /// Sleeps until something is ready or due; how many events there are.
+  private func wait() -> Int {
+    let wake = min(
+      min(relay.wakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
+    var nanoseconds = wake == .never ? -1 : max(0, (wake - now).nanoseconds)
+    if handshakes.count > 0 { nanoseconds = 0 }
+    let outcome = perform {
+      unsafe Int(cl_epoll_wait(epoll, events, Int32(Self.eventsMax), nanoseconds))
+    }
+    guard case .done(let count) = outcome else { return 0 }
+    return count
+  }
+
+  private func dispatch(_ ready: UInt32, for source: Source) {
+    switch source.kind {
+    case .socket(let id):
+      guard sockets.holds(id) else { return }
+      socketIsReady(id, ready)
+    case .listener(let index): acceptConnections(on: index)
+    case .signals: obeySignals()
+    case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready)
+    }
+    performOutputs()
+  }
+
+  private func socketIsReady(_ id: SlotID, _ ready: UInt32) {
+    let index = id.index
+    switch sockets[index].stage {
+    case .connecting: connectIsDone(id)
+    case .handshaking: handshakes.push(index)
+    case .open:
+      if ready & (Readiness.readable | Readiness.broken) != 0 { readable(id, ready) }
+      if ready & Readiness.writable != 0, sockets.holds(id) { write(id) }
+    case .flushing: flushLast(id)
+    case .lingering: discard(id)
+    case .free, .resolving: break
+    }
+  }
+
+  // MARK: Reading
+
+  private func readable(_ id: SlotID, _ ready: UInt32) {
+    let index = id.index
+    // Held back, or ended before: only the news that the connection broke gets here.
+    if sockets[index].watched & Readiness.readable == 0 {
+      if ready & Readiness.broken != 0 { broke(id, .reset) }
+      return
+    }
+    readPlain(id)
+  }
+
+  private func readPlain(_ id: SlotID) {
+    let link = sockets[id.index].link
+    for _ in 0..<Self.readsPerTurnMax {
+      let place = relay.room(for: link)
+      guard !place.isEmpty else { return watch(id, readable: false) }
+      switch SocketCall.read(sockets[id.index].descriptor, into: place) {
+      case .done(0): return ended(id)
+      case .done(let count):
+        relay.received(count, on: link, at: now)
+        if count < place.count { return }
+      case .wouldBlock: return
+      case .failed(let error): return broke(id, LinkFailure(error))
+      }
+    }
+  }
+
+  func ended(_ id: SlotID) {
+    sockets[id.index].hasEnded = true
+    watch(id, readable: false)
+    relay.ended(sockets[id.index].link, at: now)
+  }
+
+  /// Tells the engine that a link is gone, and lets go of the socket.
+  func broke(_ id: SlotID, _ failure: LinkFailure) {
+    let link = sockets[id.index].link
+    release(id)
+    relay.failed(link, failure, at: now)
+  }
+
+  // MARK: Outputs
+
+  func performOutputs() {
+    while let output = relay.next() {
+      switch output {
+      case .write(let link):
+        if let id = socket(of: link), sockets[id.index].watched & Readiness.writable == 0 {
+          write(id)
+        }
+      case .dial(let link, let upstream): dial(link, upstream: upstream)
+      case .resumeReading(let link):
+        if let id = socket(of: link), !sockets[id.index].hasEnded { watch(id, readable: true) }
+      case .close(let link): if let id = held(by: link) { close(id) }
+      case .reset(let link): if let id = held(by: link) { reset(id) }
+      case .drained: end()
+      }
+    }
+  }
+
+  /// Writes what waits in the outbox until it is empty or the socket is full.
+  private func write(_ id: SlotID) {
+    writePlain(id)
+  }
+
+  private func writePlain(_ id: SlotID) {
+    let link = sockets[id.index].link
+    while true {
+      let run = relay.outgoing(link)
+      guard !run.isEmpty else { return watch(id, writable: false) }
+      switch SocketCall.write(sockets[id.index].descriptor, run) {
+      case .done(let count):
+        relay.sent(count, on: link, at: Clock.now)
+        if count < run.count { return watch(id, writable: true) }
+      case .wouldBlock: return watch(id, writable: true)
+      case .failed(let error): return broke(id, LinkFailure(error))
+      }
+    }
+  }
+
+  // MARK: Links and sockets
+
+  /// The open socket that carries a link.
+  private func socket(of link: SlotID) -> SlotID? {
+    guard let id = held(by: link), sockets[id.index].stage == .open else { return nil }
+    return id
+  }
+
+  /// The socket that carries a link or is being dialled for it.
+  private func held(by link: SlotID) -> SlotID? {
+    precondition(link.index < config.limits.linksMax)
+    let id = unsafe slots[link.index]
+    guard sockets.holds(id), sockets[id.index].link == link else { return nil }
+    return id
+  }
+
+  func attach(_ id: SlotID, to link: SlotID) {
+    sockets[id.index].link = link
+    unsafe slots[link.index] = id
+  }
+
+  func watch(_ id: SlotID, readable: Bool) {
+    let others = sockets[id.index].watched & ~Readiness.readable
+    watch(id, readable ? others | Readiness.readable : others)
+  }
+
+  func watch(_ id: SlotID, writable: Bool) {
+    let others = sockets[id.index].watched & ~Readiness.writable
+    watch(id, writable ? others | Readiness.writable : others)
+  }
+
+  private func watch(_ id: SlotID, _ events: UInt32) {
+    guard sockets[id.index].watched != events else { return }
+    sockets[id.index].watched = events
+    setEpoll(EPOLL_CTL_MOD, sockets[id.index].descriptor, events, .socket(id))
+  }
+
+  func watch(_ descriptor: Int32, for events: UInt32, as kind: Source.Kind) {
+    setEpoll(EPOLL_CTL_ADD, descriptor, events, kind)
+  }
+
+  func setEpoll(_ operation: Int32, _ descriptor: Int32, _ events: UInt32, _ kind: Source.Kind) {
+    let result = cl_epoll_set(epoll, operation, descriptor, events, Source(kind).rawValue)
+    precondition(result == 0, "the descriptor is ours and watched once")
+  }
+
+  /// The slot is free at once; its descriptor is closed by the sweep, so that no number is used again
+  /// within the turn.
+  func release(_ id: SlotID) {
+    if sockets[id.index].stage == .lingering { lingering -= 1 }
+    deadlines.clear(id.index)
+    if dyingCount == sockets.capacity { sweep() }
+    unsafe dying[dyingCount] = sockets[id.index]
+    dyingCount += 1
+    sockets[id.index] = Socket()
+    sockets.release(id)
+  }
+
+  func sweep() {
+    for place in 0..<dyingCount {
+      let descriptor = unsafe dying[place].descriptor
+      if descriptor >= 0 { _ = cl_close(descriptor) }
+    }
+    dyingCount = 0
+  }
+
+  // MARK: The rest of a turn
+
+  private func forwardLines() {
+    var any = false
+    let place = scratch.bytes.prefix(Lines.lineBytesMax)
+    while let line = relay.takeLine(into: place) {
+      lines.put(place.prefix(line.count), to: line.stream)
+      any = true
+    }
+    if any { lines.wake() }
+    if now - wallTold >= .seconds(1) {
+      wallTold = now
+      relay.setWall(Clock.wall, at: now)
+    }
+  }
+
+  private func obeySignals() {
+    let before = signals.received
+    signals.take()
+    if before < 1 && signals.received >= 1 { relay.drain(at: now) }
+    if before < 2 && signals.received >= 2 {
+      relay.stop(at: now)
+      end()
+    }
+  }
+
+  /// No more connections; the loop ends when the sockets that are left have had a moment to finish.
+  private func end() {
+    guard endTime == .never else { return }
+    endTime = now + .milliseconds(1500)
+    for index in listeners.indices {
+      _ = cl_close(listeners[index].descriptor)
+      listeners[index].descriptor = -1
+    }
+    acceptTime = .never
+  }
+}
+
+/// What an event of epoll is about, in the 64 bits that the kernel keeps for us. A socket's slot in use
+/// has an odd generation in the upper half; the others leave that half zero.
+struct Source {
+  enum Kind {
+    case socket(SlotID)
+    case listener(Int)
+    case resolver(Int32)
+    case signals
+  }
+
+  let rawValue: UInt64
+  init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  init(_ kind: Kind) {
+    switch kind {
+    case .socket(let id): rawValue = id.rawValue
+    case .listener(let index): rawValue = UInt64(index) << 2
+    case .resolver(let descriptor): rawValue = UInt64(descriptor) << 2 | 1
+    case .signals: rawValue = 2
+    }
+  }
+
+  var kind: Kind {
+    if rawValue >> 32 != 0 { return .socket(SlotID(rawValue: rawValue)) }
+    switch rawValue & 3 {
+    case 0: return .listener(Int(rawValue >> 2))
+    case 1: return .resolver(Int32(rawValue >> 2))
+    default: return .signals
+    }
+  }
+}

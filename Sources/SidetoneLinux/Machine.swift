@@ -1,0 +1,171 @@
+// Start here. The machine drives the engine over real sockets: it listens, accepts, dials, reads and
+// writes, keeps time, and carries lines to people. It knows nothing about calls; everything it does is
+// either an event that it tells the engine or an output that the engine asked for. One thread, one epoll.
+//
+//     let machine = try Machine(config: config)
+//     exit(machine.run())
+
+import CLinux
+import Sidetone
+
+@safe package final class Machine {
+  package let config: Config
+  package let relay: Relay
+  /// In the order of `config.listeners`, with the ports that were really bound.
+  package internal(set) var listeners: [Listener] = []
+  package let lines: Lines
+
+  let epoll: Int32
+  let events: UnsafeMutablePointer<epoll_event>
+  let sockets: Slab<Socket>
+  /// The slot of the socket that carries a link, by the link's index.
+  let slots: UnsafeMutablePointer<SlotID>
+  /// Sockets whose descriptors the sweep closes.
+  let dying: UnsafeMutablePointer<Socket>
+  var dyingCount = 0
+  let deadlines: Deadlines
+  let handshakes: SlotQueue
+  let resolver: Resolver
+  var signals: Signals
+  /// Bytes that nobody wants, and lines on their way into the ring.
+  let scratch = Arena(count: 1 << 16)
+
+  var now = Clock.now
+  var wallTold = Instant.zero
+  var lingering = 0
+  /// When paused listeners accept again.
+  var acceptTime = Instant.never
+  /// Once set, the loop ends when its last socket is gone, or then at the latest.
+  var endTime = Instant.never
+
+  /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process of
+  /// its own; otherwise only the `interrupter` ends the run.
+  package init(config: Config, lines: Lines? = nil, catchesSignals: Bool = true)
+    throws(StartError)
+  {
+    self.config = config
+    let capacity = Self.socketsMax(config.limits)
+    unsafe events = .allocate(capacity: Self.eventsMax)
+    sockets = Slab(capacity: capacity, repeating: Socket())
+    unsafe slots = .allocate(capacity: config.limits.linksMax)
+    unsafe slots.initialize(repeating: .none, count: config.limits.linksMax)
+    unsafe dying = .allocate(capacity: capacity)
+    unsafe dying.initialize(repeating: Socket(), count: capacity)
+    deadlines = Deadlines(capacity: capacity)
+    handshakes = SlotQueue(capacity: capacity)
+    resolver = Resolver(upstreams: config.upstreams)
+    let seed = Arena(count: 32)
+    do throws(Errno) {
+      self.lines = if let lines { lines } else { try Lines() }
+      epoll = Int32(try attempt { Int(cl_epoll_create()) })
+      signals = try Signals(catching: catchesSignals)
+      _ = try attempt { unsafe Int(cl_random(seed.bytes.base, seed.bytes.count)) }
+    } catch {
+      throw .system(error)
+    }
+    relay = Relay(config: config, seed: seed.bytes.array, now: now, wall: Clock.wall)
+    wallTold = now
+    raiseDescriptorLimit()
+    watch(signals.counter, for: Readiness.readable, as: .signals)
+    for index in config.listeners.indices { try openListener(index) }
+  }
+
+  deinit {
+    sweep()
+    for index in 0..<sockets.capacity where sockets.isInUse(index) {
+      if sockets[index].descriptor >= 0 { _ = cl_close(sockets[index].descriptor) }
+    }
+    for listener in listeners where listener.descriptor >= 0 { _ = cl_close(listener.descriptor) }
+    _ = cl_close(signals.counter)
+    _ = cl_close(epoll)
+    sockets.deallocate()
+    unsafe events.deallocate()
+    unsafe slots.deallocate()
+    unsafe dying.deallocate()
+  }
+
+  /// Does what SIGTERM does, from any thread: once to drain, twice to end.
+  package var interrupter: Interrupter { Interrupter(counter: signals.counter) }
+}
+
+package struct Interrupter: Sendable {
+  fileprivate let counter: Int32
+  package func interrupt() { _ = cl_counter_add(counter) }
+}
+
+extension Machine {
+  /// One address on which connections are taken.
+  package struct Listener {
+    package let address: String
+    package let port: UInt16
+    var descriptor: Int32
+  }
+
+  static let eventsMax = 256
+  /// Connections taken from one listener in one turn.
+  static let acceptsPerTurnMax = 16
+  /// Reads of one socket in one turn, so that a fast peer does not keep the others waiting.
+  static let readsPerTurnMax = 4
+  /// Sockets that wait for their peer's end of stream after our own.
+  static let lingeringMax = 256
+
+  /// Sockets at once: the engine's links, handshakes it does not know yet, and those that linger.
+  static func socketsMax(_ limits: Limits) -> Int {
+    limits.linksMax + limits.otherLinksMax + lingeringMax
+  }
+
+  /// What the machine takes at start, one holder per line; `sidetone check` prints it.
+  package static func plan(for config: Config) -> [PlanLine] {
+    let sockets = socketsMax(config.limits)
+    let perSocket = 2 * MemoryLayout<Socket>.stride + MemoryLayout<Instant>.stride + 8
+    return [
+      PlanLine(holder: "sockets: slots, deadlines, queues", bytes: sockets * perSocket),
+      PlanLine(holder: "lines for people", bytes: Lines.capacityBytes),
+    ]
+  }
+
+  /// Descriptors for every socket, and for listeners, files and the resolver.
+  private func raiseDescriptorLimit() {
+    let wanted = Int64(sockets.capacity + config.listeners.count + 64)
+    let held = cl_raise_descriptor_limit(wanted)
+    if held < wanted {
+      lines.log("only \(held) descriptors are allowed, \(wanted) are needed at full load")
+    }
+  }
+
+  private func openListener(_ index: Int) throws(StartError) {
+    let wanted = config.listeners[index]
+    guard let address = Address(text: wanted.address, port: wanted.port) else {
+      throw .address(wanted.address)
+    }
+    do throws(Errno) {
+      var raw = cl_address(address)
+      let descriptor = Int32(try attempt { unsafe Int(cl_listen(&raw, 4096)) })
+      let port = try attempt { Int(cl_bound_port(descriptor)) }
+      _ = try attempt { Int(cl_set_options(descriptor, SocketCall.userTimeoutMilliseconds)) }
+      listeners.append(
+        Listener(address: wanted.address, port: UInt16(port), descriptor: descriptor))
+      watch(descriptor, for: Readiness.readable, as: .listener(index))
+    } catch {
+      throw .listen(address: wanted.address, port: wanted.port, error)
+    }
+  }
+}
+
+/// Why a run could not begin.
+package enum StartError: Error, CustomStringConvertible {
+  case address(String)
+  case listen(address: String, port: UInt16, Errno)
+  case file(String, reason: String)
+  case system(Errno)
+
+  package var description: String {
+    switch self {
+    case .address(let text): "cannot listen on \(text): not an IP address"
+    case .listen(let address, let port, let error):
+      "cannot listen on \(address):\(port): \(error.text)"
+    case .file(let name, let reason): "\(name): \(reason)"
+    case .system(let error): "cannot start: \(error.text)"
+    }
+  }
+}
