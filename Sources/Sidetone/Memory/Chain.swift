@@ -152,9 +152,12 @@ package struct Chain: BitwiseCopyable, Sendable {
     return true
   }
 
-  /// Whether `append` of that many bytes would find its blocks.
-  @_noAllocation package func hasRoom(_ length: Int, in pool: BlockPool) -> Bool {
-    let inTail = tail < 0 ? 0 : BlockPool.blockBytes &- pool.end(tail)
+  /// Whether `append` of that many bytes would find its blocks, the first `unbroken` in one of them.
+  @_noAllocation package func hasRoom(
+    _ length: Int, unbroken: Int = 0, in pool: BlockPool
+  ) -> Bool {
+    let rest = tail < 0 ? 0 : BlockPool.blockBytes &- pool.end(tail)
+    let inTail = rest < unbroken ? 0 : rest
     if length <= inTail { return true }
     return (length &- inTail &+ BlockPool.blockBytes &- 1) / BlockPool.blockBytes <= pool.free
   }
