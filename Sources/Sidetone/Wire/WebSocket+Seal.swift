@@ -26,8 +26,8 @@ extension WebSocket {
       chain.commit(headerBytes &+ count, in: pool)
       return true
     }
-    guard let place = chain.acquire(headerBytes, from: pool),
-      chain.hasRoom(headerBytes &+ count, in: pool)
+    guard chain.hasRoom(headerBytes &+ count, unbroken: headerBytes, in: pool),
+      let place = chain.acquire(headerBytes, from: pool)
     else { return false }
     writeHeader(opcode, isFinal: true, payloadBytes: count, key: key, to: place)
     chain.commit(headerBytes, in: pool)
@@ -69,7 +69,8 @@ extension WebSocket {
 
 extension WebSocket {
   /// A frame in an outbox whose payload the caller writes in place, all of it, before `commit`. Without
-  /// `commit` it was never there. Nothing else may touch the chain in between.
+  /// `commit` it was never there (a block taken for it stays with the chain). Nothing else may touch the
+  /// chain in between.
   package struct Draft {
     package let payload: Bytes
     fileprivate let key: UInt32?

@@ -32,6 +32,16 @@ struct Receiver {
     kept = place.bytes.array
   }
 
+  /// The events of `input` in plain memory: for tables too long for a page of their own.
+  static func eventsOfOneRead(of input: [UInt8], as role: WebSocket.Role) -> [Received] {
+    var receiver = Receiver(role)
+    var copy = input
+    copy.withUnsafeMutableBytes {
+      receiver.takeEvents(in: Bytes(base: $0.baseAddress!, count: $0.count))
+    }
+    return receiver.events
+  }
+
   private mutating func takeEvents(in buffer: Bytes) {
     while true {
       switch socket.nextEvent(in: buffer) {
