@@ -120,7 +120,25 @@ import CKernels
   }
 }
 
+extension StaticString {
+  /// A window over a literal; it must only be read.
+  @inline(__always) package var bytes: Bytes {
+    unsafe Bytes(base: UnsafeMutableRawPointer(mutating: utf8Start), count: utf8CodeUnitCount)
+  }
+}
+
 extension Bytes {
+  /// A window over `count` bytes (at most 1,024) of the stack for the length of `body`; their content is
+  /// not defined before it is written.
+  @inline(__always) package static func withTemporary<R>(
+    _ count: Int, _ body: (Bytes) -> R
+  ) -> R {
+    precondition(count > 0 && count <= 1024)
+    return unsafe withUnsafeTemporaryAllocation(byteCount: count, alignment: 16) { raw in
+      unsafe body(Bytes(base: raw.baseAddress!, count: count))
+    }
+  }
+
   /// For logs, set-up and tests; allocates. Bytes that are no UTF-8 are replaced.
   package var string: String {
     unsafe String(decoding: UnsafeRawBufferPointer(start: base, count: count), as: UTF8.self)

@@ -28,3 +28,9 @@ final class ForbiddenPage {
 
   deinit { munmap(start, mapped) }
 }
+
+/// Runs `body` over a text that ends at a forbidden page.
+func atForbiddenPage<R>(_ text: String, _ body: (Bytes) throws -> R) rethrows -> R {
+  let page = ForbiddenPage(Array(text.utf8))
+  return try withExtendedLifetime(page) { try body(page.bytes) }
+}

@@ -1,0 +1,26 @@
+// Windows that stay valid: a test's few bytes are never given back, so no test has to think about who
+// owns them.
+
+@testable import Sidetone
+
+func kept(count: Int) -> Bytes {
+  let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 16)
+  memory.initializeMemory(as: UInt8.self, repeating: 0, count: max(count, 1))
+  return Bytes(base: memory, count: count)
+}
+
+func kept(_ content: [UInt8]) -> Bytes {
+  let bytes = kept(count: content.count)
+  content.withBytes { bytes.copy($0) }
+  return bytes
+}
+
+func kept(_ text: String) -> Bytes { kept(Array(text.utf8)) }
+
+/// What `body` writes, which must fit.
+func written(_ body: (inout Writer) -> Void) -> Bytes {
+  var out = Writer(kept(count: 64 * 1024))
+  body(&out)
+  precondition(!out.overflowed)
+  return out.written
+}
