@@ -20,8 +20,9 @@ CK_PURE ptrdiff_t ck_base64_decode(void *to, const void *from, ptrdiff_t count);
 // Writes (count + 2) / 3 * 4 characters, padding included; `to` and `from` do not overlap.
 CK_PURE void ck_base64_encode(void *to, const void *from, ptrdiff_t count);
 
-// Masking as WebSocket frames have it: byte i is combined with byte i % 4 of `key`, the lowest first. A
-// frame in pieces rotates the key between them. Both answer whether all that came out is ASCII.
+// Masking as WebSocket frames have it: byte i is combined with byte i % 4 of `key`, the lowest
+// first. A frame in pieces rotates the key between them. Both answer whether all that came out is
+// ASCII.
 CK_PURE bool ck_mask(void *bytes, ptrdiff_t count, uint32_t key);
 // The same into another place: apart from `from`, or before it and then overlapping at will.
 CK_PURE bool ck_mask_copy(void *to, const void *from, ptrdiff_t count, uint32_t key);

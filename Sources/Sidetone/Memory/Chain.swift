@@ -1,9 +1,9 @@
 // Every frame.
 //
-// Bytes that must wait lie in chains of fixed blocks from one shared pool: what a socket has not yet
-// taken, audio that the upstream has not yet acknowledged. A chain owns nothing while it is empty, so an
-// idle call costs almost no memory; a chain never grows past the pool, and `append` says so when the
-// pool is dry.
+// Bytes that must wait lie in chains of fixed blocks from one shared pool: what a socket has not
+// yet taken, audio that the upstream has not yet acknowledged. A chain owns nothing while it is
+// empty, so an idle call costs almost no memory; a chain never grows past the pool, and `append`
+// says so when the pool is dry.
 //
 //     head                                       tail
 //     [....####] -> [########] -> [########] -> [####....]
@@ -95,8 +95,8 @@
   }
 }
 
-/// A first-in, first-out run of bytes in blocks of a pool. A plain value that must be given back with
-/// `clear` before it is forgotten; the pool's count of free blocks proves that it was.
+/// A first-in, first-out run of bytes in blocks of a pool. A plain value that must be given back
+/// with `clear` before it is forgotten; the pool's count of free blocks proves that it was.
 package struct Chain: BitwiseCopyable, Sendable {
   private(set) var head: Int32 = -1
   private var tail: Int32 = -1
@@ -120,7 +120,7 @@ package struct Chain: BitwiseCopyable, Sendable {
     return pool.bytes(tail)[end..<end &+ length]
   }
 
-  /// As `acquire`, but settles for what the last block still has: at least one byte, at most `length`.
+  /// As `acquire`, but settles for what the last block still has, at least one byte.
   @_noAllocation package mutating func acquire(upTo length: Int, from pool: BlockPool) -> Bytes? {
     precondition(length > 0)
     if tail < 0 || pool.end(tail) == BlockPool.blockBytes {
@@ -152,7 +152,7 @@ package struct Chain: BitwiseCopyable, Sendable {
     return true
   }
 
-  /// Whether `append` of that many bytes would find its blocks, the first `unbroken` in one of them.
+  /// Whether `append` of that many bytes would find its blocks, with the first `unbroken` in one.
   @_noAllocation package func hasRoom(
     _ length: Int, unbroken: Int = 0, in pool: BlockPool
   ) -> Bool {
@@ -222,8 +222,8 @@ package struct Chain: BitwiseCopyable, Sendable {
     return cursor
   }
 
-  /// The contiguous run at the cursor, at most `length` bytes. `cursor` may stand at the end of a full
-  /// block, from where it first steps to the next.
+  /// The contiguous run at the cursor, at most `length` bytes. `cursor` may stand at the end of a
+  /// full block, from where it first steps to the next.
   @_noAllocation package func run(at cursor: inout Cursor, upTo length: Int, in pool: BlockPool)
     -> Bytes
   {

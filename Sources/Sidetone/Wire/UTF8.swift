@@ -1,7 +1,8 @@
 // Every frame.
 //
-// Judges UTF-8 as it arrives (RFC 3629 §4): a byte that cannot be part of any valid text is refused the
-// moment it is seen, wherever the pieces were cut. It never looks at a byte twice and keeps none.
+// Judges UTF-8 as it arrives (RFC 3629 §4): a byte that cannot be part of any valid text is refused
+// the moment it is seen, wherever the pieces were cut. It never looks at a byte twice and keeps
+// none.
 
 import CKernels
 

@@ -1,14 +1,16 @@
 // Every frame.
 //
-// The sending half of a WebSocket (RFC 6455 §5.2, §5.3): frames written straight into an outbox, header
-// and masked payload in one pass. All or nothing: an outbox never holds half a frame. A key masks, as
-// clients must; no key is the server's side. A key must be unpredictable and fresh for every frame.
+// The sending half of a WebSocket (RFC 6455 §5.2, §5.3): frames written straight into an outbox,
+// header and masked payload in one pass. All or nothing: an outbox never holds half a frame. A key
+// masks, as clients must; no key is the server's side. A key must be unpredictable and fresh for
+// every frame.
 
 import CKernels
 
 extension WebSocket {
-  /// Writes one frame whose payload is the three parts in a row, so that a constant prefix and suffix
-  /// need not be joined with what is between them. False and nothing done where the pool is too dry.
+  /// Writes one frame whose payload is the three parts in a row, so that a constant prefix and
+  /// suffix need not be joined with what is between them. False and nothing done where the pool is
+  /// too dry.
   @_noAllocation package static func seal(
     _ opcode: Opcode, _ part: Bytes, _ second: Bytes = .empty, _ third: Bytes = .empty,
     key: UInt32?, into chain: inout Chain, from pool: BlockPool
@@ -68,9 +70,9 @@ extension WebSocket {
 // MARK: Drafts
 
 extension WebSocket {
-  /// A frame in an outbox whose payload the caller writes in place, all of it, before `commit`. Without
-  /// `commit` it was never there (a block taken for it stays with the chain). Nothing else may touch the
-  /// chain in between.
+  /// A frame in an outbox whose payload the caller writes in place, all of it, before `commit`.
+  /// Without `commit` it was never there (a block taken for it stays with the chain). Nothing else
+  /// may touch the chain in between.
   package struct Draft {
     package let payload: Bytes
     fileprivate let key: UInt32?
@@ -122,7 +124,8 @@ extension WebSocket {
     return length
   }
 
-  @inline(__always) static func headerBytes(payload: Int, isMasked: Bool) -> Int {
+  @_noAllocation @inline(__always)
+  static func headerBytes(payload: Int, isMasked: Bool) -> Int {
     (payload < 126 ? 2 : payload <= 0xffff ? 4 : 10) &+ (isMasked ? 4 : 0)
   }
 
@@ -146,7 +149,8 @@ extension WebSocket {
     if let key { place.store(key, at: end) }
   }
 
-  /// Copies a part behind the last one, masked where the mask is not 0, and moves `end` and `mask` on.
+  /// Copies a part behind the last one, masked where the mask is not 0, and moves `end` and `mask`
+  /// on.
   private static func copy(
     _ part: Bytes, to place: Bytes, at end: inout Int, mask: inout UInt32
   ) {

@@ -1,19 +1,20 @@
 // Every frame.
 //
 // The receiving half of a WebSocket after its handshake (RFC 6455 §5): bytes in, messages out, for
-// either side of the connection. It owns no memory. Payloads are unmasked where they lie, the pieces of
-// a fragmented message are moved together, and events name ranges of the caller's buffer:
+// either side of the connection. It owns no memory. Payloads are unmasked where they lie, the
+// pieces of a fragmented message are moved together, and events name ranges of the caller's buffer:
 //
 //     buffer   [ done | message so far | gap | frame under way ...   ]
 //                      ^ messageStart  ^ messageEnd    ^ position     ^ count
 //
-// The gap is what headers and interposed control frames leave between the fragments of a message. Every
-// byte is looked at once, when it arrives, so a broken peer is known at the first byte that proves it.
+// The gap is what headers and interposed control frames leave between the fragments of a message.
+// Every byte is looked at once, when it arrives, so a broken peer is known at the first byte that
+// proves it.
 
 import CKernels
 
 package struct WebSocket: BitwiseCopyable, Sendable {
-  /// Which side of the connection we are. Frames of clients are masked, frames of servers never (§5.1).
+  /// Which side of the connection we are. Only frames of clients are masked (§5.1).
   package enum Role: UInt8, BitwiseCopyable, Sendable { case server, client }
 
   package enum Opcode: UInt8, BitwiseCopyable, Sendable {
@@ -48,7 +49,7 @@ package struct WebSocket: BitwiseCopyable, Sendable {
   private struct Frame: BitwiseCopyable {
     var opcode = Opcode.continuation
     var isFinal = false
-    /// The mask for the next byte of the payload, rotated as bytes are taken; 0 where there is none.
+    /// The mask for the next byte of the payload, rotated as bytes are taken; 0: none.
     var key: UInt32 = 0
     var length = 0
     /// Bytes of the payload that were not yet taken.
@@ -85,8 +86,9 @@ package struct WebSocket: BitwiseCopyable, Sendable {
 // MARK: Reading
 
 extension WebSocket {
-  /// The next event in `buffer`, which holds what has been read and was not let go of by `carry`. Call
-  /// again with the same bytes until `needMore`; after `close` and `failed` all that follows is ignored.
+  /// The next event in `buffer`, which holds what has been read and was not let go of by `carry`.
+  /// Call again with the same bytes until `needMore`; after `close` and `failed` all that follows
+  /// is ignored.
   @_noAllocation package mutating func nextEvent(in buffer: Bytes) -> Event {
     precondition(position <= buffer.count, "bytes that were read stay in the buffer")
     while true {
@@ -175,8 +177,8 @@ extension WebSocket {
     return nil
   }
 
-  /// Unmasks what has come of the payload, moves it behind the message so far, and checks text. False
-  /// where it is no UTF-8.
+  /// Unmasks what has come of the payload, moves it behind the message so far, and checks text.
+  /// False where it is no UTF-8.
   private mutating func takePayload(_ buffer: Bytes) -> Bool {
     let count = min(frame.remaining, buffer.count &- position)
     if count == 0 { return true }
@@ -188,10 +190,11 @@ extension WebSocket {
 
     var isASCII = false
     if role == .server {
-      isASCII =
-        unsafe target == position &- count
-        ? ck_mask(place.base, count, frame.key)
-        : ck_mask_copy(place.base, source.base, count, frame.key)
+      if target == position &- count {
+        isASCII = unsafe ck_mask(place.base, count, frame.key)
+      } else {
+        isASCII = unsafe ck_mask_copy(place.base, source.base, count, frame.key)
+      }
       frame.key = Self.rotate(frame.key, by: count)
     } else {
       place.copy(source)
@@ -254,7 +257,8 @@ extension WebSocket {
   }
 
   /// The mask as the byte `count` places further on needs it.
-  @inline(__always) static func rotate(_ key: UInt32, by count: Int) -> UInt32 {
+  @_noAllocation @inline(__always)
+  static func rotate(_ key: UInt32, by count: Int) -> UInt32 {
     let bits = UInt32(truncatingIfNeeded: count & 3) &* 8
     return key &>> bits | key &<< (32 &- bits)
   }
@@ -263,13 +267,14 @@ extension WebSocket {
 // MARK: Between reads
 
 extension WebSocket {
-  /// How many bytes of `buffer` are still needed: the message so far, and what was not looked at yet.
+  /// How many bytes of `buffer` are still needed: the message so far, and what was not looked at
+  /// yet.
   @_noAllocation package func bytesKept(of buffer: Bytes) -> Int {
     messageBytes &+ buffer.count &- tailStart
   }
 
-  /// The smallest buffer in which the frame under way can be finished, what is kept before it included.
-  /// Known to the byte from the moment its header is; until then a header's worth.
+  /// The smallest buffer in which the frame under way can be finished, what is kept before it
+  /// included. Known to the byte from the moment its header is; until then a header's worth.
   package var bytesWanted: Int {
     @_noAllocation get {
       switch phase {
@@ -281,9 +286,10 @@ extension WebSocket {
     }
   }
 
-  /// Moves what is still needed to the front of `place` and returns how much that is; the next bytes go
-  /// behind it, and `place` is the buffer from then on. It may be the memory of `buffer` itself, where
-  /// what already lies right is not moved. It must hold `bytesKept`, and `bytesWanted` to get on.
+  /// Moves what is still needed to the front of `place` and returns how much that is; the next
+  /// bytes go behind it, and `place` is the buffer from then on. It may be the memory of `buffer`
+  /// itself, where what already lies right is not moved. It must hold `bytesKept`, and
+  /// `bytesWanted` to get on.
   @_noAllocation package mutating func carry(from buffer: Bytes, to place: Bytes) -> Int {
     let message = messageBytes
     let tail = tailStart

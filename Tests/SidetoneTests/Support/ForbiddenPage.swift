@@ -1,5 +1,5 @@
-// Memory with a page behind it that nobody may touch: a codec that reads or writes one byte past its
-// input does not get away with it, the process is killed on the spot.
+// Memory with a page behind it that nobody may touch: a codec that reads or writes one byte past
+// its input does not get away with it, the process is killed on the spot.
 
 import Glibc
 

@@ -1,5 +1,5 @@
-// What the codec keeps between reads, and how much room it asks for: never more than the message, one
-// header and one control frame, however the peer cuts its messages.
+// What the codec keeps between reads, and how much room it asks for: never more than the message,
+// one header and one control frame, however the peer cuts its messages.
 
 import Testing
 

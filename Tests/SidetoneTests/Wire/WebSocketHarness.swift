@@ -1,5 +1,5 @@
-// A WebSocket as its owner drives it: bytes come in pieces of any size, what is unfinished is carried
-// over, events come out with their bytes copied so that tests can compare them.
+// A WebSocket as its owner drives it: bytes come in pieces of any size, what is unfinished is
+// carried over, events come out with their bytes copied so that tests can compare them.
 
 @testable import Sidetone
 

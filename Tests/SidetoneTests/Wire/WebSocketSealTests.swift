@@ -1,5 +1,5 @@
-// The sending half of the WebSocket codec: what lies in an outbox is what the RFC shows, reads back as
-// what was sent, and is either a whole frame or nothing.
+// The sending half of the WebSocket codec: what lies in an outbox is what the RFC shows, reads back
+// as what was sent, and is either a whole frame or nothing.
 
 import Testing
 

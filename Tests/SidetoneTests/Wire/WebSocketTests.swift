@@ -1,5 +1,5 @@
-// The receiving half of the WebSocket codec: what the RFC shows and what it allows. Every input is also
-// cut at every byte, and given byte by byte.
+// The receiving half of the WebSocket codec: what the RFC shows and what it allows. Every input is
+// also cut at every byte, and given byte by byte.
 
 import Testing
 
