@@ -39,12 +39,17 @@ let package = Package(
 
     // The lab: callers, twins of the upstreams, load. Built from the engine's own Wire and Audio.
     .executableTarget(
-      name: "SidetoneLab", dependencies: ["LabKit", "Sidetone", "SidetoneLinux", "CLinux"],
-      path: "tools/lab", exclude: ["kit", "TONES.md"], swiftSettings: plain),
+      name: "SidetoneLab", dependencies: ["LabKit", "LabLoad", "Sidetone", "SidetoneLinux", "CLinux"],
+      path: "tools/lab", exclude: ["kit", "load", "TONES.md"], swiftSettings: plain),
     // The lab's sound: tone code, files, rates. Pure, so that tests can import it; optimised in debug
     // too, since it is arithmetic on every sample.
     .target(
       name: "LabKit", path: "tools/lab/kit",
+      swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+
+    // The load generator: optimised in debug too, or it would be slower than what it measures.
+    .target(
+      name: "LabLoad", dependencies: ["CLinux", "CDigest"], path: "tools/lab/load",
       swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
 
     // Keeps the house in order: style, layers, vendors, symbols.

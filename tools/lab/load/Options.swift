@@ -1,0 +1,101 @@
+// What `sidetone-lab load` was asked to do. Every value is checked here, once, so that the run itself
+// has no bad input to answer.
+
+struct LoadOptions {
+  /// The relay's IPv4 address in network byte order, its port, and the path to call.
+  var address: UInt32 = 0
+  var port: UInt16 = 0
+  var path = "/media"
+  var twinPort: UInt16 = 0
+  /// Calls at the same time.
+  var calls = 50
+  /// Length of the measured part, in seconds; the calls are set up and warmed before it.
+  var seconds = 10
+  var warmup = 1
+  /// Calls one after another instead of long ones; 0 is off.
+  var shortCalls = 0
+  /// Frames of 20 ms in each short call.
+  var frames = 25
+  /// The relay's process, whose processor time is read; 0 is none.
+  var process: Int32 = 0
+  var json = false
+
+  static let help = """
+    sidetone-lab load --relay ws://127.0.0.1:PORT/media --twin-port N [options]
+
+    Plays many Twilio-style callers and the Deepgram that the relay dials (on 127.0.0.1:N) in one
+    process. Every frame of 20 ms says in its audio which one it is and when it was sent, so the
+    Deepgram side knows each frame's delay and whether one was lost, doubled, damaged or overtaken.
+
+      --calls N         calls at the same time (50)
+      --seconds S       length of the measured part (10)
+      --warmup S        seconds of talking before it (1)
+      --short-calls N   N short calls in all, --calls of them at a time: is anything lost at the
+                        start, in the middle or at the end?
+      --frames K        frames in each short call (25)
+      --pid P           the relay's process: also report its processor time, memory, descriptors
+      --json            one JSON object instead of a table
+
+    Point the relay at the twin first: DEEPGRAM_URL=ws://127.0.0.1:N/v1/listen.
+    Delays are taken from the kernel's time stamps on arrival, so a busy generator does not add to
+    them; how late the generator itself was is reported too.
+    Exit status: 0 all frames arrived once and whole, 1 not so, 2 bad arguments.
+    """
+
+  init(arguments: [String]) throws(LoadMistake) {
+    var rest = arguments[...]
+    while let name = rest.popFirst() {
+      if name == "--json" {
+        json = true
+        continue
+      }
+      guard let value = rest.popFirst() else { throw LoadMistake("\(name) needs a value") }
+      switch name {
+      case "--relay": try setRelay(value)
+      case "--twin-port": twinPort = UInt16(try Self.number(name, value, 1...65_535))
+      case "--calls": calls = try Self.number(name, value, 1...20_000)
+      case "--seconds": seconds = try Self.number(name, value, 1...3_600)
+      case "--warmup": warmup = try Self.number(name, value, 0...60)
+      case "--short-calls": shortCalls = try Self.number(name, value, 1...1_000_000)
+      case "--frames": frames = try Self.number(name, value, 1...3_000)
+      case "--pid": process = Int32(try Self.number(name, value, 1...Int(Int32.max)))
+      default: throw LoadMistake("unknown option \(name)")
+      }
+    }
+    if port == 0 { throw LoadMistake("--relay is missing") }
+    if twinPort == 0 { throw LoadMistake("--twin-port is missing") }
+    if shortCalls > 0 { calls = min(calls, shortCalls) }
+  }
+
+  private static func number(
+    _ name: String, _ value: String, _ allowed: ClosedRange<Int>
+  ) throws(LoadMistake) -> Int {
+    guard let number = Int(value), allowed.contains(number) else {
+      throw LoadMistake(
+        "\(name) wants a number from \(allowed.lowerBound) to \(allowed.upperBound)")
+    }
+    return number
+  }
+
+  private mutating func setRelay(_ url: String) throws(LoadMistake) {
+    let mistake = LoadMistake(
+      "--relay wants ws://A.B.C.D:PORT/PATH, without TLS and without a name")
+    guard url.hasPrefix("ws://") else { throw mistake }
+    let parts = url.dropFirst(5).split(separator: "/", maxSplits: 1)
+    guard let authority = parts.first?.split(separator: ":"), authority.count == 2,
+      let port = UInt16(authority[1]), port > 0
+    else { throw mistake }
+    let host = authority[0] == "localhost" ? "127.0.0.1" : authority[0]
+    let bytes = host.split(separator: ".").compactMap { UInt8($0) }
+    guard bytes.count == 4 else { throw mistake }
+    address = bytes.enumerated().reduce(0) { $0 | UInt32($1.element) << (8 * $1.offset) }
+    self.port = port
+    if parts.count == 2 { path = "/" + parts[1] }
+  }
+}
+
+/// A sentence about what was wrong with the command line, or why the run could not start.
+struct LoadMistake: Error {
+  let text: String
+  init(_ text: String) { self.text = text }
+}
