@@ -50,6 +50,11 @@ package struct ToneDecoder {
   /// Seconds of audio heard so far.
   package var seconds: Double { Double(position) / Double(Tones.sampleRate) }
 
+  /// Where the word that is being said began; nil between words.
+  package var openSince: Double? {
+    word.map { Double($0.begin - Tones.symbolSamples) / Double(Tones.sampleRate) }
+  }
+
   /// Listens to 8 kHz samples and answers the words that ended in them.
   package mutating func hear(_ samples: some Sequence<Int16>) -> [HeardWord] {
     for sample in samples {
