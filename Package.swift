@@ -15,6 +15,7 @@ let package = Package(
   products: [
     .executable(name: "sidetone", targets: ["SidetoneMain"]),
     .executable(name: "sidetone-lab", targets: ["SidetoneLab"]),
+    .library(name: "AllocationCounter", type: .dynamic, targets: ["CAllocationCounter"]),
   ],
   targets: [
     // C: vector kernels, and what Swift cannot import by itself.
@@ -54,6 +55,10 @@ let package = Package(
 
     // Keeps the house in order: style, layers, vendors, symbols.
     .executableTarget(name: "SidetoneTidy", path: "tools/tidy", swiftSettings: plain),
+    // Exact bounds held against the real daemon: allocations, system calls, memory, descriptors.
+    .executableTarget(
+      name: "SidetoneGates", path: "tools/gates", exclude: ["counter"], swiftSettings: plain),
+    .target(name: "CAllocationCounter", path: "tools/gates/counter", publicHeadersPath: "include"),
 
     .testTarget(name: "SidetoneTests", dependencies: ["Sidetone"], swiftSettings: plain),
     .testTarget(

@@ -6,6 +6,7 @@
 #     judge.py [--old-python PYTHON] [CASE …]      OLD-PYTHON: one that has websockets 13
 import argparse
 import asyncio
+import os
 import shutil
 import sys
 import time
@@ -96,7 +97,7 @@ async def judge(house, case):
 
 async def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--old-python")
+    parser.add_argument("--old-python", type=os.path.abspath)
     parser.add_argument("cases", nargs="*", help="parts of names; all by default")
     arguments = parser.parse_args()
     chosen = [
@@ -106,7 +107,7 @@ async def main():
         verdicts = await asyncio.gather(*(judge(house, case) for case in chosen))
         if not all(verdicts):
             for program in house.programs:
-                print("\n".join(program.lines[-15:]))
+                print("\n".join(line[:200] for line in program.lines[-10:]))
     print(f"judged by others: {sum(verdicts)} of {len(verdicts)} well")
     return all(verdicts)
 
