@@ -132,7 +132,8 @@ extension HTTP {
     response.end(into: &out)
   }
 
-  /// An error that needs no more than a constant sentence: what is wrong, and how to mend it.
+  /// An error that needs no more than a constant sentence: what is wrong, and how to mend it. The
+  /// sentence stands in JSON as it is, so it holds no quote and no backslash.
   @_noAllocation package static func writeError(
     _ status: Status, code: StaticString? = nil, _ sentence: StaticString, isHead: Bool = false,
     into out: inout Writer
@@ -140,7 +141,7 @@ extension HTTP {
     var response = Response(status, isHead: isHead, into: &out)
     response.beginBody("application/json", into: &out)
     beginError(code ?? status.code, into: &out)
-    out.write(json: sentence)
+    out.write(sentence)
     endError(into: &out)
     response.end(into: &out)
   }
@@ -157,26 +158,4 @@ extension HTTP {
   }
 
   @_noAllocation package static func endError(into out: inout Writer) { out.write("\"}}\n") }
-}
-
-extension Writer {
-  /// Text as the inside of a JSON string: quotes, backslashes and control characters are escaped, bytes
-  /// that are no ASCII are written as question marks, since they may be no UTF-8.
-  @_noAllocation package mutating func write(json text: Bytes) {
-    for index in 0..<text.count { write(jsonByte: text[index]) }
-  }
-
-  @_noAllocation package mutating func write(json text: StaticString) {
-    write(json: text.bytes)
-  }
-
-  @_noAllocation private mutating func write(jsonByte byte: UInt8) {
-    switch byte {
-    case 0x22, 0x5c:
-      write(byte: 0x5c)
-      write(byte: byte)
-    case 0x20...0x7e: write(byte: byte)
-    default: write(byte: 0x3f)
-    }
-  }
 }

@@ -312,7 +312,7 @@ extension HTTP {
       case .badLength: "Content-Length must be one decimal number."
       case .ambiguousLength:
         "Content-Length and Transfer-Encoding may appear once, and not together."
-      case .unknownCoding: "Only the transfer coding \"chunked\" is understood."
+      case .unknownCoding: "Only the transfer coding 'chunked' is understood."
       case .badChunk: "The chunked body is malformed."
       case .bodyTooLarge: "The body is too large."
       }

@@ -195,7 +195,9 @@ struct HTTPRequestTests {
     for raw in UInt8(0)...255 {
       guard let fault = HTTP.Fault(rawValue: raw) else { continue }
       #expect(fault.status.rawValue >= 400)
-      #expect("\(fault.sentence)".hasSuffix("."))
+      let sentence = "\(fault.sentence)"
+      #expect(sentence.hasSuffix("."))
+      #expect(!sentence.contains("\"") && !sentence.contains("\\"))
     }
   }
 }
