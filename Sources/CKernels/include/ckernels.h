@@ -28,3 +28,7 @@ CK_PURE bool ck_mask(void *bytes, ptrdiff_t count, uint32_t key);
 CK_PURE bool ck_mask_copy(void *to, const void *from, ptrdiff_t count, uint32_t key);
 // How many leading bytes are ASCII.
 CK_PURE ptrdiff_t ck_ascii(const void *from, ptrdiff_t count);
+
+// How many bytes precede the first quote, backslash or control character; `count` where there is
+// none.
+CK_PURE ptrdiff_t ck_json_run(const void *from, ptrdiff_t count);

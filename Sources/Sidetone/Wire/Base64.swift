@@ -1,22 +1,22 @@
 // Every frame.
 //
 // Base64 with the standard alphabet (RFC 4648 §4). Decoding forgives missing padding, since some
-// carriers leave it out, and nothing else: no white space, no foreign character, no stray bits behind
-// the last byte. The work is done by the kernels in CKernels/base64.c.
+// carriers leave it out, and nothing else: no white space, no foreign character, no stray bits
+// behind the last byte. The work is done by the kernels in CKernels/base64.c.
 
 import CKernels
 
 package enum Base64 {
-  /// How many bytes `source` decodes to, judged by its length and padding alone; nil where no text of
-  /// that length can be base64.
+  /// How many bytes `source` decodes to, judged by its length and padding alone; nil where no text
+  /// of that length can be base64.
   @_noAllocation package static func decodedCount(of source: Bytes) -> Int? {
     let digits = source.count &- padding(of: source)
     return digits & 3 == 1 ? nil : digits / 4 &* 3 &+ (digits & 3) &* 3 / 4
   }
 
-  /// Decodes all of `source` and returns the number of bytes written; nil where it is not base64, and
-  /// then `destination` holds rubbish. `destination` has room for `decodedCount` bytes, and may begin
-  /// where `source` begins.
+  /// Decodes all of `source` and returns the number of bytes written; nil where it is not base64,
+  /// and then `destination` holds rubbish. `destination` has room for `decodedCount` bytes, and may
+  /// begin where `source` begins.
   @_noAllocation package static func decode(_ source: Bytes, into destination: Bytes) -> Int? {
     guard let count = decodedCount(of: source) else { return nil }
     precondition(count <= destination.count, "the destination has room for decodedCount")

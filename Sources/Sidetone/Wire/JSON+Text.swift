@@ -1,0 +1,184 @@
+// Every frame.
+//
+// From the strings of a document to text, and from text to the body of a string. What we write is
+// always valid, whatever bytes we were given.
+
+extension JSON {
+  /// The bytes that a string stands for, one after the other; ends with nil.
+  package struct Text {
+    private let raw: Bytes
+    private var at = 0
+    /// Bytes of the last escaped character that are still to come, the next one lowest.
+    private var pending: UInt32 = 0
+
+    @_noAllocation package init(_ value: Value, in document: Bytes) {
+      raw = document[value.range]
+    }
+
+    @_noAllocation package mutating func next() -> UInt8? {
+      if pending != 0 {
+        let byte = UInt8(truncatingIfNeeded: pending)
+        pending >>= 8
+        return byte
+      }
+      guard at < raw.count else { return nil }
+      let byte = raw[at]
+      guard byte == UInt8(ascii: "\\") else {
+        at &+= 1
+        return byte
+      }
+      return escaped()
+    }
+
+    private mutating func escaped() -> UInt8 {
+      let letter = raw[at &+ 1]
+      switch letter {
+      case UInt8(ascii: "u"): return character()
+      case UInt8(ascii: "b"):
+        at &+= 2
+        return 0x08
+      case UInt8(ascii: "f"):
+        at &+= 2
+        return 0x0c
+      case UInt8(ascii: "n"):
+        at &+= 2
+        return 0x0a
+      case UInt8(ascii: "r"):
+        at &+= 2
+        return 0x0d
+      case UInt8(ascii: "t"):
+        at &+= 2
+        return 0x09
+      default:
+        at &+= 2
+        return letter
+      }
+    }
+
+    /// The first byte in UTF-8 of the character that `\u` begins; the others become pending.
+    private mutating func character() -> UInt8 {
+      guard var scalar = raw.escapedUnit(at: at) else { preconditionFailure("scanned before") }
+      at &+= 6
+      if scalar & 0xfc00 == 0xd800, let low = raw.escapedUnit(at: at) {
+        scalar = 0x10000 &+ (scalar & 0x3ff) << 10 &+ (low & 0x3ff)
+        at &+= 6
+      }
+      if scalar < 0x80 { return UInt8(scalar) }
+      let last = 0x80 | scalar & 0x3f
+      if scalar < 0x800 {
+        pending = last
+        return UInt8(0xc0 | scalar >> 6)
+      }
+      let third = 0x80 | scalar >> 6 & 0x3f
+      if scalar < 0x10000 {
+        pending = third | last << 8
+        return UInt8(0xe0 | scalar >> 12)
+      }
+      pending = 0x80 | scalar >> 12 & 0x3f | third << 8 | last << 16
+      return UInt8(0xf0 | scalar >> 18)
+    }
+  }
+
+  /// Whether `value` is a string that stands for exactly `text`.
+  @_noAllocation package static func text(
+    _ value: Value, in document: Bytes, equals text: StaticString
+  ) -> Bool {
+    guard value.kind == .string else { return false }
+    guard value.hasEscapes else { return document[value.range].equals(text) }
+    let expected = Bytes(text)
+    var characters = Text(value, in: document)
+    var place = 0
+    while let byte = characters.next() {
+      guard place < expected.count, expected[place] == byte else { return false }
+      place &+= 1
+    }
+    return place == expected.count
+  }
+
+  /// Writes the text that a string stands for. The writer may write over the string itself, since
+  /// text is never longer than its escaped form.
+  @_noAllocation package static func unescape(
+    _ value: Value, in document: Bytes, to writer: inout Writer
+  ) {
+    guard value.hasEscapes else {
+      writer.write(document[value.range])
+      return
+    }
+    var characters = Text(value, in: document)
+    while let byte = characters.next() { writer.write(byte: byte) }
+  }
+}
+
+extension Writer {
+  /// Writes `text` as the inside of a JSON string. A byte that is not UTF-8 becomes U+FFFD.
+  @_noAllocation package mutating func write(json text: Bytes) {
+    var written = 0
+    var at = 0
+    while at < text.count {
+      let byte = text[at]
+      let length = text.characterLength(at: at)
+      if length > 1 || length == 1 && byte >= 0x20 && byte != 0x22 && byte != 0x5c {
+        at &+= length
+        continue
+      }
+      write(text[written..<at])
+      length == 0 ? write("\u{fffd}") : write(jsonEscapeOf: byte)
+      at &+= 1
+      written = at
+    }
+    write(text.dropping(written))
+  }
+
+  private mutating func write(jsonEscapeOf byte: UInt8) {
+    switch byte {
+    case 0x22: write("\\\"")
+    case 0x5c: write("\\\\")
+    case 0x0a: write("\\n")
+    case 0x0d: write("\\r")
+    case 0x09: write("\\t")
+    default:
+      write(byte < 0x10 ? "\\u000" : "\\u001")
+      write(byte: byte & 15 < 10 ? 0x30 &+ byte & 15 : 0x57 &+ byte & 15)
+    }
+  }
+}
+
+extension Bytes {
+  /// How many bytes the UTF-8 character that begins here has (RFC 3629 §4); 0 where none does: a
+  /// stray or missing continuation, a longer form than needed, a surrogate, beyond U+10FFFF.
+  @_noAllocation package func characterLength(at place: Int) -> Int {
+    let first = self[place]
+    if first < 0x80 { return 1 }
+    let length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2
+    guard first >= 0xc2, first <= 0xf4, place &+ length <= count else { return 0 }
+    let second = self[place &+ 1]
+    switch first {
+    case 0xe0: guard second >= 0xa0 else { return 0 }
+    case 0xed: guard second < 0xa0 else { return 0 }
+    case 0xf0: guard second >= 0x90 else { return 0 }
+    case 0xf4: guard second < 0x90 else { return 0 }
+    default: break
+    }
+    for offset in 1..<length {
+      guard self[place &+ offset] & 0xc0 == 0x80 else { return 0 }
+    }
+    return length
+  }
+
+  /// Whether all of it is UTF-8.
+  package var isUTF8: Bool {
+    @_noAllocation get {
+      var at = 0
+      while at < count {
+        if at &+ 8 <= count, load(UInt64.self, at: at) & 0x8080_8080_8080_8080 == 0 {
+          at &+= 8
+          continue
+        }
+        let length = characterLength(at: at)
+        guard length > 0 else { return false }
+        at &+= length
+      }
+      return true
+    }
+  }
+}
