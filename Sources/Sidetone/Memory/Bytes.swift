@@ -22,12 +22,6 @@ import CKernels
     self.count = count
   }
 
-  /// A literal, which must not be written to. Valid for ever.
-  @_noAllocation package init(_ text: StaticString) {
-    unsafe self.init(
-      base: UnsafeMutableRawPointer(mutating: text.utf8Start), count: text.utf8CodeUnitCount)
-  }
-
   package static var empty: Bytes {
     @_noAllocation get {
       unsafe Bytes(base: UnsafeMutableRawPointer(bitPattern: 64)!, count: 0)

@@ -85,7 +85,7 @@ extension JSON {
   ) -> Bool {
     guard value.kind == .string else { return false }
     guard value.hasEscapes else { return document[value.range].equals(text) }
-    let expected = Bytes(text)
+    let expected = text.bytes
     var characters = Text(value, in: document)
     var place = 0
     while let byte = characters.next() {
@@ -129,6 +129,8 @@ extension Writer {
     write(text.dropping(written))
   }
 
+  @_noAllocation package mutating func write(json text: StaticString) { write(json: text.bytes) }
+
   private mutating func write(jsonEscapeOf byte: UInt8) {
     switch byte {
     case 0x22: write("\\\"")
@@ -144,41 +146,14 @@ extension Writer {
 }
 
 extension Bytes {
-  /// How many bytes the UTF-8 character that begins here has (RFC 3629 §4); 0 where none does: a
-  /// stray or missing continuation, a longer form than needed, a surrogate, beyond U+10FFFF.
-  @_noAllocation package func characterLength(at place: Int) -> Int {
-    let first = self[place]
-    if first < 0x80 { return 1 }
-    let length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2
-    guard first >= 0xc2, first <= 0xf4, place &+ length <= count else { return 0 }
-    let second = self[place &+ 1]
-    switch first {
-    case 0xe0: guard second >= 0xa0 else { return 0 }
-    case 0xed: guard second < 0xa0 else { return 0 }
-    case 0xf0: guard second >= 0x90 else { return 0 }
-    case 0xf4: guard second < 0x90 else { return 0 }
-    default: break
+  /// How many bytes the UTF-8 character that begins here has; 0 where none does.
+  fileprivate func characterLength(at place: Int) -> Int {
+    var check = UTF8Validator()
+    var end = place
+    while end < count, check.accept(self[end..<end &+ 1]) {
+      end &+= 1
+      if check.isComplete { return end &- place }
     }
-    for offset in 1..<length {
-      guard self[place &+ offset] & 0xc0 == 0x80 else { return 0 }
-    }
-    return length
-  }
-
-  /// Whether all of it is UTF-8.
-  package var isUTF8: Bool {
-    @_noAllocation get {
-      var at = 0
-      while at < count {
-        if at &+ 8 <= count, load(UInt64.self, at: at) & 0x8080_8080_8080_8080 == 0 {
-          at &+= 8
-          continue
-        }
-        let length = characterLength(at: at)
-        guard length > 0 else { return false }
-        at &+= length
-      }
-      return true
-    }
+    return 0
   }
 }

@@ -35,7 +35,8 @@ package enum JSON {
 
   /// Whether all of `document` is one value in UTF-8 with nothing but white space around it.
   @_noAllocation package static func isValid(_ document: Bytes) -> Bool {
-    guard document.isUTF8 else { return false }
+    var text = UTF8Validator()
+    guard text.accept(document), text.isComplete else { return false }
     var scanner = Scanner(document)
     return scanner.value() != nil && scanner.isAtEnd
   }

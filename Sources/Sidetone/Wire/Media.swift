@@ -150,7 +150,7 @@ extension Media {
 
     init(_ text: StaticString) {
       precondition(text.utf8CodeUnitCount <= 15, "a key is short")
-      let bytes = Bytes(text)
+      let bytes = text.bytes
       for index in 0..<bytes.count { append(bytes[index], at: index) }
       close(bytes.count)
     }
