@@ -65,9 +65,10 @@ package func nearest(to word: String, among names: [String]) -> String? {
   return best.distance <= bound ? best.name : nil
 }
 
-/// "`adress` is not known", with the nearest name or, where none is near, the names to choose from.
-func unknown(_ what: String, _ word: String, among names: [String]) -> String {
-  let beginning = "\(what) `\(word)` is not known"
+/// "in [listen] `adress` is not known; did you mean `address`?", or, where no name is near, the names to
+/// choose from.
+package func unknown(_ what: String, _ word: String, among names: [String]) -> String {
+  let beginning = (what.isEmpty ? "" : "\(what) ") + "`\(word)` is not known"
   if let name = nearest(to: word, among: names) { return "\(beginning); did you mean `\(name)`?" }
   return names.isEmpty ? beginning : "\(beginning); known are \(names.joined(separator: ", "))"
 }

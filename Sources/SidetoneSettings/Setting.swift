@@ -8,7 +8,7 @@ struct Setting<Target>: Sendable {
   /// What it takes, for people: "number 1…100", "text".
   let form: String
   /// The value it has where nobody sets it, for people; empty: none.
-  let standard: String
+  var standard = ""
   let help: String
   /// Secrets stay out of messages and off the command line.
   var isSecret = false
@@ -84,8 +84,7 @@ extension Setting {
     _ table: String, _ key: String, in range: ClosedRange<Int>, standard: Int, help: String,
     _ field: WritableKeyPath<Target, Int> & Sendable
   ) -> Self {
-    let form = "number \(range.lowerBound)…\(range.upperBound)"
-    return Self(table: table, key: key, form: form, standard: "\(standard)", help: help) {
+    Self(table: table, key: key, form: numberForm(range), standard: "\(standard)", help: help) {
       target, written throws(Refusal) in
       target[keyPath: field] = try written.integer(in: range)
     }
@@ -109,6 +108,10 @@ extension Setting {
     row.isSecret = true
     return row
   }
+}
+
+func numberForm(_ range: ClosedRange<Int>) -> String {
+  "number \(range.lowerBound)…\(range.upperBound)"
 }
 
 /// Control characters have no place in a setting, and would forge lines in a request's head.

@@ -158,3 +158,66 @@ private func splitHostAndPort(_ text: Substring) -> (host: Substring, port: UInt
   else { return nil }
   return (host, port)
 }
+
+// MARK: - Secrets, files, paths
+
+/// A key or token as it can stand in a header: printable, without spaces.
+func readSecret(_ text: String) throws(Refusal) -> String {
+  guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), text.utf8.count <= 1024 else {
+    throw Refusal("must be printable ASCII without spaces, at most 1024 bytes")
+  }
+  return text
+}
+
+/// The secret in a file, without the line end behind it.
+func readSecretFile(_ path: String) throws(Refusal) -> String {
+  var bytes: [UInt8]
+  do throws(FileFailure) {
+    bytes = try readFile(path, bytesMax: 4096)
+  } catch {
+    throw Refusal("cannot be read: \(error.reason)")
+  }
+  while let last = bytes.last, last == 0x0A || last == 0x0D { bytes.removeLast() }
+  let secret = try readSecret(String(decoding: bytes, as: UTF8.self))
+  if secret.isEmpty { throw Refusal("names an empty file") }
+  return secret
+}
+
+func readableFile(_ path: String) throws(Refusal) -> String {
+  if !path.isEmpty, access(path, R_OK) != 0 {
+    throw Refusal("\(path) cannot be read: \(String(cString: strerror(errno)))")
+  }
+  return path
+}
+
+/// A route's path: plain segments, so that it reads the same before and after any proxy.
+func readPath(_ path: String) throws(Refusal) -> String {
+  let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+  guard path.hasPrefix("/"), path.utf8.count <= 256, segments.allSatisfy({ isSegment($0) }) else {
+    throw Refusal(
+      "must be such as /media/west: letters, digits, `-`, `_`, `.` and `~` between slashes")
+  }
+  if operatorPaths.contains(path) { throw Refusal("\(path) is served by the relay itself") }
+  return path
+}
+
+func readSegment(_ text: String) throws(Refusal) -> String {
+  guard text.utf8.count >= 16, isSegment(Substring(text)) else {
+    throw Refusal("must have at least 16 letters, digits, `-`, `_`, `.` or `~`")
+  }
+  return text
+}
+
+private func isSegment(_ text: Substring) -> Bool {
+  !text.isEmpty && text != "." && text != ".."
+    && text.utf8.allSatisfy { isNameByte($0) || $0 == 0x2E || $0 == 0x7E }
+}
+
+/// A phone number as carriers dial it.
+func readNumber(_ text: String) throws(Refusal) -> String {
+  let digits = text.hasPrefix("+") ? text.dropFirst() : Substring(text)
+  guard (3...20).contains(digits.utf8.count),
+    digits.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+  else { throw Refusal("must be a phone number such as +15550100") }
+  return text
+}

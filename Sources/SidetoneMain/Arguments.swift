@@ -1,0 +1,59 @@
+// What was typed behind `sidetone`: one verb, and flags. A flag is `--name value` or `--name=value`.
+
+import SidetoneSettings
+
+struct Arguments {
+  enum Verb: String, CaseIterable {
+    case serve, check, version, help
+  }
+
+  /// What cannot be understood, as a sentence.
+  struct Misuse: Error {
+    var text: String
+  }
+
+  var verb = Verb.help
+  /// `--help` stood somewhere: help about the verb.
+  var wantsHelp = false
+  /// The TOML file, where one was named.
+  var file: String?
+  /// Flags that are settings, by their names with both dashes.
+  var settings: [(name: String, value: String)] = []
+
+  init(_ words: [String]) throws(Misuse) {
+    var rest = words[...]
+    guard let first = rest.popFirst() else { throw Misuse(text: "say what to do") }
+    switch first {
+    case "--help", "-h": verb = .help
+    case "--version": verb = .version
+    default:
+      guard let named = Verb(rawValue: first) else {
+        throw Misuse(text: unknown("", first, among: Verb.allCases.map(\.rawValue)))
+      }
+      verb = named
+    }
+    while let word = rest.popFirst() {
+      if word == "--help" || word == "-h" {
+        wantsHelp = true
+        continue
+      }
+      guard word.hasPrefix("--"), verb == .serve || verb == .check else {
+        throw Misuse(text: "`\(verb.rawValue)` does not take `\(shown(word))`")
+      }
+      var name = word
+      var value: String?
+      if let equals = word.firstIndex(of: "=") {
+        name = String(word[..<equals])
+        value = String(word[word.index(after: equals)...])
+      }
+      value = value ?? rest.popFirst()
+      guard let value else { throw Misuse(text: "`\(name)` needs a value") }
+      if name == "--config" { file = value } else { settings.append((name, value)) }
+    }
+  }
+}
+
+/// A flag without the value that may stand behind it: it may be a secret.
+private func shown(_ word: String) -> String {
+  String(word.prefix { $0 != "=" })
+}

@@ -1,0 +1,78 @@
+// Settings while they are being read: what has been written so far, and where. Only a draft without
+// mistakes becomes a Config.
+
+import Sidetone
+
+struct Draft {
+  /// Everything that needs no second thought lies here at once.
+  var config = Config()
+  var listeners = [Config.Listener()]
+  var certificate = ""
+  var key = ""
+  var apiKeys: [String] = []
+  var voice = Voice()
+  var upstreams = defaultUpstreams
+  /// The key that a vendor's own variable gave; for every upstream of that kind without a key.
+  var vendorKeys: [String: String] = [:]
+
+  var mistakes: [Mistake] = []
+  /// Who had the last word on a setting, by its dotted name; also where its value was refused.
+  private(set) var places: [String: Place] = [:]
+  /// Settings whose value was refused, by their dotted names: nothing is concluded from these.
+  private(set) var refused: Set<String> = []
+
+  /// What follows `<Start>` in the answer of a voice route.
+  struct Voice {
+    var say = ""
+    var dial = ""
+    var pauseSeconds = 3600
+  }
+
+  mutating func refuse(_ place: Place, _ text: String) {
+    mistakes.append(Mistake(place, text))
+  }
+
+  /// Where a setting was written, or where the first of several was.
+  func place(of names: String...) -> Place {
+    names.lazy.compactMap { places[$0] }.first ?? .standard
+  }
+
+  mutating func noteName(_ name: String, at place: Place) { places[name] = place }
+
+  mutating func assign(_ row: Setting<Draft>, _ written: Written, at place: Place) {
+    let name = "\(row.table).\(row.key)"
+    noteName(name, at: place)
+    do throws(Refusal) {
+      try row.assign(&self, written)
+    } catch {
+      refused.insert(name)
+      refuse(place, "[\(row.table)] \(row.key) \(error.text)")
+    }
+  }
+
+  mutating func assign(
+    _ row: Setting<Config.Upstream>, upstream name: String, _ written: Written, at place: Place
+  ) {
+    let index = indexOfUpstream(name)
+    let table = "upstreams.\(upstreams[index].name)"
+    noteName("\(table).\(row.key)", at: place)
+    do throws(Refusal) {
+      try row.assign(&upstreams[index], written)
+    } catch {
+      refused.insert("\(table).\(row.key)")
+      refuse(place, "[\(table)] \(row.key) \(error.text)")
+    }
+  }
+
+  /// The upstream of that name, made where there is none. Variables have neither lower case nor dashes.
+  mutating func indexOfUpstream(_ name: String) -> Int {
+    func plain(_ name: String) -> String {
+      String(name.lowercased().map { $0 == "-" ? "_" : $0 })
+    }
+    if let index = upstreams.firstIndex(where: { plain($0.name) == plain(name) }) { return index }
+    var upstream = Config.Upstream()
+    upstream.name = name
+    upstreams.append(upstream)
+    return upstreams.count - 1
+  }
+}

@@ -1,0 +1,21 @@
+// The settings as text for people, table by table, from the rows that read them.
+
+import Sidetone
+
+package func settingsHelp() -> String {
+  var text = ""
+  for table in ["listen", "auth", "voice", "limits"] {
+    text += "[\(table)]\n" + describe(Setting<Draft>.all.filter { $0.table == table }) + "\n"
+  }
+  text += "[upstreams.NAME]   (built in: deepgram, echo)\n"
+  text += describe(Setting<Config.Upstream>.all) + "\n"
+  text += "[[routes]]   (in the file only)\n" + describe(Setting<WrittenRoute>.all)
+  return text
+}
+
+private func describe<Target>(_ rows: [Setting<Target>]) -> String {
+  rows.map { row in
+    let form = row.standard.isEmpty ? row.form : "\(row.form), default \(row.standard)"
+    return "  \(row.key) = \(form)\n      \(row.help)\n"
+  }.joined()
+}

@@ -1,0 +1,197 @@
+// Routes: what the file says about each, the defaults beside them, and the rules that tie them to
+// upstreams, carriers and to each other.
+
+import Sidetone
+
+/// A route of the file, and where its parts stand.
+struct WrittenRoute {
+  var route = Config.Route()
+  var place: Place
+  var places: [String: Place] = [:]
+  /// A value of it was refused.
+  var isRefused = false
+
+  func place(of key: String) -> Place { places[key] ?? place }
+}
+
+extension Setting where Target == WrittenRoute {
+  static let all: [Self] = [
+    .text(
+      "routes", "path", form: "/PATH",
+      help: "Where it is served; a default with that path is replaced.",
+      \.route.path, check: readPath),
+    Self(
+      table: "routes", key: "kind", form: "call or voice", standard: "call",
+      help: "A WebSocket that carries a call, or a webhook that answers TwiML."
+    ) { written, value throws(Refusal) in
+      switch try value.text() {
+      case "call": written.route.kind = .call
+      case "voice": written.route.kind = .voice
+      default: throw Refusal("must be \"call\" or \"voice\"")
+      }
+    },
+    .list(
+      "routes", "carriers", form: "NAME, …", standard: "any",
+      help: "Who may call: \(carrierNames.joined(separator: ", ")).",
+      \.route.carriers, each: readCarrier),
+    .text(
+      "routes", "upstream", form: "NAME", help: "Which upstream calls go to.", \.route.upstream),
+    .text(
+      "routes", "stream", form: "/PATH",
+      help: "For voice: the call route to which its TwiML points.",
+      \.route.stream),
+    .list(
+      "routes", "addresses", form: "NETWORK, …",
+      help: "Only these peers may call; no key is asked for.",
+      \.route.addresses, each: readAddressRange),
+    .text(
+      "routes", "secret",
+      help: "A path segment that callers must know: /PATH/SECRET; no key is asked for.",
+      \.route.secret, check: readSegment
+    ).secret(),
+    Self(
+      table: "routes", key: "open", form: "true or false", standard: "false",
+      help: "Anyone may call, with no proof at all."
+    ) { written, value throws(Refusal) in
+      written.route.isOpen = try value.boolean()
+    },
+    Self(
+      table: "routes", key: "options", form: "table",
+      help: "What the upstream is asked for, by its own names, such as { model = \"nova-2\" }."
+    ) { written, value throws(Refusal) in
+      written.route.options = try readOptions(value)
+    },
+  ]
+}
+
+/// A text, number or truth each, or a list of them where a name may stand several times.
+private func readOptions(_ written: Written) throws(Refusal) -> [(name: String, value: String)] {
+  guard case .node(let node) = written, case .table(let members) = node.value else {
+    throw Refusal("must be a table such as { model = \"nova-2\" }")
+  }
+  var options: [(name: String, value: String)] = []
+  for member in members {
+    var values = [member]
+    if case .array(let several) = member.value { values = several }
+    for value in values {
+      switch value.value {
+      case .text(let text): options.append((name: member.key, value: text))
+      case .integer(let number): options.append((name: member.key, value: "\(number)"))
+      case .boolean(let truth): options.append((name: member.key, value: "\(truth)"))
+      default: throw Refusal("`\(member.key)` must be a text, a number, or true or false")
+      }
+    }
+  }
+  return options
+}
+
+extension Draft {
+  mutating func readRoute(file: String, _ node: TOMLNode) -> WrittenRoute? {
+    var written = WrittenRoute(place: .file(file, line: node.line))
+    guard case .table(let members) = node.value else {
+      refuse(written.place, "routes are a list of tables: write [[routes]]")
+      return nil
+    }
+    written.route.isConfigured = true
+    let rows = Setting<WrittenRoute>.all
+    for member in members {
+      let place = Place.file(file, line: member.line)
+      written.places[member.key] = place
+      guard let row = rows.first(where: { $0.key == member.key }) else {
+        refuse(place, unknown("in [[routes]]", member.key, among: rows.map(\.key)))
+        continue
+      }
+      do throws(Refusal) {
+        try row.assign(&written, .node(member))
+      } catch {
+        written.isRefused = true
+        refuse(place, "[[routes]] \(row.key) \(error.text)")
+      }
+    }
+    return written
+  }
+
+  mutating func finishRoutes(_ written: [WrittenRoute]) {
+    var taken: [String: Place] = [:]
+    for route in written {
+      let path = route.route.path
+      if path.isEmpty {
+        if route.places["path"] == nil { refuse(route.place, "[[routes]] needs a path") }
+        continue
+      }
+      if let first = taken[path] {
+        refuse(route.place(of: "path"), "[[routes]] path \(path) is taken already, at \(first)")
+      }
+      taken[path] = route.place(of: "path")
+    }
+    config.routes =
+      written.map(\.route) + defaultRoutes.filter { taken[$0.path] == nil }
+    for route in written { judge(route) }
+    // A default may point at a route that the file has put in the place of another default.
+    for route in defaultRoutes where taken[route.path] == nil && route.kind == .voice {
+      guard let place = taken[route.stream] else { continue }
+      if let reason = complaint(aboutStream: route.stream) {
+        refuse(place, "the default route \(route.path) points to \(reason)")
+      }
+    }
+  }
+
+  private mutating func judge(_ written: WrittenRoute) {
+    let route = written.route
+    func refuse(_ key: String, _ text: String) {
+      mistakes.append(Mistake(written.place(of: key), "[[routes]] \(text)"))
+    }
+    switch route.kind {
+    case .call:
+      let names = config.upstreams.map(\.name)
+      if route.upstream.isEmpty, written.places["upstream"] == nil {
+        refuse("path", "needs an upstream: \(names.joined(separator: ", "))")
+      } else if !route.upstream.isEmpty, !names.contains(route.upstream) {
+        refuse("upstream", unknown("upstream", route.upstream, among: names))
+      }
+      if !route.stream.isEmpty { refuse("stream", "stream is for kind = \"voice\"") }
+    case .voice:
+      if !route.upstream.isEmpty { refuse("upstream", "upstream is for kind = \"call\"") }
+      if !route.carriers.isEmpty { refuse("carriers", "carriers is for kind = \"call\"") }
+      if !route.options.isEmpty { refuse("options", "options is for kind = \"call\"") }
+      if let reason = complaint(aboutStream: route.stream) {
+        refuse("stream", "stream must name a call route for Twilio; it points to \(reason)")
+      }
+    }
+    if route.isOpen, !route.addresses.isEmpty || !route.secret.isEmpty {
+      refuse("open", "open = true says that anyone may call; take it away, or addresses and secret")
+    }
+    // Where a value that decides was refused, that is the mistake to mend first.
+    let deciding: Set = [
+      "listen.address", "listen.public_url", "auth.api_keys", "auth.twilio_auth_token",
+    ]
+    guard refused.isDisjoint(with: deciding), !written.isRefused else { return }
+    if case .off(let reason) = config.exposure(of: route) {
+      refuse("path", "\(route.path) \(reason.sentence)")
+    }
+  }
+
+  /// What is wrong with the route to which a voice route points; nil: nothing.
+  private func complaint(aboutStream path: String) -> String? {
+    guard let route = config.routes.first(where: { $0.path == path }) else {
+      return path.isEmpty ? "nothing" : "\(path), which is no route"
+    }
+    if route.kind == .voice { return "\(path), which carries no calls" }
+    let isTwilio = route.carriers.isEmpty || route.carriers.contains("twilio")
+    return isTwilio ? nil : "\(path), where Twilio may not call"
+  }
+}
+
+extension Exposure.Reason {
+  /// Why a route is not served, and what would change it.
+  package var sentence: String {
+    switch self {
+    case .unprotected:
+      "has nothing that protects it, and other machines can reach a listener: "
+        + "set SIDETONE_API_KEYS, or TWILIO_AUTH_TOKEN with public_url, "
+        + "or give the route addresses, a secret, or open = true"
+    case .noPublicURL:
+      "answers with our own address, and other machines can reach a listener: set [listen] public_url"
+    }
+  }
+}

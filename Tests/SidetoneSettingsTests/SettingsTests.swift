@@ -1,0 +1,144 @@
+import Sidetone
+import Testing
+
+@testable import SidetoneSettings
+
+/// Loads settings from texts; the file is called "f.toml".
+func load(
+  _ file: String? = nil, env: [String: String] = [:], dotEnv: String = "",
+  flags: [(name: String, value: String)] = []
+) throws(Mistakes) -> Config {
+  var sources = Settings.Sources()
+  sources.file = file.map { (name: "f.toml", text: $0) }
+  sources.environment = env
+  sources.dotEnv = dotEnv
+  sources.flags = flags
+  return try Settings.load(sources)
+}
+
+/// Every mistake as it is printed.
+func mistakes(
+  _ file: String? = nil, env: [String: String] = [:], dotEnv: String = "",
+  flags: [(name: String, value: String)] = []
+) -> [String] {
+  do throws(Mistakes) {
+    _ = try load(file, env: env, dotEnv: dotEnv, flags: flags)
+    return []
+  } catch {
+    return error.all.map(\.description)
+  }
+}
+
+@Suite struct SettingsTests {
+  @Test func nothingSetIsAWholeConfig() throws {
+    let config = try load()
+    #expect(config.listeners.count == 1 && config.listeners[0].port == 8080)
+    #expect(config.upstreams.map(\.name) == ["deepgram", "echo"])
+    #expect(config.upstreams[0].endpoint.host == "api.deepgram.com")
+    #expect(config.upstreams[0].endpoint.path == "/v1/listen")
+    #expect(config.upstreams[0].keyVariable == "DEEPGRAM_API_KEY")
+    #expect(config.upstreams[1].keyVariable.isEmpty)
+    #expect(
+      config.routes.map(\.path) == ["/media", "/media-stream", "/ws/transcribe", "/echo", "/voice"])
+    #expect(config.routes.allSatisfy { config.exposure(of: $0) == .loopback })
+    #expect(config.voiceVerbs == "<Pause length=\"3600\"/>")
+  }
+
+  @Test func flagBeatsEnvironmentBeatsDotEnvBeatsFileBeatsDefault() throws {
+    let file = "[limits]\ncalls_max = 1\nping_seconds = 1\npong_seconds = 1\nfinish_seconds = 1"
+    let dotEnv = """
+      SIDETONE_LIMITS_CALLS_MAX=2
+      SIDETONE_LIMITS_PING_SECONDS=2
+      SIDETONE_LIMITS_PONG_SECONDS=2
+      """
+    let env = ["SIDETONE_LIMITS_CALLS_MAX": "3", "SIDETONE_LIMITS_PING_SECONDS": "3"]
+    let flags = [(name: "--limits-calls-max", value: "4")]
+    let limits = try load(file, env: env, dotEnv: dotEnv, flags: flags).limits
+    #expect(limits.callsMax == 4)
+    #expect(limits.pingSeconds == 3)
+    #expect(limits.pongSeconds == 2)
+    #expect(limits.finishSeconds == 1)
+    #expect(limits.drainSeconds == Limits().drainSeconds)
+  }
+
+  @Test func vendorsNamesAreTaken() throws {
+    let env = [
+      "DEEPGRAM_API_KEY": "dg", "DEEPGRAM_URL": "ws://127.0.0.1:9/v1/listen",
+      "TWILIO_AUTH_TOKEN": "one, two", "TWILIO_ACCOUNT_SID": "AC1", "SIDETONE_API_KEYS": "k1,k2",
+      "SIDETONE_LISTEN_PUBLIC_URL": "https://r.example/", "OPENAI_API_KEY": "x",
+      "SYSTEM_PROMPT": "y",
+    ]
+    let config = try load(env: env)
+    #expect(config.upstreams[0].key == "dg" && config.upstreams[0].endpoint.port == 9)
+    #expect(config.twilioTokens == ["one", "two"])
+    #expect(config.keyDigests.count == 2)
+    #expect(config.publicURL == "https://r.example")
+  }
+
+  @Test func ourOwnNameIsMorePreciseThanTheVendors() throws {
+    let env = ["DEEPGRAM_API_KEY": "v", "SIDETONE_UPSTREAMS_DEEPGRAM_KEY": "ours"]
+    #expect(try load(env: env).upstreams[0].key == "ours")
+    let file = "[upstreams.deepgram]\nkey = \"file\""
+    #expect(try load(file, env: ["DEEPGRAM_API_KEY": "v"]).upstreams[0].key == "v")
+  }
+
+  @Test func anEmptyVariableCountsAsNotSet() throws {
+    let config = try load(env: ["DEEPGRAM_API_KEY": ""], dotEnv: "DEEPGRAM_API_KEY=dg")
+    #expect(config.upstreams[0].key == "dg")
+  }
+
+  @Test func keysAreKeptAsSHA256() throws {
+    // FIPS 180-2, appendix B.1.
+    let digest = try load(env: ["SIDETONE_API_KEYS": "abc"]).keyDigests[0]
+    #expect(digest.prefix(4) == [0xba, 0x78, 0x16, 0xbf] && digest.count == 32)
+  }
+
+  @Test func severalUpstreamsOfOneKindShareTheVendorsKey() throws {
+    let file = """
+      [upstreams.near]
+      kind = "deepgram"
+      url = "wss://near.example/v1/listen"
+      [upstreams.far-off]
+      kind = "deepgram"
+      key = "own"
+      """
+    let env = ["DEEPGRAM_API_KEY": "v", "SIDETONE_UPSTREAMS_FAR_OFF_URL": "wss://far.example"]
+    let upstreams = try load(file, env: env).upstreams
+    #expect(upstreams.map(\.name) == ["deepgram", "echo", "far-off", "near"])
+    #expect(upstreams.map(\.key) == ["v", "", "own", "v"])
+    #expect(upstreams[2].endpoint.host == "far.example")
+  }
+
+  @Test func theCertificateServesEveryListener() throws {
+    let file = """
+      [listen]
+      address = "127.0.0.1:0, [::1]:0"
+      certificate = "/dev/null"
+      key = "/dev/null"
+      """
+    let listeners = try load(file).listeners
+    #expect(listeners.map(\.address) == ["127.0.0.1", "::1"])
+    #expect(listeners.allSatisfy { $0.isTLS })
+  }
+
+  @Test func voiceSaysAndDials() throws {
+    let file = "[voice]\nsay = \"you & <me>\"\ndial = \"+15550100\""
+    #expect(
+      try load(file).voiceVerbs == "<Say>you &amp; &lt;me&gt;</Say><Dial>+15550100</Dial>")
+    #expect(try load("[voice]\npause_seconds = 60").voiceVerbs == "<Pause length=\"60\"/>")
+  }
+
+  @Test func everyRowIsKnownUnderItsThreeNames() throws {
+    #expect(Set(Setting<Draft>.all.map(\.variable)).count == Setting<Draft>.all.count)
+    for row in Setting<Draft>.all {
+      #expect(variableName(of: row.flag) == row.variable)
+      // A line end is no value of any setting, so each name must answer with a mistake of its own.
+      let places = [
+        mistakes("[\(row.table)]\n\(row.key) = \"\\n\""), mistakes(env: [row.variable: "\n"]),
+        mistakes(dotEnv: "\(row.variable)=\"\\n\""), mistakes(flags: [(row.flag, "\n")]),
+      ]
+      #expect(
+        places.map(\.first).allSatisfy { $0 != nil && !$0!.contains("not known") }, "\(row.key)")
+    }
+  }
+}
