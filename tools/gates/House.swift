@@ -1,58 +1,122 @@
 // Starts the daemon and the lab's load on free loopback ports, and ends what it started. The load
-// brings its own twin of the upstream, on the port that the relay was told.
+// brings its own twin of the upstream, on the port that the relay was told. It speaks without TLS;
+// where a gate wants TLS, `stunnel` stands on both sides of the relay.
 
 import Foundation
 
 final class House {
   let build: String
+  private let folder: URL
   private var programs: [Program] = []
-  private var twinPort: UInt16 = 0
+  private let twinPort = freePort()
+  /// Where callers connect: the relay, or what stands before it.
+  private var callerPort: UInt16 = 0
 
-  init(build: String) { self.build = build }
-
-  /// Runs `measure` once all calls talk, then ends everything; the load itself must find no loss.
-  func underLoad<Result>(
-    calls: Int, seconds: Int, isTLS: Bool, counter: Counter?, measure: (Relay) throws -> Result
-  ) throws -> Result {
-    let relay = try startRelay(isTLS: isTLS, counter: counter)
-    defer { endAll() }
-    let load = try load(["--calls", "\(calls)", "--seconds", "\(seconds)"], relay: relay)
-    try relay.waitForConnections(calls)
-    sleep(2)
-    let result = try measure(relay)
-    try load.waitSuccess()
-    return result
+  init(build: String) throws {
+    self.build = build
+    folder = FileManager.default.temporaryDirectory
+      .appendingPathComponent("sidetone-gates-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   }
 
-  func startRelay(isTLS: Bool, counter: Counter?) throws -> Relay {
+  deinit { try? FileManager.default.removeItem(at: folder) }
+
+  func startRelay(isTLS: Bool, settings more: [String: String] = [:]) throws -> Program {
     let port = freePort()
-    twinPort = freePort()
+    callerPort = port
     var settings = [
       "SIDETONE_LISTEN_ADDRESS": "127.0.0.1:\(port)",
-      "DEEPGRAM_URL": "ws\(isTLS ? "s" : "")://127.0.0.1:\(twinPort)/v1/listen",
+      "DEEPGRAM_URL": "ws://127.0.0.1:\(twinPort)/v1/listen",
       "DEEPGRAM_API_KEY": "test",
-      "SIDETONE_LIMITS_CALLS_MAX": "1000",
     ]
-    if let counter { settings.merge(counter.settings) { $1 } }
-    let program = try Program(["\(build)/sidetone", "serve"], settings: settings)
-    programs.append(program)
-    let relay = Relay(process: program.process.processIdentifier, port: port)
-    try relay.waitForConnections(0)
-    return relay
+    if isTLS { settings.merge(try wrapInTLS(relayPort: port)) { $1 } }
+    settings.merge(more) { $1 }
+    return try start(["\(build)/sidetone", "serve"], settings: settings)
   }
 
-  @discardableResult
-  func load(_ arguments: [String], relay: Relay) throws -> Program {
-    let url = "ws://127.0.0.1:\(relay.port)/media-stream"
-    let program = try Program(
-      ["\(build)/sidetone-lab", "load", "--twin-port", "\(twinPort)"] + arguments + [url])
-    programs.append(program)
-    return program
+  func startLoad(_ arguments: [String], on relay: Program) throws -> Load {
+    let command = [
+      "\(build)/sidetone-lab", "load", "--relay", "ws://127.0.0.1:\(callerPort)/media",
+      "--twin-port", "\(twinPort)", "--pid", "\(relay.process.processIdentifier)", "--json",
+    ]
+    return Load(program: try start(command + arguments), relay: relay)
   }
 
   func endAll() {
     for program in programs.reversed() { program.end() }
     programs = []
+  }
+
+  private func start(_ command: [String], settings: [String: String] = [:]) throws -> Program {
+    let output = folder.appendingPathComponent("output-\(programs.count)")
+    let program = try Program(command, settings: settings, output: output)
+    programs.append(program)
+    return program
+  }
+
+  /// Puts a TLS client before the relay and a TLS server behind it; returns the relay's settings.
+  private func wrapInTLS(relayPort: UInt16) throws -> [String: String] {
+    let (certificate, key) = ("\(folder.path)/certificate.pem", "\(folder.path)/key.pem")
+    let maker = try start([
+      "/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+      "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext",
+      "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate,
+    ])
+    maker.process.waitUntilExit()
+    callerPort = freePort()
+    let secretPort = freePort()
+    let tunnels = """
+      foreground = yes
+      debug = err
+      [callers]
+      client = yes
+      accept = 127.0.0.1:\(callerPort)
+      connect = 127.0.0.1:\(relayPort)
+      [upstream]
+      accept = 127.0.0.1:\(secretPort)
+      connect = 127.0.0.1:\(twinPort)
+      cert = \(certificate)
+      key = \(key)
+      """
+    let file = folder.appendingPathComponent("tunnels")
+    try tunnels.write(to: file, atomically: true, encoding: .utf8)
+    _ = try start(["/usr/bin/stunnel", file.path])
+    return [
+      "SIDETONE_LISTEN_CERTIFICATE": certificate, "SIDETONE_LISTEN_KEY": key,
+      "DEEPGRAM_URL": "wss://127.0.0.1:\(secretPort)/v1/listen",
+      "SIDETONE_UPSTREAMS_DEEPGRAM_CA_FILE": certificate,
+    ]
+  }
+}
+
+/// A load under way.
+struct Load {
+  var program: Program
+  var relay: Program
+
+  /// What it found, once it is over; throws where a frame or a call was lost.
+  @discardableResult
+  func report() throws -> Report {
+    program.process.waitUntilExit()
+    let answer = try? JSONSerialization.jsonObject(with: Data(program.text.utf8))
+    guard let sections = answer as? [String: Any] else {
+      throw Unmeasured("the load says: \(program.tail)\nthe relay says: \(relay.tail)")
+    }
+    if program.process.terminationStatus != 0 {
+      throw Unmeasured("frames or calls were lost: \(program.tail)\nthe relay says: \(relay.tail)")
+    }
+    return Report(sections: sections)
+  }
+}
+
+struct Report {
+  var sections: [String: Any]
+
+  func number(_ section: String, _ name: String) throws -> Double {
+    guard let row = sections[section] as? [String: Any], let value = row[name] as? NSNumber else {
+      throw Unmeasured("the load does not report \(section) \(name)")
+    }
+    return value.doubleValue
   }
 }
 
@@ -61,9 +125,8 @@ final class Program {
   let process = Process()
   private let output: URL
 
-  init(_ command: [String], settings: [String: String] = [:]) throws {
-    let name = "sidetone-gate-\(UUID().uuidString)"
-    output = FileManager.default.temporaryDirectory.appendingPathComponent(name)
+  init(_ command: [String], settings: [String: String] = [:], output: URL) throws {
+    self.output = output
     _ = FileManager.default.createFile(atPath: output.path, contents: nil)
     let handle = try FileHandle(forWritingTo: output)
     process.executableURL = URL(fileURLWithPath: command[0])
@@ -80,25 +143,32 @@ final class Program {
     String(decoding: (try? Data(contentsOf: output)) ?? Data(), as: UTF8.self)
   }
 
-  /// The last line of what it printed, once it ended well.
-  @discardableResult
-  func waitSuccess() throws -> String {
-    process.waitUntilExit()
-    let lines = text.split(separator: "\n")
-    guard process.terminationStatus == 0 else {
-      throw Unmeasured(lines.suffix(8).joined(separator: "\n     "))
-    }
-    return lines.last.map(String.init) ?? ""
-  }
+  /// Its last words.
+  var tail: String { String(text.suffix(1_000)) }
 
   func end() {
-    if process.isRunning {
-      process.terminate()
-      let deadline = Date(timeIntervalSinceNow: 5)
-      while process.isRunning, Date() < deadline { usleep(20_000) }
-      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-      process.waitUntilExit()
-    }
-    try? FileManager.default.removeItem(at: output)
+    guard process.isRunning else { return }
+    process.terminate()
+    let deadline = Date(timeIntervalSinceNow: 5)
+    while process.isRunning, Date() < deadline { usleep(20_000) }
+    if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+    process.waitUntilExit()
   }
+}
+
+/// A port of loopback that nobody has; the kernel does not hand it out again soon.
+func freePort() -> UInt16 {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  defer { close(descriptor) }
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+  withUnsafeMutablePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      _ = bind(descriptor, $0, size)
+      _ = getsockname(descriptor, $0, &size)
+    }
+  }
+  return UInt16(bigEndian: address.sin_port)
 }

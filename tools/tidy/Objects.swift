@@ -16,7 +16,8 @@ private let runtime = [
 ]
 /// Functions of libc that only touch memory.
 private let memory: Set<Substring> = [
-  "memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen", "malloc", "free", "posix_memalign",
+  "memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen", "malloc", "malloc_usable_size",
+  "free", "posix_memalign",
 ]
 
 private func engineObjects(in folder: String) -> [Finding] {

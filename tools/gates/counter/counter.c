@@ -1,5 +1,5 @@
-// Stands in front of libc's allocator, in the whole process, C libraries included: counts, then lets
-// libc do the work. It must never allocate itself.
+// Stands in front of libc's allocator, in the whole process, C libraries included: counts, then
+// lets libc do the work. It must never allocate itself.
 #define _GNU_SOURCE 1
 #include "counter.h"
 

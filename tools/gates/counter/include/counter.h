@@ -1,5 +1,5 @@
-// Counts every allocation of a process from outside: loaded in front of libc by LD_PRELOAD, it writes
-// the count into the file named by ALLOCATION_COUNTER, which the watcher maps too.
+// Counts every allocation of a process from outside: loaded in front of libc by LD_PRELOAD, it
+// writes the count into the file named by ALLOCATION_COUNTER, which the watcher maps too.
 #pragma once
 #include <stdint.h>
 
