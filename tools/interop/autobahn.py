@@ -121,7 +121,7 @@ def judge_client(wstest, echo):
         stdout=subprocess.DEVNULL)
     try:
         wait_for(port, suite)
-        subprocess.run(echo + ["--cases", url], check=True, timeout=300)
+        subprocess.run(echo + ["--client", url], check=True, timeout=300)
     finally:
         end(suite)
     return verdict("client", folder)

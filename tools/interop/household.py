@@ -76,14 +76,15 @@ async def start_twin():
 
 
 async def start_relay(upstream_port, **settings):
-    """A relay whose Deepgram is on a loopback port; settings are environment variables."""
+    """A relay that finds its Deepgram on a loopback port; settings are environment variables."""
     port = free_port()
     settings = {
         "SIDETONE_LISTEN_ADDRESS": f"127.0.0.1:{port}",
         "DEEPGRAM_URL": f"ws://127.0.0.1:{upstream_port}/v1/listen",
         "DEEPGRAM_API_KEY": "test",
+        "SIDETONE_OUTPUT_TRANSCRIPTS": "true",
     } | settings
-    return await start([BIN / "sidetone", "serve", "--transcripts"], port, settings)
+    return await start([BIN / "sidetone", "serve"], port, settings)
 
 
 def say(text):

@@ -11,6 +11,7 @@ enum Engine {
     "Sources/Sidetone/Wire/UTF8.swift", "Sources/Sidetone/Wire/WebSocket.swift",
     "Sources/Sidetone/Wire/WebSocket+Seal.swift", "Sources/Sidetone/Audio/G711.swift",
   ]
+  /// Beginnings of the names of C; `octets` is how a digest takes its bytes.
   private static let calls = ["ck_", "octets", "EVP_", "SHA1", "SHA256", "HMAC", "CRYPTO_"]
 
   private static let everyFrame = " Every frame."
