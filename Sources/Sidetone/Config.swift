@@ -26,6 +26,10 @@ package struct Config: Sendable {
 
   package var limits = Limits()
   package var service = "sidetone"
+  /// Transcript lines on standard output: for a terminal, or where the operator asked; they are personal data.
+  package var printsTranscripts = false
+  /// The log as one JSON object a line instead of plain text.
+  package var logsJSON = false
 
   package init() {}
 }

@@ -48,6 +48,24 @@ package struct Limits: Sendable {
 
   package init() {}
 
+  /// What one read may bring, at most.
+  static let readBytesMax = 64 * 1024
+  /// Room for frame headers beside the longest message.
+  static let bufferSlack = 256
+  /// The longest text that is put together before it goes into an outbox.
+  static let scratchBytes = 16 * 1024
+  /// Lines for people that a slow writer has not taken yet.
+  static let linesBytes = 256 * 1024
+  /// The query of a call's handshake; a route's own options; both fit in a block with what is added.
+  static let queryBytesMax = 1024
+  static let optionBytesMax = 512
+  /// Audio to the upstream that its socket has not taken; more waits in the call's ring.
+  static let upstreamOutboxBytesMax = 16 * 1024
+  /// Audio that goes back to a caller who does not read; more is dropped.
+  static let echoOutboxBytesMax = 64 * 1024
+  /// A held-back caller is read again when its ring has room for a message and a read.
+  var heldBackBytesMin: Int { carrierMessageBytesMax + Self.readBytesMax }
+
   package var linksMax: Int {
     callsMax  // the carrier's side of each call
       + callsMax  // the upstream's side
@@ -60,6 +78,7 @@ package struct Limits: Sendable {
     func blocks(_ bytes: Int) -> Int { (bytes + block - 1) / block }
     return callsMax * blocks(uplinkMillisecondsPlanned * 8)  // audio kept for replay
       + callsMax * 1  // the block that the kept audio has begun
+      + callsMax * 1  // the upstream's query, for the next dialling
       + callsMax * 4  // answers on their way to the caller
       + callsMax * 2  // frames on their way to the upstream
       + linksMax * 1  // the unfinished message of each link
@@ -85,6 +104,11 @@ extension Limits {
       PlanLine(holder: "blocks: audio kept, answers waiting", bytes: blocks * BlockPool.blockBytes),
       PlanLine(holder: "medium message buffers", bytes: mediumBuffersMax * carrierMessageBytesMax),
       PlanLine(holder: "large message buffers", bytes: largeBuffersMax * upstreamMessageBytesMax),
+      PlanLine(holder: "calls", bytes: callsMax * MemoryLayout<Call>.stride),
+      PlanLine(holder: "links", bytes: linksMax * MemoryLayout<Link>.stride),
+      PlanLine(
+        holder: "read buffer, scratch, lines",
+        bytes: Self.readBytesMax + BlockPool.blockBytes + Self.scratchBytes + Self.linesBytes),
     ]
   }
 }

@@ -37,61 +37,139 @@ package enum LinkFailure: UInt8, BitwiseCopyable, Sendable {
 
 package final class Relay {
   package let config: Config
+  let limits: Limits
+  let upstreams: [PreparedUpstream]
+  let routes: [PreparedRoute]
 
+  // Everything that a connection or a call needs, taken once.
+  let links: Slab<Link>
+  let calls: Slab<Call>
+  let pool: BlockPool
+  let medium: BufferPool
+  let large: BufferPool
+  /// The one buffer into which all links are read, with room in front for what the last read left over.
+  let shared: Arena
+  /// For texts on their way into an outbox.
+  let scratch: Arena
+
+  var timers: Timers
+  /// Links that the driver has to be asked something for; each is in it at most once.
+  var pending: Ring<Int32>
+  let isPending: Bytes
+  private let pendingFlags: Arena
+
+  var healths: [UpstreamHealth]
+  var random: Random
+  var lines: Lines
+  var budget = Budget()
+  var totals = Totals()
+  var origin: (now: Instant, wall: WallTime)
+
+  var drainDeadline = Instant.never
+  var isDraining = false
+  var drainedWasSaid = false
+
+  /// `seed`: 32 random bytes. Takes all the memory that the relay will ever have.
   package init(config: Config, seed: [UInt8], now: Instant, wall: WallTime) {
     self.config = config
+    limits = config.limits
+    upstreams = config.upstreams.map(PreparedUpstream.init)
+    routes = config.routes.map { PreparedRoute($0, in: config) }
+    links = Slab(capacity: limits.linksMax, repeating: Link())
+    calls = Slab(
+      capacity: limits.callsMax,
+      repeating: Call(
+        route: 0, upstream: 0, kind: 0, caller: .none, peer: .none, limits: limits, at: now,
+        wall: wall))
+    pool = BlockPool(blocks: limits.blocks)
+    medium = BufferPool(
+      buffers: limits.mediumBuffersMax, bytes: limits.carrierMessageBytesMax + Limits.bufferSlack)
+    large = BufferPool(
+      buffers: limits.largeBuffersMax, bytes: limits.upstreamMessageBytesMax + Limits.bufferSlack)
+    shared = Arena(count: BlockPool.blockBytes + Limits.readBytesMax)
+    scratch = Arena(count: Limits.scratchBytes)
+    timers = Timers(capacity: limits.linksMax + limits.callsMax)
+    pending = Ring(capacity: limits.linksMax, repeating: 0)
+    pendingFlags = Arena(count: limits.linksMax)
+    isPending = pendingFlags.bytes
+    healths = Array(repeating: UpstreamHealth(), count: upstreams.count)
+    random = Random(seed: seed)
+    lines = Lines(bytes: Limits.linesBytes)
+    origin = (now, wall)
   }
 
-  // MARK: Links
+  deinit {
+    links.deallocate()
+    calls.deallocate()
+    pool.deallocate()
+    medium.deallocate()
+    large.deallocate()
+    timers.deallocate()
+    pending.deallocate()
+  }
+}
 
-  /// A peer connected to `Config.listeners[listener]` (after TLS, where it has TLS). Nil: there is no room
-  /// even for a refusal; drop it.
-  package func accepted(on listener: Int, from peer: Address, at now: Instant) -> SlotID? { nil }
+// MARK: Time and life
 
-  /// The connection asked for by `.dial` stands (after TLS).
-  package func connected(_ link: SlotID, at now: Instant) {}
-
-  /// The connection asked for by `.dial` cannot be had, or a standing one broke. The name is dead after it.
-  package func failed(_ link: SlotID, _ failure: LinkFailure, at now: Instant) {}
-
-  /// Where the next bytes of this link go. Empty: the relay holds this peer back (leave its bytes in the
-  /// kernel until `.resumeReading`), or the name is dead. Valid until the next call of any method.
-  package func room(for link: SlotID) -> Bytes { .empty }
-
-  /// That many bytes were put into `room`.
-  package func received(_ count: Int, on link: SlotID, at now: Instant) {}
-
-  /// The peer will send no more (end of stream).
-  package func ended(_ link: SlotID, at now: Instant) {}
-
-  /// The first contiguous run of what waits to be written; empty when there is nothing.
-  package func outgoing(_ link: SlotID) -> Bytes { .empty }
-
-  /// The socket took that many of the bytes of `outgoing`.
-  package func sent(_ count: Int, on link: SlotID, at now: Instant) {}
-
-  // MARK: Time and life
-
+extension Relay {
   /// Performs what is due. Call once per turn, after the inputs of that turn.
-  package func advance(to now: Instant) {}
+  package func advance(to now: Instant) {
+    while let key = timers.due(at: now) {
+      if key < links.capacity { linkIsDue(key, now) } else { callIsDue(key - links.capacity, now) }
+    }
+    if isDraining, drainDeadline <= now { endCalls(.draining, at: now) }
+  }
 
   /// When `advance` wants to be called at the latest.
-  package var wakeTime: Instant { .never }
+  package var wakeTime: Instant { min(timers.earliest, drainDeadline) }
 
   /// The next thing to do, or nil when the turn is done.
-  package func next() -> Output? { nil }
+  package func next() -> Output? {
+    while let place = pending.first {
+      let index = Int(place)
+      if links.isInUse(index), let output = nextWish(of: index) { return output }
+      isPending[index] = 0
+      _ = pending.removeFirst()
+    }
+    if isDraining, !drainedWasSaid, calls.inUse == 0 {
+      drainedWasSaid = true
+      return .drained
+    }
+    return nil
+  }
 
   /// The wall clock, told now and then, for time stamps that people read.
-  package func setWall(_ wall: WallTime, at now: Instant) {}
+  package func setWall(_ wall: WallTime, at now: Instant) { origin = (now, wall) }
+
+  func wall(at now: Instant) -> WallTime {
+    WallTime(nanoseconds: origin.wall.nanoseconds + (now - origin.now).nanoseconds)
+  }
 
   /// No new calls from now on; running ones may finish until the drain deadline.
-  package func drain(at now: Instant) {}
+  package func drain(at now: Instant) {
+    guard !isDraining else { return }
+    isDraining = true
+    drainDeadline = now + .seconds(limits.drainSeconds)
+    log(.info, "draining", at: now) { $0.write(decimal: self.calls.inUse); $0.write(" calls") }
+  }
 
   /// Ends every call now.
-  package func stop(at now: Instant) {}
+  package func stop(at now: Instant) {
+    isDraining = true
+    endCalls(.shutDown, at: now)
+  }
+
+  private func endCalls(_ cause: Cause, at now: Instant) {
+    drainDeadline = .never
+    for index in 0..<calls.capacity where calls.isInUse(index) {
+      perform(calls[index].life.callerDone(cause, at: now), index, now)
+      // The time to finish is over: what is kept goes with the call.
+      if calls.isInUse(index) { finishCall(index, now) }
+    }
+  }
 
   /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or nil.
-  package func takeLine(into place: Bytes) -> Line? { nil }
+  package func takeLine(into place: Bytes) -> Line? { lines.take(into: place) }
 
   /// A line that was taken: how long it is, and which stream it belongs to.
   package struct Line: Sendable {

@@ -30,6 +30,8 @@ extension Instant {
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
     package static let zero = Span(nanoseconds: 0)
+    /// Longer than anything that will be waited for.
+    package static let never = Span(nanoseconds: .max)
     package static func microseconds(_ count: Int) -> Span {
       Span(nanoseconds: Int64(count) * 1_000)
     }
@@ -56,7 +58,7 @@ extension Instant {
 }
 
 /// Wall-clock time: nanoseconds since 1970 in UTC. Only for what people and records read.
-package struct WallTime: Sendable {
+package struct WallTime: BitwiseCopyable, Sendable {
   package var nanoseconds: Int64
   package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 }

@@ -1,0 +1,272 @@
+// Every frame.
+//
+// The caller's audio on its way to the upstream. One ring of blocks serves dialling, redialling and every
+// day: a frame is decoded into it once, sent from it in the same turn where the upstream stands, and kept in
+// it until the upstream has acknowledged the words.
+//
+//     let go of          kept for a replay          kept to be sent
+//   ─────────────┬───────────────────────────┬──────────────────────────┬──────
+//           acknowledged       <=           sent          <=         received
+//
+// The three are counts of bytes since the call began, in this order at every moment. A session that is lost
+// moves `sent` back to `acknowledged`; that is the whole of a replay. When the ring is full the oldest goes:
+// first what was sent already (a replay will be shorter), then what was not (lost, and counted).
+
+package struct Uplink: BitwiseCopyable, Sendable {
+  private var kept = Chain()
+  private var cursor = Chain.Cursor()
+  package private(set) var acknowledged = 0
+  package private(set) var sent = 0
+  package private(set) var received = 0
+  /// Bytes that were never sent because there was no room to keep them.
+  package private(set) var lost = 0
+
+  /// Where the present session began, in bytes of the call; its clock counts from there.
+  package private(set) var sessionStart = 0
+  /// Silence that this session was given, which its clock counts as well.
+  private var inserted = 0
+  /// Whether this session has had any audio.
+  package private(set) var isSessionSilent = true
+
+  package private(set) var format = Format.mulaw8k
+  private var bytesMax = 0
+
+  /// The bytes of a sample that its message cut in two.
+  private var remainder = InlineArray<4, UInt8>(repeating: 0)
+  private var remainderBytes = 0
+
+  private var pace = Pace()
+
+  package init() {}
+
+  /// `milliseconds`: how much audio may wait, but never less than `bytesMin`; `pacePercent`: how fast a
+  /// backlog may be sent.
+  package init(format: Format, milliseconds: Int, bytesMin: Int, pacePercent: Int, at now: Instant) {
+    self.format = format
+    let align = format.bytesPerFrame
+    bytesMax = max(format.bytes(forMilliseconds: milliseconds), bytesMin) / align * align
+    pace = Pace(bytesPerSecond: format.bytesPerSecond, percent: pacePercent, at: now)
+  }
+
+  package var unsent: Int { received &- sent }
+  package var keptBytes: Int { kept.count }
+
+  /// How much a caller who can be held back may still send: what waits to be sent has a bound, what is kept
+  /// for a replay makes way.
+  package var room: Int { max(0, bytesMax &- unsent) }
+}
+
+// MARK: Keeping
+
+extension Uplink {
+  package enum Kept: BitwiseCopyable, Sendable { case done, empty, malformed, full }
+
+  /// Decodes a base64 payload into the ring. Payloads that are no base64, or that cut a sample in two, are
+  /// malformed and leave nothing behind.
+  @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
+    guard !payload.isEmpty else { return .empty }
+    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
+    guard length > 0 else { return .empty }
+    guard length % format.bytesPerFrame == 0 else { return .malformed }
+    if length > BlockPool.blockBytes {
+      guard Base64.decode(payload, into: payload) == length else { return .malformed }
+      return keep(payload.prefix(length), in: pool)
+    }
+    guard makeRoom(length, in: pool), let place = kept.acquire(length, from: pool) else {
+      lost &+= length
+      return .full
+    }
+    guard Base64.decode(payload, into: place) == length else { return .malformed }
+    kept.commit(length, in: pool)
+    received &+= length
+    return .done
+  }
+
+  /// Copies raw audio into the ring. A sample that the message cut in two waits for its other half.
+  @_noAllocation package mutating func keep(raw payload: Bytes, in pool: BlockPool) -> Kept {
+    guard !payload.isEmpty else { return .empty }
+    var rest = payload
+    let align = format.bytesPerFrame
+    while remainderBytes > 0, remainderBytes < align, !rest.isEmpty {
+      remainder[remainderBytes] = rest[0]
+      remainderBytes &+= 1
+      rest = rest.dropping(1)
+    }
+    if remainderBytes == align {
+      guard makeRoom(align, in: pool), let place = kept.acquire(align, from: pool) else {
+        lost &+= align
+        return .full
+      }
+      for index in 0..<align { place[index] = remainder[index] }
+      kept.commit(align, in: pool)
+      received &+= align
+      remainderBytes = 0
+    }
+    let whole = rest.count / align &* align
+    for index in whole..<rest.count {
+      remainder[remainderBytes] = rest[index]
+      remainderBytes &+= 1
+    }
+    return whole > 0 ? keep(rest.prefix(whole), in: pool) : .done
+  }
+
+  /// Copies whole samples into the ring; a frame that fits in a block is not split over two.
+  @_noAllocation private mutating func keep(_ audio: Bytes, in pool: BlockPool) -> Kept {
+    guard makeRoom(audio.count, in: pool) else {
+      lost &+= audio.count
+      return .full
+    }
+    if audio.count <= BlockPool.blockBytes, let place = kept.acquire(audio.count, from: pool) {
+      place.copy(audio)
+      kept.commit(audio.count, in: pool)
+    } else {
+      guard kept.append(audio, from: pool) else {
+        lost &+= audio.count
+        return .full
+      }
+    }
+    received &+= audio.count
+    return .done
+  }
+
+  /// Lets the oldest go until `length` more bytes fit into the ring and the pool.
+  @_noAllocation private mutating func makeRoom(_ length: Int, in pool: BlockPool) -> Bool {
+    guard length <= bytesMax else { return false }
+    if kept.count &+ length > bytesMax {
+      dropOldest(kept.count &+ length &- bytesMax, in: pool)
+    }
+    // One block more than the bytes need, since a frame may begin a new one.
+    while pool.free < length / BlockPool.blockBytes &+ 1, !kept.hasRoom(length, in: pool) {
+      guard kept.count > 0 else { return false }
+      dropOldest(min(kept.count, BlockPool.blockBytes), in: pool)
+    }
+    return true
+  }
+
+  @_noAllocation private mutating func dropOldest(_ length: Int, in pool: BlockPool) {
+    let frame = max(format.bytes(forMilliseconds: 20), format.bytesPerFrame)
+    let dropped = min(kept.count, (length &+ frame &- 1) / frame &* frame)
+    letGo(of: dropped, in: pool)
+    if sent < acknowledged {
+      lost &+= acknowledged &- sent
+      sent = acknowledged
+      cursor = kept.first()
+    }
+  }
+
+  @_noAllocation private mutating func letGo(of length: Int, in pool: BlockPool) {
+    kept.drop(length, in: pool)
+    acknowledged &+= length
+    if sent == acknowledged { cursor = kept.first() }
+  }
+}
+
+// MARK: Sending
+
+extension Uplink {
+  /// The next chunk to be sent: whole samples, contiguous, at most `bytesMax` and what the pace allows. Empty:
+  /// nothing waits, or not yet (see `paceTime`). `isHurried`: the call is ending, the pace no longer counts.
+  @_noAllocation package mutating func next(
+    upTo bytesMax: Int, isHurried: Bool, at now: Instant, in pool: BlockPool
+  ) -> Bytes {
+    guard unsent > 0 else { return .empty }
+    let align = format.bytesPerFrame
+    let allowed = isHurried ? bytesMax : min(bytesMax, pace.allowance(at: now))
+    let length = min(allowed, unsent) / align &* align
+    guard length > 0 else { return .empty }
+    return kept.run(at: &cursor, upTo: length, in: pool)
+  }
+
+  /// The chunk that `next` gave out was handed to the upstream.
+  @_noAllocation package mutating func advance(by length: Int) {
+    kept.advance(&cursor, by: length)
+    sent &+= length
+    pace.spend(length)
+    isSessionSilent = false
+    precondition(acknowledged <= sent && sent <= received)
+  }
+
+  /// When the pace will allow another chunk of `bytes`; `now` where it does already.
+  @_noAllocation package func paceTime(for bytes: Int, at now: Instant) -> Instant {
+    pace.time(for: min(bytes, unsent), at: now)
+  }
+}
+
+// MARK: Sessions
+
+extension Uplink {
+  /// A new session begins: everything that was not acknowledged is to be sent (again).
+  package mutating func beginSession(at now: Instant) {
+    sent = acknowledged
+    cursor = kept.first()
+    sessionStart = acknowledged
+    inserted = 0
+    isSessionSilent = true
+    pace.restart(at: now)
+  }
+
+  /// The session was given silence of our own.
+  package mutating func insertedSilence(bytes: Int) {
+    inserted &+= bytes
+    isSessionSilent = false
+  }
+
+  /// The session's words are final up to this time on its clock; the audio before it may go.
+  package mutating func acknowledge(sessionMicroseconds: Int, in pool: BlockPool) {
+    let samples = sessionMicroseconds / 1000 &* format.rate / 1000
+    let position = sessionStart &+ samples &* format.bytesPerFrame &- inserted
+    let upTo = min(max(position, acknowledged), sent)
+    if upTo > acknowledged { letGo(of: upTo &- acknowledged, in: pool) }
+  }
+
+  /// Where the present session began, in microseconds of the call.
+  package var sessionOffsetMicroseconds: Int {
+    let start = max(0, sessionStart &- inserted) / format.bytesPerFrame
+    return start / format.rate &* 1_000_000 &+ start % format.rate &* 1_000_000 / format.rate
+  }
+
+  /// Gives every block back.
+  package mutating func release(to pool: BlockPool) { kept.clear(in: pool) }
+}
+
+/// How fast a backlog may go: a bucket that fills at a multiple of real time and holds one second, so that a
+/// live caller's frames always pass at once.
+private struct Pace: BitwiseCopyable, Sendable {
+  private var bytesPerSecond = 0
+  private var percent = 0
+  private var bucket = 0
+  private var filled = Instant.zero
+
+  init() {}
+
+  init(bytesPerSecond: Int, percent: Int, at now: Instant) {
+    self.bytesPerSecond = bytesPerSecond
+    self.percent = percent
+    restart(at: now)
+  }
+
+  mutating func restart(at now: Instant) {
+    bucket = bytesPerSecond
+    filled = now
+  }
+
+  private var rate: Int { bytesPerSecond &* percent / 100 }
+
+  @_noAllocation mutating func allowance(at now: Instant) -> Int {
+    guard percent > 0 else { return .max }
+    let microseconds = min((now - filled).microseconds, 1_000_000)
+    let gained = microseconds &* rate / 1_000_000
+    if gained > 0 {
+      bucket = min(bucket &+ gained, bytesPerSecond)
+      filled = now
+    }
+    return max(bucket, 0)
+  }
+
+  @_noAllocation mutating func spend(_ bytes: Int) { if percent > 0 { bucket &-= bytes } }
+
+  @_noAllocation func time(for bytes: Int, at now: Instant) -> Instant {
+    guard percent > 0, bytes > bucket else { return now }
+    return filled + .microseconds((bytes &- bucket) &* 1_000_000 / rate &+ 1)
+  }
+}

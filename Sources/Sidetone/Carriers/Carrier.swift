@@ -1,0 +1,99 @@
+// What a carrier must state, and THE LIST. A carrier is a row: where the audio lies in its messages (data,
+// read by one generic scanner) and a few functions for its rare messages. They keep no state; what has to be
+// remembered lies in the call's slot.
+
+package struct Carrier: Sendable {
+  package let name: StaticString
+  /// Where the audio lies in a message, and how it is written there.
+  package let media: Media
+  /// Whether this is one of its first messages; nil for a carrier that is known by its binary audio.
+  package let recognise: (@Sendable (Bytes) -> Bool)?
+  /// A carrier that has no start message says everything in the query of its handshake.
+  package let open: (@Sendable (_ query: Bytes) -> Opening)?
+  /// Any text message that is not audio.
+  package let read: @Sendable (Bytes) -> Event
+  /// What the caller is told, in this carrier's words.
+  package let write: @Sendable (Answer, Facts, inout Writer) -> Framing
+  /// The constant text around audio that goes to the caller.
+  package let envelope: @Sendable (_ stream: Name, _ prefix: inout Writer, _ suffix: inout Writer) -> Void
+  /// A caller who sends faster than real time is held back by its own TCP window; a live one is not, since
+  /// its carrier would drop the audio: there the oldest is dropped here, and counted.
+  package let isHeldBack: Bool
+
+  /// The one line to add for a new carrier. Asked in this order where a route accepts several.
+  package static let all: [Carrier] = [.twilio, .raw]
+
+  package static func index(of name: String) -> Int? {
+    all.firstIndex { $0.name.description == name }
+  }
+
+  package static let messagesToRecogniseMax = 3
+}
+
+extension Carrier {
+  /// What a caller's message means. Ranges point into the message.
+  package enum Event {
+    /// Known and of no consequence, or unknown: carriers add events at any time.
+    case ignored
+    case started(Start)
+    /// A start that this relay cannot serve; the sentence says what was expected.
+    case refused(StaticString)
+    case digit(UInt8)
+    case mark(Range<Int>)
+    case stopped
+    /// The caller wants what was said so far as final now, or is done.
+    case finalize, finish
+    /// No sense can be made of it.
+    case malformed(StaticString)
+  }
+
+  package struct Start {
+    package var call: Range<Int>
+    package var stream: Range<Int>
+    package var format: Format
+    /// Two: the carrier sends both sides of the call as separate tracks.
+    package var tracks: Int
+    package init(call: Range<Int>, stream: Range<Int>, format: Format, tracks: Int) {
+      self.call = call
+      self.stream = stream
+      self.format = format
+      self.tracks = tracks
+    }
+  }
+
+  /// What the query of a handshake says.
+  package enum Opening {
+    /// `call` is empty where the caller gave no id.
+    case start(call: Name, format: Format)
+    /// A parameter that cannot be served: its name, and what it may be.
+    case refused(parameter: StaticString, allowed: StaticString)
+  }
+
+  /// What the caller may be told.
+  package enum Answer {
+    case ready
+    /// Words that the upstream heard; `text` and `confidence` are JSON as the upstream wrote it.
+    case transcript(text: Bytes, isFinal: Bool, confidence: Bytes, channel: Int, channels: Int)
+    /// The upstream's own message, to be passed on untouched.
+    case response(upstream: StaticString)
+    case error(code: StaticString, message: StaticString)
+  }
+
+  /// What every answer may need.
+  package struct Facts {
+    package var call: Name
+    package var now: WallTime
+    /// Seconds in the call at which the upstream's present session began, in microseconds; 0 for the first.
+    package var offsetMicroseconds: Int
+  }
+
+  /// What `write` has written.
+  package enum Framing {
+    /// Nothing: this carrier has no such message.
+    case none
+    /// The whole text message.
+    case whole
+    /// The text before the upstream's message; `suffix` bytes at the end of it belong behind.
+    case around(suffix: Int)
+  }
+}

@@ -1,0 +1,141 @@
+// The raw transcription client: binary audio up, JSON text down. It has no start message; the query of its
+// handshake says what it sends. Everything we send is a text message: `ready`, `transcript`, the upstream's
+// own message, `error`. It may send the text messages Finalize and CloseStream.
+
+extension Carrier {
+  package static let raw = Carrier(
+    name: "raw",
+    media: .binary,
+    recognise: nil,
+    open: Raw.open,
+    read: Raw.read,
+    write: Raw.write,
+    envelope: { _, _, _ in },
+    isHeldBack: true)
+
+  /// Whether a query's parameter is the raw client's own; all others are the upstream's options.
+  package static func isRawParameter(_ name: Bytes) -> Bool {
+    name.equals("call_id") || name.equals("sample_rate") || name.equals("encoding")
+      || name.equals("channels")
+  }
+}
+
+private enum Raw {
+  static func open(_ query: Bytes) -> Carrier.Opening {
+    var call = Name()
+    var codec = Format.Codec.linear16
+    var rate = 8000
+    var channels = 1
+    var pairs = Query(query)
+    while let pair = pairs.next() {
+      let name = pair.name
+      let value = pair.value
+      if name.equals("call_id") {
+        guard let given = Name(value), isPlain(value) else {
+          return .refused(
+            parameter: "call_id",
+            allowed: "1 to 96 characters out of letters, digits, '-', '_', '.', ':', '+', '@'")
+        }
+        call = given
+      } else if name.equals("encoding") {
+        guard let given = encoding(value) else {
+          return .refused(parameter: "encoding", allowed: "linear16, mulaw, alaw")
+        }
+        codec = given
+      } else if name.equals("sample_rate") {
+        guard let given = value.decimal, [8000, 16000, 24000, 32000, 44100, 48000].contains(given)
+        else {
+          return .refused(
+            parameter: "sample_rate", allowed: "8000, 16000, 24000, 32000, 44100, 48000")
+        }
+        rate = given
+      } else if name.equals("channels") {
+        guard let given = value.decimal, given == 1 || given == 2 else {
+          return .refused(parameter: "channels", allowed: "1, 2")
+        }
+        channels = given
+      }
+    }
+    if codec != .linear16 && rate != 8000 {
+      return .refused(parameter: "sample_rate", allowed: "8000 with mulaw and alaw")
+    }
+    return .start(call: call, format: Format(codec: codec, rate: rate, channels: channels))
+  }
+
+  private static func encoding(_ value: Bytes) -> Format.Codec? {
+    if value.equals("linear16") { return .linear16 }
+    if value.equals("mulaw") { return .mulaw }
+    if value.equals("alaw") { return .alaw }
+    return nil
+  }
+
+  /// Characters that need no escape in JSON, in a path or in a log, whoever reads it later.
+  private static func isPlain(_ text: Bytes) -> Bool {
+    guard !text.isEmpty else { return false }
+    for index in 0..<text.count {
+      switch text[index] {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2b, 0x2d, 0x2e, 0x3a, 0x40, 0x5f: continue
+      default: return false
+      }
+    }
+    return true
+  }
+
+  static func read(_ message: Bytes) -> Carrier.Event {
+    guard let type = JSON.find("type", in: message), type.kind == .string else {
+      return .malformed("no text under \"type\"; audio is sent as binary messages")
+    }
+    if message[type.range].equals("Finalize") { return .finalize }
+    if message[type.range].equals("CloseStream") { return .finish }
+    return .ignored
+  }
+
+  static func write(
+    _ answer: Carrier.Answer, _ facts: Carrier.Facts, _ writer: inout Writer
+  ) -> Carrier.Framing {
+    switch answer {
+    case .ready:
+      writer.write("{\"type\":\"ready\"")
+    case .transcript(let text, let isFinal, let confidence, let channel, let channels):
+      writer.write("{\"type\":\"transcript\",\"text\":\"")
+      writer.write(text)
+      writer.write("\",\"is_final\":")
+      writer.write(isFinal ? "true" : "false")
+      writer.write(",\"confidence\":")
+      if confidence.isEmpty { writer.write("null") } else { writer.write(confidence) }
+      if channels > 1 {
+        writer.write(",\"channel\":")
+        writer.write(decimal: channel)
+      }
+    case .response(let upstream):
+      writer.write("{\"type\":\"")
+      writer.write(upstream)
+      writer.write("_response\",\"data\":")
+      let prefix = writer.count
+      if facts.offsetMicroseconds > 0 {
+        writer.write(",\"stream_offset_seconds\":")
+        writer.write(decimal: facts.offsetMicroseconds / 1_000_000)
+        writer.write(".")
+        writer.write(decimal: facts.offsetMicroseconds % 1_000_000, width: 6)
+      }
+      tail(facts, &writer)
+      return .around(suffix: writer.count - prefix)
+    case .error(let code, let message):
+      writer.write("{\"type\":\"error\",\"code\":\"")
+      writer.write(code)
+      writer.write("\",\"message\":\"")
+      writer.write(message)
+      writer.write("\"")
+    }
+    tail(facts, &writer)
+    return .whole
+  }
+
+  private static func tail(_ facts: Carrier.Facts, _ writer: inout Writer) {
+    writer.write(",\"call_id\":\"")
+    writer.write(facts.call)
+    writer.write("\",\"timestamp\":\"")
+    writer.write(timestamp: facts.now)
+    writer.write("\"}")
+  }
+}

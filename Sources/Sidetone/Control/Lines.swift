@@ -1,0 +1,65 @@
+// Lines for people, transcripts and the log, on their way to a writer that may be slow. A ring of bytes with
+// a fixed size: a line that finds no room is dropped and counted, and nothing waits for it.
+
+package struct Lines {
+  private let arena: Arena
+  private let draft: Arena
+  private var start = 0
+  private var used = 0
+  package private(set) var dropped = 0
+  package static let lineBytesMax = 4096
+
+  package init(bytes: Int) {
+    precondition(bytes > Self.lineBytesMax)
+    arena = Arena(count: bytes)
+    draft = Arena(count: Self.lineBytesMax)
+  }
+
+  package var isEmpty: Bool { used == 0 }
+
+  /// Where the next line is written; then `put`.
+  package var blank: Writer { Writer(draft.bytes) }
+
+  /// Appends the line with its newline; a line that was too long is cut.
+  package mutating func put(_ line: Writer, _ stream: Relay.Line.Stream) {
+    let length = line.count
+    guard length &+ 4 <= arena.bytes.count &- used else {
+      dropped &+= 1
+      return
+    }
+    push(stream == .transcript ? 1 : 0)
+    push(UInt8(truncatingIfNeeded: (length &+ 1) >> 8))
+    push(UInt8(truncatingIfNeeded: length &+ 1))
+    // What comes from outside must not speak to a terminal: control characters become spaces.
+    for index in 0..<length {
+      let byte = line.written[index]
+      push(byte < 0x20 || byte == 0x7f ? 0x20 : byte)
+    }
+    push(0x0a)
+  }
+
+  /// Takes the oldest line into `place`, cut to fit.
+  package mutating func take(into place: Bytes) -> Relay.Line? {
+    guard !isEmpty else { return nil }
+    let stream = pop() == 1 ? Relay.Line.Stream.transcript : .log
+    let high = Int(pop())
+    let length = high << 8 | Int(pop())
+    for index in 0..<length {
+      let byte = pop()
+      if index < place.count { place[index] = byte }
+    }
+    return Relay.Line(stream: stream, count: min(length, place.count))
+  }
+
+  private mutating func push(_ byte: UInt8) {
+    arena.bytes[(start &+ used) % arena.bytes.count] = byte
+    used &+= 1
+  }
+
+  private mutating func pop() -> UInt8 {
+    let byte = arena.bytes[start]
+    start = start &+ 1 == arena.bytes.count ? 0 : start &+ 1
+    used &-= 1
+    return byte
+  }
+}

@@ -1,0 +1,98 @@
+// Settings made ready for use at start, so that nothing is built from text when a call comes.
+
+/// An upstream as the relay uses it: its handshake's parts as bytes.
+struct PreparedUpstream: Sendable {
+  let name: Text
+  /// Index into Upstream.all.
+  let kind: Int
+  let host: Text
+  let port: UInt16
+  let isTLS: Bool
+  let path: Text
+  let query: Text
+  /// The `Authorization` header, or empty.
+  let authorization: Text
+  /// What must be set before this upstream can be used; empty where nothing is missing.
+  let missing: Text
+  let pacePercent: Int
+  let sessionsMax: Int
+
+  init(_ config: Config.Upstream) {
+    guard let kind = Upstream.index(of: config.kind) else {
+      preconditionFailure("settings name only kinds that exist")
+    }
+    let row = Upstream.all[kind]
+    name = Text(config.name)
+    self.kind = kind
+    host = Text(config.endpoint.host)
+    port = config.endpoint.port
+    isTLS = config.endpoint.isTLS
+    path = Text(config.endpoint.path)
+    query = Text(config.endpoint.query)
+    authorization = Text(config.key.isEmpty ? "" : row.keyScheme.description + config.key)
+    missing = Text(row.needsKey && config.key.isEmpty ? config.keyVariable : "")
+    pacePercent = config.pacePercent
+    sessionsMax = config.sessionsMax
+  }
+}
+
+/// A route as the relay uses it.
+struct PreparedRoute: Sendable {
+  let path: Text
+  let kind: Config.Route.Kind
+  /// Indices into Carrier.all, in the order of the list.
+  let carriers: [Int]
+  /// Index into Config.upstreams.
+  let upstream: Int
+  /// The options as a query, percent-encoded.
+  let options: Text
+
+  init(_ route: Config.Route, in config: Config) {
+    path = Text(route.path)
+    kind = route.kind
+    carriers = Carrier.all.indices.filter {
+      route.carriers.isEmpty || route.carriers.contains(Carrier.all[$0].name.description)
+    }
+    upstream = config.upstreams.firstIndex { $0.name == route.upstream } ?? -1
+    precondition(kind != .call || upstream >= 0, "settings name only upstreams that exist")
+    let arena = Arena(count: Limits.optionBytesMax)
+    var writer = Writer(arena.bytes)
+    for option in route.options {
+      if writer.count > 0 { writer.write("&") }
+      Text(option.name).bytes.withEncoded(into: &writer)
+      writer.write("=")
+      Text(option.value).bytes.withEncoded(into: &writer)
+    }
+    precondition(!writer.overflowed, "settings bound the options of a route")
+    options = Text(writer.written.array)
+  }
+
+  /// The one carrier that it accepts and that starts with its handshake, or nil.
+  var opensAtOnce: Int? {
+    guard carriers.count == 1, Carrier.all[carriers[0]].open != nil else { return nil }
+    return carriers[0]
+  }
+}
+
+extension Bytes {
+  fileprivate func withEncoded(into writer: inout Writer) { Query.encode(self, into: &writer) }
+}
+
+/// How an upstream fares, for `/ready` and for refusing calls that would only fail.
+struct UpstreamHealth: BitwiseCopyable, Sendable {
+  var failures = 0
+  /// New calls are refused until then.
+  var refusedUntil = Instant.zero
+  var cause = Cause.none
+
+  /// A refusal that another attempt cannot mend, or the limit of sessions, holds new calls back for a moment:
+  /// nobody is helped by knocking harder.
+  mutating func failed(_ verdict: Upstream.Verdict, at now: Instant) {
+    failures += 1
+    cause = verdict.cause
+    let isOurs = !verdict.retry || verdict.cause == .upstreamBusy
+    if isOurs, verdict.cause != .upstreamRefused {
+      refusedUntil = now + .seconds(min(1 << min(failures - 1, 5), 30))
+    }
+  }
+}

@@ -1,0 +1,228 @@
+// The caller's side of a call: its messages in, our answers out.
+
+extension Relay {
+  /// What a read brought from a caller: messages, handled one after the other where they lie.
+  func takeFromCaller(_ index: Int, _ window: Bytes, _ now: Instant) {
+    while links[index].phase == .caller {
+      switch links[index].webSocket.nextEvent(in: window) {
+      case .needMore:
+        if !keepRest(index, of: window) { failCaller(index, .noMemory, now) }
+        return
+      case .text(let range): takeText(index, window[range], now)
+      case .binary(let range): takeBinary(index, window[range], now)
+      case .ping(let range): _ = seal(.pong, window[range], on: index)
+      case .pong: break
+      case .close(let code, _):
+        links[index].isPeerClosed = true
+        callerClosed(index, code, now)
+        return
+      case .failed(let failure):
+        failCaller(index, Cause(failure), now)
+        return
+      }
+    }
+  }
+
+  /// The frame's path, steps 5 and 6: find the audio, carry it. Everything else is rare.
+  private func takeText(_ index: Int, _ message: Bytes, _ now: Instant) {
+    let call = links[index].call.index
+    if calls[call].isStarted, calls[call].media.carriage == .base64 {
+      switch calls[call].media.locate(message) {
+      case .audio(let piece):
+        carry(message[piece.payload], of: piece, on: call, at: now)
+        return
+      case .other: break
+      case .malformed:
+        complain(call, "the message is not JSON, or media without its payload", now)
+        return
+      }
+    }
+    guard calls[call].carrier >= 0 || recognise(call, message, now) else { return }
+    act(on: Carrier.all[calls[call].carrier].read(message), message, call, now)
+  }
+
+  private func takeBinary(_ index: Int, _ message: Bytes, _ now: Instant) {
+    let call = links[index].call.index
+    if calls[call].carrier < 0, !recogniseBinary(call, now) { return }
+    if calls[call].isStarted, calls[call].media.carriage == .binary {
+      carry(message, of: Media.Piece(payload: 0..<message.count), on: call, at: now)
+    } else {
+      complain(call, "a binary message, but this carrier's audio comes as text", now)
+    }
+  }
+
+  // MARK: Who is it
+
+  /// Asks each carrier that the route accepts; false where nobody knows the message.
+  private func recognise(_ call: Int, _ message: Bytes, _ now: Instant) -> Bool {
+    calls[call].messagesSeen &+= 1
+    for row in routes[calls[call].route].carriers {
+      if let recognise = Carrier.all[row].recognise, recognise(message) {
+        setCarrier(call, row)
+        return true
+      }
+    }
+    if calls[call].messagesSeen >= Carrier.messagesToRecogniseMax {
+      end(call, .unrecognised, now)
+    }
+    return false
+  }
+
+  /// A binary first message is a raw client's, where the route accepts one.
+  private func recogniseBinary(_ call: Int, _ now: Instant) -> Bool {
+    for row in routes[calls[call].route].carriers where Carrier.all[row].open != nil {
+      setCarrier(call, row)
+      start(call, now)
+      return calls.isInUse(call) && calls[call].isStarted
+    }
+    calls[call].messagesSeen &+= 1
+    if calls[call].messagesSeen >= Carrier.messagesToRecogniseMax {
+      end(call, .unrecognised, now)
+    }
+    return false
+  }
+
+  func setCarrier(_ call: Int, _ row: Int) {
+    calls[call].carrier = row
+    calls[call].media = Carrier.all[row].media
+  }
+
+  // MARK: Rare events
+
+  private func act(on event: Carrier.Event, _ message: Bytes, _ call: Int, _ now: Instant) {
+    switch event {
+    case .ignored, .mark: totals.messagesIgnored &+= 1
+    case .started(let start): started(call, start, message, now)
+    case .refused(let sentence):
+      log(.warning, "call_refused", call: call, at: now) { $0.write(sentence) }
+      end(call, .unsupported, now)
+    case .digit(let digit):
+      log(.info, "digit", call: call, at: now) { $0.write(byte: digit) }
+    case .stopped: perform(calls[call].life.callerDone(.stopped, at: now), call, now)
+    case .finalize: finalize(call, now)
+    case .finish: perform(calls[call].life.callerDone(.closed, at: now), call, now)
+    case .malformed(let sentence): complain(call, sentence, now)
+    }
+  }
+
+  private func started(_ call: Int, _ start: Carrier.Start, _ message: Bytes, _ now: Instant) {
+    // A second start changes nothing: one socket is one call.
+    guard !calls[call].isStarted else {
+      totals.messagesIgnored &+= 1
+      return
+    }
+    guard let name = Name(message[start.call]), let stream = Name(message[start.stream]) else {
+      complain(call, "an id of the start message is too long", now)
+      return
+    }
+    calls[call].name = name
+    calls[call].stream = stream
+    calls[call].tracks = start.tracks
+    calls[call].format = start.format
+    self.start(call, now)
+  }
+
+  /// Counts a message without sense; says so now and then; too many end the call.
+  private func complain(_ call: Int, _ sentence: StaticString, _ now: Instant) {
+    calls[call].messagesBad &+= 1
+    totals.messagesBad &+= 1
+    if calls[call].complainAt <= now {
+      calls[call].complainAt = now + .seconds(10)
+      log(.warning, "bad_message", call: call, at: now) {
+        $0.write(sentence)
+        $0.write("; so far: ")
+        $0.write(decimal: self.calls[call].messagesBad)
+      }
+    }
+    if calls[call].messagesBad > limits.badMessagesMax { end(call, .badMessages, now) }
+  }
+
+  // MARK: The caller's way out
+
+  private func callerClosed(_ index: Int, _ code: UInt16, _ now: Instant) {
+    let call = links[index].call.index
+    releaseInbox(index)
+    perform(calls[call].life.callerDone(.closed, at: now), call, now)
+  }
+
+  /// The caller's socket cannot go on: its Close goes out at once, and the call's last words are still
+  /// fetched.
+  private func failCaller(_ index: Int, _ cause: Cause, _ now: Instant) {
+    let call = links[index].call.index
+    closeCaller(index, cause, now)
+    calls[call].caller = .none
+    perform(calls[call].life.callerDone(cause, at: now), call, now)
+  }
+
+  /// Closes the caller's socket with the code and sentence of `cause`, and lets go of it.
+  func closeCaller(_ index: Int, _ cause: Cause, _ now: Instant) {
+    if links[index].phase == .caller, !links[index].isCloseSent {
+      links[index].isCloseSent = true
+      _ = WebSocket.sealClose(
+        code: cause.closeCode, reason: cause.sentence.bytes, key: nil, into: &links[index].outbox,
+        from: pool)
+    }
+    leave(index, now)
+  }
+
+  /// The caller is told something, in its carrier's words. `body`: the upstream's own message.
+  func tell(_ call: Int, _ answer: Carrier.Answer, body: Bytes = .empty, _ now: Instant) {
+    guard links.holds(calls[call].caller), calls[call].carrier >= 0 else { return }
+    let index = calls[call].caller.index
+    guard links[index].phase == .caller, !links[index].isCloseSent else { return }
+    let facts = Carrier.Facts(
+      call: calls[call].name, now: wall(at: now),
+      offsetMicroseconds: calls[call].uplink.sessionOffsetMicroseconds)
+    var writer = Writer(scratch.bytes)
+    let framing = Carrier.all[calls[call].carrier].write(answer, facts, &writer)
+    precondition(!writer.overflowed || body.isEmpty, "what is said about a message is short")
+    let isSealed: Bool
+    switch framing {
+    case .none: return
+    case .whole where writer.overflowed: isSealed = sealLong(call, answer, index)
+    case .whole: isSealed = seal(.text, writer.written, on: index)
+    case .around(let suffix):
+      let cut = writer.count - suffix
+      isSealed = seal(
+        .text, writer.written.prefix(cut), body, writer.written.dropping(cut), on: index)
+    }
+    if !isSealed || links[index].outbox.count > limits.outboxBytesMax { dropSlow(index, now) }
+  }
+
+  /// A transcript longer than the scratch is not repeated: the caller has it in the upstream's own message.
+  private func sealLong(_ call: Int, _ answer: Carrier.Answer, _ index: Int) -> Bool {
+    totals.answersTooLong &+= 1
+    return true
+  }
+
+  private func dropSlow(_ index: Int, _ now: Instant) {
+    let call = links[index].call
+    reset(index)
+    guard calls.holds(call) else { return }
+    calls[call.index].caller = .none
+    perform(calls[call.index].life.callerDone(.tooSlow, at: now), call.index, now)
+  }
+
+  /// Puts one frame into a link's outbox; false where the pool is dry.
+  func seal(
+    _ opcode: WebSocket.Opcode, _ part: Bytes, _ second: Bytes = .empty, _ third: Bytes = .empty,
+    on index: Int
+  ) -> Bool {
+    guard !links[index].isCloseSent else { return true }
+    let key = links[index].webSocket.role == .client ? random.next() : nil
+    let isSealed = WebSocket.seal(
+      opcode, part, second, third, key: key, into: &links[index].outbox, from: pool)
+    if isSealed { want(.write, index) }
+    return isSealed
+  }
+}
+
+extension Cause {
+  init(_ failure: WebSocket.Failure) {
+    switch failure.closeCode {
+    case 1007: self = .notUTF8
+    case 1009: self = .tooLarge
+    default: self = .malformedFrames
+    }
+  }
+}

@@ -1,0 +1,299 @@
+// The upstream's side of a call: dialled, asked, listened to, told to finish, let go of.
+
+extension Relay {
+  // MARK: Dialling
+
+  func dial(_ call: Int, _ now: Instant) {
+    guard calls[call].isDialled else {
+      perform(calls[call].life.opened(), call, now)
+      return
+    }
+    guard let id = links.take() else {
+      upstreamLost(call, .init(retry: true, cause: .noMemory, code: "no_memory",
+        sentence: "the relay has no connection left"), pause: .zero, now)
+      return
+    }
+    links[id.index] = Link()
+    links[id.index].phase = .dialling
+    links[id.index].call = calls.id(at: call)
+    links[id.index].openedAt = now
+    links[id.index].lastHeard = now
+    calls[call].dialled = id
+    setDeadline(id.index, now + .seconds(limits.handshakeSeconds))
+    want(.dial, id.index)
+  }
+
+  /// The connection stands: ask for the WebSocket.
+  func sendUpgrade(_ index: Int, _ now: Instant) {
+    let call = links[index].call.index
+    let upstream = upstreams[calls[call].upstream]
+    links[index].phase = .upgrade
+    calls[call].nonce = Upgrade.Nonce(low: random.next64(), high: random.next64())
+    var writer = Writer(scratch.bytes)
+    Upgrade.beginRequest(
+      host: upstream.host.bytes, port: upstream.port, isTLS: upstream.isTLS,
+      path: upstream.path.bytes, query: calls[call].query.front(in: pool),
+      nonce: calls[call].nonce, into: &writer)
+    if !upstream.authorization.bytes.isEmpty {
+      HTTP.writeField("Authorization", upstream.authorization.bytes, into: &writer)
+    }
+    writer.write("User-Agent: sidetone\r\n")
+    Upgrade.endRequest(into: &writer)
+    precondition(!writer.overflowed, "a request is smaller than the scratch")
+    guard links[index].outbox.append(writer.written, from: pool) else {
+      reset(index)
+      upstreamBroke(call, .noMemory, now)
+      return
+    }
+    want(.write, index)
+  }
+
+  /// The answer to our request, which may bring the first messages with it.
+  func takeAnswer(_ index: Int, _ window: Bytes, _ now: Instant) {
+    let call = links[index].call.index
+    let upstream = calls[call].upstream
+    switch HTTP.parseResponse(window, limit: limits.headBytesMax) {
+    case .needMore:
+      if !keepHead(index, of: window) {
+        reset(index)
+        upstreamBroke(call, .noMemory, now)
+      }
+    case .bad:
+      reset(index)
+      upstreamBroke(call, .reset, now)
+    case .complete(let head):
+      switch Upgrade.check(head, in: window, nonce: calls[call].nonce) {
+      case .accepted: opened(index, window.dropping(head.length), now)
+      case .refused(let status):
+        let verdict = Upstream.all[calls[call].kind].refused(status)
+        let seconds = min(Upgrade.retryAfterSeconds(head, in: window) ?? 0, 60)
+        log(.warning, "upstream_refused", call: call, at: now) {
+          $0.write(decimal: status)
+          $0.write(" from ")
+          $0.write(self.upstreams[upstream].name.bytes)
+          $0.write(": ")
+          $0.write(verdict.sentence)
+        }
+        calls[call].dialled = .none
+        leave(index, now)
+        upstreamLost(call, verdict, pause: .seconds(seconds), now)
+      case .bad:
+        reset(index)
+        upstreamBroke(call, .reset, now)
+      }
+    }
+  }
+
+  private func opened(_ index: Int, _ rest: Bytes, _ now: Instant) {
+    let call = links[index].call.index
+    links[index].phase = .upstream
+    links[index].webSocket = WebSocket(
+      role: .client, messageBytesMax: limits.upstreamMessageBytesMax)
+    releaseInbox(index)
+    setDeadline(index, now + .seconds(limits.pingSeconds))
+    healths[calls[call].upstream] = UpstreamHealth()
+    calls[call].lastSign = now
+    calls[call].finalsEnd = InlineArray(repeating: 0)
+    calls[call].uplink.beginSession(at: now)
+    perform(calls[call].life.opened(), call, now)
+    if !rest.isEmpty, links[index].phase == .upstream { takeFromUpstream(index, rest, now) }
+  }
+
+  // MARK: Listening
+
+  func takeFromUpstream(_ index: Int, _ window: Bytes, _ now: Instant) {
+    while links[index].phase == .upstream {
+      switch links[index].webSocket.nextEvent(in: window) {
+      case .needMore:
+        if !keepRest(index, of: window) { breakUpstream(index, now) }
+        return
+      case .text(let range): hear(links[index].call.index, window[range], now)
+      case .binary: totals.messagesIgnored &+= 1
+      case .ping(let range): _ = seal(.pong, window[range], on: index)
+      case .pong: break
+      case .close(let code, let reason):
+        upstreamClosed(index, code, window[reason], now)
+        return
+      case .failed:
+        breakUpstream(index, now)
+        return
+      }
+    }
+  }
+
+  /// One message: its words to the caller and the terminal, its place in the audio to the ring.
+  private func hear(_ call: Int, _ message: Bytes, _ now: Instant) {
+    let kind = Upstream.all[calls[call].kind]
+    switch kind.read(message) {
+    case .heard(let heard):
+      calls[call].life.progressed()
+      if !heard.text.isEmpty { deliver(heard, message, call, now) }
+      tell(call, .response(upstream: kind.name), body: message, now)
+      if heard.isFinal { acknowledge(heard, call) }
+    case .finished:
+      tell(call, .response(upstream: kind.name), body: message, now)
+      perform(calls[call].life.upstreamFinished(), call, now)
+    case .other: tell(call, .response(upstream: kind.name), body: message, now)
+    case .malformed: totals.messagesBad &+= 1
+    }
+  }
+
+  private func deliver(
+    _ heard: Upstream.Heard, _ message: Bytes, _ call: Int, _ now: Instant
+  ) {
+    calls[call].transcripts &+= 1
+    totals.transcripts &+= 1
+    say(call, message[heard.text], isFinal: heard.isFinal, at: now)
+    tell(
+      call,
+      .transcript(
+        text: message[heard.text], isFinal: heard.isFinal, confidence: message[heard.confidence],
+        channel: heard.channel, channels: heard.channels), now)
+  }
+
+  /// What is final need not be replayed. With two channels both must have come so far.
+  private func acknowledge(_ heard: Upstream.Heard, _ call: Int) {
+    guard heard.channel < 2 else { return }
+    calls[call].finalsEnd[heard.channel] = max(
+      calls[call].finalsEnd[heard.channel], heard.endMicroseconds)
+    let end =
+      heard.channels < 2
+      ? heard.endMicroseconds : min(calls[call].finalsEnd[0], calls[call].finalsEnd[1])
+    calls[call].uplink.acknowledge(sessionMicroseconds: end, in: pool)
+    resumeCaller(call)
+  }
+
+  // MARK: Telling
+
+  func isUpstreamOpen(_ call: Int) -> Bool {
+    links.holds(calls[call].dialled) && links[calls[call].dialled.index].phase == .upstream
+  }
+
+  private func command(_ command: Upstream.Command, _ call: Int, _ now: Instant) {
+    guard isUpstreamOpen(call) else { return }
+    var writer = Writer(scratch.bytes)
+    Upstream.all[calls[call].kind].write(command, &writer)
+    if writer.count == 0 { return }
+    if seal(.text, writer.written, on: calls[call].dialled.index) { calls[call].lastSign = now }
+  }
+
+  func finishUpstream(_ call: Int, _ now: Instant) { command(.finish, call, now) }
+
+  /// What was said so far is wanted as final.
+  func finalize(_ call: Int, _ now: Instant) {
+    calls[call].isFinalized = true
+    if calls[call].uplink.unsent == 0 { command(.finalize, call, now) }
+  }
+
+  /// A sign of life where there was no audio for a while; before the first audio of a session, silence.
+  func keepAlive(_ call: Int, _ now: Instant) {
+    let habits = Upstream.all[calls[call].kind].habits
+    guard calls[call].life.state == .talking, isUpstreamOpen(call),
+      calls[call].lastSign + habits.keepAliveAfter <= now
+    else { return }
+    if calls[call].uplink.isSessionSilent, habits.openingSilenceMilliseconds > 0 {
+      let silence = scratch.bytes.prefix(
+        calls[call].format.bytes(forMilliseconds: habits.openingSilenceMilliseconds))
+      silence.fill(calls[call].format.silence)
+      if seal(.binary, silence, on: calls[call].dialled.index) {
+        calls[call].uplink.insertedSilence(bytes: silence.count)
+      }
+    }
+    command(.keepAlive, call, now)
+  }
+
+  // MARK: Losing
+
+  private func upstreamClosed(_ index: Int, _ code: UInt16, _ reason: Bytes, _ now: Instant) {
+    let call = links[index].call.index
+    let verdict = Upstream.all[calls[call].kind].closed(code)
+    let isFinished = calls[call].life.state == .closing(.waiting)
+    if !isFinished {
+      log(.warning, "upstream_closed", call: call, at: now) {
+        $0.write(decimal: Int(code))
+        $0.write(" ")
+        $0.write(reason)
+      }
+    }
+    calls[call].dialled = .none
+    closeUpstream(index, code, now)
+    if isFinished {
+      perform(calls[call].life.upstreamFinished(), call, now)
+    } else {
+      upstreamLost(call, verdict, pause: .zero, now)
+    }
+  }
+
+  private func breakUpstream(_ index: Int, _ now: Instant) {
+    let call = links[index].call.index
+    reset(index)
+    upstreamBroke(call, .reset, now)
+  }
+
+  /// The connection to the upstream failed or was never made.
+  func upstreamBroke(_ call: Int, _ failure: LinkFailure, _ now: Instant) {
+    calls[call].dialled = .none
+    log(.warning, "upstream_lost", call: call, at: now) {
+      $0.write(self.upstreams[self.calls[call].upstream].name.bytes)
+      $0.write(": ")
+      $0.write(failure.sentence)
+    }
+    upstreamLost(
+      call,
+      Upstream.Verdict(
+        retry: failure != .certificateRefused, cause: .upstreamLost, code: "upstream_lost",
+        sentence: failure.sentence), pause: .zero, now)
+  }
+
+  private func upstreamLost(
+    _ call: Int, _ verdict: Upstream.Verdict, pause: Instant.Span, _ now: Instant
+  ) {
+    calls[call].dialled = .none
+    totals.upstreamsLost &+= 1
+    healths[calls[call].upstream].failed(verdict, at: now)
+    if !verdict.code.bytes.isEmpty {
+      tell(call, .error(code: verdict.code, message: verdict.sentence), now)
+    }
+    let action = calls[call].life.upstreamLost(
+      retry: verdict.retry, pause: pause, cause: verdict.cause, at: now)
+    if action == .rest { totals.redials &+= 1 }
+    perform(action, call, now)
+  }
+
+  /// Answers the upstream's Close, or says ours, and lets go.
+  private func closeUpstream(_ index: Int, _ code: UInt16, _ now: Instant) {
+    if links[index].phase == .upstream, !links[index].isCloseSent {
+      let echoed = WebSocket.isSendable(closeCode: code) ? code : 1000
+      links[index].isCloseSent = WebSocket.sealClose(
+        code: echoed, key: random.next(), into: &links[index].outbox, from: pool)
+    }
+    leave(index, now)
+  }
+
+  func letGoOfUpstream(_ call: Int, _ now: Instant) {
+    guard links.holds(calls[call].dialled) else { return }
+    let index = calls[call].dialled.index
+    calls[call].dialled = .none
+    switch links[index].phase {
+    case .upstream: closeUpstream(index, 1000, now)
+    case .request, .caller, .dialling, .upgrade, .leaving, .gone: reset(index)
+    }
+  }
+}
+
+extension LinkFailure {
+  var sentence: StaticString {
+    switch self {
+    case .refused: return "the connection was refused"
+    case .unreachable: return "the network is unreachable"
+    case .timedOut: return "no answer in time"
+    case .reset: return "the connection broke"
+    case .nameNotFound: return "the host name does not exist"
+    case .nameTimedOut: return "the host name could not be resolved in time"
+    case .tlsFailed: return "the TLS handshake failed"
+    case .certificateRefused: return "the certificate could not be verified"
+    case .noDescriptor: return "the relay has no descriptor left"
+    case .noMemory: return "the relay has no buffer left"
+    }
+  }
+}

@@ -1,0 +1,174 @@
+// Deepgram's streaming speech-to-text, `/v1/listen`. Audio goes up as raw binary messages in the call's own
+// encoding; results come as JSON text. Rules that shape this file, from Deepgram's API reference and its
+// pages on KeepAlive, Finalize and CloseStream:
+// - a session that has neither audio nor a KeepAlive for 10 s is closed with 1011 (NET-0001), and KeepAlive
+//   alone does not save one that never had audio;
+// - an empty binary message ends the session, so none is ever sent;
+// - times in results count the audio of this session, not the clock;
+// - after CloseStream come the last results, then Metadata, then a close with 1000.
+
+extension Upstream {
+  package static let deepgram = Upstream(
+    name: "deepgram",
+    isDialled: true,
+    needsKey: true,
+    keyScheme: "Token ",
+    takes: { $0.channels <= 2 && !$0.isBigEndian },
+    allows: Deepgram.allows,
+    allowed: """
+      language, model, diarize, keyterm, keywords, redact, smart_format, punctuate, numerals, \
+      endpointing, utterance_end_ms, vad_events, tag, version, profanity_filter, interim_results
+      """,
+    query: Deepgram.query,
+    read: Deepgram.read,
+    write: Deepgram.write,
+    refused: Deepgram.refused,
+    closed: Deepgram.closed,
+    habits: Habits(
+      keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
+      chunkMillisecondsMax: 100))
+}
+
+private enum Deepgram {
+  static func allows(_ option: Bytes) -> Bool {
+    switch option.count {
+    case 3: return option.equals("tag")
+    case 5: return option.equals("model")
+    case 6: return option.equals("redact")
+    case 7:
+      return option.equals("diarize") || option.equals("keyterm") || option.equals("version")
+    case 8: return option.equals("language") || option.equals("keywords") || option.equals("numerals")
+    case 9: return option.equals("punctuate")
+    case 10: return option.equals("vad_events")
+    case 11: return option.equals("endpointing")
+    case 12: return option.equals("smart_format")
+    case 15: return option.equals("interim_results")
+    case 16: return option.equals("utterance_end_ms") || option.equals("profanity_filter")
+    default: return false
+    }
+  }
+
+  static func query(_ session: Upstream.Session, _ writer: inout Writer) {
+    writer.write("encoding=")
+    switch session.format.codec {
+    case .mulaw: writer.write("mulaw")
+    case .alaw: writer.write("alaw")
+    case .linear16: writer.write("linear16")
+    }
+    writer.write("&sample_rate=")
+    writer.write(decimal: session.format.rate)
+    writer.write("&channels=")
+    writer.write(decimal: session.format.channels)
+    // Without it the channels are mixed down.
+    if session.format.channels > 1 { writer.write("&multichannel=true") }
+    if !session.fixed.isEmpty {
+      writer.write("&")
+      writer.write(session.fixed)
+    }
+    var defaults = Query(session.options)
+    while let option = defaults.next() {
+      if !isSet(option.name, in: session.callers) { write(option, &writer) }
+    }
+    var wishes = Query(session.callers)
+    while let option = wishes.next() {
+      if allows(option.name) { write(option, &writer) }
+    }
+  }
+
+  private static func write(_ option: Query.Pair, _ writer: inout Writer) {
+    writer.write("&")
+    writer.write(option.name)
+    writer.write("=")
+    writer.write(option.value)
+  }
+
+  private static func isSet(_ name: Bytes, in query: Bytes) -> Bool {
+    var pairs = Query(query)
+    while let pair = pairs.next() {
+      if pair.name.equals(name) { return true }
+    }
+    return false
+  }
+
+  static func read(_ message: Bytes) -> Upstream.Event {
+    guard let type = JSON.find("type", in: message), type.kind == .string else { return .malformed }
+    let name = message[type.range]
+    if name.equals("Results") { return results(message) }
+    if name.equals("Metadata") { return .finished }
+    return .other
+  }
+
+  private static func results(_ message: Bytes) -> Upstream.Event {
+    guard let start = JSON.find("start", in: message),
+      let duration = JSON.find("duration", in: message),
+      let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
+      let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
+      startMicroseconds >= 0, durationMicroseconds >= 0
+    else { return .malformed }
+    var heard = Upstream.Heard(
+      text: 0..<0, confidence: 0..<0, isFinal: JSON.find("is_final", in: message)?.kind == .true,
+      channel: 0, channels: 1, endMicroseconds: startMicroseconds &+ durationMicroseconds)
+    if let index = JSON.find("channel_index", in: message), index.kind == .array {
+      heard.channel = JSON.element(0, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 0
+      heard.channels = JSON.element(1, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 1
+    }
+    if let list = JSON.find("channel", "alternatives", in: message), list.kind == .array,
+      let first = JSON.element(0, of: list, in: message), first.kind == .object
+    {
+      if let text = JSON.find("transcript", in: message, under: first), text.kind == .string {
+        heard.text = text.range
+      }
+      if let confidence = JSON.find("confidence", in: message, under: first), confidence.kind == .number {
+        heard.confidence = confidence.range
+      }
+    }
+    return .heard(heard)
+  }
+
+  static func write(_ command: Upstream.Command, _ writer: inout Writer) {
+    switch command {
+    case .keepAlive: writer.write("{\"type\":\"KeepAlive\"}")
+    case .finalize: writer.write("{\"type\":\"Finalize\"}")
+    case .finish: writer.write("{\"type\":\"CloseStream\"}")
+    }
+  }
+
+  /// Refused handshakes: 401 and 403 are the key's fault, 402 the account's, 400 the parameters'; 429 is the
+  /// limit of concurrent sessions, and 5xx passes.
+  static func refused(_ status: Int) -> Upstream.Verdict {
+    switch status {
+    case 401, 403:
+      return Upstream.Verdict(
+        retry: false, cause: .upstreamKey, code: "upstream_key",
+        sentence: "Deepgram refused the relay's key: set DEEPGRAM_API_KEY to one with access")
+    case 402:
+      return Upstream.Verdict(
+        retry: false, cause: .upstreamRefused, code: "upstream_payment",
+        sentence: "Deepgram's account has no credit left")
+    case 429:
+      return Upstream.Verdict(
+        retry: true, cause: .upstreamBusy, code: "upstream_busy",
+        sentence: "Deepgram's limit of concurrent sessions is reached")
+    case 500...599:
+      return Upstream.Verdict(
+        retry: true, cause: .upstreamLost, code: "upstream_unavailable",
+        sentence: "Deepgram is not available")
+    default:
+      return Upstream.Verdict(
+        retry: false, cause: .upstreamRefused, code: "upstream_refused",
+        sentence: "Deepgram refused the session: check model, language and options")
+    }
+  }
+
+  /// 1008 says that the bytes were no audio in the announced encoding: trying again would not help.
+  static func closed(_ code: UInt16) -> Upstream.Verdict {
+    if code == 1008 || code == 1002 {
+      return Upstream.Verdict(
+        retry: false, cause: .upstreamRefused, code: "upstream_refused",
+        sentence: "Deepgram could not decode the audio: check encoding and sample_rate")
+    }
+    return Upstream.Verdict(
+      retry: true, cause: .upstreamLost, code: "upstream_lost",
+      sentence: "Deepgram ended the session")
+  }
+}

@@ -1,0 +1,3 @@
+extension Writer {
+  package mutating func write(timestamp: WallTime) { write("T") }
+}
