@@ -10,7 +10,8 @@ extension Relay {
     let format = calls[call].format
     guard kind.takes(format) else {
       tell(
-        call, .error(code: "unsupported", message: "this route's upstream cannot take this audio"), now)
+        call, .error(code: "unsupported", message: "this route's upstream cannot take this audio"),
+        now)
       end(call, .unsupported, now)
       return
     }
@@ -167,8 +168,9 @@ extension Relay {
     guard calls[call].isStarted, calls[call].isDialled, calls[call].carrier >= 0,
       Carrier.all[calls[call].carrier].isHeldBack, !calls[call].life.isClosing
     else { return false }
-    guard calls[call].uplink.room < limits.heldBackBytesMin
-      || pool.free < limits.heldBackBytesMin / BlockPool.blockBytes
+    guard
+      calls[call].uplink.room < limits.heldBackBytesMin
+        || pool.free < limits.heldBackBytesMin / BlockPool.blockBytes
     else { return false }
     wake(call, at: links[index].lastHeard + .milliseconds(50))
     return true

@@ -6,7 +6,9 @@ extension Relay {
     switch HTTP.parseRequest(window, limit: limits.headBytesMax) {
     case .needMore:
       if !keepHead(index, of: window) {
-        answer(index, now) { HTTP.writeError(.unavailable, "no buffer is free; try again", into: &$0) }
+        answer(index, now) {
+          HTTP.writeError(.unavailable, "no buffer is free; try again", into: &$0)
+        }
       }
     case .bad(let fault): answer(index, now) { HTTP.writeError(fault, into: &$0) }
     case .complete(let head):
@@ -48,7 +50,9 @@ extension Relay {
   private func respond(_ index: Int, _ head: HTTP.RequestHead, _ window: Bytes, _ now: Instant) {
     let path = head.path.bytes(in: window)
     guard let route = routes.firstIndex(where: { path.equals($0.path.bytes) }) else {
-      answer(index, now) { HTTP.writeError(.notFound, "Nothing is served under this path.", into: &$0) }
+      answer(index, now) {
+        HTTP.writeError(.notFound, "Nothing is served under this path.", into: &$0)
+      }
       return
     }
     upgrade(index, route, head, window, now)

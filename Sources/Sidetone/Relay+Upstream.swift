@@ -9,8 +9,11 @@ extension Relay {
       return
     }
     guard let id = links.take() else {
-      upstreamLost(call, .init(retry: true, cause: .noMemory, code: "no_memory",
-        sentence: "the relay has no connection left"), pause: .zero, now)
+      upstreamLost(
+        call,
+        .init(
+          retry: true, cause: .noMemory, code: "no_memory",
+          sentence: "the relay has no connection left"), pause: .zero, now)
       return
     }
     links[id.index] = Link()

@@ -150,7 +150,10 @@ extension Relay {
     guard !isDraining else { return }
     isDraining = true
     drainDeadline = now + .seconds(limits.drainSeconds)
-    log(.info, "draining", at: now) { $0.write(decimal: self.calls.inUse); $0.write(" calls") }
+    log(.info, "draining", at: now) {
+      $0.write(decimal: self.calls.inUse)
+      $0.write(" calls")
+    }
   }
 
   /// Ends every call now.

@@ -30,7 +30,8 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .tooLong: return "the longest call that limits.call_seconds_max allows is over"
     case .draining: return "the relay is draining and the drain deadline has passed"
     case .shutDown: return "the relay is shutting down"
-    case .unrecognised: return "expected the start message of a known carrier, or binary audio on a raw route"
+    case .unrecognised:
+      return "expected the start message of a known carrier, or binary audio on a raw route"
     case .unsupported: return "the stream's format is not one that this route can take"
     case .badMessages: return "too many messages without sense"
     case .malformedFrames: return "the frames break the WebSocket protocol"

@@ -41,7 +41,8 @@ package struct Uplink: BitwiseCopyable, Sendable {
 
   /// `milliseconds`: how much audio may wait, but never less than `bytesMin`; `pacePercent`: how fast a
   /// backlog may be sent.
-  package init(format: Format, milliseconds: Int, bytesMin: Int, pacePercent: Int, at now: Instant) {
+  package init(format: Format, milliseconds: Int, bytesMin: Int, pacePercent: Int, at now: Instant)
+  {
     self.format = format
     let align = format.bytesPerFrame
     bytesMax = max(format.bytes(forMilliseconds: milliseconds), bytesMin) / align * align

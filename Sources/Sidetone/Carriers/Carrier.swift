@@ -15,7 +15,8 @@ package struct Carrier: Sendable {
   /// What the caller is told, in this carrier's words.
   package let write: @Sendable (Answer, Facts, inout Writer) -> Framing
   /// The constant text around audio that goes to the caller.
-  package let envelope: @Sendable (_ stream: Name, _ prefix: inout Writer, _ suffix: inout Writer) -> Void
+  package let envelope:
+    @Sendable (_ stream: Name, _ prefix: inout Writer, _ suffix: inout Writer) -> Void
   /// A caller who sends faster than real time is held back by its own TCP window; a live one is not, since
   /// its carrier would drop the audio: there the oldest is dropped here, and counted.
   package let isHeldBack: Bool

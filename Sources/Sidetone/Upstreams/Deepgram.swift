@@ -37,7 +37,8 @@ private enum Deepgram {
     case 6: return option.equals("redact")
     case 7:
       return option.equals("diarize") || option.equals("keyterm") || option.equals("version")
-    case 8: return option.equals("language") || option.equals("keywords") || option.equals("numerals")
+    case 8:
+      return option.equals("language") || option.equals("keywords") || option.equals("numerals")
     case 9: return option.equals("punctuate")
     case 10: return option.equals("vad_events")
     case 11: return option.equals("endpointing")
@@ -109,8 +110,10 @@ private enum Deepgram {
       text: 0..<0, confidence: 0..<0, isFinal: JSON.find("is_final", in: message)?.kind == .true,
       channel: 0, channels: 1, endMicroseconds: startMicroseconds &+ durationMicroseconds)
     if let index = JSON.find("channel_index", in: message), index.kind == .array {
-      heard.channel = JSON.element(0, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 0
-      heard.channels = JSON.element(1, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 1
+      heard.channel =
+        JSON.element(0, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 0
+      heard.channels =
+        JSON.element(1, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 1
     }
     if let list = JSON.find("channel", "alternatives", in: message), list.kind == .array,
       let first = JSON.element(0, of: list, in: message), first.kind == .object
@@ -118,7 +121,9 @@ private enum Deepgram {
       if let text = JSON.find("transcript", in: message, under: first), text.kind == .string {
         heard.text = text.range
       }
-      if let confidence = JSON.find("confidence", in: message, under: first), confidence.kind == .number {
+      if let confidence = JSON.find("confidence", in: message, under: first),
+        confidence.kind == .number
+      {
         heard.confidence = confidence.range
       }
     }

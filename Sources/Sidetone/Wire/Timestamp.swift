@@ -1,3 +1,41 @@
+// Wall-clock time as people and records read it: RFC 3339, UTC, milliseconds.
+
 extension Writer {
-  package mutating func write(timestamp: WallTime) { write("T") }
+  /// For example `2026-11-20T10:00:00.123Z`. Times before 1970 are written as 1970.
+  package mutating func write(timestamp time: WallTime) {
+    let milliseconds = max(0, Int(time.nanoseconds / 1_000_000))
+    let seconds = milliseconds / 1000
+    let date = Self.date(ofDay: seconds / 86_400)
+    write(decimal: date.year, width: 4)
+    write("-")
+    write(decimal: date.month, width: 2)
+    write("-")
+    write(decimal: date.day, width: 2)
+    write("T")
+    write(decimal: seconds / 3600 % 24, width: 2)
+    write(":")
+    write(decimal: seconds / 60 % 60, width: 2)
+    write(":")
+    write(decimal: seconds % 60, width: 2)
+    write(".")
+    write(decimal: milliseconds % 1000, width: 3)
+    write("Z")
+  }
+
+  /// The Gregorian date of a day counted from 1 January 1970. The year is taken to begin in March, so that
+  /// the leap day is its last.
+  private static func date(ofDay day: Int) -> (year: Int, month: Int, day: Int) {
+    // Days since 1 March 0000; an era has 400 years and 146,097 days.
+    let shifted = day + 719_468
+    let era = shifted / 146_097
+    let dayOfEra = shifted % 146_097
+    let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let marchMonth = (5 * dayOfYear + 2) / 153
+    let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
+    return (
+      era * 400 + yearOfEra + (month <= 2 ? 1 : 0), month,
+      dayOfYear - (153 * marchMonth + 2) / 5 + 1
+    )
+  }
 }
