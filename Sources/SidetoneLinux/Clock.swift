@@ -1,6 +1,7 @@
 // Every frame.
 //
-// The two clocks: the monotonic one that the engine lives by, and the wall clock for what people read.
+// The two clocks: the monotonic one that the engine lives by, and the wall clock for what people
+// read.
 
 import CLinux
 import Sidetone

@@ -1,5 +1,5 @@
-// How connections begin and end: accepting, dialling address after address, and closing in such a way
-// that the peer gets our last bytes. None of it happens for a frame.
+// How connections begin and end: accepting, dialling address after address, and closing in such a
+// way that the peer gets our last bytes. None of it happens for a frame.
 
 import CLinux
 import Sidetone
@@ -23,7 +23,8 @@ extension Machine {
   }
 
   private func admit(_ descriptor: Int32, from peer: Address, on listener: Int) {
-    guard let id = sockets.take() else {
+    let isSecure = tls.isServer(listener)
+    guard !isSecure || mayShakeHands(with: peer), let id = sockets.take() else {
       _ = cl_close(descriptor)
       return
     }
@@ -34,21 +35,28 @@ extension Machine {
     socket.watched = Readiness.readable
     sockets[id.index] = socket
     watch(descriptor, for: Readiness.readable, as: .socket(id))
-    introduce(id)
+    if isSecure {
+      beginHandshake(
+        id, tls.accept(on: listener), until: now + .seconds(config.limits.handshakeSeconds))
+    } else {
+      opened(id)
+    }
   }
 
-  /// Tells the engine about an accepted connection that is ready for its bytes.
-  private func introduce(_ id: SlotID) {
+  /// Tells the engine about a connection that is ready for its bytes.
+  func opened(_ id: SlotID) {
     let socket = sockets[id.index]
+    leave(socket)
     sockets[id.index].stage = .open
+    if socket.isDialled { return relay.connected(socket.link, at: now) }
     guard let link = relay.accepted(on: Int(socket.origin), from: socket.peer, at: now) else {
       return release(id)
     }
     attach(id, to: link)
   }
 
-  /// Out of descriptors: whoever waits in the kernel's queue keeps waiting, and we look again shortly.
-  /// The listeners are not watched meanwhile, since they would stay readable.
+  /// Out of descriptors: whoever waits in the kernel's queue keeps waiting, and we look again
+  /// shortly. The listeners are not watched meanwhile, since they would stay readable.
   private func pauseAccepting(_ error: Errno) {
     if acceptTime == .never { lines.log("connections wait: \(error.text)") }
     acceptTime = now + .milliseconds(100)
@@ -143,8 +151,12 @@ extension Machine {
     watch(id, writable: false)
     watch(id, readable: true)
     deadlines.clear(index)
-    sockets[index].stage = .open
-    relay.connected(sockets[index].link, at: now)
+    let upstream = Int(sockets[index].origin)
+    if tls.isClient(upstream) {
+      beginHandshake(id, tls.connect(to: upstream), until: sockets[index].dialDeadline)
+    } else {
+      opened(id)
+    }
   }
 
   /// Lets go of this address's descriptor and goes on with the next.
@@ -179,12 +191,17 @@ extension Machine {
   /// How long a peer may take to read our last bytes and to end its own side.
   static let lingerSeconds = 1
 
-  /// Ends a connection politely. A close with unread bytes in the kernel would reset the connection and
-  /// destroy what we wrote last, so our side is shut first and what still comes in is thrown away.
+  /// Ends a connection politely. A close with unread bytes in the kernel would reset the connection
+  /// and destroy what we wrote last, so our side is shut first and what still comes in is thrown
+  /// away.
   func close(_ id: SlotID) {
     let index = id.index
     guard sockets[index].stage == .open else { return release(id) }
     sockets[index].link = .none
+    if sockets[index].tls.isOn {
+      tls.begin(sockets[index].descriptor, reads: 0)
+      tls.shutDown(sockets[index].tls)
+    }
     flushLast(id)
   }
 
@@ -197,7 +214,19 @@ extension Machine {
   /// Shuts our side once the kernel has all our bytes.
   func flushLast(_ id: SlotID) {
     let index = id.index
-    let isShut = cl_shutdown_write(sockets[index].descriptor) == 0
+    let descriptor = sockets[index].descriptor
+    switch tls.flush(&sockets[index].tls, to: descriptor) {
+    case .done: break
+    case .failed: return release(id)
+    case .wouldBlock:
+      if sockets[index].stage != .flushing {
+        sockets[index].stage = .flushing
+        deadlines.set(index, to: now + .seconds(Self.lingerSeconds))
+      }
+      watch(id, readable: false)
+      return watch(id, writable: true)
+    }
+    let isShut = cl_shutdown_write(descriptor) == 0
     guard isShut, !sockets[index].hasEnded, lingering < Self.lingeringMax else {
       return release(id)
     }
@@ -218,10 +247,4 @@ extension Machine {
       }
     }
   }
-}
-
-// MARK: Handshakes
-
-extension Machine {
-  func advanceHandshakes() {}
 }

@@ -1,6 +1,6 @@
-// When sockets must be given up: one time per slot, in a dense array, so that finding the earliest of
-// thousands costs a microsecond and setting or clearing one costs nothing. Sockets that are open have
-// none (the engine keeps its own time), so in the steady state nothing here runs at all.
+// When sockets must be given up: one time per slot, in a dense array, so that finding the earliest
+// of thousands costs a microsecond and setting or clearing one costs nothing. Sockets that are open
+// have none (the engine keeps its own time), so in the steady state nothing here runs at all.
 
 import Sidetone
 
@@ -35,8 +35,8 @@ import Sidetone
   }
 }
 
-/// A first-in, first-out queue of slots in which each slot stands at most once, so it cannot overflow. A
-/// slot keeps its place when its owner changes.
+/// A first-in, first-out queue of slots in which each slot stands at most once, so it cannot
+/// overflow. A slot keeps its place when its owner changes.
 @safe final class SlotQueue {
   private let places: UnsafeMutableBufferPointer<Int32>
   private let isWaiting: UnsafeMutableBufferPointer<Bool>

@@ -1,9 +1,9 @@
-// Lines for people leave through a bounded ring and a thread of their own, so that a terminal or a pipe
-// that does not take them stalls no call. The loop puts lines in, the thread writes them: transcripts to
-// standard output, logs to standard error. A line that finds the ring full is dropped and counted, and
-// the count is told when there is room again.
+// Lines for people leave through a bounded ring and a thread of their own, so that a terminal or a
+// pipe that does not take them stalls no call. The loop puts lines in, the thread writes them:
+// transcripts to standard output, logs to standard error. A line that finds the ring full is
+// dropped and counted, and the count is told when there is room again.
 //
-//     put (the loop)  ->  [ length and stream | text | length and stream | text | ... ]  ->  the thread
+//     the loop: put  ->  [ length, stream | text | length, stream | text | ... ]  ->  the thread
 //
 // Two counters run for ever: `written` belongs to the loop, `read` to the thread.
 

@@ -1,9 +1,9 @@
 // Every frame.
 //
-// One turn of the loop: wait, receive, advance, flush, sweep. A frame's bytes go from the kernel into the
-// engine and out of it again within one call of `readable`, so that it leaves in the turn in which it came.
-// For a frame that is one recv, one send, and a share of one epoll_wait; epoll_ctl is called only when
-// what is watched really changes.
+// One turn of the loop: wait, receive, advance, flush, sweep. A frame's bytes go from the kernel
+// into the engine and out of it again within one call of `readable`, so that it leaves in the turn
+// in which it came. For a frame that is one recv, one send, and a share of one epoll_wait;
+// epoll_ctl is called only when what is watched really changes.
 
 import CLinux
 import Sidetone
@@ -83,7 +83,7 @@ extension Machine {
       if ready & Readiness.broken != 0 { broke(id, .reset) }
       return
     }
-    readPlain(id)
+    if sockets[index].tls.isOn { readSecure(id) } else { readPlain(id) }
   }
 
   private func readPlain(_ id: SlotID) {
@@ -108,6 +108,13 @@ extension Machine {
     relay.ended(sockets[id.index].link, at: now)
   }
 
+  private func resumeReading(_ id: SlotID) {
+    guard !sockets[id.index].hasEnded else { return }
+    watch(id, readable: true)
+    let link = sockets[id.index].tls
+    if link.isOn && tls.hasPending(link) { readSecure(id, reads: 0) }
+  }
+
   /// Tells the engine that a link is gone, and lets go of the socket.
   func broke(_ id: SlotID, _ failure: LinkFailure) {
     let link = sockets[id.index].link
@@ -126,7 +133,7 @@ extension Machine {
         }
       case .dial(let link, let upstream): dial(link, upstream: upstream)
       case .resumeReading(let link):
-        if let id = socket(of: link), !sockets[id.index].hasEnded { watch(id, readable: true) }
+        if let id = socket(of: link) { resumeReading(id) }
       case .close(let link): if let id = held(by: link) { close(id) }
       case .reset(let link): if let id = held(by: link) { reset(id) }
       case .drained: end()
@@ -136,7 +143,7 @@ extension Machine {
 
   /// Writes what waits in the outbox until it is empty or the socket is full.
   private func write(_ id: SlotID) {
-    writePlain(id)
+    if sockets[id.index].tls.isOn { writeSecure(id) } else { writePlain(id) }
   }
 
   private func writePlain(_ id: SlotID) {
@@ -200,10 +207,10 @@ extension Machine {
     precondition(result == 0, "the descriptor is ours and watched once")
   }
 
-  /// The slot is free at once; its descriptor is closed by the sweep, so that no number is used again
-  /// within the turn.
+  /// The slot is free at once; its descriptor is closed by the sweep, so that no number is used
+  /// again within the turn.
   func release(_ id: SlotID) {
-    if sockets[id.index].stage == .lingering { lingering -= 1 }
+    leave(sockets[id.index])
     deadlines.clear(id.index)
     if dyingCount == sockets.capacity { sweep() }
     unsafe dying[dyingCount] = sockets[id.index]
@@ -212,8 +219,15 @@ extension Machine {
     sockets.release(id)
   }
 
+  /// Keeps the counts of sockets that linger or shake hands when one leaves its stage.
+  func leave(_ socket: Socket) {
+    if socket.stage == .lingering { lingering -= 1 }
+    if socket.stage == .handshaking && !socket.isDialled { shaking -= 1 }
+  }
+
   func sweep() {
     for place in 0..<dyingCount {
+      unsafe tls.free(dying[place].tls)
       let descriptor = unsafe dying[place].descriptor
       if descriptor >= 0 { _ = cl_close(descriptor) }
     }
@@ -258,8 +272,8 @@ extension Machine {
   }
 }
 
-/// What an event of epoll is about, in the 64 bits that the kernel keeps for us. A socket's slot in use
-/// has an odd generation in the upper half; the others leave that half zero.
+/// What an event of epoll is about, in the 64 bits that the kernel keeps for us. A socket's slot in
+/// use has an odd generation in the upper half; the others leave that half zero.
 struct Source {
   enum Kind {
     case socket(SlotID)

@@ -1,6 +1,7 @@
-// Start here. The machine drives the engine over real sockets: it listens, accepts, dials, reads and
-// writes, keeps time, and carries lines to people. It knows nothing about calls; everything it does is
-// either an event that it tells the engine or an output that the engine asked for. One thread, one epoll.
+// Start here. The machine drives the engine over real sockets: it listens, accepts, dials, reads
+// and writes, keeps time, and carries lines to people. It knows nothing about calls; everything it
+// does is either an event that it tells the engine or an output that the engine asked for. One
+// thread, one epoll.
 //
 //     let machine = try Machine(config: config)
 //     exit(machine.run())
@@ -26,20 +27,23 @@ import Sidetone
   let deadlines: Deadlines
   let handshakes: SlotQueue
   let resolver: Resolver
+  let tls: TLS
   var signals: Signals
   /// Bytes that nobody wants, and lines on their way into the ring.
   let scratch = Arena(count: 1 << 16)
 
   var now = Clock.now
   var wallTold = Instant.zero
+  /// Sockets that linger, and accepted ones in their handshake.
   var lingering = 0
+  var shaking = 0
   /// When paused listeners accept again.
   var acceptTime = Instant.never
   /// Once set, the loop ends when its last socket is gone, or then at the latest.
   var endTime = Instant.never
 
-  /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process of
-  /// its own; otherwise only the `interrupter` ends the run.
+  /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process
+  /// of its own; otherwise only the `interrupter` ends the run.
   package init(config: Config, lines: Lines? = nil, catchesSignals: Bool = true)
     throws(StartError)
   {
@@ -54,6 +58,8 @@ import Sidetone
     deadlines = Deadlines(capacity: capacity)
     handshakes = SlotQueue(capacity: capacity)
     resolver = Resolver(upstreams: config.upstreams)
+    TLSMemory.reserve(bytes: Self.tlsBytes(config))
+    tls = try TLS(config: config)
     let seed = Arena(count: 32)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try Lines() }
@@ -121,7 +127,19 @@ extension Machine {
     return [
       PlanLine(holder: "sockets: slots, deadlines, queues", bytes: sockets * perSocket),
       PlanLine(holder: "lines for people", bytes: Lines.capacityBytes),
+      PlanLine(holder: "TLS: contexts, and each leg that has it", bytes: tlsBytes(config)),
     ]
+  }
+
+  /// What OpenSSL may need: certificates and authorities, then a share for every leg with TLS.
+  private static func tlsBytes(_ config: Config) -> Int {
+    let limits = config.limits
+    let accepts = config.listeners.contains(where: \.isTLS)
+    let dials = config.upstreams.contains { $0.endpoint.isTLS && !$0.endpoint.host.isEmpty }
+    guard accepts || dials else { return 0 }
+    let legs =
+      (accepts ? limits.callsMax + limits.otherLinksMax : 0) + (dials ? limits.callsMax : 0)
+    return (4 << 20) + legs * (40 << 10)
   }
 
   /// Descriptors for every socket, and for listeners, files and the resolver.

@@ -1,6 +1,6 @@
-// SIGTERM and SIGINT become a number that the loop reads: 1 asks for a drain, 2 for the end. The handler
-// does nothing but add to a counter (an eventfd), so a signal is an event like any other. SIGPIPE and
-// SIGHUP are ignored.
+// SIGTERM and SIGINT become a number that the loop reads: 1 asks for a drain, 2 for the end. The
+// handler does nothing but add to a counter (an eventfd), so a signal is an event like any other.
+// SIGPIPE and SIGHUP are ignored.
 
 import CLinux
 

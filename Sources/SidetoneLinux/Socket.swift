@@ -1,8 +1,8 @@
 // Every frame.
 //
 // One TCP connection as the loop sees it: a plain value in a slot of a fixed table. The slot's name
-// (index and generation) travels in the epoll data, so an event for a socket that is gone is recognised.
-// A socket owns its descriptor; the loop closes it in the sweep after the turn.
+// (index and generation) travels in the epoll data, so an event for a socket that is gone is
+// recognised. A socket owns its descriptor; the loop closes it in the sweep after the turn.
 
 import CLinux
 import Sidetone
@@ -32,6 +32,7 @@ struct Socket: BitwiseCopyable {
   var peer = Address.none
   /// When a dial is given up altogether.
   var dialDeadline = Instant.never
+  var tls = TLSLink()
 }
 
 /// What the loop wants to hear about.
@@ -59,7 +60,8 @@ enum SocketCall {
     return outcome
   }
 
-  /// Begins a connection; `done` holds the descriptor, which becomes writable when it stands or failed.
+  /// Begins a connection; `done` holds the descriptor, which becomes writable when it stands or
+  /// failed.
   static func connect(to address: Address) -> Outcome {
     var raw = cl_address(address)
     let made = perform { unsafe Int(cl_socket(&raw)) }

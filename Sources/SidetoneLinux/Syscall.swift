@@ -1,8 +1,8 @@
 // Every frame.
 //
-// The one place that knows how a system call can end. Interrupted calls are made again, "would block"
-// becomes a value, and errors that only our own mistake can cause stop the process, since going on would
-// mean reading from or writing to somebody else's descriptor.
+// The one place that knows how a system call can end. Interrupted calls are made again, "would
+// block" becomes a value, and errors that only our own mistake can cause stop the process, since
+// going on would mean reading from or writing to somebody else's descriptor.
 
 import CLinux
 
@@ -56,7 +56,8 @@ enum Outcome {
   case failed(Errno)
 }
 
-/// Makes a call of `CLinux`, which answers `-errno` for an error, until a signal does not disturb it.
+/// Makes a call of `CLinux`, which answers `-errno` for an error, until a signal does not disturb
+/// it.
 @inline(__always) func perform(_ call: () -> Int) -> Outcome {
   while true {
     let result = call()

@@ -1,6 +1,6 @@
 // System calls and constants that Swift cannot import by itself. Every call answers what the kernel
-// answers, with `-errno` in the place of -1, so that no caller reads `errno`. Nothing here retries and
-// nothing here decides: that is the business of Syscall.swift.
+// answers, with `-errno` in the place of -1, so that no caller reads `errno`. Nothing here retries
+// and nothing here decides: that is the business of Syscall.swift.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -46,7 +46,8 @@ int cl_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t nanose
 int64_t cl_monotonic(void);
 int64_t cl_wall(void);
 
-// A counter that wakes a waiting reader: eventfd. `cl_counter_take` answers the count and zeroes it.
+// A counter that wakes a waiting reader: eventfd. `cl_counter_take` answers the count and zeroes
+// it.
 int cl_counter_create(bool blocking);
 int cl_counter_add(int counter);
 int64_t cl_counter_take(int counter);
@@ -64,8 +65,8 @@ int cl_wait_writable(int descriptor);
 int64_t cl_raise_descriptor_limit(int64_t wanted);
 
 #ifdef DEBUG
-// Tests only: on this thread, the calls named by `call` fail with `error`, `times` times, after `skip`
-// calls that go through.
+// Tests only: on this thread, the calls named by `call` fail with `error`, `times` times, after
+// `skip` calls that go through.
 enum cl_call { CL_ACCEPT, CL_SOCKET, CL_CONNECT, CL_RECV, CL_SEND, CL_EPOLL_WAIT, CL_CALLS };
 void cl_force(enum cl_call call, int error, int skip, int times);
 #endif

@@ -1,0 +1,138 @@
+// Every frame.
+//
+// Sockets with TLS in the loop. As for plain ones, a frame costs one recv and one send. Handshakes
+// are dear (a quarter of a millisecond of signing), so a turn advances only a few of them, in the
+// order in which their bytes came, and the calls in progress do not wait for more than that.
+
+import Sidetone
+
+// MARK: Open connections
+
+extension Machine {
+  func readSecure(_ id: SlotID, reads: Int = 1) {
+    let index = id.index
+    let link = sockets[index].link
+    tls.begin(sockets[index].descriptor, reads: reads, moreReads: Self.readsPerTurnMax - 1)
+    repeat {
+      let place = relay.room(for: link)
+      guard !place.isEmpty else {
+        watch(id, readable: false)
+        break
+      }
+      switch tls.read(sockets[index].tls, into: place) {
+      case .done(let count): relay.received(count, on: link, at: now)
+      case .wouldBlock: return flushSecure(id)
+      case .ended:
+        flushSecure(id)
+        if sockets.holds(id) { ended(id) }
+        return
+      case .failed(let failure):
+        // The alert that says why, if the socket takes it.
+        _ = tls.flush(&sockets[index].tls, to: sockets[index].descriptor)
+        return broke(id, failure)
+      }
+    } while tls.hasMore(sockets[index].tls)
+    flushSecure(id)
+  }
+
+  func writeSecure(_ id: SlotID) {
+    let index = id.index
+    let link = sockets[index].link
+    let descriptor = sockets[index].descriptor
+    tls.begin(descriptor, reads: 0)
+    while true {
+      switch tls.flush(&sockets[index].tls, to: descriptor) {
+      case .done: break
+      case .wouldBlock: return watch(id, writable: true)
+      case .failed(let error): return broke(id, LinkFailure(error))
+      }
+      let run = relay.outgoing(link)
+      guard !run.isEmpty else { return watch(id, writable: false) }
+      guard case .done(let count) = tls.write(sockets[index].tls, run) else {
+        return broke(id, .tlsFailed)
+      }
+      let outcome = tls.flush(&sockets[index].tls, to: descriptor)
+      relay.sent(count, on: link, at: Clock.now)
+      switch outcome {
+      case .done: continue
+      case .wouldBlock: return watch(id, writable: true)
+      case .failed(let error): return broke(id, LinkFailure(error))
+      }
+    }
+  }
+
+  /// Sends what OpenSSL wrote of its own accord while it read.
+  private func flushSecure(_ id: SlotID) {
+    let index = id.index
+    switch tls.flush(&sockets[index].tls, to: sockets[index].descriptor) {
+    case .done: break
+    case .wouldBlock: watch(id, writable: true)
+    case .failed(let error): broke(id, LinkFailure(error))
+    }
+  }
+}
+
+// MARK: Handshakes
+
+extension Machine {
+  /// Begins the handshake of a socket that is connected and watched.
+  func beginHandshake(_ id: SlotID, _ link: TLSLink?, until deadline: Instant) {
+    guard let link else {
+      return sockets[id.index].isDialled ? broke(id, .noMemory) : release(id)
+    }
+    sockets[id.index].tls = link
+    sockets[id.index].stage = .handshaking
+    if !sockets[id.index].isDialled { shaking += 1 }
+    deadlines.set(id.index, to: deadline)
+    if sockets[id.index].isDialled { handshakes.push(id.index) }
+  }
+
+  /// Whether another connection of this address may begin a handshake. Few are under way as a rule,
+  /// and only then is anybody counted.
+  func mayShakeHands(with peer: Address) -> Bool {
+    guard shaking >= config.limits.handshakesPerAddressMax else { return true }
+    guard shaking < config.limits.otherLinksMax else { return false }
+    var same = 0
+    for index in 0..<sockets.capacity where sockets[index].stage == .handshaking {
+      let other = sockets[index]
+      if !other.isDialled && other.peer.high == peer.high && other.peer.low == peer.low {
+        same += 1
+      }
+    }
+    return same < config.limits.handshakesPerAddressMax
+  }
+
+  /// Advances the handshakes whose bytes came first, as many as a turn may.
+  func advanceHandshakes() {
+    for _ in 0..<config.limits.handshakesPerTurnMax {
+      guard let index = handshakes.pop() else { return }
+      guard sockets[index].stage == .handshaking else { continue }
+      shakeHands(sockets.id(at: index))
+      performOutputs()
+    }
+  }
+
+  private func shakeHands(_ id: SlotID) {
+    let index = id.index
+    let descriptor = sockets[index].descriptor
+    tls.begin(descriptor, reads: 1)
+    let outcome = tls.handshake(sockets[index].tls)
+    let flushed = tls.flush(&sockets[index].tls, to: descriptor)
+    if case .failed(let failure) = outcome { return handshakeFailed(id, failure) }
+    if case .ended = outcome { return handshakeFailed(id, .reset) }
+    if case .failed(let error) = flushed { return handshakeFailed(id, LinkFailure(error)) }
+    watch(id, writable: sockets[index].tls.holds)
+    guard case .done = outcome else { return }
+    deadlines.clear(index)
+    opened(id)
+    performOutputs()
+    // The peer's first bytes may have come together with the end of its handshake.
+    if sockets.holds(id), sockets[index].stage == .open, tls.hasPending(sockets[index].tls) {
+      readSecure(id, reads: 0)
+    }
+  }
+
+  private func handshakeFailed(_ id: SlotID, _ failure: LinkFailure) {
+    if sockets[id.index].isDialled { broke(id, failure) } else { release(id) }
+  }
+}
