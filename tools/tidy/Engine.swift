@@ -38,7 +38,8 @@ enum Engine {
   private static func imported(on line: String) -> Substring? {
     let words = Words.all(in: line)
     guard let index = words.firstIndex(of: "import"), index + 1 < words.count else { return nil }
-    return words[..<index].allSatisfy { $0 != "func" } ? words[index + 1] : nil
+    let kinds: Set<Substring> = ["struct", "class", "enum", "protocol", "func", "var", "typealias"]
+    return words[(index + 1)...].first { !kinds.contains($0) }
   }
 
   /// A call of C may take a few lines, and so may the look at its result.
