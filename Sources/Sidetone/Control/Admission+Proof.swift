@@ -1,0 +1,178 @@
+// How a caller proves itself: by a key, by the carrier's signature, by its address, or by coming straight
+// from this machine. What a peer shows is compared in constant time and never written anywhere.
+
+extension Admission {
+  func count(_ identity: Identity, _ visit: Visit) throws(Refusal) {
+    let wait: Instant.Span?
+    switch identity {
+    case .key(let index): wait = limiter.take(key: index, at: visit.now)
+    case .loopback, .anyone: wait = limiter.take(address: client(visit), at: visit.now)
+    // Carriers and vendors share few addresses; the cap on calls bounds them.
+    case .signature, .secret, .network: wait = nil
+    }
+    guard let wait else { return }
+    throw .tooOften(seconds: max(1, Int((wait.nanoseconds + 999_999_999) / 1_000_000_000)))
+  }
+
+  func admitOperator(_ visit: Visit) throws(Refusal) -> Identity {
+    if !config.keyDigests.isEmpty { return try prove(visit, .guarded(.keys)) }
+    guard config.listeners[visit.listener].isLoopback else { throw .foreignPeer }
+    return try prove(visit, .loopback)
+  }
+
+  func prove(
+    _ visit: Visit, _ exposure: Exposure, _ addresses: [AddressRange] = []
+  ) throws(Refusal) -> Identity {
+    switch exposure {
+    case .open: return .anyone
+    case .off(.unprotected): throw .unprotected
+    case .off(.noPublicURL): throw .noPublicURL
+    case .loopback: return try proveLocal(visit)
+    case .guarded(let means):
+      if means.contains(.addresses) {
+        guard contains(addresses, client(visit)) else { throw .foreignAddress }
+        return .network
+      }
+      // The path was found by it.
+      if means.contains(.secret) { return .secret }
+      return try proveIdentity(visit, means)
+    }
+  }
+
+  /// By key or signature: one that fits is enough; otherwise what was shown is what was wrong.
+  private func proveIdentity(_ visit: Visit, _ means: Means) throws(Refusal) -> Identity {
+    let fields = visit.head.fields
+    var refusal = Refusal.noProof(means)
+    if means.contains(.signature) {
+      let count = fields.count(of: "x-twilio-signature", in: visit.bytes)
+      if count == 1, isSigned(visit) { return .signature }
+      if count > 0 { refusal = .wrongSignature }
+    }
+    if means.contains(.keys) {
+      let count = fields.count(of: "authorization", in: visit.bytes)
+      if count > 0 {
+        let value = fields.value(of: "authorization", in: visit.bytes)
+        guard count == 1, value.count > 7, value.prefix(7).equalsIgnoringCase("bearer ") else {
+          throw .wrongScheme
+        }
+        if let index = keyIndex(value.dropping(7)) { return .key(index) }
+        refusal = .wrongKey
+      }
+    }
+    throw refusal
+  }
+
+  /// Every digest is compared, whichever fits, so that the time tells nothing.
+  private func keyIndex(_ key: Bytes) -> Int? {
+    Bytes.withTemporary(Digest.sha256Bytes) { digest in
+      Digest.sha256(key, into: digest)
+      var found: Int?
+      for index in 0..<config.keyDigests.count {
+        let start = index &* Digest.sha256Bytes
+        let wanted = digests.bytes[start..<start &+ Digest.sha256Bytes]
+        if Digest.areEqual(digest, wanted) { found = index }
+      }
+      return found
+    }
+  }
+
+  private func isSigned(_ visit: Visit) -> Bool {
+    let fields = visit.head.fields
+    let value = fields.value(of: "x-twilio-signature", in: visit.bytes)
+    let target = visit.head.target.bytes(in: visit.bytes)
+    if fields.hasToken("websocket", in: "upgrade", of: visit.bytes) {
+      return signature.fitsSocket(value, target: target)
+    }
+    guard visit.head.method == .post, !visit.body.isEmpty else {
+      return signature.fitsWebhook(value, target: target, form: .empty)
+    }
+    if isForm(fields.value(of: "content-type", in: visit.bytes)) {
+      return signature.fitsWebhook(value, target: target, form: visit.body)
+    }
+    return signature.fitsWebhook(value, target: target, form: .empty)
+      && TwilioSignature.hashFits(visit.body, query: visit.head.query.bytes(in: visit.bytes))
+  }
+
+  private func isForm(_ type: Bytes) -> Bool {
+    let end = type.firstIndex(of: 0x3b) ?? type.count
+    return type.prefix(end).equalsIgnoringCase("application/x-www-form-urlencoded")
+  }
+
+  // MARK: Addresses
+
+  /// Open to this machine: nothing may suggest that somebody else speaks through it.
+  private func proveLocal(_ visit: Visit) throws(Refusal) -> Identity {
+    let fields = visit.head.fields
+    guard visit.peer.isLoopback else { throw .foreignPeer }
+    if fields.hasName(beginning: "x-forwarded-", in: visit.bytes)
+      || fields.place(of: "forwarded", in: visit.bytes) != nil
+      || fields.place(of: "x-real-ip", in: visit.bytes) != nil
+      || fields.place(of: "via", in: visit.bytes) != nil
+    {
+      throw .forwarded
+    }
+    guard Self.isLoopbackHost(visit.head.host.bytes(in: visit.bytes)) else { throw .foreignHost }
+    var at = 0
+    while let field = fields.next(&at, in: visit.bytes) {
+      guard field.name.bytes(in: visit.bytes).equalsIgnoringCase("origin") else { continue }
+      guard isAllowed(field.value.bytes(in: visit.bytes)) else { throw .foreignOrigin }
+    }
+    return .loopback
+  }
+
+  private func isAllowed(_ origin: Bytes) -> Bool {
+    for index in 0..<origins.count where origins[index].bytes.equals(origin) { return true }
+    return false
+  }
+
+  /// `localhost`, 127.0.0.0/8 or ::1, with or without a port.
+  package static func isLoopbackHost(_ host: Bytes) -> Bool {
+    guard !host.isEmpty else { return false }
+    if host[0] == 0x5b {
+      guard let end = host.firstIndex(of: 0x5d) else { return false }
+      return Address(host[1..<end])?.isLoopback ?? false
+    }
+    let name = host.prefix(host.firstIndex(of: 0x3a) ?? host.count)
+    return name.equalsIgnoringCase("localhost") || Address(name)?.isLoopback ?? false
+  }
+
+  /// The caller's address: the peer's, or, where the peer is a proxy that we trust, the last one in
+  /// `X-Forwarded-For` that is no such proxy. What stands before it could be anybody's invention, so an
+  /// entry that is no address hides those before it: the caller is then unknown.
+  private func client(_ visit: Visit) -> Address {
+    guard contains(config.trustedProxies, visit.peer) else { return visit.peer }
+    var client = visit.peer
+    var at = 0
+    while let field = visit.head.fields.next(&at, in: visit.bytes) {
+      let name = field.name.bytes(in: visit.bytes)
+      guard name.equalsIgnoringCase("x-forwarded-for") else { continue }
+      var start = field.value.start
+      while start <= field.value.end {
+        let comma = visit.bytes.prefix(field.value.end).firstIndex(of: 0x2c, from: start)
+        let item = HTTP.Place(start: start, end: comma ?? field.value.end)
+        let text = HTTP.Fields.trimmed(item, in: visit.bytes).bytes(in: visit.bytes)
+        let address = Self.forwarded(text) ?? .none
+        if !contains(config.trustedProxies, address) { client = address }
+        start = item.end &+ 1
+      }
+    }
+    return client
+  }
+
+  /// An address, perhaps with a port behind it, as some proxies write.
+  private static func forwarded(_ text: Bytes) -> Address? {
+    if let address = Address(text) { return address }
+    guard !text.isEmpty else { return nil }
+    if text[0] == 0x5b {
+      guard let end = text.firstIndex(of: 0x5d) else { return nil }
+      return Address(text[1..<end])
+    }
+    guard let colon = text.firstIndex(of: 0x3a) else { return nil }
+    return Address(text.prefix(colon))
+  }
+
+  private func contains(_ ranges: [AddressRange], _ address: Address) -> Bool {
+    for index in 0..<ranges.count where ranges[index].contains(address) { return true }
+    return false
+  }
+}

@@ -1,0 +1,246 @@
+// Who gets in. A request first finds its destination by path and method, then is admitted or refused;
+// both before any upstream is dialled, so nobody spends the owner's keys. Everything is a plain decision
+// over the request, the peer's address and the time; only the token buckets remember anything.
+//
+//     destination   path known? method right? no key in the URL?
+//         │         (a webhook's body is read now)
+//       admit       guarded: key, signature, address or secret
+//                   loopback: peer, Host, no proxy, no foreign Origin
+//         │
+//       buckets     by key, or by address where nothing better is known
+//
+// What a peer sends is compared in constant time, and never written anywhere.
+
+/// One request, as far as admission looks at it.
+package struct Visit {
+  package var head: HTTP.RequestHead
+  /// The bytes that `head` was parsed from.
+  package var bytes: Bytes
+  /// The decoded body; empty before it is read.
+  package var body = Bytes.empty
+  /// Index in `Config.listeners`.
+  package var listener: Int
+  package var peer: Address
+  package var now: Instant
+
+  package init(
+    head: HTTP.RequestHead, bytes: Bytes, listener: Int, peer: Address, now: Instant
+  ) {
+    self.head = head
+    self.bytes = bytes
+    self.listener = listener
+    self.peer = peer
+    self.now = now
+  }
+}
+
+package enum Destination: Equatable, Sendable {
+  case health, ready, stats, metrics
+  /// Indices in `Config.routes`.
+  case call(Int)
+  case voice(Int)
+}
+
+/// What is known of an admitted caller.
+package enum Identity: Equatable, Sendable {
+  /// The index of the API key.
+  case key(Int)
+  case signature, secret, network, loopback, anyone
+}
+
+package final class Admission {
+  let config: Config
+  private let doors: [Door]
+  /// The paths that a lost caller is told, as they stand in JSON.
+  private let known: Text
+  /// The variables by which the upstreams get their secrets.
+  private let variables: [Text]
+  /// Where a carrier's webhook belongs, for those who point it at a socket; may be empty.
+  private let webhook: Text
+  /// All digests of API keys, one behind the other.
+  let digests: Text
+  let origins: [Text]
+  let signature: TwilioSignature
+  var limiter: RateLimiter
+
+  /// A route, prepared.
+  private struct Door {
+    let path: Text
+    let secret: Text
+    let kind: Config.Route.Kind
+    let exposure: Exposure
+    /// The index of the upstream where its secret is missing, or -1.
+    let keyless: Int
+  }
+
+  package init(config: Config, seed: UInt64) {
+    self.config = config
+    let doors = config.routes.map { route in
+      let upstream = config.upstreams.firstIndex {
+        $0.name == route.upstream && $0.key.isEmpty && !$0.keyVariable.isEmpty
+      }
+      return Door(
+        path: Text(route.path), secret: Text(route.secret), kind: route.kind,
+        exposure: config.exposure(of: route),
+        keyless: route.kind == .call ? upstream ?? -1 : -1)
+    }
+    let paths =
+      ["/health", "/ready", "/stats", "/metrics"]
+      + doors.indices.compactMap { index in
+        if case .off = doors[index].exposure { return nil }
+        return config.routes[index].secret.isEmpty ? config.routes[index].path : nil
+      }
+    self.doors = doors
+    known = Text(paths.joined(separator: ", ").filter { $0 != "\"" && $0 != "\\" } + ".")
+    variables = config.upstreams.map { Text($0.keyVariable) }
+    let voice = config.routes.first { $0.kind == .voice && $0.secret.isEmpty }?.path
+    webhook = Text(voice.map { " A carrier's webhook belongs to \($0)." } ?? "")
+    digests = Text(config.keyDigests.flatMap { $0 })
+    origins = config.allowedOrigins.map { Text($0) }
+    signature = TwilioSignature(config: config)
+    limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
+  }
+
+  // MARK: Destination
+
+  /// Where this request wants to go. To be asked before the body is read.
+  package func destination(of visit: Visit) throws(Refusal) -> Destination {
+    let path = visit.head.path.bytes(in: visit.bytes)
+    guard let destination = page(path) ?? route(path) else { throw .unknownPath }
+    let head = visit.head
+    switch destination {
+    case .health, .ready:
+      guard head.method == .get || head.method == .head else { throw .wrongMethod(.page) }
+      return destination
+    case .stats, .metrics:
+      guard head.method == .get || head.method == .head else { throw .wrongMethod(.page) }
+    case .voice(let index):
+      try isServed(index)
+      guard head.method == .get || head.method == .post else { throw .wrongMethod(.webhook) }
+    case .call(let index):
+      try isServed(index)
+      if case .bad(let fault) = Upgrade.check(head, in: visit.bytes) {
+        throw fault == .wrongMethod ? .wrongMethod(.socket) : .noSocket(fault)
+      }
+    }
+    if holdsKey(head.query.bytes(in: visit.bytes)) { throw .keyInURL }
+    return destination
+  }
+
+  private func page(_ path: Bytes) -> Destination? {
+    if path.equals("/health") { return .health }
+    if path.equals("/ready") { return .ready }
+    if path.equals("/stats") { return .stats }
+    return path.equals("/metrics") ? .metrics : nil
+  }
+
+  /// The route of this path; one slash more at the end is forgiven. A secret is part of the path.
+  private func route(_ path: Bytes) -> Destination? {
+    let isLong = path.count > 1 && path[path.count &- 1] == 0x2f
+    let path = isLong ? path.prefix(path.count &- 1) : path
+    for index in 0..<doors.count {
+      let wanted = doors[index].path.bytes
+      let secret = doors[index].secret.bytes
+      guard path.count >= wanted.count, path.prefix(wanted.count).equals(wanted) else { continue }
+      let rest = path.dropping(wanted.count)
+      if secret.isEmpty {
+        guard rest.isEmpty else { continue }
+      } else {
+        guard !rest.isEmpty, rest[0] == 0x2f, Digest.areEqual(rest.dropping(1), secret) else {
+          continue
+        }
+      }
+      return doors[index].kind == .call ? .call(index) : .voice(index)
+    }
+    return nil
+  }
+
+  private func isServed(_ index: Int) throws(Refusal) {
+    switch doors[index].exposure {
+    case .off(.unprotected): throw .unprotected
+    case .off(.noPublicURL): throw .noPublicURL
+    case .guarded, .loopback, .open: return
+    }
+  }
+
+  /// Whether the query holds a secret under one of the names that people give them.
+  private func holdsKey(_ query: Bytes) -> Bool {
+    var parts = Query(query)
+    while let pair = parts.next() {
+      guard !pair.value.isEmpty, pair.name.count <= 48, !pair.name.isEmpty else { continue }
+      let isKey = Bytes.withTemporary(48) { scratch in
+        var name = Writer(scratch)
+        Query.decode(pair.name, into: &name)
+        return Self.isNameOfKey(name.written)
+      }
+      if isKey { return true }
+    }
+    return false
+  }
+
+  private static func isNameOfKey(_ name: Bytes) -> Bool {
+    name.equalsIgnoringCase("key") || name.equalsIgnoringCase("api_key")
+      || name.equalsIgnoringCase("apikey") || name.equalsIgnoringCase("api-key")
+      || name.equalsIgnoringCase("token") || name.equalsIgnoringCase("access_token")
+      || name.equalsIgnoringCase("auth_token") || name.equalsIgnoringCase("auth")
+      || name.equalsIgnoringCase("authorization") || name.equalsIgnoringCase("bearer")
+      || name.equalsIgnoringCase("secret") || name.equalsIgnoringCase("password")
+  }
+
+  // MARK: Admission
+
+  /// Whether this caller may go there, and who it is. Takes from the caller's bucket, so it is asked
+  /// once for each request.
+  package func admit(_ visit: Visit, to destination: Destination) throws(Refusal) -> Identity {
+    let identity: Identity
+    do throws(Refusal) {
+      switch destination {
+      case .health, .ready: return .anyone
+      case .stats, .metrics: return try admitOperator(visit)
+      case .call(let index), .voice(let index):
+        identity = try prove(visit, doors[index].exposure, config.routes[index].addresses)
+      }
+    } catch {
+      // Guessing is counted too, by address.
+      try count(.anyone, visit)
+      throw error
+    }
+    try count(identity, visit)
+    if case .call(let index) = destination, doors[index].keyless >= 0 {
+      throw .noUpstreamKey(doors[index].keyless)
+    }
+    return identity
+  }
+
+  // MARK: Refusing
+
+  /// The whole response to a request that is refused. `isHead`: the request's method was HEAD.
+  package func write(_ refusal: Refusal, isHead: Bool = false, into out: inout Writer) {
+    var response = HTTP.Response(refusal.status, isHead: isHead, into: &out)
+    if let seconds = refusal.retryAfterSeconds {
+      out.write("Retry-After: ")
+      out.write(decimal: seconds)
+      out.write("\r\n")
+    }
+    if case .wrongMethod(let methods) = refusal {
+      switch methods {
+      case .page: out.write("Allow: GET, HEAD\r\n")
+      case .webhook: out.write("Allow: GET, POST\r\n")
+      case .socket: out.write("Allow: GET\r\n")
+      }
+    }
+    response.beginBody("application/json", into: &out)
+    HTTP.beginError(refusal.code, into: &out)
+    out.write(refusal.sentence)
+    switch refusal {
+    case .unknownPath: out.write(known.bytes)
+    case .noUpstreamKey(let index):
+      out.write(variables[index].bytes)
+      out.write(" and start the relay again.")
+    case .noSocket(.notAsked): out.write(webhook.bytes)
+    default: break
+    }
+    HTTP.endError(into: &out)
+    response.end(into: &out)
+  }
+}

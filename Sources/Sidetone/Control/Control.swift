@@ -1,0 +1,241 @@
+// What operators and their tools read: `/health`, `/ready`, `/stats`, `/metrics`. Written from a plain
+// snapshot that the relay fills, so nothing here reaches into a call. Call ids are personal data: they
+// stand in `/stats` only, which admission guards.
+
+/// The relay's state at one moment. Counts are since the start, ended calls included.
+package struct Snapshot: BitwiseCopyable, Sendable {
+  package var wall = WallTime(nanoseconds: 0)
+  package var uptime = Instant.Span.zero
+  package var readiness = Readiness.ready
+  package var callsActive = 0
+  package var callsMax = 0
+  package var callsStarted = 0
+  package var callsRefused = 0
+  package var links = 0
+  package var linksMax = 0
+  package var blocks = 0
+  package var blocksMax = 0
+  /// Audio bytes that went to upstreams.
+  package var bytesToUpstreams = 0
+  /// Results with words that came back.
+  package var transcripts = 0
+  package var framesIn = 0
+  package var framesDropped = 0
+  package var messagesBad = 0
+  package var upstreamsLost = 0
+
+  package init() {}
+}
+
+/// Whether a new call would be served, and why not.
+package enum Readiness: UInt8, BitwiseCopyable, Sendable {
+  case ready, draining, full, noUpstream
+
+  /// 404 while draining takes an instance out of balancing and leaves its connections alone.
+  package var status: HTTP.Status {
+    switch self {
+    case .ready: .ok
+    case .draining: .notFound
+    case .full, .noUpstream: .unavailable
+    }
+  }
+
+  package var reason: StaticString {
+    switch self {
+    case .ready: "ready"
+    case .draining: "draining"
+    case .full: "full"
+    case .noUpstream: "no_upstream"
+    }
+  }
+}
+
+/// One running call, as `/stats` shows it.
+package struct CallRow: BitwiseCopyable, Sendable {
+  package var peer: Address
+  package var name: Name
+  package var startedWall: WallTime
+  package var duration: Instant.Span
+  package var bytesSent: Int
+  package var transcripts: Int
+
+  package init(
+    peer: Address, name: Name, startedWall: WallTime, duration: Instant.Span, bytesSent: Int,
+    transcripts: Int
+  ) {
+    self.peer = peer
+    self.name = name
+    self.startedWall = startedWall
+    self.duration = duration
+    self.bytesSent = bytesSent
+    self.transcripts = transcripts
+  }
+}
+
+package struct Control: Sendable {
+  private let service: Text
+
+  /// `service` is the name that `/health` gives.
+  package init(service: String) { self.service = Text(service) }
+
+  package func writeHealth(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
+    writeState(.ok, "healthy", now, isHead, &out)
+  }
+
+  package func writeReady(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
+    writeState(now.readiness.status, now.readiness.reason, now, isHead, &out)
+  }
+
+  private func writeState(
+    _ status: HTTP.Status, _ word: StaticString, _ now: Snapshot, _ isHead: Bool,
+    _ out: inout Writer
+  ) {
+    var response = HTTP.Response(status, isHead: isHead, into: &out)
+    response.beginBody("application/json", into: &out)
+    out.write("{\"status\":\"")
+    out.write(word)
+    out.write("\",\"service\":\"")
+    out.write(json: service.bytes)
+    out.write("\",\"active_connections\":")
+    out.write(decimal: now.callsActive)
+    out.write(",\"timestamp\":\"")
+    out.write(timestamp: now.wall)
+    out.write("\"}\n")
+    response.end(into: &out)
+  }
+
+  // MARK: Stats
+
+  /// `/stats` is written in three steps: this, `writeRow` for each running call, `endStats`.
+  package func beginStats(
+    _ now: Snapshot, isHead: Bool = false, into out: inout Writer
+  ) -> Stats {
+    var response = HTTP.Response(.ok, isHead: isHead, into: &out)
+    response.beginBody("application/json", into: &out)
+    out.write("{\"active_connections\":")
+    out.write(decimal: now.callsActive)
+    out.write(",\"total_bytes_processed\":")
+    out.write(decimal: now.bytesToUpstreams)
+    out.write(",\"total_transcriptions\":")
+    out.write(decimal: now.transcripts)
+    out.write(",\"connections\":[")
+    return Stats(response: response)
+  }
+
+  package struct Stats: BitwiseCopyable {
+    fileprivate var response: HTTP.Response
+    fileprivate var rows = 0
+    /// Rows that did not fit any more.
+    fileprivate var omitted = 0
+
+    /// What `end` may still need behind the rows.
+    private static let tailBytes = 48
+
+    fileprivate init(response: HTTP.Response) { self.response = response }
+
+    /// A row that does not fit is left out and counted in `connections_omitted`.
+    package mutating func write(_ row: CallRow, into out: inout Writer) {
+      let mark = out.count
+      if omitted == 0 {
+        if rows > 0 { out.write(",") }
+        Control.write(row, into: &out)
+        rows &+= 1
+        if !out.overflowed, out.free >= Self.tailBytes { return }
+        out.rewind(to: mark)
+      }
+      omitted &+= 1
+    }
+
+    package func end(into out: inout Writer) {
+      out.write("]")
+      if omitted > 0 {
+        out.write(",\"connections_omitted\":")
+        out.write(decimal: omitted)
+      }
+      out.write("}\n")
+      response.end(into: &out)
+    }
+  }
+
+  private static func write(_ row: CallRow, into out: inout Writer) {
+    out.write("{\"connection_id\":\"")
+    out.write(row.peer)
+    out.write(":")
+    out.write(decimal: Int(row.peer.port))
+    out.write("-")
+    out.write(decimal: Int(row.startedWall.nanoseconds / 1_000_000_000))
+    out.write("\",\"call_id\":\"")
+    Bytes.withTemporary(Name.bytesMax) { scratch in
+      var name = Writer(scratch)
+      name.write(row.name)
+      out.write(json: name.written)
+    }
+    out.write("\",\"started_at\":\"")
+    out.write(timestamp: row.startedWall)
+    out.write("\",\"bytes_sent\":")
+    out.write(decimal: row.bytesSent)
+    out.write(",\"transcription_count\":")
+    out.write(decimal: row.transcripts)
+    out.write(",\"duration_seconds\":")
+    write(seconds: row.duration, into: &out)
+    out.write("}")
+  }
+
+  private static func write(seconds span: Instant.Span, into out: inout Writer) {
+    let milliseconds = max(span.milliseconds, 0)
+    out.write(decimal: milliseconds / 1000)
+    out.write(".")
+    out.write(decimal: milliseconds % 1000, width: 3)
+  }
+
+  // MARK: Metrics
+
+  /// The text format of Prometheus, version 0.0.4.
+  package func writeMetrics(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
+    var response = HTTP.Response(.ok, isHead: isHead, into: &out)
+    response.beginBody("text/plain; version=0.0.4", into: &out)
+    func gauge(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "gauge", help, value, &out)
+    }
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    let isReady = now.readiness == .ready ? 1 : 0
+    gauge("sidetone_ready", "Whether a new call would be served.", isReady)
+    gauge("sidetone_uptime_seconds", "Since the start.", now.uptime.milliseconds / 1000)
+    gauge("sidetone_calls_active", "Running calls.", now.callsActive)
+    gauge("sidetone_calls_max", "Calls that can run at once.", now.callsMax)
+    gauge("sidetone_links_in_use", "Connections, upstreams included.", now.links)
+    gauge("sidetone_links_max", "Connections that can be open at once.", now.linksMax)
+    gauge("sidetone_blocks_in_use", "Memory blocks that hold bytes.", now.blocks)
+    gauge("sidetone_blocks_max", "Memory blocks in the pool.", now.blocksMax)
+    counter("sidetone_calls_started_total", "Calls that were let in.", now.callsStarted)
+    counter("sidetone_calls_refused_total", "Requests that were refused.", now.callsRefused)
+    counter("sidetone_frames_total", "Audio messages from callers.", now.framesIn)
+    counter("sidetone_frames_dropped_total", "Of these, lost here.", now.framesDropped)
+    counter("sidetone_messages_bad_total", "Messages without sense.", now.messagesBad)
+    counter("sidetone_upstream_bytes_total", "Audio sent to upstreams.", now.bytesToUpstreams)
+    counter("sidetone_transcripts_total", "Results with words.", now.transcripts)
+    counter("sidetone_upstreams_lost_total", "Sessions lost in mid-call.", now.upstreamsLost)
+    response.end(into: &out)
+  }
+
+  private func metric(
+    _ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int,
+    _ out: inout Writer
+  ) {
+    out.write("# HELP ")
+    out.write(name)
+    out.write(" ")
+    out.write(help)
+    out.write("\n# TYPE ")
+    out.write(name)
+    out.write(" ")
+    out.write(type)
+    out.write("\n")
+    out.write(name)
+    out.write(" ")
+    out.write(decimal: value)
+    out.write("\n")
+  }
+}

@@ -1,0 +1,77 @@
+// How often one caller may come: token buckets that hold one second's worth. A bucket is a single
+// number, the time at which it will be full again; taking a token moves that time on by one refill. Two
+// fixed tables, one place per API key and 1,024 places for addresses; where a place must be found, the
+// bucket that is nearest to full goes, which forgets the least.
+
+package struct TokenBucket: BitwiseCopyable, Sendable {
+  private var fullAt = Int64.min
+
+  package init() {}
+
+  /// Takes a token of a bucket that holds, and in a second regains, `perSecond` of them. Nil: taken.
+  /// Otherwise the time until there is one.
+  package mutating func take(perSecond: Int, at now: Instant) -> Instant.Span? {
+    let refill = 1_000_000_000 / Int64(max(perSecond, 1))
+    let next = max(fullAt, now.nanoseconds) &+ refill
+    let over = next &- now.nanoseconds &- refill &* Int64(max(perSecond, 1))
+    if over > 0 { return Instant.Span(nanoseconds: over) }
+    fullAt = next
+    return nil
+  }
+
+  fileprivate static func isFuller(_ a: TokenBucket, _ b: TokenBucket) -> Bool {
+    a.fullAt < b.fullAt
+  }
+}
+
+package struct RateLimiter: Sendable {
+  private static let setsMax = 256
+  private static let waysMax = 4
+
+  private struct Entry: BitwiseCopyable, Sendable {
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    var bucket = TokenBucket()
+  }
+
+  private let perKey: Int
+  private let perAddress: Int
+  private let seed: UInt64
+  private var keys: [TokenBucket]
+  private var entries: [Entry]
+
+  /// `seed` keeps peers from choosing addresses that meet in one place.
+  package init(keys count: Int, limits: Limits, seed: UInt64) {
+    perKey = limits.callsPerSecondPerKey
+    perAddress = limits.callsPerSecondPerAddress
+    self.seed = seed
+    keys = Array(repeating: TokenBucket(), count: count)
+    entries = Array(repeating: Entry(), count: Self.setsMax * Self.waysMax)
+  }
+
+  package mutating func take(key: Int, at now: Instant) -> Instant.Span? {
+    keys[key].take(perSecond: perKey, at: now)
+  }
+
+  /// IPv6 is counted by its /64, since one customer has all the addresses in it.
+  package mutating func take(address: Address, at now: Instant) -> Instant.Span? {
+    let low = address.ipv4 == nil && !address.isLoopback ? 0 : address.low
+    let first = Int(hash(address.high, low) % UInt64(Self.setsMax)) * Self.waysMax
+    var place = first
+    for way in first..<first + Self.waysMax {
+      if entries[way].high == address.high && entries[way].low == low {
+        return entries[way].bucket.take(perSecond: perAddress, at: now)
+      }
+      if TokenBucket.isFuller(entries[way].bucket, entries[place].bucket) { place = way }
+    }
+    entries[place] = Entry(high: address.high, low: low)
+    return entries[place].bucket.take(perSecond: perAddress, at: now)
+  }
+
+  private func hash(_ high: UInt64, _ low: UInt64) -> UInt64 {
+    var value = seed ^ high
+    value = (value ^ value >> 32) &* 0x9e37_79b9_7f4a_7c15 ^ low
+    value = (value ^ value >> 29) &* 0xbf58_476d_1ce4_e5b9
+    return value ^ value >> 32
+  }
+}

@@ -1,0 +1,170 @@
+// Whether Twilio signed a request: base64 of an HMAC-SHA1, keyed with the account's auth token, over the
+// URL as it was written at Twilio, and for a posted form over its parameters behind it, sorted by name,
+// each name followed by its decoded value.
+//
+// The URL is made from our configured public URL and the request's target, never from the Host header.
+// Twilio and the proxies on the way do not agree on ports and on a slash at the end, so a few spellings
+// are tried; each of them names this relay only.
+
+package final class TwilioSignature {
+  /// Parameters in one form; Twilio sends about forty.
+  private static let parametersMax = 128
+  private static let signatureBytes = 28
+
+  private let tokens: [Text]
+  private let host: Text
+  /// With its colon; empty where the public URL has none.
+  private let port: Text
+  private let isSecure: Bool
+  /// The text that is signed, and the decoded parameters.
+  private let signed: Arena
+  private let decoded: Arena
+
+  package init(config: Config) {
+    tokens = config.twilioTokens.map { Text($0) }
+    let url = Array(config.publicURL.utf8)
+    isSecure = config.publicURL.hasPrefix("https://")
+    let authority = url.dropFirst(isSecure ? 8 : 7)
+    // An IPv6 host holds colons of its own, inside brackets.
+    let bracket = authority.lastIndex(of: 0x5d) ?? authority.startIndex
+    let colon = authority[bracket...].lastIndex(of: 0x3a) ?? authority.endIndex
+    host = Text(Array(authority[..<colon]))
+    port = Text(Array(authority[colon...]))
+    let limits = config.limits
+    signed = Arena(count: url.count + 16 + limits.headBytesMax + limits.bodyBytesMax)
+    decoded = Arena(count: limits.bodyBytesMax)
+  }
+
+  /// The memory it takes at start.
+  package static func bytes(_ limits: Limits) -> Int {
+    16 + 255 + limits.headBytesMax + 2 * limits.bodyBytesMax
+  }
+
+  /// Whether `signature` fits the opening of a socket. Signed is the URL alone, with `wss`; some
+  /// proxies and account settings make it `https`.
+  package func fitsSocket(_ signature: Bytes, target: Bytes) -> Bool {
+    fits(signature, isSecure ? "wss://" : "ws://", target, isSocket: true, form: .empty)
+      || fits(signature, isSecure ? "https://" : "http://", target, isSocket: true, form: .empty)
+  }
+
+  /// Whether `signature` fits a webhook with this form; empty for GET.
+  package func fitsWebhook(_ signature: Bytes, target: Bytes, form: Bytes) -> Bool {
+    fits(signature, isSecure ? "https://" : "http://", target, isSocket: false, form: form)
+  }
+
+  /// A body that is no form is not signed itself; the URL carries its SHA-256.
+  package static func hashFits(_ body: Bytes, query: Bytes) -> Bool {
+    guard let wanted = Query.value(of: "bodySHA256", in: query) else { return false }
+    return Bytes.withTemporary(3 * Digest.sha256Bytes) { scratch in
+      let digest = scratch.prefix(Digest.sha256Bytes)
+      Digest.sha256(body, into: digest)
+      var hex = Writer(scratch.dropping(Digest.sha256Bytes))
+      hex.write(hex: digest)
+      return Digest.areEqual(hex.written, wanted)
+    }
+  }
+
+  // MARK: Candidates
+
+  private func fits(
+    _ signature: Bytes, _ scheme: StaticString, _ target: Bytes, isSocket: Bool, form: Bytes
+  ) -> Bool {
+    guard signature.count == Self.signatureBytes else { return false }
+    var found = fits(signature, scheme, port.bytes, target, isSocket, form)
+    found = fits(signature, scheme, .empty, target, isSocket, form) || found
+    found = fits(signature, scheme, (":443" as StaticString).bytes, target, isSocket, form) || found
+    return fits(signature, scheme, (":80" as StaticString).bytes, target, isSocket, form) || found
+  }
+
+  private func fits(
+    _ signature: Bytes, _ scheme: StaticString, _ port: Bytes, _ target: Bytes, _ isSocket: Bool,
+    _ form: Bytes
+  ) -> Bool {
+    var out = Writer(signed.bytes)
+    out.write(scheme)
+    out.write(host.bytes)
+    out.write(port)
+    out.write(target)
+    guard writeParameters(form, into: &out) else { return false }
+    var found = isSigned(out, signature)
+    // A slash at the end is added or lost on the way; there is no form behind it on a socket.
+    if isSocket, target.firstIndex(of: 0x3f) == nil {
+      if target[target.count &- 1] == 0x2f {
+        out.rewind(to: out.count &- 1)
+      } else {
+        out.write("/")
+      }
+      found = isSigned(out, signature) || found
+    }
+    return found
+  }
+
+  private func isSigned(_ text: Writer, _ signature: Bytes) -> Bool {
+    guard !text.overflowed else { return false }
+    return Bytes.withTemporary(Digest.sha1Bytes + Self.signatureBytes) { scratch in
+      let digest = scratch.prefix(Digest.sha1Bytes)
+      let wanted = scratch.dropping(Digest.sha1Bytes)
+      var found = false
+      for index in 0..<tokens.count {
+        Digest.hmacSHA1(key: tokens[index].bytes, text.written, into: digest)
+        _ = Base64.encode(digest, into: wanted)
+        found = Digest.areEqual(wanted, signature) || found
+      }
+      return found
+    }
+  }
+
+  // MARK: Parameters
+
+  /// Where a decoded name and its value lie, one behind the other, in `decoded`.
+  private struct Parameter: BitwiseCopyable {
+    var start: Int32 = 0
+    var middle: Int32 = 0
+    var end: Int32 = 0
+  }
+
+  /// Appends the form's parameters in the order of their names (for one name, of their values; equal
+  /// ones once). False where there are too many.
+  private func writeParameters(_ form: Bytes, into out: inout Writer) -> Bool {
+    var sorted = InlineArray<128, Parameter>(repeating: Parameter())
+    var count = 0
+    var text = Writer(decoded.bytes)
+    var pairs = Query(form)
+    while let pair = pairs.next() {
+      guard count < Self.parametersMax else { return false }
+      var parameter = Parameter(start: Int32(text.count))
+      Query.decode(pair.name, into: &text)
+      parameter.middle = Int32(text.count)
+      Query.decode(pair.value, into: &text)
+      parameter.end = Int32(text.count)
+      guard !text.overflowed else { return false }
+      var place = count
+      while place > 0, precedes(parameter, sorted[place &- 1]) {
+        sorted[place] = sorted[place &- 1]
+        place &-= 1
+      }
+      sorted[place] = parameter
+      count &+= 1
+    }
+    for index in 0..<count {
+      if index > 0, !precedes(sorted[index &- 1], sorted[index]) { continue }
+      out.write(decoded.bytes[Int(sorted[index].start)..<Int(sorted[index].end)])
+    }
+    return true
+  }
+
+  private func precedes(_ a: Parameter, _ b: Parameter) -> Bool {
+    let names = compare(Int(a.start)..<Int(a.middle), Int(b.start)..<Int(b.middle))
+    if names != 0 { return names < 0 }
+    return compare(Int(a.middle)..<Int(a.end), Int(b.middle)..<Int(b.end)) < 0
+  }
+
+  private func compare(_ a: Range<Int>, _ b: Range<Int>) -> Int {
+    for index in 0..<min(a.count, b.count) {
+      let one = Int(decoded.bytes[a.lowerBound &+ index])
+      let other = Int(decoded.bytes[b.lowerBound &+ index])
+      if one != other { return one &- other }
+    }
+    return a.count &- b.count
+  }
+}

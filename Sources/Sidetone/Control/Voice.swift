@@ -1,0 +1,70 @@
+// The answer of `/voice`: TwiML that starts a stream of the call's audio to this relay and then keeps
+// the call up. `<Stream>` stands inside `<Start>`; directly under `<Response>` it is not valid. A query in
+// the stream's URL would be dropped by Twilio, so there is none.
+
+package struct Voice: Sendable {
+  /// One for each route; empty texts for routes that are no webhook.
+  private let pages: [Page]
+  /// `wss://host`, or empty where no public URL is set.
+  private let origin: Text
+  private let verbs: Text
+  private let isTLS: [Bool]
+
+  private struct Page: Sendable {
+    /// The stream's path, its secret included, escaped for XML.
+    let path: Text
+  }
+
+  package init(config: Config) {
+    pages = config.routes.map { route in
+      guard route.kind == .voice else { return Page(path: Text("")) }
+      let secret = config.routes.first { $0.kind == .call && $0.path == route.stream }?.secret ?? ""
+      let path = route.stream + (secret.isEmpty ? "" : "/" + secret)
+      return Page(path: Text(Self.escaped(path)))
+    }
+    origin = Text(Self.escaped(Self.socketOrigin(config.publicURL)))
+    verbs = Text(config.voiceVerbs)
+    isTLS = config.listeners.map(\.isTLS)
+  }
+
+  /// The whole response. The stream's host is the public URL's; on a relay that is open to its own
+  /// machine only it is what the request calls us by, which admission has found to be a loopback name.
+  package func write(_ visit: Visit, route: Int, into out: inout Writer) {
+    var response = HTTP.Response(.ok, into: &out)
+    response.beginBody("text/xml; charset=utf-8", into: &out)
+    out.write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Start><Stream url=\"")
+    if origin.bytes.isEmpty {
+      out.write(isTLS[visit.listener] ? "wss://" : "ws://")
+      // A host's bytes need no escaping: letters, digits, and none of XML's signs.
+      out.write(visit.head.host.bytes(in: visit.bytes))
+    } else {
+      out.write(origin.bytes)
+    }
+    out.write(pages[route].path.bytes)
+    out.write("\"/></Start>")
+    out.write(verbs.bytes)
+    out.write("</Response>\n")
+    response.end(into: &out)
+  }
+
+  /// The same origin as a socket's: `https` becomes `wss`.
+  private static func socketOrigin(_ url: String) -> String {
+    if url.hasPrefix("https://") { return "wss://" + url.dropFirst(8) }
+    return url.hasPrefix("http://") ? "ws://" + url.dropFirst(7) : url
+  }
+
+  private static func escaped(_ text: String) -> String {
+    var escaped = ""
+    for character in text {
+      switch character {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "\"": escaped += "&quot;"
+      case "'": escaped += "&apos;"
+      default: escaped.append(character)
+      }
+    }
+    return escaped
+  }
+}
