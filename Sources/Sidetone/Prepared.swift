@@ -55,16 +55,24 @@ struct PreparedRoute: Sendable {
     }
     upstream = config.upstreams.firstIndex { $0.name == route.upstream } ?? -1
     precondition(kind != .call || upstream >= 0, "settings name only upstreams that exist")
-    let arena = Arena(count: Limits.optionBytesMax)
-    var writer = Writer(arena.bytes)
-    for option in route.options {
-      if writer.count > 0 { writer.write("&") }
-      Text(option.name).bytes.withEncoded(into: &writer)
-      writer.write("=")
-      Text(option.value).bytes.withEncoded(into: &writer)
+    options = Text(Self.query(route.options))
+  }
+
+  private static func query(_ options: [(name: String, value: String)]) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: Limits.optionBytesMax)
+    let count = bytes.withBytes { place in
+      var writer = Writer(place)
+      for option in options {
+        if writer.count > 0 { writer.write("&") }
+        Array(option.name.utf8).withBytes { Query.encode($0, into: &writer) }
+        writer.write("=")
+        Array(option.value.utf8).withBytes { Query.encode($0, into: &writer) }
+      }
+      precondition(!writer.overflowed, "settings bound the options of a route")
+      return writer.count
     }
-    precondition(!writer.overflowed, "settings bound the options of a route")
-    options = Text(writer.written.array)
+    bytes.removeLast(bytes.count - count)
+    return bytes
   }
 
   /// The one carrier that it accepts and that starts with its handshake, or nil.
@@ -72,10 +80,6 @@ struct PreparedRoute: Sendable {
     guard carriers.count == 1, Carrier.all[carriers[0]].open != nil else { return nil }
     return carriers[0]
   }
-}
-
-extension Bytes {
-  fileprivate func withEncoded(into writer: inout Writer) { Query.encode(self, into: &writer) }
 }
 
 /// How an upstream fares, for `/ready` and for refusing calls that would only fail.
