@@ -8,7 +8,8 @@ enum Engine {
   /// Files outside `Memory/` that call C: each unsafe expression there must be such a call.
   private static let callers: Set = [
     "Sources/Sidetone/Wire/Base64.swift", "Sources/Sidetone/Wire/Digest.swift",
-    "Sources/Sidetone/Wire/UTF8.swift", "Sources/Sidetone/Wire/WebSocket.swift",
+    "Sources/Sidetone/Wire/JSON+Scanner.swift", "Sources/Sidetone/Wire/UTF8.swift",
+    "Sources/Sidetone/Wire/WebSocket.swift",
     "Sources/Sidetone/Wire/WebSocket+Seal.swift", "Sources/Sidetone/Audio/G711.swift",
   ]
   /// Beginnings of the names of C; `octets` is how a digest takes its bytes.
