@@ -7,7 +7,9 @@ let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .erro
 // The engine is compiled as one piece in debug too: the compiler's allocation check does not look
 // into other files otherwise.
 let engine: [SwiftSetting] =
-  strict + [.unsafeFlags(["-whole-module-optimization", "-num-threads", "2"], .when(configuration: .debug))]
+  strict + [
+    .unsafeFlags(["-whole-module-optimization", "-num-threads", "2"], .when(configuration: .debug))
+  ]
 let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 
 let package = Package(
@@ -34,14 +36,15 @@ let package = Package(
       swiftSettings: strict),
     // Flag, environment, .env and TOML file, read into the engine's plain Config.
     .target(
-      name: "SidetoneSettings", dependencies: ["Sidetone", "CToml", "CDigest"], swiftSettings: plain),
+      name: "SidetoneSettings", dependencies: ["Sidetone", "CToml", "CDigest"], swiftSettings: plain
+    ),
     .executableTarget(
       name: "SidetoneMain", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),
 
     // The lab: callers, twins of the upstreams, load. Built from the engine's own Wire and Audio.
     .executableTarget(
-      name: "SidetoneLab", dependencies: ["LabKit", "LabLoad", "Sidetone", "SidetoneLinux", "CLinux"],
+      name: "SidetoneLab", dependencies: ["LabKit", "LabLoad", "Sidetone", "CLinux", "COpenSSL"],
       path: "tools/lab", exclude: ["kit", "load", "TONES.md"], swiftSettings: plain),
     // The lab's sound: tone code, files, rates. Pure, so that tests can import it; optimised in debug
     // too, since it is arithmetic on every sample.

@@ -1,12 +1,57 @@
+// The lab: callers, twins of the upstreams, load, and what conformance suites need. Each verb is one
+// file; this is their list.
+
 import Glibc
 import LabLoad
 
 @main struct Lab {
+  private static let verbs = [
+    CallPlan.verb, DeepgramServer.verb, Demo.verb, Echo.verb, Say.verb, Hear.verb,
+  ]
+
   static func main() {
-    var arguments = CommandLine.arguments.dropFirst()
-    switch arguments.popFirst() {
-    case "load": exit(Load.run(Array(arguments)))
-    default: print(Load.help)
+    var words = CommandLine.arguments.dropFirst()
+    let name = words.popFirst() ?? "--help"
+    // The load generator reads its own options.
+    if name == "load" { exit(Load.run(Array(words))) }
+    if name == "--help" || name == "-h" || name == "help" {
+      Console.say(help)
+      exit(0)
     }
+    guard let verb = verbs.first(where: { $0.name == name }) else {
+      Console.complain("no such verb: \(name)\n\n\(help)")
+      exit(2)
+    }
+    if words.contains("--help") || words.contains("-h") {
+      Console.say(verb.help)
+      exit(0)
+    }
+    exit(run(verb, Array(words)))
+  }
+
+  private static func run(_ verb: Verb, _ words: [String]) -> Int32 {
+    do throws(Failure) {
+      return try verb.run(Arguments(words, of: verb))
+    } catch {
+      Console.complain(error.text)
+      return error.code
+    }
+  }
+
+  private static var help: String {
+    let list =
+      verbs.map { ($0.name, $0.summary) } + [
+        ("load", "many callers and a twin, with the latency of every frame")
+      ]
+    let lines = list.map { name, summary in
+      "  " + name + String(repeating: " ", count: 10 - name.count) + summary
+    }
+    return """
+      sidetone-lab: what stands on both sides of a relay, to try it and to judge it
+
+      \(lines.joined(separator: "\n"))
+
+      sidetone-lab VERB --help explains each.
+      """
   }
 }

@@ -33,6 +33,7 @@ package struct DeepgramTwin {
   /// When the last results are to be sent, once the client has asked for them.
   private var finishAt: Double?
   private var isOver = false
+  private var isStuck = false
   private var outputs: [Output] = []
 
   /// Times are in seconds on any clock that only goes forward; `created` is the wall clock as RFC 3339.
@@ -57,7 +58,7 @@ package struct DeepgramTwin {
 
   /// When `advance` wants to be called; nil: never.
   package var wakeTime: Double? {
-    isOver || behaviour.isSilent ? nil : finishAt ?? deadline
+    isOver || isStuck || behaviour.isSilent ? nil : finishAt ?? deadline
   }
 
   package mutating func advance(to now: Double) -> [Output] {
@@ -111,6 +112,12 @@ package struct DeepgramTwin {
     return take()
   }
 
+  /// The connection is gone: what was heard but never told counts as heard.
+  package mutating func disconnected() {
+    for index in ears.indices where !isOver { heard += ears[index].finish().words }
+    isOver = true
+  }
+
   private mutating func take() -> [Output] {
     defer { outputs.removeAll() }
     return outputs
@@ -159,7 +166,10 @@ package struct DeepgramTwin {
       isOver = true
       outputs.append(.reset)
     }
-    if let after = behaviour.stopReadingAfter, seconds >= after { outputs.append(.stopReading) }
+    if let after = behaviour.stopReadingAfter, seconds >= after {
+      isStuck = true
+      outputs.append(.stopReading)
+    }
     if let after = behaviour.failAfter, seconds >= after, ears.contains(where: \.isInWord) {
       close(1011, "NET-0000: the service could not make a transcript in time")
     }
