@@ -85,6 +85,7 @@ extension Relay {
       else { break }
       calls[call].uplink.advance(by: chunk.count)
       calls[call].bytesSent &+= chunk.count
+      totals.bytesToUpstreams &+= chunk.count
       calls[call].lastSign = now
       // Only audio of this very turn says how late we are; a backlog waits for other reasons.
       if wasEmpty, calls[call].uplink.unsent == 0, calls[call].lastAudio == now {

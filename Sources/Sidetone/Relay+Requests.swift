@@ -2,25 +2,37 @@
 // one answer. All that can be refused is refused here, in plain HTTP, before any upstream is dialled.
 
 extension Relay {
+  /// A request's bytes so far: its head, then, for a webhook, its body.
   func takeRequest(_ index: Int, _ window: Bytes, _ now: Instant) {
     switch HTTP.parseRequest(window, limit: limits.headBytesMax) {
-    case .needMore:
-      if !keepHead(index, of: window) {
-        answer(index, now) {
-          HTTP.writeError(.unavailable, "no buffer is free; try again", into: &$0)
-        }
-      }
-    case .bad(let fault): answer(index, now) { HTTP.writeError(fault, into: &$0) }
+    case .needMore: waitForMore(index, window, now)
+    case .bad(let fault): refuse(index, .malformed(fault), now)
     case .complete(let head):
-      totals.requests &+= 1
-      respond(index, head, window, now)
+      var visit = Visit(
+        head: head, bytes: window, listener: links[index].listener, peer: links[index].peer,
+        now: now)
+      do throws(Refusal) {
+        let destination = try admission.destination(of: visit)
+        switch HTTP.body(head.framing, in: window.dropping(head.length), limit: limits.bodyBytesMax)
+        {
+        case .needMore: return waitForMore(index, window, now)
+        case .bad(let fault): throw .malformed(fault)
+        case .complete(let count, _):
+          visit.body = window[head.length..<head.length &+ count]
+        }
+        totals.requests &+= 1
+        _ = try admission.admit(visit, to: destination)
+        try respond(index, destination, visit)
+      } catch {
+        refuse(index, error, isHead: head.method == .head, now)
+      }
     }
   }
 
-  func refuseLate(_ index: Int, _ now: Instant) {
-    answer(index, now) {
-      HTTP.writeError(.timeout, "The request did not arrive in time.", into: &$0)
-    }
+  func refuseLate(_ index: Int, _ now: Instant) { refuse(index, .timedOut, now) }
+
+  private func waitForMore(_ index: Int, _ window: Bytes, _ now: Instant) {
+    if !keepHead(index, of: window) { refuse(index, .full, now) }
   }
 
   /// Keeps an unfinished head or body until the next read; false where there is no buffer for it.
@@ -35,67 +47,133 @@ extension Relay {
     return true
   }
 
+  // MARK: Answers
+
+  private func refuse(
+    _ index: Int, _ refusal: Refusal, isHead: Bool = false, _ now: Instant
+  ) {
+    totals.callsRefused &+= 1
+    log(.info, "refused", at: now) {
+      $0.write(refusal.code)
+      $0.write(" to ")
+      $0.write(self.links[index].peer)
+    }
+    answer(index, now) { self.admission.write(refusal, isHead: isHead, into: &$0) }
+  }
+
   /// One answer, and the connection is done.
-  func answer(_ index: Int, _ now: Instant, _ write: (inout Writer) -> Void) {
+  private func answer(_ index: Int, _ now: Instant, _ write: (inout Writer) -> Void) {
     var writer = Writer(scratch.bytes)
     write(&writer)
     precondition(!writer.overflowed, "answers are smaller than the scratch")
-    guard links[index].outbox.append(writer.written, from: pool) else {
-      reset(index)
-      return
-    }
+    send(index, writer.written, now)
+  }
+
+  private func send(_ index: Int, _ response: Bytes, _ now: Instant) {
+    guard links[index].outbox.append(response, from: pool) else { return reset(index) }
     leave(index, now)
   }
 
-  private func respond(_ index: Int, _ head: HTTP.RequestHead, _ window: Bytes, _ now: Instant) {
-    let path = head.path.bytes(in: window)
-    guard let route = routes.firstIndex(where: { path.equals($0.path.bytes) }) else {
-      answer(index, now) {
-        HTTP.writeError(.notFound, "Nothing is served under this path.", into: &$0)
-      }
-      return
+  private func respond(
+    _ index: Int, _ destination: Destination, _ visit: Visit
+  ) throws(Refusal) {
+    let now = visit.now
+    let isHead = visit.head.method == .head
+    let snapshot = snapshot(at: now)
+    switch destination {
+    case .health:
+      answer(index, now) { self.control.writeHealth(snapshot, isHead: isHead, into: &$0) }
+    case .ready:
+      answer(index, now) { self.control.writeReady(snapshot, isHead: isHead, into: &$0) }
+    case .metrics:
+      answer(index, now) { self.control.writeMetrics(snapshot, isHead: isHead, into: &$0) }
+    case .stats: try sendStats(index, snapshot, isHead, now)
+    case .voice(let route): answer(index, now) { self.voice.write(visit, route: route, into: &$0) }
+    case .call(let route): try upgrade(index, route, visit)
     }
-    upgrade(index, route, head, window, now)
   }
 
+  /// A row for each call may be more than the scratch holds: it is written in a large buffer.
+  private func sendStats(
+    _ index: Int, _ snapshot: Snapshot, _ isHead: Bool, _ now: Instant
+  ) throws(Refusal) {
+    guard let buffer = large.take() else { throw .full }
+    defer { large.give(buffer) }
+    var writer = Writer(large.bytes(buffer))
+    var stats = control.beginStats(snapshot, isHead: isHead, into: &writer)
+    for call in 0..<calls.capacity where calls.isInUse(call) {
+      stats.write(
+        CallRow(
+          peer: calls[call].peer, name: calls[call].name, startedWall: calls[call].startedWall,
+          duration: now - calls[call].startedAt, bytesSent: calls[call].bytesSent,
+          transcripts: calls[call].transcripts), into: &writer)
+    }
+    stats.end(into: &writer)
+    guard pool.free > writer.count / BlockPool.blockBytes + limits.callsMax else { throw .full }
+    send(index, writer.written, now)
+  }
+
+  private func snapshot(at now: Instant) -> Snapshot {
+    var snapshot = Snapshot()
+    snapshot.wall = wall(at: now)
+    snapshot.uptime = now - startedAt
+    snapshot.readiness = readiness(at: now)
+    snapshot.callsActive = calls.inUse
+    snapshot.callsMax = calls.capacity
+    snapshot.callsStarted = totals.callsStarted
+    snapshot.callsRefused = totals.callsRefused
+    snapshot.links = links.inUse
+    snapshot.linksMax = links.capacity
+    snapshot.blocks = pool.capacity - pool.free
+    snapshot.blocksMax = pool.capacity
+    snapshot.bytesToUpstreams = totals.bytesToUpstreams
+    snapshot.transcripts = totals.transcripts
+    snapshot.framesIn = totals.frames
+    snapshot.framesDropped = totals.framesLost
+    snapshot.messagesBad = totals.messagesBad
+    snapshot.upstreamsLost = totals.upstreamsLost
+    return snapshot
+  }
+
+  /// Ready: a new call would be served by at least one route.
+  private func readiness(at now: Instant) -> Readiness {
+    if isDraining { return .draining }
+    if calls.isFull { return .full }
+    let isServed = routes.contains { route in
+      guard route.kind == .call, Upstream.all[upstreams[route.upstream].kind].isDialled else {
+        return false
+      }
+      return upstreams[route.upstream].missing.bytes.isEmpty
+        && healths[route.upstream].refusedUntil <= now
+    }
+    return isServed ? .ready : .noUpstream
+  }
+
+  // MARK: Calls
+
   /// A request for a call: everything is checked, then the socket is opened and the call begins.
-  private func upgrade(
-    _ index: Int, _ route: Int, _ head: HTTP.RequestHead, _ window: Bytes, _ now: Instant
-  ) {
-    let key: HTTP.Place
-    switch Upgrade.check(head, in: window) {
-    case .valid(let found): key = found
-    case .bad(let fault):
-      answer(index, now) { HTTP.writeError(fault.status, fault.sentence, into: &$0) }
-      return
+  private func upgrade(_ index: Int, _ route: Int, _ visit: Visit) throws(Refusal) {
+    let now = visit.now
+    guard case .valid(let key) = Upgrade.check(visit.head, in: visit.bytes) else {
+      throw .noSocket(.notAsked)
     }
-    let query = head.query.bytes(in: window)
-    guard query.count <= Limits.queryBytesMax else {
-      answer(index, now) {
-        HTTP.writeError(.targetTooLong, "The query is longer than 1,024 bytes.", into: &$0)
-      }
-      return
-    }
-    guard let opening = opening(index, route, query, now), admits(index, route, now) else { return }
-    guard let call = makeCall(index, route, opening, query, now) else {
-      totals.callsRefused &+= 1
-      answer(index, now) {
-        HTTP.writeError(.unavailable, "The relay has as many calls as it may.", into: &$0)
-      }
-      return
-    }
+    let query = visit.head.query.bytes(in: visit.bytes)
+    guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
+    guard let opening = opening(index, route, query, now) else { return }
+    if isDraining { throw .draining }
+    guard admits(index, route, now) else { return }
+    guard let call = makeCall(index, route, opening, query, now) else { throw .full }
     var writer = Writer(scratch.bytes)
-    Upgrade.writeAccept(key: key.bytes(in: window), into: &writer)
-    guard links[index].outbox.append(writer.written, from: pool) else {
-      preconditionFailure("a call's blocks were counted before")
-    }
+    Upgrade.writeAccept(key: key.bytes(in: visit.bytes), into: &writer)
+    let isKept = links[index].outbox.append(writer.written, from: pool)
+    precondition(isKept, "a call's blocks were counted before")
     want(.write, index)
     links[index].phase = .caller
     links[index].webSocket = WebSocket(
       role: .server, messageBytesMax: limits.carrierMessageBytesMax)
     setDeadline(index, now + .seconds(limits.pingSeconds))
-    let rest = window.dropping(head.length)
     if routes[route].opensAtOnce != nil { start(call, now) } else { perform(.nothing, call, now) }
+    let rest = visit.bytes.dropping(visit.head.length)
     guard links[index].phase == .caller else { return }
     if rest.isEmpty { releaseInbox(index) } else { takeFromCaller(index, rest, now) }
   }
@@ -145,29 +223,16 @@ extension Relay {
     }
   }
 
-  /// Whether the relay and the upstream would take a new call now; otherwise the refusal is sent.
+  /// Whether the upstream would take a new call now; otherwise the refusal is sent. An upstream that has
+  /// just refused the relay's key, or has no session left, is not asked again at once.
   private func admits(_ index: Int, _ route: Int, _ now: Instant) -> Bool {
     let upstream = routes[route].upstream
-    if isDraining {
-      refuseBusy(index, 5, now) { $0.write(json: "The relay is draining; ask another one.") }
-      return false
-    }
-    if !upstreams[upstream].missing.bytes.isEmpty {
-      refuseBusy(index, 0, now) {
-        $0.write(json: "This route's upstream has no key: set ")
-        $0.write(json: self.upstreams[upstream].missing.bytes)
-        $0.write(json: " and start the relay again.")
-      }
-      return false
-    }
     let until = healths[upstream].refusedUntil
-    if now < until {
-      refuseBusy(index, max(1, (until - now).milliseconds / 1000), now) {
-        $0.write(json: self.healths[upstream].cause.sentence)
-      }
-      return false
+    guard now < until else { return true }
+    refuseBusy(index, max(1, (until - now).milliseconds / 1000), now) {
+      $0.write(json: self.healths[upstream].cause.sentence)
     }
-    return true
+    return false
   }
 
   private func refuseBusy(

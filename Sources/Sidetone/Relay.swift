@@ -40,6 +40,10 @@ package final class Relay {
   let limits: Limits
   let upstreams: [PreparedUpstream]
   let routes: [PreparedRoute]
+  let admission: Admission
+  let control: Control
+  let voice: Voice
+  let startedAt: Instant
 
   // Everything that a connection or a call needs, taken once.
   let links: Slab<Link>
@@ -75,6 +79,11 @@ package final class Relay {
     limits = config.limits
     upstreams = config.upstreams.map(PreparedUpstream.init)
     routes = config.routes.map { PreparedRoute($0, in: config) }
+    var random = Random(seed: seed)
+    admission = Admission(config: config, seed: random.next64())
+    control = Control(service: config.service)
+    voice = Voice(config: config)
+    startedAt = now
     links = Slab(capacity: limits.linksMax, repeating: Link())
     calls = Slab(
       capacity: limits.callsMax,
@@ -93,7 +102,7 @@ package final class Relay {
     pendingFlags = Arena(count: limits.linksMax)
     isPending = pendingFlags.bytes
     healths = Array(repeating: UpstreamHealth(), count: upstreams.count)
-    random = Random(seed: seed)
+    self.random = random
     lines = Lines(bytes: Limits.linesBytes)
     origin = (now, wall)
   }

@@ -8,6 +8,8 @@ package struct Totals: Sendable {
   package var requests = 0
   package var bytesIn = 0
   package var bytesOut = 0
+  /// Audio handed to upstreams.
+  package var bytesToUpstreams = 0
   package var frames = 0
   package var framesBad = 0
   package var framesLost = 0
