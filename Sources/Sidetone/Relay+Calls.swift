@@ -7,6 +7,7 @@ extension Relay {
   func start(_ call: Int, _ now: Instant) {
     let kind = Upstream.all[calls[call].kind]
     let upstream = upstreams[calls[call].upstream]
+    if calls[call].tracks == 2, calls[call].isDialled { calls[call].format.channels = 2 }
     let format = calls[call].format
     guard kind.takes(format) else {
       tell(
@@ -24,6 +25,7 @@ extension Relay {
     calls[call].chunkBytesMax = format.bytes(
       forMilliseconds: kind.habits.chunkMillisecondsMax)
     renderEnvelope(call)
+    if calls[call].tracks == 2, !beginPairing(call) { return end(call, .noMemory, now) }
     renderQuery(call)
     totals.callsStarted &+= 1
     log(.info, "call_started", call: call, at: now) {
@@ -35,6 +37,14 @@ extension Relay {
     }
     tell(call, .ready, now)
     perform(calls[call].life.started(), call, now)
+  }
+
+  /// Both tracks of a call in one stream of two channels, where the upstream takes that.
+  private func beginPairing(_ call: Int) -> Bool {
+    guard calls[call].isDialled else { return true }
+    calls[call].pairingBlock = pool.take()
+    calls[call].pairing = Pairing(silence: calls[call].format.silence)
+    return calls[call].pairingBlock >= 0
   }
 
   private func renderEnvelope(_ call: Int) {
@@ -85,13 +95,19 @@ extension Relay {
     case .nothing: break
     case .dial: dial(call, now)
     case .flow:
-      if !calls[call].isDialled {
-        if calls[call].life.isClosing { finishCall(call, now) }
-        return
+      if calls[call].life.isClosing {
+        wake(call, at: now)
+        if calls[call].pairingBlock >= 0 {
+          _ = keepPairs(calls[call].pairing.ready(isFinal: true), on: call, at: now)
+        }
       }
-      if calls[call].life.isClosing { wake(call, at: now) }
       pump(call, at: now)
-    case .finish: finishUpstream(call, now)
+      if !calls[call].isDialled { return perform(calls[call].life.drained(), call, now) }
+    case .finish:
+      guard calls[call].isDialled else {
+        return perform(calls[call].life.upstreamFinished(), call, now)
+      }
+      finishUpstream(call, now)
     case .rest: break
     case .end:
       finishCall(call, now)
@@ -122,13 +138,16 @@ extension Relay {
     guard calls.holds(id) else { return }
     if calls[call].startedAt + .seconds(limits.callSecondsMax) <= now { end(call, .tooLong, now) }
     guard calls.holds(id) else { return }
+    if calls[call].pairAt <= now {
+      _ = keepPairs(calls[call].pairing.ready(isFinal: true), on: call, at: now)
+    }
     if calls[call].uplink.unsent > 0 { pump(call, at: now) }
     if calls[call].uplink.unsent == 0, isUpstreamOpen(call) {
       perform(calls[call].life.drained(), call, now)
     }
     guard calls.holds(id) else { return }
     keepAlive(call, now)
-    if calls[call].lastAudio != .never, !calls[call].isFinalized,
+    if !calls[call].isFinalized, calls[call].uplink.unsent == 0,
       calls[call].lastAudio + Upstream.all[calls[call].kind].habits.finalizeAfter <= now
     {
       finalize(call, now)
@@ -146,11 +165,12 @@ extension Relay {
       calls[call].life.wakeTime, calls[call].startedAt + .seconds(limits.callSecondsMax))
     if calls[call].life.state == .talking, calls[call].isDialled {
       next = min(next, max(calls[call].lastSign + habits.keepAliveAfter, now + .milliseconds(1)))
-      if calls[call].lastAudio != .never, !calls[call].isFinalized {
+      if !calls[call].isFinalized, calls[call].uplink.unsent == 0 {
         next = min(
           next, max(calls[call].lastAudio + habits.finalizeAfter, now + .milliseconds(1)))
       }
     }
+    next = min(next, calls[call].pairAt)
     if calls[call].caller != .none, links.holds(calls[call].caller),
       links[calls[call].caller.index].isHeldBack
     {
@@ -212,6 +232,7 @@ extension Relay {
     totals.callsEnded &+= 1
     totals.audioLost &+= calls[call].uplink.lost
     calls[call].uplink.release(to: pool)
+    if calls[call].pairingBlock >= 0 { pool.give(calls[call].pairingBlock) }
     calls[call].query.clear(in: pool)
     timers.set(links.capacity &+ call, .never)
     calls.release(id)

@@ -18,7 +18,9 @@ extension Relay {
       return
     }
     let kept: Uplink.Kept
-    if calls[call].media.carriage == .base64 {
+    if calls[call].pairingBlock >= 0 {
+      kept = pair(payload, of: piece, on: call, at: now)
+    } else if calls[call].media.carriage == .base64 {
       kept = calls[call].uplink.keep(base64: payload, in: pool)
     } else {
       kept = calls[call].uplink.keep(raw: payload, in: pool)
@@ -40,6 +42,37 @@ extension Relay {
     calls[call].lastAudio = now
     calls[call].isFinalized = false
     pump(call, at: now)
+  }
+
+  /// A piece of one of two tracks: what has its partner by now goes into the ring, both channels together.
+  @_noAllocation private func pair(
+    _ payload: Bytes, of piece: Media.Piece, on call: Int, at now: Instant
+  ) -> Uplink.Kept {
+    guard !payload.isEmpty else { return .empty }
+    // Decoded where it lies.
+    guard let count = Base64.decode(payload, into: payload) else { return .malformed }
+    let isPut = calls[call].pairing.put(
+      payload.prefix(count), track: piece.track == .inbound ? 0 : 1, timestamp: piece.timestamp,
+      in: pool.bytes(calls[call].pairingBlock))
+    guard isPut else { return .malformed }
+    return keepPairs(calls[call].pairing.ready(), on: call, at: now)
+  }
+
+  /// Moves that many pairs of samples into the ring; what still waits is looked after in 40 ms.
+  @_noAllocation func keepPairs(_ count: Int, on call: Int, at now: Instant) -> Uplink.Kept {
+    if count > 0 {
+      guard let place = calls[call].uplink.acquire(2 &* count, in: pool) else { return .full }
+      calls[call].pairing.take(count, from: pool.bytes(calls[call].pairingBlock), into: place)
+      calls[call].uplink.commit(2 &* count, in: pool)
+    }
+    let isNew = calls[call].pairAt == .never
+    if calls[call].pairing.waiting == 0 {
+      calls[call].pairAt = .never
+    } else if isNew || count > 0 {
+      calls[call].pairAt = now + .milliseconds(40)
+      wake(call, at: calls[call].pairAt)
+    }
+    return .done
   }
 
   /// A call without an upstream: the caller hears itself, in its carrier's words. A caller who does not read

@@ -43,6 +43,16 @@ extension Relay {
     let index = link.index
     let phase = links[index].phase
     let call = links[index].call
+    if phase == .caller {
+      // It may still read: the last results are owed to a caller who has only stopped talking. One who
+      // is really gone answers the next write with a reset.
+      links[index].isPeerClosed = true
+      releaseInbox(index)
+      if calls.holds(call) {
+        perform(calls[call.index].life.callerDone(.left, at: now), call.index, now)
+      }
+      return
+    }
     leave(index, now)
     lost(phase, call, .reset, now)
   }
@@ -114,10 +124,17 @@ extension Relay {
       links[index].audioSince = .never
     }
     switch links[index].phase {
-    case .upstream: pump(links[index].call.index, at: now)
+    case .upstream: sendBacklog(links[index].call.index, now)
     case .leaving: want(.close, index)
     case .request, .caller, .dialling, .upgrade, .gone: return
     }
+  }
+
+  /// The upstream's socket has taken what there was: what waits behind it may follow.
+  private func sendBacklog(_ call: Int, _ now: Instant) {
+    guard calls[call].uplink.unsent > 0 else { return }
+    pump(call, at: now)
+    if calls[call].uplink.unsent == 0 { wake(call, at: now) }
   }
 
   // MARK: What the driver is asked for

@@ -184,8 +184,13 @@ extension Relay {
 
   /// What was said so far is wanted as final.
   func finalize(_ call: Int, _ now: Instant) {
+    // Behind a backlog the request would come too early: the timer asks again when it is sent.
+    guard calls[call].uplink.unsent == 0 else {
+      calls[call].lastAudio = now + (.zero - Upstream.all[calls[call].kind].habits.finalizeAfter)
+      return
+    }
     calls[call].isFinalized = true
-    if calls[call].uplink.unsent == 0 { command(.finalize, call, now) }
+    command(.finalize, call, now)
   }
 
   /// A sign of life where there was no audio for a while; before the first audio of a session, silence.

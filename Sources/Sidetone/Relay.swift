@@ -176,7 +176,7 @@ extension Relay {
     for index in 0..<calls.capacity where calls.isInUse(index) {
       perform(calls[index].life.callerDone(cause, at: now), index, now)
       // The time to finish is over: what is kept goes with the call.
-      if calls.isInUse(index) { finishCall(index, now) }
+      if calls.isInUse(index) { perform(calls[index].life.abandoned(), index, now) }
     }
   }
 

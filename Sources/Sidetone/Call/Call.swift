@@ -25,6 +25,10 @@ package struct Call: BitwiseCopyable, Sendable {
   package var isDialled = true
   package var saidFirstAudio = false
   package var envelope = Envelope()
+  /// Where two tracks become two channels: what waits for its partner lies in a block of its own.
+  package var pairing = Pairing(silence: 0)
+  package var pairingBlock: Int32 = -1
+  package var pairAt = Instant.never
 
   package var uplink = Uplink()
   /// The upstream's query, kept for the next dialling.

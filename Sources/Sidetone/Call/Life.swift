@@ -169,6 +169,11 @@ package struct Life: BitwiseCopyable, Sendable {
     }
   }
 
+  /// There is no time left, not even to finish.
+  package mutating func abandoned() -> Action {
+    state == .over ? .nothing : end(cause)
+  }
+
   /// `wakeTime` has come.
   package mutating func expired(at now: Instant) -> Action {
     guard wakeTime <= now else { return .nothing }

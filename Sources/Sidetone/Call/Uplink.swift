@@ -73,14 +73,25 @@ extension Uplink {
       guard Base64.decode(payload, into: payload) == length else { return .malformed }
       return keep(payload.prefix(length), in: pool)
     }
+    guard let place = acquire(length, in: pool) else { return .full }
+    guard Base64.decode(payload, into: place) == length else { return .malformed }
+    commit(length, in: pool)
+    return .done
+  }
+
+  /// A place in the ring for whole samples (at most a block), to be filled and then given to `commit`; nil
+  /// where there is no room, and the audio is lost and counted.
+  @_noAllocation package mutating func acquire(_ length: Int, in pool: BlockPool) -> Bytes? {
     guard makeRoom(length, in: pool), let place = kept.acquire(length, from: pool) else {
       lost &+= length
-      return .full
+      return nil
     }
-    guard Base64.decode(payload, into: place) == length else { return .malformed }
+    return place
+  }
+
+  @_noAllocation package mutating func commit(_ length: Int, in pool: BlockPool) {
     kept.commit(length, in: pool)
     received &+= length
-    return .done
   }
 
   /// Copies raw audio into the ring. A sample that the message cut in two waits for its other half.
@@ -94,13 +105,9 @@ extension Uplink {
       rest = rest.dropping(1)
     }
     if remainderBytes == align {
-      guard makeRoom(align, in: pool), let place = kept.acquire(align, from: pool) else {
-        lost &+= align
-        return .full
-      }
+      guard let place = acquire(align, in: pool) else { return .full }
       for index in 0..<align { place[index] = remainder[index] }
-      kept.commit(align, in: pool)
-      received &+= align
+      commit(align, in: pool)
       remainderBytes = 0
     }
     let whole = rest.count / align &* align
