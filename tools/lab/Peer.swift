@@ -102,8 +102,9 @@ final class Peer {
   private func take(_ bytes: [UInt8]) {
     switch phase {
     case .handshake, .refusal:
+      // Messages may come in the same breath as the answer, so only the head has a limit.
+      guard phase == .handshake || head.count <= Self.headBytesMax else { return tellRefusal() }
       head += bytes
-      guard head.count <= Self.headBytesMax else { return fail("the answer is too long") }
       head.withBytes { isClient ? readAnswer($0) : readRequest($0) }
     case .open, .closing: read(bytes)
     case .over: break
