@@ -1,173 +1,170 @@
 // Every reason for which a request is not served, with the status to answer, a word for programs, and a
 // sentence for people that says how to mend it.
 
-extension Admission {
-  package enum Refusal: Error, Equatable, Sendable {
-    case malformed(HTTP.Fault)
-    case noSocket(Upgrade.Fault)
-    case unknownPath
-    case wrongMethod(Methods)
-    case keyInURL
+package enum Refusal: Error, Equatable, Sendable {
+  case malformed(HTTP.Fault)
+  case noSocket(Upgrade.Fault)
+  case unknownPath
+  case wrongMethod(Methods)
+  case keyInURL
 
-    /// Nothing was shown that proves who calls; what would be accepted.
-    case noProof(Means)
-    case wrongScheme, wrongKey, wrongSignature, foreignAddress
+  /// Nothing was shown that proves who calls; what would be accepted.
+  case noProof(Means)
+  case wrongScheme, wrongKey, wrongSignature, foreignAddress
 
-    /// The path is open to this machine only, and the request did not come straight from it.
-    case foreignPeer, foreignHost, forwarded, foreignOrigin
-    case unprotected, noPublicURL
+  /// The path is open to this machine only, and the request did not come straight from it.
+  case foreignPeer, foreignHost, forwarded, foreignOrigin
+  case unprotected, noPublicURL
 
-    case tooOften(seconds: Int)
-    /// The index in `Config.upstreams` of an upstream whose secret is missing.
-    case noUpstreamKey(Int)
-    case draining, full, timedOut
+  case tooOften(seconds: Int)
+  /// The index in `Config.upstreams` of an upstream whose secret is missing.
+  case noUpstreamKey(Int)
+  case draining, full, timedOut
 
-    package enum Methods: Equatable, Sendable { case page, webhook, socket }
+  package enum Methods: Equatable, Sendable { case page, webhook, socket }
 
-    package var status: HTTP.Status {
-      switch self {
-      case .malformed(let fault): fault.status
-      case .noSocket(let fault): fault.status
-      case .unknownPath: .notFound
-      case .wrongMethod: .methodNotAllowed
-      case .keyInURL, .wrongScheme, .wrongKey: .unauthorized
-      case .noProof(let means): means.contains(.keys) ? .unauthorized : .forbidden
-      case .wrongSignature, .foreignAddress, .foreignPeer, .foreignHost, .forwarded,
-        .foreignOrigin, .unprotected:
-        .forbidden
-      case .tooOften: .tooManyRequests
-      case .noPublicURL, .noUpstreamKey, .draining, .full: .unavailable
-      case .timedOut: .timeout
-      }
+  package var status: HTTP.Status {
+    switch self {
+    case .malformed(let fault): fault.status
+    case .noSocket(let fault): fault.status
+    case .unknownPath: .notFound
+    case .wrongMethod: .methodNotAllowed
+    case .keyInURL, .wrongScheme, .wrongKey: .unauthorized
+    case .noProof(let means): means.contains(.keys) ? .unauthorized : .forbidden
+    case .wrongSignature, .foreignAddress, .foreignPeer, .foreignHost, .forwarded,
+      .foreignOrigin, .unprotected:
+      .forbidden
+    case .tooOften: .tooManyRequests
+    case .noPublicURL, .noUpstreamKey, .draining, .full: .unavailable
+    case .timedOut: .timeout
     }
+  }
 
-    package var code: StaticString {
-      switch self {
-      case .malformed(let fault): fault.status.code
-      case .noSocket(let fault): fault.status.code
-      case .unknownPath: "unknown_path"
-      case .wrongMethod: "wrong_method"
-      case .keyInURL: "key_in_url"
-      case .noProof: "no_proof"
-      case .wrongScheme: "wrong_scheme"
-      case .wrongKey: "wrong_key"
-      case .wrongSignature: "wrong_signature"
-      case .foreignAddress: "foreign_address"
-      case .foreignPeer: "foreign_peer"
-      case .foreignHost: "foreign_host"
-      case .forwarded: "forwarded"
-      case .foreignOrigin: "foreign_origin"
-      case .unprotected: "unprotected"
-      case .noPublicURL: "no_public_url"
-      case .tooOften: "too_often"
-      case .noUpstreamKey: "no_upstream_key"
-      case .draining: "draining"
-      case .full: "full"
-      case .timedOut: "timed_out"
-      }
+  package var code: StaticString {
+    switch self {
+    case .malformed(let fault): fault.status.code
+    case .noSocket(let fault): fault.status.code
+    case .unknownPath: "unknown_path"
+    case .wrongMethod: "wrong_method"
+    case .keyInURL: "key_in_url"
+    case .noProof: "no_proof"
+    case .wrongScheme: "wrong_scheme"
+    case .wrongKey: "wrong_key"
+    case .wrongSignature: "wrong_signature"
+    case .foreignAddress: "foreign_address"
+    case .foreignPeer: "foreign_peer"
+    case .foreignHost: "foreign_host"
+    case .forwarded: "forwarded"
+    case .foreignOrigin: "foreign_origin"
+    case .unprotected: "unprotected"
+    case .noPublicURL: "no_public_url"
+    case .tooOften: "too_often"
+    case .noUpstreamKey: "no_upstream_key"
+    case .draining: "draining"
+    case .full: "full"
+    case .timedOut: "timed_out"
     }
+  }
 
-    /// What is wrong and how to mend it; `unknownPath` and `noUpstreamKey` are continued with names.
-    package var sentence: StaticString {
-      switch self {
-      case .malformed(let fault): fault.sentence
-      case .noSocket(let fault): fault.sentence
-      case .unknownPath: "Nothing is served under this path. Known are: "
-      case .wrongMethod(.page): "This path is asked with GET."
-      case .wrongMethod(.webhook): "This webhook is called with POST or GET."
-      case .wrongMethod(.socket): "A WebSocket is opened with GET."
-      case .keyInURL:
-        """
-        A key was sent in the URL, where proxies and logs see it. Send it as a header instead, \
-        Authorization: Bearer KEY, and replace it if the URL has been used elsewhere.
-        """
-      case .noProof(let means): Self.proof(means)
-      case .wrongScheme: "The Authorization header must be: Bearer KEY."
-      case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
-      case .wrongSignature:
-        """
-        The X-Twilio-Signature does not fit. TWILIO_AUTH_TOKEN (auth.twilio_auth_token) must be the \
-        token of the account that calls, and listen.public_url the origin under which it calls us.
-        """
-      case .foreignAddress:
-        """
-        This path is open to certain addresses only, and this one is not in the route's addresses. \
-        Behind a proxy, name the proxy in listen.trusted_proxies.
-        """
-      case .tooOften: "Too many new calls in one second. Try again after Retry-After."
-      case .noUpstreamKey: "The service behind this path has no key. Set "
-      case .noPublicURL:
-        """
-        The answer must name this relay's public address, and none is set. Set listen.public_url \
-        (SIDETONE_LISTEN_PUBLIC_URL), for example to https://relay.example.com.
-        """
-      case .draining: "The relay is shutting down and takes no new calls. Try another instance."
-      case .full:
-        "All calls that the relay can carry (limits.calls_max) are taken. Try again later."
-      case .timedOut: "The request did not arrive in time (limits.handshake_seconds)."
-      case .foreignPeer, .foreignHost, .forwarded, .foreignOrigin, .unprotected: locked
-      }
+  /// What is wrong and how to mend it; `unknownPath` and `noUpstreamKey` are continued with names.
+  package var sentence: StaticString {
+    switch self {
+    case .malformed(let fault): fault.sentence
+    case .noSocket(let fault): fault.sentence
+    case .unknownPath: "Nothing is served under this path. Known are: "
+    case .wrongMethod(.page): "This path is asked with GET."
+    case .wrongMethod(.webhook): "This webhook is called with POST or GET."
+    case .wrongMethod(.socket): "A WebSocket is opened with GET."
+    case .keyInURL:
+      """
+      A key was sent in the URL, where proxies and logs see it. Send it as a header instead, \
+      Authorization: Bearer KEY, and replace it if the URL has been used elsewhere.
+      """
+    case .noProof(let means): Self.proof(means)
+    case .wrongScheme: "The Authorization header must be: Bearer KEY."
+    case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
+    case .wrongSignature:
+      """
+      The X-Twilio-Signature does not fit. TWILIO_AUTH_TOKEN (auth.twilio_auth_token) must be the \
+      token of the account that calls, and listen.public_url the origin under which it calls us.
+      """
+    case .foreignAddress:
+      """
+      This path is open to certain addresses only, and this one is not in the route's addresses. \
+      Behind a proxy, name the proxy in listen.trusted_proxies.
+      """
+    case .tooOften: "Too many new calls in one second. Try again after Retry-After."
+    case .noUpstreamKey: "The service behind this path has no key. Set "
+    case .noPublicURL:
+      """
+      The answer must name this relay's public address, and none is set. Set listen.public_url \
+      (SIDETONE_LISTEN_PUBLIC_URL), for example to https://relay.example.com.
+      """
+    case .draining: "The relay is shutting down and takes no new calls. Try another instance."
+    case .full: "All calls that the relay can carry (limits.calls_max) are taken. Try again later."
+    case .timedOut: "The request did not arrive in time (limits.handshake_seconds)."
+    case .foreignPeer, .foreignHost, .forwarded, .foreignOrigin, .unprotected: locked
     }
+  }
 
-    private static func proof(_ means: Means) -> StaticString {
-      if means.isSuperset(of: [.keys, .signature]) {
-        return """
-          Prove who calls: with the header Authorization: Bearer KEY, KEY being one of \
-          SIDETONE_API_KEYS (auth.api_keys), or with Twilio's signature.
-          """
-      }
-      if means.contains(.keys) {
-        return """
-          Prove who calls with the header Authorization: Bearer KEY, KEY being one of \
-          SIDETONE_API_KEYS (auth.api_keys).
-          """
-      }
+  private static func proof(_ means: Means) -> StaticString {
+    if means.isSuperset(of: [.keys, .signature]) {
       return """
-        This path wants Twilio's signature (X-Twilio-Signature), since TWILIO_AUTH_TOKEN is set. For \
-        callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).
+        Prove who calls: with the header Authorization: Bearer KEY, KEY being one of \
+        SIDETONE_API_KEYS (auth.api_keys), or with Twilio's signature.
         """
     }
-
-    /// The sentences of what is open on this machine only.
-    private var locked: StaticString {
-      switch self {
-      case .foreignHost:
+    if means.contains(.keys) {
+      return """
+        Prove who calls with the header Authorization: Bearer KEY, KEY being one of \
+        SIDETONE_API_KEYS (auth.api_keys).
         """
-        Without keys, this path is open to this machine only, and the Host header names another: a \
-        tunnel or a web page is in between. Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio \
-        TWILIO_AUTH_TOKEN and listen.public_url.
-        """
-      case .forwarded:
-        """
-        Without keys, this path is open to this machine only, and this request was forwarded by a \
-        proxy or a tunnel. Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio TWILIO_AUTH_TOKEN \
-        and listen.public_url.
-        """
-      case .foreignOrigin:
-        """
-        Without keys, this path is not open to web pages. Put the page's origin into \
-        listen.allowed_origins (SIDETONE_LISTEN_ALLOWED_ORIGINS).
-        """
-      case .unprotected:
-        """
-        This path is off, since nothing protects it and the relay can be reached from other machines. \
-        Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio TWILIO_AUTH_TOKEN and listen.public_url.
-        """
-      default:
-        """
-        Without keys, this path is open to this machine only. Set SIDETONE_API_KEYS (auth.api_keys) \
-        and send one as Authorization: Bearer KEY.
-        """
-      }
     }
+    return """
+      This path wants Twilio's signature (X-Twilio-Signature), since TWILIO_AUTH_TOKEN is set. For \
+      callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).
+      """
+  }
 
-    /// Seconds for `Retry-After`, where waiting helps.
-    package var retryAfterSeconds: Int? {
-      switch self {
-      case .tooOften(let seconds): seconds
-      case .draining, .full: 5
-      default: nil
-      }
+  /// The sentences of what is open on this machine only.
+  private var locked: StaticString {
+    switch self {
+    case .foreignHost:
+      """
+      Without keys, this path is open to this machine only, and the Host header names another: a \
+      tunnel or a web page is in between. Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio \
+      TWILIO_AUTH_TOKEN and listen.public_url.
+      """
+    case .forwarded:
+      """
+      Without keys, this path is open to this machine only, and this request was forwarded by a \
+      proxy or a tunnel. Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio TWILIO_AUTH_TOKEN \
+      and listen.public_url.
+      """
+    case .foreignOrigin:
+      """
+      Without keys, this path is not open to web pages. Put the page's origin into \
+      listen.allowed_origins (SIDETONE_LISTEN_ALLOWED_ORIGINS).
+      """
+    case .unprotected:
+      """
+      This path is off, since nothing protects it and the relay can be reached from other machines. \
+      Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio TWILIO_AUTH_TOKEN and listen.public_url.
+      """
+    default:
+      """
+      Without keys, this path is open to this machine only. Set SIDETONE_API_KEYS (auth.api_keys) \
+      and send one as Authorization: Bearer KEY.
+      """
+    }
+  }
+
+  /// Seconds for `Retry-After`, where waiting helps.
+  package var retryAfterSeconds: Int? {
+    switch self {
+    case .tooOften(let seconds): seconds
+    case .draining, .full: 5
+    default: nil
     }
   }
 }
