@@ -12,7 +12,7 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
   /// Samples a second and channel.
   package var rate: Int
   package var channels: Int
-  /// Only of linear16; the high byte comes first.
+  /// The high byte comes first; only linear16 has a byte order, so never with G.711.
   package var isBigEndian: Bool
 
   package init(codec: Codec, rate: Int, channels: Int = 1, isBigEndian: Bool = false) {
@@ -20,7 +20,7 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
     self.codec = codec
     self.rate = rate
     self.channels = channels
-    self.isBigEndian = isBigEndian
+    self.isBigEndian = isBigEndian && codec == .linear16
   }
 
   package static let mulaw8k = Format(codec: .mulaw, rate: 8000)
@@ -34,6 +34,11 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
   /// Whole frames only.
   @_noAllocation package func bytes(forMilliseconds milliseconds: Int) -> Int {
     rate &* milliseconds / 1000 &* bytesPerFrame
+  }
+
+  /// How long so many bytes last, rounded down.
+  @_noAllocation package func milliseconds(forBytes bytes: Int) -> Int {
+    bytes / bytesPerFrame &* 1000 / rate
   }
 
   /// A byte that, repeated, is silence.
