@@ -55,7 +55,7 @@ extension Machine {
       socketIsReady(id, ready)
     case .listener(let index): acceptConnections(on: index)
     case .signals: obeySignals()
-    case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready)
+    case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready, at: now)
     }
     performOutputs()
   }

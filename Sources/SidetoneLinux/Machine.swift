@@ -43,10 +43,11 @@ import Sidetone
   var endTime = Instant.never
 
   /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process
-  /// of its own; otherwise only the `interrupter` ends the run.
-  package init(config: Config, lines: Lines? = nil, catchesSignals: Bool = true)
-    throws(StartError)
-  {
+  /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
+  /// comma separated, in the place of the system's.
+  package init(
+    config: Config, lines: Lines? = nil, catchesSignals: Bool = true, nameServers: String = ""
+  ) throws(StartError) {
     self.config = config
     let capacity = Self.socketsMax(config.limits)
     unsafe events = .allocate(capacity: Self.eventsMax)
@@ -57,13 +58,14 @@ import Sidetone
     unsafe dying.initialize(repeating: Socket(), count: capacity)
     deadlines = Deadlines(capacity: capacity)
     handshakes = SlotQueue(capacity: capacity)
-    resolver = Resolver(upstreams: config.upstreams)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
     let seed = Arena(count: 32)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try Lines() }
       epoll = Int32(try attempt { Int(cl_epoll_create()) })
+      resolver = Resolver(
+        upstreams: config.upstreams, epoll: epoll, nameServers: nameServers)
       signals = try Signals(catching: catchesSignals)
       _ = try attempt { unsafe Int(cl_random(seed.bytes.base, seed.bytes.count)) }
     } catch {
@@ -78,6 +80,7 @@ import Sidetone
 
   deinit {
     sweep()
+    resolver.close()
     for index in 0..<sockets.capacity where sockets.isInUse(index) {
       if sockets[index].descriptor >= 0 { _ = cl_close(sockets[index].descriptor) }
     }

@@ -1,0 +1,160 @@
+// The resolver against a small name server on loopback, driven by a loop of the test's own.
+
+import CLinux
+import Foundation
+import Testing
+
+@testable import Sidetone
+@testable import SidetoneLinux
+
+struct ResolverTests {
+  @Test func numbersAndLocalhostAskNobody() {
+    let resolver = Fixture(hosts: ["192.0.2.7", "2001:db8::1", "localhost"], server: nil)
+    for upstream in 0..<3 {
+      guard case .addresses = resolver.look(up: upstream) else {
+        Issue.record("an address is known at once")
+        return
+      }
+    }
+    #expect(resolver.addresses(of: 0).first?.ipv4 == 0xc000_0207)
+    #expect(resolver.addresses(of: 1).first?.high == 0x2001_0db8_0000_0000)
+    #expect(resolver.addresses(of: 2).first?.ipv4 == 0x7f00_0001)
+  }
+
+  @Test func aNameIsAskedOnceForAllWhoWaitAndKeptForItsTTL() throws {
+    let server = try NameServer(addresses: [0x7f00_0001, 0x7f00_0002], ttl: 5)
+    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    for _ in 0..<3 {
+      guard case .waiting = resolver.look(up: 0) else {
+        Issue.record("the answer cannot be here yet")
+        return
+      }
+    }
+    resolver.run { $0.resolver.takeFinished() == 0 }
+    #expect(Set(resolver.addresses(of: 0).map(\.ipv4)) == [0x7f00_0001, 0x7f00_0002])
+    #expect(resolver.addresses(of: 0).allSatisfy { $0.port == 4242 })
+    let asked = server.questions
+    resolver.skew = .milliseconds(4900)
+    guard case .addresses = resolver.look(up: 0) else {
+      Issue.record("the answer still holds")
+      return
+    }
+    #expect(server.questions == asked)
+    resolver.skew = .milliseconds(5100)
+    guard case .waiting = resolver.look(up: 0) else {
+      Issue.record("the answer has expired")
+      return
+    }
+    resolver.run { $0.resolver.takeFinished() == 0 }
+    #expect(server.questions > asked)
+  }
+
+  @Test func theAddressThatWorkedIsTriedFirstNextTime() throws {
+    let server = try NameServer(addresses: [0x7f00_0001, 0x7f00_0002, 0x7f00_0003], ttl: 60)
+    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    _ = resolver.look(up: 0)
+    resolver.run { $0.resolver.takeFinished() == 0 }
+    let last = try #require(resolver.addresses(of: 0).last)
+    resolver.resolver.worked(last, for: 0)
+    #expect(resolver.addresses(of: 0).first == last)
+    #expect(resolver.addresses(of: 0).count == 3)
+  }
+
+  @Test func aNameThatDoesNotExistIsNotFound() throws {
+    let server = try NameServer(addresses: [], ttl: 60)
+    let resolver = Fixture(hosts: ["nowhere.test"], server: server)
+    _ = resolver.look(up: 0)
+    resolver.run { $0.resolver.takeFinished() == 0 }
+    guard case .failed(.nameNotFound) = resolver.look(up: 0) else {
+      Issue.record("the server said that there is no such name")
+      return
+    }
+  }
+
+  @Test func aRefusedServerPortFailsInsteadOfSpinning() throws {
+    let server = try NameServer(addresses: [], ttl: 60)
+    server.stop()
+    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    _ = resolver.look(up: 0)
+    resolver.run { $0.resolver.takeFinished() == 0 }
+    guard case .failed(.nameTimedOut) = resolver.look(up: 0) else {
+      Issue.record("nobody answered")
+      return
+    }
+    #expect(resolver.turns < 1000)
+  }
+
+  @Test func oldAddressesServeWhileTheServersAreAway() throws {
+    let server = try NameServer(addresses: [0x7f00_0001], ttl: 1)
+    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    _ = resolver.look(up: 0)
+    resolver.run { $0.resolver.takeFinished() == 0 }
+    server.stop()
+    resolver.skew = .seconds(2)
+    _ = resolver.look(up: 0)
+    resolver.run { $0.resolver.takeFinished() == 0 }
+    guard case .addresses = resolver.look(up: 0) else {
+      Issue.record("the old address is better than none")
+      return
+    }
+    #expect(resolver.addresses(of: 0).first?.ipv4 == 0x7f00_0001)
+  }
+
+  /// A resolver with a loop.
+  final class Fixture {
+    let epoll = cl_epoll_create()
+    let resolver: Resolver
+    /// How far the resolver's clock is ahead of the real one.
+    var skew = Instant.Span.zero
+    var turns = 0
+    private let count: Int
+
+    init(hosts: [String], server: NameServer?) {
+      let upstreams = hosts.map { host in
+        var upstream = Config.Upstream()
+        upstream.endpoint.host = host
+        upstream.endpoint.port = 4242
+        return upstream
+      }
+      count = upstreams.count
+      resolver = Resolver(
+        upstreams: upstreams, epoll: epoll, nameServers: server?.name ?? "127.0.0.1:9")
+    }
+
+    deinit {
+      resolver.close()
+      _ = cl_close(epoll)
+    }
+
+    func look(up upstream: Int) -> Resolver.Answer {
+      resolver.look(up: upstream, at: Clock.now + skew)
+    }
+
+    func addresses(of upstream: Int) -> [Address] {
+      var all: [Address] = []
+      while let address = resolver.address(all.count, of: upstream) { all.append(address) }
+      return all
+    }
+
+    /// Turns until `isDone`, at most ten seconds.
+    func run(until isDone: (Fixture) -> Bool) {
+      let limit = Clock.now + .seconds(10)
+      while !isDone(self) {
+        turns += 1
+        guard Clock.now < limit else {
+          Issue.record("nothing came of the question")
+          return
+        }
+        var events = [epoll_event](repeating: epoll_event(), count: 8)
+        let ready = Int(cl_epoll_wait(epoll, &events, 8, 5_000_000))
+        for event in events.prefix(max(0, ready)) {
+          guard case .resolver(let descriptor) = Source(rawValue: event.data.u64).kind else {
+            continue
+          }
+          resolver.descriptorIsReady(descriptor, event.events, at: Clock.now + skew)
+        }
+        resolver.advance(at: Clock.now + skew)
+      }
+    }
+  }
+}
