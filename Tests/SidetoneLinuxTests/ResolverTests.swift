@@ -81,7 +81,7 @@ struct ResolverTests {
       Issue.record("nobody answered")
       return
     }
-    #expect(resolver.turns < 1000)
+    #expect(resolver.turns < 5000)
   }
 
   @Test func oldAddressesServeWhileTheServersAreAway() throws {
