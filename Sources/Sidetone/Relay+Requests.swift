@@ -11,7 +11,7 @@ extension Relay {
       var visit = Visit(
         head: head, bytes: window, listener: links[index].listener, peer: links[index].peer,
         now: now)
-      do throws(Admission.Refusal) {
+      do throws(Refusal) {
         let destination = try admission.destination(of: visit)
         switch HTTP.body(head.framing, in: window.dropping(head.length), limit: limits.bodyBytesMax)
         {
@@ -50,7 +50,7 @@ extension Relay {
   // MARK: Answers
 
   private func refuse(
-    _ index: Int, _ refusal: Admission.Refusal, isHead: Bool = false, _ now: Instant
+    _ index: Int, _ refusal: Refusal, isHead: Bool = false, _ now: Instant
   ) {
     totals.callsRefused &+= 1
     log(.info, "refused", at: now) {
@@ -76,7 +76,7 @@ extension Relay {
 
   private func respond(
     _ index: Int, _ destination: Destination, _ visit: Visit
-  ) throws(Admission.Refusal) {
+  ) throws(Refusal) {
     let now = visit.now
     let isHead = visit.head.method == .head
     let snapshot = snapshot(at: now)
@@ -96,7 +96,7 @@ extension Relay {
   /// A row for each call may be more than the scratch holds: it is written in a large buffer.
   private func sendStats(
     _ index: Int, _ snapshot: Snapshot, _ isHead: Bool, _ now: Instant
-  ) throws(Admission.Refusal) {
+  ) throws(Refusal) {
     guard let buffer = large.take() else { throw .full }
     defer { large.give(buffer) }
     var writer = Writer(large.bytes(buffer))
@@ -152,7 +152,7 @@ extension Relay {
   // MARK: Calls
 
   /// A request for a call: everything is checked, then the socket is opened and the call begins.
-  private func upgrade(_ index: Int, _ route: Int, _ visit: Visit) throws(Admission.Refusal) {
+  private func upgrade(_ index: Int, _ route: Int, _ visit: Visit) throws(Refusal) {
     let now = visit.now
     guard case .valid(let key) = Upgrade.check(visit.head, in: visit.bytes) else {
       throw .noSocket(.notAsked)
