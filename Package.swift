@@ -35,9 +35,7 @@ let package = Package(
       name: "SidetoneLinux", dependencies: ["Sidetone", "CLinux", "COpenSSL", "CAres"],
       swiftSettings: strict),
     // Flag, environment, .env and TOML file, read into the engine's plain Config.
-    .target(
-      name: "SidetoneSettings", dependencies: ["Sidetone", "CToml", "CDigest"], swiftSettings: plain
-    ),
+    .target(name: "SidetoneSettings", dependencies: ["Sidetone", "CToml"], swiftSettings: plain),
     .executableTarget(
       name: "SidetoneMain", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),

@@ -35,6 +35,9 @@ package struct Config: Sendable {
 }
 
 extension Config {
+  /// Whether requests of carriers that sign can be checked.
+  package var checksSignatures: Bool { !twilioTokens.isEmpty && !publicURL.isEmpty }
+
   package struct Listener: Sendable {
     /// Dotted quad or IPv6 text, without brackets.
     package var address = "127.0.0.1"
@@ -109,6 +112,11 @@ extension Config {
     /// Options that go to the upstream, by the upstream's own names, for example ("model", "nova-2").
     package var options: [(name: String, value: String)] = []
     package init() {}
+
+    /// Whether a carrier that signs its requests may call here.
+    package var isForSigners: Bool {
+      kind == .voice || carriers.isEmpty || carriers.contains("twilio")
+    }
   }
 }
 

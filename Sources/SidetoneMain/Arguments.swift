@@ -1,4 +1,5 @@
-// What was typed behind `sidetone`: one verb, and flags. A flag is `--name value` or `--name=value`.
+// What was typed behind `sidetone`: one verb, and flags. A flag is `--name value` or
+// `--name=value`.
 
 import SidetoneSettings
 

@@ -6,24 +6,24 @@ enum Help {
   static let overview = """
     sidetone relays call audio between telephony WebSockets and streaming speech-to-text.
 
-      sidetone serve [--config FILE]   run the relay, in the foreground, until Ctrl-C or SIGTERM
-      sidetone check [--config FILE]   list every mistake in the settings, or the memory it will take
+      sidetone serve [--config FILE]   run the relay, in the foreground, until it is told to stop
+      sidetone check [--config FILE]   list every mistake in the settings, or the memory they take
       sidetone version                 print the version
       sidetone help                    print this; `sidetone serve --help` lists every setting
 
-    No file is needed. Without any setting the relay listens on 127.0.0.1:8080 and serves this machine
-    only. Set DEEPGRAM_API_KEY to have calls transcribed by Deepgram.
+    No file is needed. Without any setting the relay listens on 127.0.0.1:8080 and serves this
+    machine only. Set DEEPGRAM_API_KEY to have calls transcribed by Deepgram.
 
-    Exit status: 0 all is well; 1 the relay could not start or go on; 2 the settings or the command are
+    Exit status: 0 all is well; 1 the relay could not start; 2 the settings or the command are
     wrong.
     """
 
   static let check = """
-    sidetone check [--config FILE] [--SETTING VALUE …]
+    sidetone check [--config FILE] [--SETTING VALUE ...]
 
-    Reads the settings exactly as `serve` would, without starting anything. Prints every mistake with its
-    place and exits 2, or prints "ok", the routes and the memory that the relay will take, and exits 0.
-    `sidetone serve --help` lists every setting.
+    Reads the settings exactly as `serve` would, without starting anything. Prints every mistake
+    with its place and exits 2, or prints "ok", the routes and the memory that the relay will
+    take, and exits 0. `sidetone serve --help` lists every setting.
     """
 
   static let version = """
@@ -34,22 +34,23 @@ enum Help {
 
   static var serve: String {
     """
-    sidetone serve [--config FILE] [--SETTING VALUE …]
+    sidetone serve [--config FILE] [--SETTING VALUE ...]
 
-    Runs the relay in the foreground. SIGTERM and Ctrl-C let running calls finish and take no new ones; a
-    second one ends at once.
+    Runs the relay in the foreground. SIGTERM and Ctrl-C let running calls finish and take no new
+    ones; a second one ends at once.
 
-    Settings are taken from flags, then the environment, then `.env` in the working directory, then the
-    TOML file, then the defaults. One setting has one name everywhere:
+    Settings are taken from flags, then the environment, then `.env` in the working directory,
+    then the TOML file, then the defaults. One setting has one name everywhere:
 
       --listen-address 127.0.0.1:8080            a flag
       SIDETONE_LISTEN_ADDRESS=127.0.0.1:8080     the environment, or a line of .env
       [listen]                                   the file
       address = "127.0.0.1:8080"
 
-    Also understood, in the environment and in .env: DEEPGRAM_API_KEY, DEEPGRAM_URL, TWILIO_AUTH_TOKEN
-    (several with commas), and SIDETONE_API_KEYS, the keys that callers bring. Secrets are not taken from
-    flags, since others can read the command line.
+    Also understood, in the environment and in .env: DEEPGRAM_API_KEY, DEEPGRAM_URL,
+    TWILIO_AUTH_TOKEN (several with commas), and SIDETONE_API_KEYS, the keys that callers bring.
+    Secrets are not taken from flags, since others can read the command line. An empty variable
+    counts as not set.
 
     \(settingsHelp())
     """

@@ -2,6 +2,7 @@
 
 import Glibc
 import Sidetone
+import SidetoneLinux
 import SidetoneSettings
 
 @main struct Main {
@@ -39,15 +40,31 @@ import SidetoneSettings
 
   private static func check(_ config: Config) {
     print("ok")
-    for line in startLines(of: config) { print(line) }
+    for line in startLines(of: config) { print(line.text) }
     print("memory")
-    for line in table(of: config.limits.plan, callsMax: config.limits.callsMax) { print(line) }
+    let plan = config.limits.plan + Machine.plan(for: config)
+    for line in table(of: plan, callsMax: config.limits.callsMax) { print(line) }
   }
 
   private static func serve(_ config: Config) {
+    do throws(StartError) {
+      let machine = try Machine(config: config)
+      var bound = config
+      for index in machine.listeners.indices {
+        bound.listeners[index].port = machine.listeners[index].port
+      }
+      for line in startLines(of: bound) {
+        complain(config.logsJSON ? line.json : line.text)
+      }
+      exit(machine.run())
+    } catch {
+      complain("sidetone: \(error)")
+      exit(1)
+    }
   }
 
-  static func complain(_ text: String) {
+  /// A line on standard error.
+  private static func complain(_ text: String) {
     let line = Array((text + "\n").utf8)
     _ = write(STDERR_FILENO, line, line.count)
   }

@@ -1,20 +1,58 @@
 // What a person sees when the relay starts: where it listens, what it serves to whom, and what is
 // missing. No secret is in these lines.
 
+import Glibc
 import Sidetone
 import SidetoneSettings
 
-/// One line per listener and per route, then the warnings.
-func startLines(of config: Config) -> [String] {
-  config.listeners.map { listener in
-    let address = listener.address.contains(":") ? "[\(listener.address)]" : listener.address
-    return "listening on \(listener.isTLS ? "https" : "http")://\(address):\(listener.port)"
-  } + routeLines(of: config) + warnings(about: config).map { "warning: \($0)" }
+struct StartLine {
+  enum Level: String {
+    case info, warning
+  }
+  var level = Level.info
+  /// One word: listening, route, missing.
+  var event: String
+  var detail: String
+
+  /// For a terminal.
+  var text: String {
+    switch event {
+    case "route": "  \(detail)"
+    case "listening": "listening on \(detail)"
+    default: "\(level.rawValue): \(detail)"
+    }
+  }
+
+  /// For everything else. What the settings let through needs only these two escapes.
+  var json: String {
+    let words = detail.split(separator: " ").joined(separator: " ")
+    let escaped = words.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
+    return """
+      {"time":"\(timestamp())","level":"\(level.rawValue)","event":"\(event)",\
+      "detail":"\(escaped)"}
+      """
+  }
 }
 
-private func routeLines(of config: Config) -> [String] {
+/// One line per listener and per route, then the warnings.
+func startLines(of config: Config) -> [StartLine] {
+  let listeners = config.listeners.map { listener in
+    let address = listener.address.contains(":") ? "[\(listener.address)]" : listener.address
+    let scheme = listener.isTLS ? "https" : "http"
+    return StartLine(event: "listening", detail: "\(scheme)://\(address):\(listener.port)")
+  }
+  let keyless = config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }
+  return listeners + routeLines(of: config)
+    + keyless.map {
+      let detail =
+        "upstream \($0.name) has no key; its routes answer 503 until \($0.keyVariable) is set"
+      return StartLine(level: .warning, event: "missing", detail: detail)
+    }
+}
+
+private func routeLines(of config: Config) -> [StartLine] {
   let rows = config.routes.map { route in
-    let secret = route.secret.isEmpty ? "" : "/…"
+    let secret = route.secret.isEmpty ? "" : "/..."
     let callers = route.carriers.isEmpty ? "any" : route.carriers.joined(separator: ", ")
     let purpose =
       route.kind == .voice ? "TwiML for \(route.stream)" : "\(callers) to \(route.upstream)"
@@ -23,19 +61,25 @@ private func routeLines(of config: Config) -> [String] {
   let paths = rows.map(\.path.count).max() ?? 0
   let purposes = rows.map(\.purpose.count).max() ?? 0
   return rows.map { row in
-    "  \(padded(row.path, paths))  \(padded(row.purpose, purposes))  \(row.door)"
-  }
-}
-
-/// What works, but is probably not what was meant.
-private func warnings(about config: Config) -> [String] {
-  config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }.map {
-    "upstream \($0.name) has no key; its routes answer 503 until \($0.keyVariable) is set"
+    let detail = "\(padded(row.path, paths))  \(padded(row.purpose, purposes))  \(row.door)"
+    return StartLine(event: "route", detail: detail)
   }
 }
 
 private func padded(_ text: String, _ width: Int) -> String {
   text + String(repeating: " ", count: max(0, width - text.count))
+}
+
+/// Now, by RFC 3339 in UTC with milliseconds.
+private func timestamp() -> String {
+  var now = timespec()
+  clock_gettime(CLOCK_REALTIME, &now)
+  var parts = tm()
+  gmtime_r(&now.tv_sec, &parts)
+  var buffer = [CChar](repeating: 0, count: 32)
+  let count = strftime(&buffer, buffer.count, "%Y-%m-%dT%H:%M:%S", &parts)
+  let date = String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  return date + ".\(String(now.tv_nsec / 1_000_000 + 1000).dropFirst())Z"
 }
 
 extension Exposure {

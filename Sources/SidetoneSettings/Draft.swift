@@ -21,6 +21,10 @@ struct Draft {
   /// Settings whose value was refused, by their dotted names: nothing is concluded from these.
   private(set) var refused: Set<String> = []
 
+  /// Nil: where a person watches.
+  var printsTranscripts: Bool?
+  var logsJSON: Bool?
+
   /// What follows `<Start>` in the answer of a voice route.
   struct Voice {
     var say = ""
@@ -64,7 +68,8 @@ struct Draft {
     }
   }
 
-  /// The upstream of that name, made where there is none. Variables have neither lower case nor dashes.
+  /// The upstream of that name, made where there is none. Variables have neither lower case nor
+  /// dashes.
   mutating func indexOfUpstream(_ name: String) -> Int {
     func plain(_ name: String) -> String {
       String(name.lowercased().map { $0 == "-" ? "_" : $0 })

@@ -6,7 +6,7 @@ extension Draft {
   /// Assigns what the file says and returns its routes, which are judged when all else is known.
   mutating func read(file: String, _ nodes: [TOMLNode]) -> [WrittenRoute] {
     var routes: [WrittenRoute] = []
-    let tables = Set(Setting<Draft>.all.map(\.table))
+    let tables = Setting<Draft>.tables
     for node in nodes {
       let place = Place.file(file, line: node.line)
       switch (node.key, node.value) {
@@ -23,7 +23,7 @@ extension Draft {
       case (let name, _) where tables.contains(name):
         refuse(place, "`\(name)` is a table: write [\(name)]")
       case (let name, _):
-        let names = tables.sorted() + ["upstreams", "routes"]
+        let names = tables + ["upstreams", "routes"]
         refuse(place, unknown("at the top of the file", name, among: names))
       }
     }

@@ -4,7 +4,7 @@ import Sidetone
 
 package func settingsHelp() -> String {
   var text = ""
-  for table in ["listen", "auth", "voice", "limits"] {
+  for table in Setting<Draft>.tables {
     text += "[\(table)]\n" + describe(Setting<Draft>.all.filter { $0.table == table }) + "\n"
   }
   text += "[upstreams.NAME]   (built in: deepgram, echo)\n"

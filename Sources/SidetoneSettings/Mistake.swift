@@ -65,8 +65,8 @@ package func nearest(to word: String, among names: [String]) -> String? {
   return best.distance <= bound ? best.name : nil
 }
 
-/// "in [listen] `adress` is not known; did you mean `address`?", or, where no name is near, the names to
-/// choose from.
+/// "in [listen] `adress` is not known; did you mean `address`?", or, where no name is near, the
+/// names to choose from.
 package func unknown(_ what: String, _ word: String, among names: [String]) -> String {
   let beginning = (what.isEmpty ? "" : "\(what) ") + "`\(word)` is not known"
   if let name = nearest(to: word, among: names) { return "\(beginning); did you mean `\(name)`?" }

@@ -1,5 +1,5 @@
-// Where settings are found on this machine: the process's environment, `.env` in the working directory,
-// and the file that the operator names.
+// Where settings are found on this machine: the process's environment, `.env` in the working
+// directory, and the file that the operator names.
 
 import Glibc
 
@@ -36,6 +36,8 @@ extension Settings.Sources {
     var sources = Self()
     sources.flags = flags
     sources.environment = processEnvironment()
+    sources.outputIsTerminal = isatty(STDOUT_FILENO) == 1
+    sources.logIsTerminal = isatty(STDERR_FILENO) == 1
     do throws(FileFailure) {
       sources.dotEnv = try text(of: ".env")
     } catch  where error.number == ENOENT {

@@ -177,8 +177,7 @@ extension Draft {
       return path.isEmpty ? "nothing" : "\(path), which is no route"
     }
     if route.kind == .voice { return "\(path), which carries no calls" }
-    let isTwilio = route.carriers.isEmpty || route.carriers.contains("twilio")
-    return isTwilio ? nil : "\(path), where Twilio may not call"
+    return route.isForSigners ? nil : "\(path), where Twilio may not call"
   }
 }
 
@@ -191,7 +190,8 @@ extension Exposure.Reason {
         + "set SIDETONE_API_KEYS, or TWILIO_AUTH_TOKEN with public_url, "
         + "or give the route addresses, a secret, or open = true"
     case .noPublicURL:
-      "answers with our own address, and other machines can reach a listener: set [listen] public_url"
+      "answers with our own address, and other machines can reach a listener: "
+        + "set [listen] public_url"
     }
   }
 }

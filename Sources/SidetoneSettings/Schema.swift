@@ -1,11 +1,13 @@
-// Every setting, one row each. A new setting is a row here and nothing else: the file, the environment,
-// the flags and the help read this list. (Upstreams have names and routes are lists; their rows stand in
-// lists of their own.)
+// Every setting, one row each. A new setting is a row here and nothing else: the file, the
+// environment, the flags and the help read this list. (Upstreams have names and routes are lists;
+// their rows stand in lists of their own.)
 
 import Sidetone
 
 extension Setting where Target == Draft {
-  static let all = listen + auth + voice + limits
+  static let all = listen + auth + voice + output + limits
+  /// In the order in which people want to read them.
+  static let tables = ["listen", "auth", "voice", "output", "limits"]
 
   private static let listen: [Self] = [
     .list(
@@ -56,6 +58,21 @@ extension Setting where Target == Draft {
     .integer(
       "voice", "pause_seconds", in: 1...86_400, standard: Draft.Voice().pauseSeconds,
       help: "How long /voice keeps the call up where nobody is dialled.", \.voice.pauseSeconds),
+  ]
+
+  private static let output: [Self] = [
+    Self(
+      table: "output", key: "transcripts", form: "true or false", standard: "true on a terminal",
+      help: "Print what is said on standard output. It is personal data."
+    ) { draft, written throws(Refusal) in
+      draft.printsTranscripts = try written.boolean()
+    },
+    Self(
+      table: "output", key: "json_log", form: "true or false", standard: "false on a terminal",
+      help: "Write the log on standard error as one JSON object a line."
+    ) { draft, written throws(Refusal) in
+      draft.logsJSON = try written.boolean()
+    },
   ]
 
   private static func limit(
@@ -164,8 +181,8 @@ extension Setting where Target == Config.Upstream {
   ]
 }
 
-/// Names that vendors and users write, and the variable that each stands for. `DEEPGRAM_API_KEY` serves
-/// every upstream of that kind which has no key of its own.
+/// Names that vendors and users write, and the variable that each stands for. `DEEPGRAM_API_KEY`
+/// serves every upstream of that kind which has no key of its own.
 let vendorNames = [
   (name: "DEEPGRAM_API_KEY", variable: "SIDETONE_UPSTREAMS_DEEPGRAM_KEY"),
   (name: "DEEPGRAM_URL", variable: "SIDETONE_UPSTREAMS_DEEPGRAM_URL"),

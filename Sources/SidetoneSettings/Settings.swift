@@ -1,11 +1,12 @@
-// Start here. Settings come from flags, the environment, `.env`, a TOML file and the defaults, in this
-// order of weight. They are laid over each other from the lightest to the heaviest; what comes out is a
-// whole Config, or the list of every mistake.
+// Start here. Settings come from flags, the environment, `.env`, a TOML file and the defaults, in
+// this order of weight. They are laid over each other from the lightest to the heaviest; what
+// comes out is a whole Config, or the list of every mistake.
 
 import Sidetone
 
 package enum Settings {
-  /// What was written, as it was found. Plain text, so that a test needs neither files nor variables.
+  /// What was written, as it was found. Plain text, so that a test needs neither files nor
+  /// variables.
   package struct Sources: Sendable {
     /// `--listen-address` and its value, and so on.
     package var flags: [(name: String, value: String)] = []
@@ -14,6 +15,9 @@ package enum Settings {
     package var dotEnv = ""
     /// The name of the TOML file as the operator wrote it, and its text.
     package var file: (name: String, text: String)?
+    /// Whether a person sees standard output, and standard error.
+    package var outputIsTerminal = false
+    package var logIsTerminal = false
     package init() {}
   }
 
@@ -27,6 +31,8 @@ package enum Settings {
     draft.read(dotEnv: sources.dotEnv)
     draft.read(environment: sources.environment)
     draft.read(flags: sources.flags)
+    draft.config.printsTranscripts = draft.printsTranscripts ?? sources.outputIsTerminal
+    draft.config.logsJSON = draft.logsJSON ?? !sources.logIsTerminal
     draft.finish(routes)
     if !draft.mistakes.isEmpty { throw Mistakes(draft.mistakes) }
     return draft.config
@@ -114,7 +120,8 @@ extension Draft {
 }
 
 extension Draft.Voice {
-  /// The TwiML that follows `<Start>`. The stream ends with the call, and the call with its last verb.
+  /// The TwiML that follows `<Start>`. The stream ends with the call, and the call with its last
+  /// verb.
   var verbs: String {
     let said = say.isEmpty ? "" : "<Say>\(escaped(say))</Say>"
     let kept = dial.isEmpty ? "<Pause length=\"\(pauseSeconds)\"/>" : "<Dial>\(dial)</Dial>"

@@ -1,5 +1,6 @@
-// Settings from names: environment variables, `.env`, and flags, which are the same names in another
-// dress. `[upstreams.deepgram] url` is SIDETONE_UPSTREAMS_DEEPGRAM_URL and --upstreams-deepgram-url.
+// Settings from names: environment variables, `.env`, and flags, which are the same names in
+// another dress. `[upstreams.deepgram] url` is SIDETONE_UPSTREAMS_DEEPGRAM_URL and
+// --upstreams-deepgram-url.
 
 import Sidetone
 
@@ -37,8 +38,8 @@ extension Draft {
     }
   }
 
-  /// A layer: vendors' names first, since our own are more precise. Empty values count as not set: that
-  /// is how templates and compose files write "nothing".
+  /// A layer: vendors' names first, since our own are more precise. Empty values count as not set:
+  /// that is how templates and compose files write "nothing".
   private mutating func assign(_ entries: [(name: String, value: String, place: Place)]) {
     let ours = entries.filter { isOurs($0.name) && !$0.value.isEmpty }
     for entry in ours {
@@ -64,8 +65,8 @@ extension Draft {
     return true
   }
 
-  /// The upstream's name stands in the middle, so the key is found from the end; the longest one wins
-  /// (`key_file` before `file`).
+  /// The upstream's name stands in the middle, so the key is found from the end; the longest one
+  /// wins (`key_file` before `file`).
   private func upstreamRow(_ variable: String) -> (row: Setting<Config.Upstream>, name: String)? {
     guard variable.hasPrefix(upstreamPrefix) else { return nil }
     let rest = variable.dropFirst(upstreamPrefix.count)

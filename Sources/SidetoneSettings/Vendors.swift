@@ -1,6 +1,5 @@
 // What settings must know about the vendors, and the readers of names that belong to them.
 
-import CDigest
 import Sidetone
 
 let carrierNames = ["twilio", "raw"]
@@ -24,9 +23,7 @@ func readKind(_ name: String) throws(Refusal) -> String {
 
 /// SHA-256 of a key's bytes.
 func sha256(_ key: String) -> [UInt8] {
-  let bytes = Array(key.utf8)
-  return [UInt8](unsafeUninitializedCapacity: 32) { digest, count in
-    SHA256(bytes, bytes.count, digest.baseAddress)
-    count = 32
-  }
+  let digest = Arena(count: Digest.sha256Bytes)
+  Array(key.utf8).withBytes { Digest.sha256($0, into: digest.bytes) }
+  return digest.bytes.array
 }

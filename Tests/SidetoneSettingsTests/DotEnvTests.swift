@@ -1,3 +1,5 @@
+// Every trap that the many readers of `.env` disagree about.
+
 import Testing
 
 @testable import SidetoneSettings

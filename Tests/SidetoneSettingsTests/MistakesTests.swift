@@ -1,3 +1,5 @@
+// What is said about wrong settings: all of it, each with its place, and never a secret.
+
 import Sidetone
 import Testing
 

@@ -1,3 +1,5 @@
+// Routes of the file beside the defaults, and the rules that tie them together.
+
 import Sidetone
 import Testing
 

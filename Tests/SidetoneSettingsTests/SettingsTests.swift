@@ -1,3 +1,5 @@
+// Which of several values wins, and under which names a setting is known.
+
 import Sidetone
 import Testing
 
@@ -119,6 +121,16 @@ func mistakes(
     let listeners = try load(file).listeners
     #expect(listeners.map(\.address) == ["127.0.0.1", "::1"])
     #expect(listeners.allSatisfy { $0.isTLS })
+  }
+
+  @Test func transcriptsArePrintedForPersonsOnlyUnlessAsked() throws {
+    var sources = Settings.Sources()
+    #expect(try !Settings.load(sources).printsTranscripts && Settings.load(sources).logsJSON)
+    sources.outputIsTerminal = true
+    sources.logIsTerminal = true
+    #expect(try Settings.load(sources).printsTranscripts && !Settings.load(sources).logsJSON)
+    sources.environment = ["SIDETONE_OUTPUT_TRANSCRIPTS": "false", "SIDETONE_OUTPUT_JSON_LOG": "1"]
+    #expect(try !Settings.load(sources).printsTranscripts && Settings.load(sources).logsJSON)
   }
 
   @Test func voiceSaysAndDials() throws {

@@ -1,3 +1,5 @@
+// The texts that settings are made of: what is taken, and what is refused.
+
 import Sidetone
 import Testing
 

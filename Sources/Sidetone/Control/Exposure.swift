@@ -58,12 +58,7 @@ extension Config {
     if !own.isEmpty { return own }
     var common: Means = []
     if !keyDigests.isEmpty { common.insert(.keys) }
-    if !twilioTokens.isEmpty, !publicURL.isEmpty, isSigned(route) { common.insert(.signature) }
+    if checksSignatures, route.isForSigners { common.insert(.signature) }
     return common
-  }
-
-  /// Whether a carrier that signs its requests may call here.
-  private func isSigned(_ route: Route) -> Bool {
-    route.kind == .voice || route.carriers.isEmpty || route.carriers.contains("twilio")
   }
 }

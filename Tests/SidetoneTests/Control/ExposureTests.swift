@@ -1,3 +1,5 @@
+// Which routes are open, guarded or off, for every kind of listener and means.
+
 import Testing
 
 @testable import Sidetone
