@@ -58,7 +58,7 @@ package struct Limits: Sendable {
   static let linesBytes = 256 * 1024
   /// The query of a call's handshake; a route's own options; both fit in a block with what is added.
   static let queryBytesMax = 1024
-  static let optionBytesMax = 512
+  package static let optionBytesMax = 512
   /// Audio to the upstream that its socket has not taken; more waits in the call's ring.
   static let upstreamOutboxBytesMax = 16 * 1024
   /// Audio that goes back to a caller who does not read; more is dropped.

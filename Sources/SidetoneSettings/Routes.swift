@@ -146,7 +146,11 @@ extension Draft {
       let names = config.upstreams.map(\.name)
       if route.upstream.isEmpty, written.places["upstream"] == nil {
         refuse("path", "needs an upstream: \(names.joined(separator: ", "))")
-      } else if !route.upstream.isEmpty, !names.contains(route.upstream) {
+      } else if let upstream = config.upstreams.first(where: { $0.name == route.upstream }) {
+        if let reason = complaint(about: route.options, kind: upstream.kind) {
+          refuse("options", "options: \(reason)")
+        }
+      } else if !route.upstream.isEmpty {
         refuse("upstream", unknown("upstream", route.upstream, among: names))
       }
       if !route.stream.isEmpty { refuse("stream", "stream is for kind = \"voice\"") }

@@ -93,30 +93,38 @@ extension Draft {
       var upstream = upstreams[index]
       let table = "upstreams.\(upstream.name)"
       if upstream.kind.isEmpty { upstream.kind = upstream.name }
-      guard upstreamKinds.contains(upstream.kind) else {
+      guard let row = Upstream.all.first(where: { $0.name.description == upstream.kind }) else {
         if !refused.contains("\(table).kind") {
           let place = place(of: table, "\(table).url", "\(table).key")
           refuse(place, "[\(table)] needs a kind: \(upstreamKinds.joined(separator: ", "))")
         }
         continue
       }
-      if let known = vendorEndpoints[upstream.kind] {
-        if upstream.endpoint.host.isEmpty {
+      if !row.isDialled, !upstream.endpoint.host.isEmpty {
+        refuse(place(of: "\(table).url"), "[\(table)] url: \(upstream.kind) dials nobody")
+      }
+      if row.isDialled, upstream.endpoint.host.isEmpty {
+        if let known = vendorEndpoints[upstream.kind] {
           let caFile = upstream.endpoint.caFile
           upstream.endpoint = known
           upstream.endpoint.caFile = caFile
+        } else if !refused.contains("\(table).url") {
+          refuse(place(of: table), "[\(table)] needs a url")
         }
-      } else if !upstream.endpoint.host.isEmpty {
-        refuse(place(of: "\(table).url"), "[\(table)] url: \(upstream.kind) dials nobody")
       }
-      if let variable = vendorKeyNames[upstream.kind] {
-        upstream.keyVariable = variable
+      if row.needsKey {
+        upstream.keyVariable = vendorKeyNames[upstream.kind] ?? keyVariable(of: upstream.name)
         if upstream.key.isEmpty { upstream.key = vendorKeys[upstream.kind] ?? "" }
       }
       upstreams[index] = upstream
     }
     config.upstreams = upstreams
   }
+}
+
+/// What the key's own row would be called for this upstream.
+private func keyVariable(of upstream: String) -> String {
+  "SIDETONE_UPSTREAMS_\(String(upstream.map { $0 == "-" ? "_" : $0 }).uppercased())_KEY"
 }
 
 extension Draft.Voice {

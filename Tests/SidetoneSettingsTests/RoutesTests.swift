@@ -39,6 +39,12 @@ import Testing
     ("path = \"/a\"\nupstream = \"echo\"\naddresses = \"10.0.0.0/8\"\nopen = true", 5),
     ("path = \"/a\"\nupstream = \"echo\"\noptions = 1", 4),
     ("path = \"/a\"\nupstream = \"echo\"\noptions = { a = 1.5 }", 4),
+    ("path = \"/a\"\nupstream = \"deepgram\"\noptions = { callback = \"x\" }", 4),
+    (
+      "path = \"/a\"\nupstream = \"deepgram\"\noptions.tag = \"\(String(repeating: "ä", count: 90))\"",
+      4
+    ),
+    ("path = \"/a\"\nupstream = \"echo\"\noptions = { model = \"nova-2\" }", 4),
     ("path = \"/a\"\nkind = \"fax\"\nupstream = \"echo\"", 3),
     ("path = \"/a\"\nkind = \"voice\"", 1), ("path = \"/a\"\nkind = \"voice\"\nstream = \"/b\"", 4),
     ("path = \"/a\"\nkind = \"voice\"\nstream = \"/ws/transcribe\"", 4),

@@ -20,7 +20,7 @@ import Testing
     "::1:80", "[::1]", "[::1]80", "[127.0.0.1]:80", "example.com:80", "127.0.0.1:+80", "[::1:80",
   ])
   func otherListenersAreRefused(text: String) {
-    #expect(throws: Refusal.self) { try readListener(text) }
+    #expect(throws: SidetoneSettings.Refusal.self) { try readListener(text) }
   }
 
   @Test func networksHoldWhatTheySay() throws {
@@ -45,7 +45,7 @@ import Testing
     "10.0.0.0/+8", "10.0.0/8", "example.com", "/8",
   ])
   func otherNetworksAreRefused(text: String) {
-    #expect(throws: Refusal.self) { try readAddressRange(text) }
+    #expect(throws: SidetoneSettings.Refusal.self) { try readAddressRange(text) }
   }
 
   @Test func anEndpointHasItsParts() throws {
@@ -69,7 +69,7 @@ import Testing
     "ws://127.0.0.1.example.com/", "ws://localhost.example.com/",
   ])
   func otherEndpointsAreRefused(text: String) {
-    #expect(throws: Refusal.self) { try readEndpoint(text) }
+    #expect(throws: SidetoneSettings.Refusal.self) { try readEndpoint(text) }
   }
 
   @Test func originsLoseTheirSlash() throws {
@@ -82,6 +82,6 @@ import Testing
     "https://r?", "https://r//",
   ])
   func otherOriginsAreRefused(text: String) {
-    #expect(throws: Refusal.self) { try readOrigin(text) }
+    #expect(throws: SidetoneSettings.Refusal.self) { try readOrigin(text) }
   }
 }
