@@ -147,7 +147,7 @@ extension Draft {
       if route.upstream.isEmpty, written.places["upstream"] == nil {
         refuse("path", "needs an upstream: \(names.joined(separator: ", "))")
       } else if let upstream = config.upstreams.first(where: { $0.name == route.upstream }) {
-        if let reason = complaint(about: route.options, kind: upstream.kind) {
+        if let reason = complaint(aboutOptions: route.options, kind: upstream.kind) {
           refuse("options", "options: \(reason)")
         }
       } else if !route.upstream.isEmpty {
@@ -173,6 +173,23 @@ extension Draft {
     if case .off(let reason) = config.exposure(of: route) {
       refuse("path", "\(route.path) \(reason.sentence)")
     }
+  }
+
+  /// What is wrong with the options of a route to an upstream of that kind; nil: nothing.
+  private func complaint(
+    aboutOptions options: [(name: String, value: String)], kind: String
+  ) -> String? {
+    guard let row = Upstream.all.first(where: { $0.name.description == kind }) else { return nil }
+    for option in options {
+      let isAllowed = Array(option.name.utf8).withBytes { row.allows($0) }
+      if isAllowed { continue }
+      let allowed = row.allowed.description
+      return "\(kind) takes no `\(option.name)` here; "
+        + (allowed.isEmpty ? "it takes no options" : "it takes \(allowed)")
+    }
+    let bytes = options.reduce(0) { $0 + encodedBytes($1.name) + encodedBytes($1.value) + 2 }
+    if bytes <= Limits.optionBytesMax { return nil }
+    return "they take \(bytes) bytes in a query; there is room for \(Limits.optionBytesMax)"
   }
 
   /// What is wrong with the route to which a voice route points; nil: nothing.

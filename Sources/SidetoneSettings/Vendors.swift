@@ -21,24 +21,9 @@ func readKind(_ name: String) throws(Refusal) -> String {
   return name
 }
 
-/// What is wrong with the options of a route to an upstream of that kind; nil: nothing.
-func complaint(about options: [(name: String, value: String)], kind: String) -> String? {
-  guard let row = Upstream.all.first(where: { $0.name.description == kind }) else { return nil }
-  for option in options {
-    let isAllowed = Array(option.name.utf8).withBytes { row.allows($0) }
-    if isAllowed { continue }
-    let allowed = row.allowed.description
-    return "\(kind) takes no `\(option.name)` here; "
-      + (allowed.isEmpty ? "it takes no options" : "it takes \(allowed)")
-  }
-  let bytes = options.reduce(0) { $0 + encodedBytes($1.name) + encodedBytes($1.value) + 2 }
-  if bytes <= Limits.optionBytesMax { return nil }
-  return "they take \(bytes) bytes in a query; there is room for \(Limits.optionBytesMax)"
-}
-
-/// The length of a text in a query: letters, digits and `-._~` stand for themselves (RFC 3986 §2.3), every
-/// other byte takes three.
-private func encodedBytes(_ text: String) -> Int {
+/// The length of a text in a query: letters, digits and `-._~` stand for themselves (RFC 3986
+/// §2.3), every other byte takes three.
+func encodedBytes(_ text: String) -> Int {
   text.utf8.reduce(0) { $0 + (isNameByte($1) || $1 == 0x2E || $1 == 0x7E ? 1 : 3) }
 }
 

@@ -5,6 +5,9 @@ import Testing
 
 @testable import SidetoneSettings
 
+/// Six bytes each in a query.
+private let tooLong = String(repeating: "ä", count: 90)
+
 @Suite struct RoutesTests {
   @Test func aRouteOfTheFileReplacesTheDefaultOfItsPath() throws {
     let file = """
@@ -41,7 +44,7 @@ import Testing
     ("path = \"/a\"\nupstream = \"echo\"\noptions = { a = 1.5 }", 4),
     ("path = \"/a\"\nupstream = \"deepgram\"\noptions = { callback = \"x\" }", 4),
     (
-      "path = \"/a\"\nupstream = \"deepgram\"\noptions.tag = \"\(String(repeating: "ä", count: 90))\"",
+      "path = \"/a\"\nupstream = \"deepgram\"\noptions.tag = \"\(tooLong)\"",
       4
     ),
     ("path = \"/a\"\nupstream = \"echo\"\noptions = { model = \"nova-2\" }", 4),
