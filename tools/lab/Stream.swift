@@ -1,6 +1,7 @@
 // One TCP connection, plain or with TLS on the dialling side. Bytes that the kernel does not take wait
 // here; the end is told exactly once.
 
+import CLinux
 import Glibc
 
 final class Stream: Pollable {
