@@ -5,6 +5,9 @@ import Testing
 
 @testable import SidetoneSettings
 
+/// The engine has refusals of its own, for requests.
+private typealias Refusal = SidetoneSettings.Refusal
+
 @Suite struct ValuesTests {
   @Test(arguments: [
     ("127.0.0.1:8080", "127.0.0.1", 8080), ("0.0.0.0:0", "0.0.0.0", 0), ("[::1]:443", "::1", 443),

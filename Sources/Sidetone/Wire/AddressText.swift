@@ -18,7 +18,7 @@ extension Address {
     for part in 0..<4 {
       let end = part < 3 ? text.firstIndex(of: 0x2e, from: at) : text.count
       guard let end, end &- at <= 3, let number = text[at..<end].decimal, number <= 255,
-        number < 10 || text[at] != 0x30
+        end &- at == 1 || text[at] != 0x30
       else { return nil }
       value = value << 8 | UInt32(number)
       at = min(end &+ 1, text.count)

@@ -18,9 +18,10 @@ func kept(_ content: [UInt8]) -> Bytes {
 func kept(_ text: String) -> Bytes { kept(Array(text.utf8)) }
 
 /// What `body` writes, which must fit.
-func written(_ body: (inout Writer) -> Void) -> Bytes {
-  var out = Writer(kept(count: 64 * 1024))
-  body(&out)
+func written(_ body: (inout Writer) throws -> Void) rethrows -> Bytes {
+  let arena = Arena(count: 64 * 1024)
+  var out = Writer(arena.bytes)
+  try body(&out)
   precondition(!out.overflowed)
-  return out.written
+  return withExtendedLifetime(arena) { kept(out.written.array) }
 }

@@ -1,0 +1,312 @@
+// Who gets in, rule by rule, each with the sentence that the refused one reads.
+import Foundation
+import Testing
+
+@testable import Sidetone
+
+private func decide(
+  _ config: Config, _ visit: Visit, seed: UInt64 = 7
+) -> Result<Identity, Refusal> {
+  Admission(config: config, seed: seed).decide(visit)
+}
+
+/// The response to a refusal, taken apart.
+private func answer(
+  _ refusal: Refusal, _ config: Config = plainConfig(), isHead: Bool = false
+) throws -> (head: String, error: [String: String]) {
+  let admission = Admission(config: config, seed: 7)
+  let text = written { admission.write(refusal, isHead: isHead, into: &$0) }.string
+  let parts = text.components(separatedBy: "\r\n\r\n")
+  if isHead { return (parts[0], [:]) }
+  let json = try JSONSerialization.jsonObject(with: Data(parts[1].utf8)) as? [String: Any]
+  #expect(parts[0].contains(String(format: "Content-Length: %08d", parts[1].utf8.count)))
+  return (parts[0], try #require(json?["error"] as? [String: String]))
+}
+
+struct DestinationTests {
+  private func destination(
+    _ start: String, _ lines: [String] = ["Host: h"], _ config: Config = plainConfig()
+  ) throws -> Result<Destination, Refusal> {
+    let admission = Admission(config: config, seed: 7)
+    let visit = try visit(start, lines)
+    return Result { () throws(Refusal) in try admission.destination(of: visit) }
+  }
+
+  @Test func `paths lead to their places`() throws {
+    #expect(try destination("GET /health") == .success(.health))
+    #expect(try destination("HEAD /ready?x=1") == .success(.ready))
+    #expect(try destination("GET /stats") == .success(.stats))
+    #expect(try destination("GET /metrics") == .success(.metrics))
+    #expect(try destination("POST /voice?tenant=a") == .success(.voice(3)))
+    #expect(try destination("GET /media-stream", socket()) == .success(.call(1)))
+    #expect(try destination("GET /media-stream/", socket()) == .success(.call(1)))
+    #expect(try destination("GET /ws/transcribe?call_id=a", socket()) == .success(.call(2)))
+  }
+
+  @Test(arguments: [
+    "/", "/medi", "/mediax", "/media/x", "/media//", "//media", "/%6dedia", "/Media", "/a/../media",
+  ])
+  func `any other path is unknown`(path: String) throws {
+    #expect(try destination("GET " + path, socket()) == .failure(.unknownPath))
+  }
+
+  @Test func `an unknown path is answered with the known ones, but not with secret ones`() throws {
+    var config = plainConfig()
+    config.routes[0].secret = "s3cr3t"
+    let (head, error) = try answer(.unknownPath, config)
+    #expect(head.hasPrefix("HTTP/1.1 404 Not Found\r\n"))
+    let message = try #require(error["message"])
+    #expect(
+      message.hasSuffix(
+        "/health, /ready, /stats, /metrics, /media-stream, /ws/transcribe, /voice."))
+  }
+
+  @Test func `methods are held to`() throws {
+    #expect(try destination("POST /health") == .failure(.wrongMethod(.page)))
+    #expect(try destination("DELETE /voice") == .failure(.wrongMethod(.webhook)))
+    #expect(try destination("POST /media", socket()) == .failure(.wrongMethod(.socket)))
+    #expect(try answer(.wrongMethod(.webhook)).head.contains("\r\nAllow: GET, POST\r\n"))
+    #expect(try answer(.wrongMethod(.page)).head.contains("\r\nAllow: GET, HEAD\r\n"))
+  }
+
+  @Test func `plain HTTP on a socket's path gets 426 that names the webhook`() throws {
+    #expect(try destination("POST /media") == .failure(.noSocket(.notAsked)))
+    let (head, error) = try answer(.noSocket(.notAsked))
+    #expect(head.hasPrefix("HTTP/1.1 426 Upgrade Required\r\n"))
+    #expect(head.contains("\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"))
+    #expect(try #require(error["message"]).hasSuffix("webhook belongs to /voice."))
+  }
+
+  @Test(arguments: [
+    "api_key=sk-1", "key=sk-1", "token=x", "a=b&API_KEY=x", "apikey=x", "access_token=x",
+    "%61pi%5fkey=x", "Authorization=Bearer+x",
+  ])
+  func `a key in the URL is refused, and the answer does not repeat it`(query: String) throws {
+    #expect(try destination("GET /media?" + query, socket()) == .failure(.keyInURL))
+    #expect(try destination("POST /voice?" + query) == .failure(.keyInURL))
+    #expect(try destination("GET /stats?" + query) == .failure(.keyInURL))
+    let (head, error) = try answer(.keyInURL)
+    #expect(head.hasPrefix("HTTP/1.1 401 "))
+    #expect(try #require(error["message"]).contains("Authorization: Bearer KEY"))
+  }
+
+  @Test(arguments: ["keyterm=a", "keywords=b", "key=", "call_id=token", "tokens=1"])
+  func `a query that only looks like a key passes`(query: String) throws {
+    #expect(try destination("GET /media?" + query, socket()) == .success(.call(0)))
+  }
+
+  @Test func `a secret is a segment of the path`() throws {
+    var config = plainConfig()
+    config.routes[0].secret = "s3cr3t"
+    func at(_ path: String) throws -> Result<Destination, Refusal> {
+      try destination("GET " + path, socket(), config)
+    }
+    #expect(try at("/media/s3cr3t") == .success(.call(0)))
+    #expect(try at("/media/s3cr3t/") == .success(.call(0)))
+    for path in ["/media", "/media/", "/media/s3cr3", "/media/s3cr3tx", "/medias3cr3t"] {
+      #expect(try at(path) == .failure(.unknownPath))
+    }
+    let visit = try visit("GET /media/s3cr3t", socket(host: "x"), from: .elsewhere)
+    #expect(decide(config, visit) == .success(.secret))
+  }
+}
+
+struct LoopbackTests {
+  @Test func `without keys this machine may come`() throws {
+    for host in ["127.0.0.1", "localhost:8080", "LOCALHOST", "[::1]:80", "127.9.9.9:1"] {
+      let visit = try visit("GET /media", socket(host: host))
+      #expect(decide(plainConfig(), visit) == .success(.loopback), "\(host)")
+    }
+    let six = Address(high: 0, low: 1, port: 1)
+    let visit = try visit("GET /media", socket(), from: six)
+    #expect(decide(plainConfig(), visit) == .success(.loopback))
+  }
+
+  @Test(arguments: [
+    "relay.example.com", "localhost.example.com", "127.0.0.1.nip.io", "128.0.0.1", "0.0.0.0",
+    "[::2]", "localhost.", "127.1",
+  ])
+  func `a foreign Host is refused`(host: String) throws {
+    let visit = try visit("GET /media", socket(host: host))
+    #expect(decide(plainConfig(), visit) == .failure(.foreignHost))
+  }
+
+  @Test(arguments: [
+    "X-Forwarded-For: 1.2.3.4", "x-forwarded-proto: https", "Forwarded: for=1.2.3.4",
+    "X-Forwarded-Host: 127.0.0.1", "X-Real-IP: 1.2.3.4", "Via: 1.1 proxy",
+  ])
+  func `what a proxy or a tunnel passed on is refused`(line: String) throws {
+    let visit = try visit("GET /media", socket([line]))
+    #expect(decide(plainConfig(), visit) == .failure(.forwarded))
+  }
+
+  @Test func `a web page is refused unless its origin is listed`() throws {
+    var config = plainConfig()
+    let page = try visit("GET /media", socket(["Origin: https://app.example.com"]))
+    #expect(decide(config, page) == .failure(.foreignOrigin))
+    config.allowedOrigins = ["https://app.example.com"]
+    #expect(decide(config, page) == .success(.loopback))
+    let local = try visit("GET /media", socket(["Origin: http://localhost:8080"]))
+    #expect(decide(config, local) == .failure(.foreignOrigin))
+    let none = try visit("GET /media", socket(["Origin: null"]))
+    #expect(decide(config, none) == .failure(.foreignOrigin))
+  }
+
+  @Test func `another machine is refused`() throws {
+    let visit = try visit("GET /media", socket(), from: .elsewhere)
+    #expect(decide(plainConfig(), visit) == .failure(.foreignPeer))
+  }
+
+  @Test(arguments: [
+    (Refusal.foreignHost, "SIDETONE_API_KEYS"), (.foreignHost, "listen.public_url"),
+    (.forwarded, "SIDETONE_API_KEYS"), (.foreignOrigin, "listen.allowed_origins"),
+    (.foreignPeer, "SIDETONE_API_KEYS"), (.unprotected, "auth.api_keys"),
+    (.noPublicURL, "listen.public_url"), (.wrongSignature, "TWILIO_AUTH_TOKEN"),
+    (.foreignAddress, "listen.trusted_proxies"), (.wrongKey, "SIDETONE_API_KEYS"),
+    (.noProof(.keys), "Authorization: Bearer KEY"), (.noProof(.signature), "X-Twilio-Signature"),
+    (.noProof([.keys, .signature]), "Twilio's signature"), (.noUpstreamKey(0), "DEEPGRAM_API_KEY"),
+  ])
+  func `a refusal names the setting that mends it`(refusal: Refusal, setting: String) throws {
+    let (_, error) = try answer(refusal)
+    #expect(try #require(error["message"]).contains(setting))
+  }
+
+  @Test func `every refusal is a JSON body with code and message, and closes`() throws {
+    let refusals: [Refusal] = [
+      .malformed(.badHost), .noSocket(.badKey), .unknownPath, .wrongMethod(.socket), .keyInURL,
+      .noProof(.keys), .wrongScheme, .wrongKey, .wrongSignature, .foreignAddress, .foreignPeer,
+      .foreignHost, .forwarded, .foreignOrigin, .unprotected, .noPublicURL, .tooOften(seconds: 2),
+      .noUpstreamKey(0), .draining, .full, .timedOut,
+    ]
+    for refusal in refusals {
+      let (head, error) = try answer(refusal)
+      #expect(head.hasPrefix("HTTP/1.1 \(refusal.status.rawValue) "))
+      #expect(head.contains("\r\nConnection: close\r\n"))
+      #expect(error["code"] == "\(refusal.code)")
+      #expect(try #require(error["message"]).hasSuffix("."))
+      let isLimited = refusal.retryAfterSeconds != nil
+      #expect(head.contains("\r\nRetry-After: ") == isLimited)
+      #expect(head.contains("WWW-Authenticate: Bearer") == (refusal.status == .unauthorized))
+    }
+    #expect(try answer(.unknownPath, isHead: true).head.contains("Content-Length: 0000"))
+  }
+}
+
+struct ProofTests {
+  private func keyed() -> Config {
+    var config = plainConfig()
+    config.allow(key: "sk-first")
+    config.allow(key: "sk-second")
+    return config
+  }
+
+  @Test func `a key opens, from anywhere, and says which it was`() throws {
+    for (index, key) in ["sk-first", "sk-second"].enumerated() {
+      for scheme in ["Bearer", "bearer"] {
+        let lines = socket(["Authorization: \(scheme) \(key)"], host: "relay.example.com")
+        let visit = try visit("GET /ws/transcribe", lines, from: .elsewhere)
+        #expect(decide(keyed(), visit) == .success(.key(index)))
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("Bearer sk-third", Refusal.wrongKey), ("Bearer sk-firs", .wrongKey),
+    ("Bearer sk-firstx", .wrongKey), ("Bearer  sk-first", .wrongKey), ("sk-first", .wrongScheme),
+    ("Basic c2s6Zmlyc3Q=", .wrongScheme), ("Token sk-first", .wrongScheme), ("", .wrongScheme),
+    ("Bearer", .wrongScheme),
+  ])
+  func `any other key is refused`(value: String, refusal: Refusal) throws {
+    let visit = try visit("GET /ws/transcribe", socket(["Authorization: " + value]))
+    #expect(decide(keyed(), visit) == .failure(refusal))
+  }
+
+  @Test func `with keys set this machine too must show one`() throws {
+    let bare = try visit("GET /ws/transcribe", socket())
+    #expect(decide(keyed(), bare) == .failure(.noProof(.keys)))
+    let twice = ["Authorization: Bearer sk-first", "Authorization: Bearer sk-first"]
+    let visit = try visit("GET /ws/transcribe", socket(twice))
+    #expect(decide(keyed(), visit) == .failure(.wrongScheme))
+  }
+
+  @Test func `operators' pages want a key once there is one, health and readiness never`() throws {
+    for path in ["/health", "/ready"] {
+      let visit = try visit("GET " + path, ["Host: h"], from: .elsewhere)
+      #expect(decide(keyed(), visit) == .success(.anyone))
+    }
+    for path in ["/stats", "/metrics"] {
+      let bare = try visit("GET " + path, ["Host: localhost"])
+      #expect(decide(plainConfig(), bare) == .success(.loopback))
+      #expect(decide(keyed(), bare) == .failure(.noProof(.keys)))
+      let key = try visit(
+        "GET " + path, ["Host: h", "Authorization: Bearer sk-second"], from: .elsewhere)
+      #expect(decide(keyed(), key) == .success(.key(1)))
+      var wide = plainConfig()
+      wide.listeners[0].address = "0.0.0.0"
+      #expect(decide(wide, bare) == .failure(.foreignPeer))
+    }
+  }
+
+  @Test func `off loopback what nothing protects is off, and what is declared open is open`() throws
+  {
+    var config = plainConfig()
+    config.listeners[0].address = "0.0.0.0"
+    let caller = try visit("GET /media", socket(host: "x"), from: .elsewhere)
+    #expect(decide(config, caller) == .failure(.unprotected))
+    let webhook = try visit("POST /voice", ["Host: x"], from: .elsewhere)
+    #expect(decide(config, webhook) == .failure(.noPublicURL))
+    config.routes[0].isOpen = true
+    #expect(decide(config, caller) == .success(.anyone))
+  }
+
+  @Test func `an address list lets its addresses in`() throws {
+    var config = plainConfig()
+    config.listeners[0].address = "0.0.0.0"
+    let network = Address(ipv4: 0xcb00_7100, port: 0)  // 203.0.113.0/24
+    config.routes[0].addresses = [AddressRange(network: network, prefixBits: 96 + 24)]
+    func decideFor(_ peer: Address, _ lines: [String] = []) throws -> Result<Identity, Refusal> {
+      decide(config, try visit("GET /media", socket(lines, host: "x"), from: peer))
+    }
+    let other = Address(ipv4: 0xcb00_7201, port: 1)
+    #expect(try decideFor(.elsewhere) == .success(.network))
+    #expect(try decideFor(other) == .failure(.foreignAddress))
+    // Anybody can write this header; only a trusted proxy's word counts, and only its last one.
+    let forged = ["X-Forwarded-For: 203.0.113.5"]
+    #expect(try decideFor(other, forged) == .failure(.foreignAddress))
+    config.trustedProxies = [AddressRange(network: other, prefixBits: 128)]
+    #expect(try decideFor(other, forged) == .success(.network))
+    #expect(try decideFor(other, ["X-Forwarded-For: 203.0.113.5:4711"]) == .success(.network))
+    #expect(try decideFor(other, ["X-Forwarded-For: 9.9.9.9, 203.0.113.5"]) == .success(.network))
+    for last in ["9.9.9.9", "nonsense", "", "203.0.113.5.", "[203.0.113.5"] {
+      let lines = ["X-Forwarded-For: 203.0.113.5, \(last)"]
+      #expect(try decideFor(other, lines) == .failure(.foreignAddress), "\(last)")
+      let two = ["X-Forwarded-For: 203.0.113.5", "X-Forwarded-For: \(last)"]
+      #expect(try decideFor(other, two) == .failure(.foreignAddress), "\(last)")
+    }
+    // A second trusted proxy in between is looked through.
+    let chain = ["X-Forwarded-For: 203.0.113.5, 203.0.114.1"]
+    #expect(try decideFor(other, chain) == .success(.network))
+  }
+
+  @Test func `where a route has a secret and addresses, both must hold`() throws {
+    var config = plainConfig()
+    config.routes[0].secret = "s3cr3t"
+    config.routes[0].addresses = [AddressRange(network: .elsewhere, prefixBits: 128)]
+    let right = try visit("GET /media/s3cr3t", socket(host: "x"), from: .elsewhere)
+    #expect(decide(config, right) == .success(.network))
+    let far = try visit("GET /media/s3cr3t", socket(host: "x"))
+    #expect(decide(config, far) == .failure(.foreignAddress))
+    let bare = try visit("GET /media", socket(host: "x"), from: .elsewhere)
+    #expect(decide(config, bare) == .failure(.unknownPath))
+  }
+
+  @Test func `a route whose upstream has no key is refused once the caller is known`() throws {
+    var config = plainConfig()
+    config.upstreams[0].key = ""
+    #expect(decide(config, try visit("GET /media", socket())) == .failure(.noUpstreamKey(0)))
+    #expect(try answer(.noUpstreamKey(0), config).head.hasPrefix("HTTP/1.1 503 "))
+    config.allow(key: "sk-first")
+    let unknown = try visit("GET /ws/transcribe", socket())
+    #expect(decide(config, unknown) == .failure(.noProof(.keys)))
+  }
+}
