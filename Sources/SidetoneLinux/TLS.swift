@@ -144,6 +144,9 @@ enum TLSOutcome {
   /// Whether bytes lie with OpenSSL that epoll does not know about.
   func hasPending(_ link: TLSLink) -> Bool { unsafe SSL_has_pending(link.ssl) == 1 }
 
+  /// Whether the handshake took up an earlier session.
+  func isResumed(_ link: TLSLink) -> Bool { unsafe SSL_session_reused(link.ssl) == 1 }
+
   /// Seals at most one record; never waits, since the window takes it.
   func write(_ link: TLSLink, _ bytes: Bytes) -> TLSOutcome {
     ERR_clear_error()
