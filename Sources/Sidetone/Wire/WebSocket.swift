@@ -223,28 +223,32 @@ extension WebSocket {
 
   /// A Close carries nothing, or a code and then a reason in UTF-8 (§5.5.1).
   private mutating func closeEvent(_ buffer: Bytes, _ payload: Range<Int>) -> Event {
-    let end = payload.upperBound
     switch payload.count {
     case 0:
-      phase = .over
-      return .close(code: Self.noCode, reason: end..<end)
+      end()
+      return .close(code: Self.noCode, reason: payload)
     case 1:
       return fail(.closePayload)
     default:
       let code = buffer.load(UInt16.self, at: payload.lowerBound).byteSwapped
       guard Self.isSendable(closeCode: code) else { return fail(.closeCode) }
-      let reason = payload.lowerBound &+ 2..<end
+      let reason = payload.lowerBound &+ 2..<payload.upperBound
       var check = UTF8Validator()
       guard check.accept(buffer[reason]), check.isComplete else { return fail(.notUTF8) }
-      phase = .over
+      end()
       return .close(code: code, reason: reason)
     }
   }
 
   private mutating func fail(_ failure: Failure) -> Event {
+    end()
+    return .failed(failure)
+  }
+
+  /// Nothing will come any more; an unfinished message is given up.
+  private mutating func end() {
     phase = .over
     message = .continuation
-    return .failed(failure)
   }
 
   /// The codes that may stand in a Close frame: those of the RFC (§7.4.1) and its registry, and the

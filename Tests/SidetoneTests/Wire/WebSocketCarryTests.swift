@@ -17,6 +17,17 @@ import Testing
     }
   }
 
+  @Test func keepsNothingOfAnUnfinishedMessageAfterTheEnd() {
+    for last in [frame(.close), [0xff, 0xff]] {
+      (frame(.binary, [1, 2], isFinal: false) + last).withBytes { bytes in
+        var socket = WebSocket(role: .client, messageBytesMax: 100)
+        while socket.nextEvent(in: bytes) != .needMore {}
+        #expect(socket.bytesKept(of: bytes) == 0)
+        #expect(socket.bytesWanted == 0)
+      }
+    }
+  }
+
   @Test func knowsTheRoomItWantsFromTheHeaderOn() {
     let input = frame(.binary, [UInt8](repeating: 3, count: 500), key: 1)
     input.withBytes { bytes in
