@@ -143,16 +143,19 @@ extension Media {
     return piece
   }
 
-  /// A name of at most 15 bytes, compared in two words; the length is in the last byte.
+  /// A name of 1 to 15 bytes, compared in two words; the length is in the last byte.
   struct Key: BitwiseCopyable, Equatable, Sendable {
     private var low: UInt64 = 0
     private var high: UInt64 = 0
 
+    private init() {}
+
+    /// An empty name stands for "no such member" and equals no text, not even an empty one.
     init(_ text: StaticString) {
-      precondition(text.utf8CodeUnitCount <= 15, "a key is short")
       let bytes = text.bytes
+      precondition(bytes.count <= 15, "a key is short")
       for index in 0..<bytes.count { append(bytes[index], at: index) }
-      close(bytes.count)
+      close(bytes.isEmpty ? 0xff : bytes.count)
     }
 
     /// The text of a string in a message. What is longer than a key may be equals no key.
@@ -171,7 +174,7 @@ extension Media {
     }
 
     @inline(never) private static func read(_ text: JSON.Text) -> Key {
-      var key = Key("")
+      var key = Key()
       var rest = text
       var count = 0
       while count < 16, let byte = rest.next() {
