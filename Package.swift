@@ -55,6 +55,11 @@ let package = Package(
       name: "LabLoad", dependencies: ["CLinux", "CDigest"], path: "tools/lab/load",
       swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
 
+    // Micro-benchmarks, and the relay against a floor in C.
+    .executableTarget(
+      name: "SidetoneBench", dependencies: ["Sidetone"], path: "Benchmarks",
+      exclude: ["floor", "peers"], swiftSettings: plain),
+
     // Keeps the house in order: style, layers, vendors, symbols.
     .executableTarget(name: "SidetoneTidy", path: "tools/tidy", swiftSettings: plain),
     // Exact bounds held against the real daemon: allocations, system calls, memory, descriptors.

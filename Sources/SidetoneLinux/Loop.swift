@@ -18,6 +18,9 @@ extension Machine {
 
   func turn() {
     let count = wait()
+    #if PLANTED_FAULTS
+      PlantedFault.begin(self)
+    #endif
     now = Clock.now
     for place in 0..<count {
       let event = unsafe events[place]
@@ -125,6 +128,9 @@ extension Machine {
   // MARK: Outputs
 
   func performOutputs() {
+    #if PLANTED_FAULTS
+      if unsafe PlantedFault.holdsOutputs { return }
+    #endif
     while let output = relay.next() {
       switch output {
       case .write(let link):

@@ -1,0 +1,143 @@
+// Micro-benchmarks of the codecs that every frame passes, on the frame that every call sends: 20 ms of
+// µ-law, which is 160 bytes, 216 characters of base64, a text message of some 370 bytes.
+
+import Sidetone
+
+enum Base64Benchmarks {
+  static var all: [MicroBenchmark] { [decode(), encode()] }
+
+  private static func decode() -> MicroBenchmark {
+    let text = Text(Sample.base64)
+    let place = Arena(count: 256)
+    return MicroBenchmark(name: "base64 decode", bytes: text.bytes.count) { times in
+      var hash = ResultHash()
+      for _ in 0..<times {
+        hash.add(Base64.decode(text.bytes, into: place.bytes) ?? -1)
+        hash.add(UInt64(place.bytes[159]))
+      }
+      return hash.value
+    }
+  }
+
+  private static func encode() -> MicroBenchmark {
+    let audio = Text(Sample.audio)
+    let place = Arena(count: 256)
+    return MicroBenchmark(name: "base64 encode", bytes: audio.bytes.count) { times in
+      var hash = ResultHash()
+      for _ in 0..<times {
+        hash.add(Base64.encode(audio.bytes, into: place.bytes))
+        hash.add(UInt64(place.bytes[213]))
+      }
+      return hash.value
+    }
+  }
+}
+
+enum WebSocketBenchmarks {
+  static var all: [MicroBenchmark] { [open(), seal()] }
+
+  /// Reading takes the mask off in place, so each round begins with a copy of the masked frame.
+  private static func open() -> MicroBenchmark {
+    let message = Text(Sample.message)
+    let frame = Arena(count: 1_024)
+    var writer = Writer(frame.bytes)
+    WebSocket.encode(.text, message.bytes, key: 0x1234_5678, into: &writer)
+    let length = writer.count
+    let place = Arena(count: 1_024)
+    return MicroBenchmark(name: "websocket open", bytes: length) { times in
+      var hash = ResultHash()
+      for _ in 0..<times {
+        place.bytes.copy(frame.bytes.prefix(length))
+        var socket = WebSocket(role: .server, messageBytesMax: 65_536)
+        if case .text(let range) = socket.nextEvent(in: place.bytes.prefix(length)) {
+          hash.add(range.count)
+          hash.add(UInt64(place.bytes[range.upperBound - 1]))
+        }
+      }
+      return hash.value
+    }
+  }
+
+  private static func seal() -> MicroBenchmark {
+    let audio = Text(Sample.audio)
+    let place = Arena(count: 1_024)
+    return MicroBenchmark(name: "websocket seal", bytes: audio.bytes.count) { times in
+      var hash = ResultHash()
+      for turn in 0..<times {
+        var writer = Writer(place.bytes)
+        WebSocket.encode(.binary, audio.bytes, key: UInt32(turn) | 1, into: &writer)
+        hash.add(writer.count)
+        hash.add(UInt64(place.bytes[100]))
+      }
+      return hash.value
+    }
+  }
+}
+
+/// Linear samples and back: only for calls whose two sides speak differently.
+enum G711Benchmarks {
+  static var all: [MicroBenchmark] { [decode(), encode()] }
+
+  private static func decode() -> MicroBenchmark {
+    let audio = Text(Sample.audio)
+    let place = Arena(count: 512)
+    return MicroBenchmark(name: "g711 decode", bytes: audio.bytes.count) { times in
+      var hash = ResultHash()
+      for _ in 0..<times {
+        hash.add(G711.decode(mulaw: audio.bytes, into: place.bytes))
+        hash.add(UInt64(place.bytes[317]))
+      }
+      return hash.value
+    }
+  }
+
+  private static func encode() -> MicroBenchmark {
+    let samples = Text((0..<320).map { UInt8(truncatingIfNeeded: $0 &* 73) })
+    let place = Arena(count: 512)
+    return MicroBenchmark(name: "g711 encode", bytes: samples.bytes.count) { times in
+      var hash = ResultHash()
+      for _ in 0..<times {
+        hash.add(G711.encode(mulaw: samples.bytes, into: place.bytes))
+        hash.add(UInt64(place.bytes[157]))
+      }
+      return hash.value
+    }
+  }
+}
+
+/// Finding the audio in a carrier's message.
+enum MediaBenchmarks {
+  static var all: [MicroBenchmark] { [locate()] }
+
+  private static func locate() -> MicroBenchmark {
+    let message = Text(Sample.message)
+    let media = Carrier.twilio.media
+    return MicroBenchmark(name: "media locate", bytes: message.bytes.count) { times in
+      var hash = ResultHash()
+      for _ in 0..<times {
+        if case .audio(let piece) = media.locate(message.bytes) {
+          hash.add(piece.payload.lowerBound)
+          hash.add(piece.timestamp)
+        }
+      }
+      return hash.value
+    }
+  }
+}
+
+/// One frame, as it is on its way.
+enum Sample {
+  static let audio: [UInt8] = (0..<160).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
+
+  static let base64: [UInt8] = audio.withBytes { audio in
+    let place = Arena(count: 256)
+    return place.bytes.prefix(Base64.encode(audio, into: place.bytes)).array
+  }
+
+  static let message =
+    """
+    {"event":"media","sequenceNumber":"4711","streamSid":"MZ00000000000000000000000000000001",\
+    "media":{"track":"inbound","chunk":"4709","timestamp":"94180","payload":"\
+    \(String(decoding: base64, as: UTF8.self))"}}
+    """
+}
