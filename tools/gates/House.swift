@@ -28,10 +28,21 @@ final class House {
       "SIDETONE_LISTEN_ADDRESS": "127.0.0.1:\(port)",
       "DEEPGRAM_URL": "ws://127.0.0.1:\(twinPort)/v1/listen",
       "DEEPGRAM_API_KEY": "test",
+      // All callers come from one address here, and all at once.
+      "SIDETONE_LIMITS_CALLS_PER_SECOND_PER_ADDRESS": "1000000",
+      "SIDETONE_LIMITS_HANDSHAKES_PER_ADDRESS_MAX": "1000",
     ]
     if isTLS { settings.merge(try wrapInTLS(relayPort: port)) { $1 } }
     settings.merge(more) { $1 }
-    return try start(["\(build)/sidetone", "serve"], settings: settings)
+    let relay = try start(["\(build)/sidetone", "serve"], settings: settings)
+    let deadline = Date(timeIntervalSinceNow: 10)
+    while !isListening(port) {
+      guard relay.process.isRunning, Date() < deadline else {
+        throw Unmeasured("the relay does not listen: \(relay.tail)")
+      }
+      usleep(20_000)
+    }
+    return relay
   }
 
   func startLoad(_ arguments: [String], on relay: Program) throws -> Load {
@@ -157,12 +168,10 @@ final class Program {
 }
 
 /// A port of loopback that nobody has; the kernel does not hand it out again soon.
-func freePort() -> UInt16 {
+private func freePort() -> UInt16 {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
   defer { close(descriptor) }
-  var address = sockaddr_in()
-  address.sin_family = sa_family_t(AF_INET)
-  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  var address = loopback(0)
   var size = socklen_t(MemoryLayout<sockaddr_in>.size)
   withUnsafeMutablePointer(to: &address) {
     $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -171,4 +180,23 @@ func freePort() -> UInt16 {
     }
   }
   return UInt16(bigEndian: address.sin_port)
+}
+
+private func isListening(_ port: UInt16) -> Bool {
+  let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  defer { close(descriptor) }
+  var address = loopback(port)
+  return withUnsafePointer(to: &address) {
+    $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+    }
+  }
+}
+
+private func loopback(_ port: UInt16) -> sockaddr_in {
+  var address = sockaddr_in()
+  address.sin_family = sa_family_t(AF_INET)
+  address.sin_port = port.bigEndian
+  address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+  return address
 }

@@ -93,6 +93,11 @@ def specification(folder, **more):
     return path
 
 
+def quiet(folder):
+    """The suite prints tracebacks of its own where cases end early; they go to a file."""
+    return {"stdout": open(folder / "suite.log", "w"), "stderr": subprocess.STDOUT}
+
+
 def judge_server(wstest, echo):
     """The suite is the client, the echo listens."""
     port = free_port()
@@ -103,8 +108,8 @@ def judge_server(wstest, echo):
     try:
         wait_for(port, process)
         subprocess.run(
-            [str(wstest), "-m", "fuzzingclient", "-s", str(spec)],
-            stdout=subprocess.DEVNULL, check=True, timeout=300)
+            [str(wstest), "-m", "fuzzingclient", "-s", str(spec)], check=True, timeout=300,
+            **quiet(folder))
     finally:
         end(process)
     return verdict("server", folder)
@@ -117,8 +122,7 @@ def judge_client(wstest, echo):
     url = f"ws://127.0.0.1:{port}"
     spec = specification(folder, url=url)
     suite = subprocess.Popen(
-        [str(wstest), "-m", "fuzzingserver", "-s", str(spec), "-u", "0"],
-        stdout=subprocess.DEVNULL)
+        [str(wstest), "-m", "fuzzingserver", "-s", str(spec), "-u", "0"], **quiet(folder))
     try:
         wait_for(port, suite)
         subprocess.run(echo + ["--client", url], check=True, timeout=300)
