@@ -73,6 +73,10 @@ let package = Package(
       swiftSettings: plain),
     .testTarget(name: "LabTests", dependencies: ["LabKit"], swiftSettings: plain),
     .testTarget(
+      name: "SidetoneMainTests",
+      dependencies: ["SidetoneMain", "SidetoneSettings", "SidetoneLinux"],
+      swiftSettings: plain),
+    .testTarget(
       name: "SidetoneSettingsTests", dependencies: ["Sidetone", "SidetoneSettings"],
       swiftSettings: plain),
     .testTarget(name: "Simulation", dependencies: ["Sidetone"], swiftSettings: plain),

@@ -10,7 +10,7 @@ struct StartLine {
     case info, warning
   }
   var level = Level.info
-  /// One word: listening, route, missing.
+  /// One word: listening, route, settings.
   var event: String
   var detail: String
 
@@ -41,13 +41,21 @@ func startLines(of config: Config) -> [StartLine] {
     let scheme = listener.isTLS ? "https" : "http"
     return StartLine(event: "listening", detail: "\(scheme)://\(address):\(listener.port)")
   }
-  let keyless = config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }
   return listeners + routeLines(of: config)
-    + keyless.map {
-      let detail =
-        "upstream \($0.name) has no key; its routes answer 503 until \($0.keyVariable) is set"
-      return StartLine(level: .warning, event: "missing", detail: detail)
-    }
+    + warnings(about: config).map { StartLine(level: .warning, event: "settings", detail: $0) }
+}
+
+/// What works, but is probably not what was meant.
+private func warnings(about config: Config) -> [String] {
+  let keyless = config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }
+  var warnings = keyless.map {
+    "upstream \($0.name) has no key; its routes answer 503 until \($0.keyVariable) is set"
+  }
+  // Examples all over the web call it so.
+  if !config.isLoopbackOnly, config.keyDigests.contains(sha256("sk-1234")) {
+    warnings.append("an API key is the sk-1234 of the examples: everyone knows it")
+  }
+  return warnings
 }
 
 private func routeLines(of config: Config) -> [StartLine] {

@@ -28,7 +28,7 @@ func encodedBytes(_ text: String) -> Int {
 }
 
 /// SHA-256 of a key's bytes.
-func sha256(_ key: String) -> [UInt8] {
+package func sha256(_ key: String) -> [UInt8] {
   let digest = Arena(count: Digest.sha256Bytes)
   Array(key.utf8).withBytes { Digest.sha256($0, into: digest.bytes) }
   return digest.bytes.array

@@ -1,0 +1,83 @@
+// What is shown at the start and by `check`: routes, doors, memory, and never a secret.
+
+import Sidetone
+import SidetoneLinux
+import SidetoneSettings
+import Testing
+
+@testable import SidetoneMain
+
+@Suite struct StartTests {
+  private func lines(_ environment: [String: String], _ file: String = "") throws -> [StartLine] {
+    var sources = Settings.Sources()
+    sources.environment = environment
+    sources.file = (name: "f.toml", text: file)
+    return startLines(of: try Settings.load(sources))
+  }
+
+  @Test func everyListenerRouteAndMissingKeyHasALine() throws {
+    let lines = try lines(["SIDETONE_LISTEN_ADDRESS": "127.0.0.1:81,[::1]:82"]).map(\.text)
+    #expect(lines.count == 2 + 5 + 1)
+    #expect(lines[0] == "listening on http://127.0.0.1:81")
+    #expect(lines[1] == "listening on http://[::1]:82")
+    #expect(lines[2...6].allSatisfy { $0.hasSuffix("open to this machine only") })
+    #expect(lines[7].contains("DEEPGRAM_API_KEY") && lines[7].hasPrefix("warning: "))
+  }
+
+  @Test func aDefaultRouteThatIsOffSaysWhy() throws {
+    let lines = try lines(["SIDETONE_LISTEN_ADDRESS": "0.0.0.0:0", "DEEPGRAM_API_KEY": "k"])
+    #expect(lines.map(\.event) == ["listening", "route", "route", "route", "route", "route"])
+    #expect(lines[1...4].allSatisfy { $0.text.contains("off: ") && $0.text.contains("API_KEYS") })
+    #expect(lines[5].text.contains("public_url"))
+  }
+
+  @Test func theKeyOfTheExamplesDrawsAWarningOffLoopback() throws {
+    let far = ["SIDETONE_LISTEN_ADDRESS": "0.0.0.0:0", "SIDETONE_API_KEYS": "a,sk-1234"]
+    #expect(try lines(far).contains { $0.detail.contains("sk-1234") })
+    #expect(try !lines(["SIDETONE_API_KEYS": "sk-1234"]).contains { $0.detail.contains("sk-1234") })
+  }
+
+  @Test func noLineHoldsASecret() throws {
+    let environment = [
+      "SIDETONE_API_KEYS": "hush-api", "DEEPGRAM_API_KEY": "hush-dg",
+      "TWILIO_AUTH_TOKEN": "hush-tw",
+      "SIDETONE_LISTEN_PUBLIC_URL": "https://r.example",
+      "DEEPGRAM_URL": "wss://d.example/?token=hush",
+    ]
+    let route = "[[routes]]\npath = \"/a\"\nupstream = \"echo\"\nsecret = \"hush-hush-hush-hush\""
+    let lines = try lines(environment, route)
+    #expect(lines.contains { $0.text.contains("/a/...") && $0.text.contains("the secret path") })
+    #expect(!lines.contains { $0.text.contains("hush") || $0.json.contains("hush") })
+  }
+
+  @Test func aLineIsOneObjectElsewhere() {
+    let line = StartLine(level: .warning, event: "settings", detail: "a  \"b\" \\ c")
+    #expect(line.json.hasSuffix(#""level":"warning","event":"settings","detail":"a \"b\" \\ c"}"#))
+    #expect(line.json.contains(#/^\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/#))
+  }
+
+  @Test func thePlanAddsUp() {
+    let plan = [
+      PlanLine(holder: "one", bytes: 1 << 20), PlanLine(holder: "the other", bytes: 512 << 10),
+    ]
+    #expect(
+      table(of: plan, callsMax: 100) == [
+        "  one                      1.0 MiB", "  the other              512.0 KiB",
+        "  total                    1.5 MiB", "  for each of 100 calls   15.4 KiB",
+      ])
+  }
+
+  @Test func moreCallsTakeMoreMemoryAndNoHolderIsNamedTwice() {
+    func plan(calls: Int) -> [PlanLine] {
+      var config = Config()
+      config.limits.callsMax = calls
+      return config.limits.plan + Machine.plan(for: config)
+    }
+    let (few, many) = (plan(calls: 100), plan(calls: 1000))
+    #expect(many.allSatisfy { $0.bytes >= 0 && !$0.holder.isEmpty })
+    #expect(Set(many.map(\.holder)).count == many.count)
+    func sum(_ plan: [PlanLine]) -> Int { plan.reduce(0) { $0 + $1.bytes } }
+    #expect(sum(many) > sum(few))
+    #expect(sum(many) / 1000 <= 96 * 1024)
+  }
+}
