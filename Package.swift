@@ -44,8 +44,8 @@ let package = Package(
     .executableTarget(
       name: "SidetoneLab", dependencies: ["LabKit", "LabLoad", "Sidetone", "CLinux", "COpenSSL"],
       path: "tools/lab", exclude: ["kit", "load", "TONES.md"], swiftSettings: plain),
-    // The lab's sound: tone code, files, rates. Pure, so that tests can import it; optimised in debug
-    // too, since it is arithmetic on every sample.
+    // The lab's sound: tone code, files, rates. Pure, so that tests can import it; optimised in
+    // debug too, since it is arithmetic on every sample.
     .target(
       name: "LabKit", path: "tools/lab/kit",
       swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),

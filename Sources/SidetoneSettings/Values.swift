@@ -49,28 +49,17 @@ func readAddressRange(_ text: String) throws(Refusal) -> AddressRange {
 }
 
 func readAddress(_ text: String) -> Address? {
-  var v4 = in_addr()
-  if inet_pton(AF_INET, text, &v4) == 1 {
-    return Address(ipv4: UInt32(bigEndian: v4.s_addr), port: 0)
-  }
-  var v6 = in6_addr()
-  guard inet_pton(AF_INET6, text, &v6) == 1 else { return nil }
-  return withUnsafeBytes(of: &v6) {
-    Address(
-      high: UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)),
-      low: UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)), port: 0)
-  }
+  Array(text.utf8).withBytes { Address($0) }
 }
 
-/// The one way the system itself writes this address, so that "0:0:0:0:0:0:0:1" is seen to be
-/// "::1".
+/// The one way in which an address is written, so that "0:0:0:0:0:0:0:1" is seen to be "::1".
 private func canonicalAddress(_ text: String) -> String? {
-  let family = text.contains(":") ? AF_INET6 : AF_INET
-  var raw = in6_addr()
-  guard inet_pton(family, text, &raw) == 1 else { return nil }
-  var buffer = [CChar](repeating: 0, count: 64)
-  guard inet_ntop(family, &raw, &buffer, socklen_t(buffer.count)) != nil else { return nil }
-  return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  guard let address = readAddress(text) else { return nil }
+  return Bytes.withTemporary(64) { place in
+    var writer = Writer(place)
+    writer.write(address)
+    return String(decoding: writer.written.array, as: UTF8.self)
+  }
 }
 
 /// A `ws` or `wss` URL of an upstream. Plain `ws` only to this machine: audio and keys would be

@@ -29,7 +29,8 @@ func encodedBytes(_ text: String) -> Int {
 
 /// SHA-256 of a key's bytes.
 package func sha256(_ key: String) -> [UInt8] {
-  let digest = Arena(count: Digest.sha256Bytes)
-  Array(key.utf8).withBytes { Digest.sha256($0, into: digest.bytes) }
-  return digest.bytes.array
+  Bytes.withTemporary(Digest.sha256Bytes) { digest in
+    Array(key.utf8).withBytes { Digest.sha256($0, into: digest) }
+    return digest.array
+  }
 }

@@ -12,6 +12,7 @@ private typealias Refusal = SidetoneSettings.Refusal
   @Test(arguments: [
     ("127.0.0.1:8080", "127.0.0.1", 8080), ("0.0.0.0:0", "0.0.0.0", 0), ("[::1]:443", "::1", 443),
     ("localhost:3000", "127.0.0.1", 3000), ("[0:0:0:0:0:0:0:1]:1", "::1", 1),
+    ("[::ffff:127.0.0.1]:1", "127.0.0.1", 1),
   ])
   func listenersAreRead(text: String, address: String, port: UInt16) throws {
     let listener = try readListener(text)
@@ -23,7 +24,7 @@ private typealias Refusal = SidetoneSettings.Refusal
     "::1:80", "[::1]", "[::1]80", "[127.0.0.1]:80", "example.com:80", "127.0.0.1:+80", "[::1:80",
   ])
   func otherListenersAreRefused(text: String) {
-    #expect(throws: SidetoneSettings.Refusal.self) { try readListener(text) }
+    #expect(throws: Refusal.self) { try readListener(text) }
   }
 
   @Test func networksHoldWhatTheySay() throws {
@@ -48,7 +49,7 @@ private typealias Refusal = SidetoneSettings.Refusal
     "10.0.0.0/+8", "10.0.0/8", "example.com", "/8",
   ])
   func otherNetworksAreRefused(text: String) {
-    #expect(throws: SidetoneSettings.Refusal.self) { try readAddressRange(text) }
+    #expect(throws: Refusal.self) { try readAddressRange(text) }
   }
 
   @Test func anEndpointHasItsParts() throws {
@@ -72,7 +73,7 @@ private typealias Refusal = SidetoneSettings.Refusal
     "ws://127.0.0.1.example.com/", "ws://localhost.example.com/",
   ])
   func otherEndpointsAreRefused(text: String) {
-    #expect(throws: SidetoneSettings.Refusal.self) { try readEndpoint(text) }
+    #expect(throws: Refusal.self) { try readEndpoint(text) }
   }
 
   @Test func originsLoseTheirSlash() throws {
@@ -85,6 +86,6 @@ private typealias Refusal = SidetoneSettings.Refusal
     "https://r?", "https://r//",
   ])
   func otherOriginsAreRefused(text: String) {
-    #expect(throws: SidetoneSettings.Refusal.self) { try readOrigin(text) }
+    #expect(throws: Refusal.self) { try readOrigin(text) }
   }
 }
