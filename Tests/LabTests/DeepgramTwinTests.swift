@@ -223,6 +223,21 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(outputs.isEmpty && twin.wakeTime == nil)
   }
 
+  @Test func aThrottledSessionTakesAudioLittleFasterThanItIsSpoken() throws {
+    var slow = try twin(telephony, "throttle")
+    #expect(slow.takesAudioAt < 0)
+    _ = slow.binary([UInt8](repeating: 0xff, count: 8000 * 5), at: 0)
+    #expect(abs(slow.takesAudioAt - 3.6) < 0.001)
+  }
+
+  @Test func wordsOfABrokenConnectionCountAsHeard() throws {
+    var lost = try twin(telephony)
+    _ = play(mulaw("left alone", silence: 0), to: &lost)
+    #expect(lost.heard.isEmpty)
+    lost.disconnected()
+    #expect(lost.heard.map(\.text) == ["left", "alone"])
+  }
+
   @Test func ordersAreReadFromKeysAndTags() throws {
     let request = try DeepgramRequest(
       target: telephony + "&tag=misbehave%3Arefuse%3D429,first%3D1", authorization: "token abc")

@@ -89,7 +89,7 @@ extension CallPlan {
       case .raw: try RawCaller(self, on: loop)
       }
     loop.run()
-    if let heardPath {
+    if let heardPath, !caller.heard.isEmpty {
       try File.write(caller.format.decode(caller.heard).wav, to: heardPath)
       let seconds = Double(caller.heard.count) / Double(caller.format.bytesPerSecond)
       Console.say("heard \(seconds) s of audio, written to \(heardPath)")
@@ -106,6 +106,20 @@ protocol Caller: AnyObject {
   var heard: [UInt8] { get }
   /// What went wrong, once the call is over.
   var problem: String? { get }
+}
+
+extension Caller {
+  /// Nothing on the other side may keep a caller waiting for ever: neither for the handshake, nor by
+  /// taking its audio too slowly.
+  func watch(
+    _ peer: Peer, _ plan: CallPlan, on loop: Loop, giveUp: @escaping (String) -> Void
+  ) {
+    loop.after(15) { if !peer.hasOpened { giveUp("no answer to the handshake within 15 s") } }
+    let seconds = Double(plan.sound.channels[0].count) / Double(plan.sound.rate)
+    loop.after(30 + seconds + seconds / plan.speed) {
+      giveUp("the other side did not take the audio in time")
+    }
+  }
 }
 
 extension Peer.End {

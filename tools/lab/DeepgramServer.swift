@@ -105,6 +105,7 @@ final class DeepgramServer {
     case .binary(let bytes):
       audioArrived(bytes, now)
       perform(session.twin.binary(bytes, at: now), of: session, on: peer)
+      holdBack(peer, of: session)
     case .closed(let end):
       loop.cancel(session.timer)
       session.twin.disconnected()
@@ -131,6 +132,14 @@ final class DeepgramServer {
         perform(session.twin.advance(to: Loop.now), of: session, on: peer)
       }
     }
+  }
+
+  /// Leaves what comes too fast in the socket for a while.
+  private func holdBack(_ peer: Peer, of session: Session) {
+    let time = session.twin.takesAudioAt
+    guard time > Loop.now, peer.stream.wantsRead else { return }
+    peer.stream.wantsRead = false
+    loop.at(time) { peer.stream.wantsRead = true }
   }
 
   // MARK: Words on the wire

@@ -34,6 +34,8 @@ final class Demo {
   private var openedAt = 0.0
   private var received: [UInt8] = []
   private var words: [HeardWord] = []
+  private var isCallOver = false
+  private var isSessionOver = false
 
   private init(_ arguments: Arguments) throws(Failure) {
     guard let url = arguments.text("relay"), let port = try arguments.port("twin-port") else {
@@ -52,17 +54,28 @@ final class Demo {
   private func run(stays: Bool) throws(Failure) -> Int32 {
     twin.sessionOpened = { [self] in openedAt = Loop.now }
     twin.audioArrived = { [self] bytes, now in arrived(bytes, at: now) }
-    twin.sessionEnded = { [self] heard in words += heard }
+    twin.sessionEnded = { [self] heard in
+      words += heard
+      isSessionOver = true
+      if isCallOver { loop.stop() }
+    }
     try waitForRelay()
     let caller = try TwilioCaller(plan, on: loop)
     audio = caller.audio
     frameBytes = caller.frameBytes
     caller.willSend = { [self] _ in sentAt.append(Loop.now) }
     loop.run()
+    isCallOver = true
     if let problem = caller.problem { throw Failure(problem) }
+    if !isSessionOver {
+      let timer = loop.after(3) { [loop] in loop.stop() }
+      loop.run()
+      loop.cancel(timer)
+    }
     report(callSid: caller.callSid)
-    // The next calls are somebody else's.
+    // The next calls are not measured.
     twin.audioArrived = { _, _ in }
+    twin.sessionEnded = { _ in }
     if stays { loop.run() }
     return received == audio ? 0 : 1
   }

@@ -24,7 +24,8 @@ final class Peer {
 
   let stream: Stream
   var handle: (Event) -> Void = { _ in }
-  var isOpen: Bool { phase == .open }
+  /// The handshake succeeded, whatever came after it.
+  private(set) var hasOpened = false
 
   private enum Phase { case handshake, refusal, open, closing, over }
 
@@ -175,6 +176,7 @@ final class Peer {
 
   private func open(then rest: [UInt8]) {
     phase = .open
+    hasOpened = true
     handle(.opened)
     read(rest)
   }

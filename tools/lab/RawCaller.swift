@@ -10,7 +10,6 @@ final class RawCaller: Caller {
 
   /// The relay finishes within 5 s; the rest is for the way.
   private static let finishSeconds = 10.0
-  private static let openSeconds = 15.0
   private static let backlogBytesMax = 256 * 1024
 
   private let audio: [UInt8]
@@ -32,9 +31,7 @@ final class RawCaller: Caller {
       },
       done: { [peer] in peer.close(wait: Self.finishSeconds) })
     peer.handle = { [self] event in take(event) }
-    loop.after(Self.openSeconds) { [self] in
-      if !peer.isOpen && problem == nil && pacer != nil { end("no answer to the handshake") }
-    }
+    watch(peer, plan, on: loop) { [self] cause in if pacer != nil { end(cause) } }
   }
 
   private func take(_ event: Peer.Event) {

@@ -13,7 +13,6 @@ final class TwilioCaller: Caller {
   let frameBytes: Int
   let audio: [UInt8]
 
-  private static let openSeconds = 15.0
   /// The relay may wait 5 s for its upstream before it closes; the rest is for the way.
   private static let finishSeconds = 12.0
 
@@ -40,9 +39,7 @@ final class TwilioCaller: Caller {
       send: { [self] index in sendMedia(index) },
       done: { [self] in sendStop() })
     peer.handle = { [self] event in take(event) }
-    loop.after(Self.openSeconds) { [self] in
-      if !peer.isOpen && pacer != nil { end("no answer to the handshake") }
-    }
+    watch(peer, plan, on: loop) { [self] cause in if pacer != nil { end(cause) } }
   }
 
   private static func identifier() -> String {

@@ -14,6 +14,8 @@ package struct DeepgramTwin {
   }
 
   private static let patience = 10.0
+  /// So many seconds of audio may come at once, even to a throttled session.
+  private static let burst = 0.5
   /// Finalize with less than this in the buffer is left unanswered.
   private static let finalizeMin = 0.1
 
@@ -30,10 +32,12 @@ package struct DeepgramTwin {
   private var carried: [UInt8] = []
   private var digest = SHA256()
   private var deadline: Double
+  private let openedAt: Double
   /// When the last results are to be sent, once the client has asked for them.
   private var finishAt: Double?
   private var isOver = false
   private var isStuck = false
+  private var isFinished = false
   private var outputs: [Output] = []
 
   /// Times are in seconds on any clock that only goes forward; `created` is the wall clock as RFC 3339.
@@ -47,11 +51,17 @@ package struct DeepgramTwin {
     self.behaviour = behaviour
     ears = (0..<request.streams).map { _ in Ear(request) }
     deadline = now + Self.patience
+    openedAt = now
   }
 
   /// Seconds of audio received.
   package var seconds: Double {
     Double(audioBytes / request.frameBytes) / Double(request.rate)
+  }
+
+  /// When the service would take more audio; in the past where it would now.
+  package var takesAudioAt: Double {
+    behaviour.isThrottled ? openedAt + (seconds - Self.burst) / 1.25 : -.infinity
   }
 
   // MARK: Inputs
@@ -114,7 +124,8 @@ package struct DeepgramTwin {
 
   /// The connection is gone: what was heard but never told counts as heard.
   package mutating func disconnected() {
-    for index in ears.indices where !isOver { heard += ears[index].finish().words }
+    for index in ears.indices where !isFinished { heard += ears[index].finish().words }
+    isFinished = true
     isOver = true
   }
 
@@ -197,6 +208,7 @@ package struct DeepgramTwin {
 
   /// The last results, the metadata, and the end.
   private mutating func finish() {
+    isFinished = true
     for index in ears.indices { tell(.results(ears[index].finish()), channel: index) }
     say(
       "{\"type\":\"Metadata\",\"transaction_key\":\"deprecated\","

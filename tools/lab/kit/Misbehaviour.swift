@@ -18,6 +18,8 @@ package struct Misbehaviour: Equatable, Sendable {
   package var finalsLate: Double?
   /// Send messages and fields that no document names.
   package var sendsUnknown = false
+  /// Take audio at no more than 1.25 times real time.
+  package var isThrottled = false
   /// Leave Finalize unanswered.
   package var ignoresFinalize = false
   /// Only so many sessions go wrong; those after them are well.
@@ -36,6 +38,7 @@ package struct Misbehaviour: Equatable, Sendable {
     fail-after=N       close with 1011 in the middle of a word after N seconds of audio
     stop-reading=N     stop reading after N seconds of audio
     late-finals=N      send the last results N seconds after CloseStream
+    throttle           take audio at no more than 1.25 times real time
     unknown            send messages and fields that no document names
     no-finalize        leave Finalize unanswered
     first=K            only the first K sessions go wrong
@@ -54,6 +57,7 @@ package struct Misbehaviour: Equatable, Sendable {
       case ("fail-after", let seconds?): failAfter = seconds
       case ("stop-reading", let seconds?): stopReadingAfter = seconds
       case ("late-finals", let seconds?) where seconds >= 0: finalsLate = seconds
+      case ("throttle", nil): isThrottled = true
       case ("unknown", nil): sendsUnknown = true
       case ("no-finalize", nil): ignoresFinalize = true
       case ("first", let count?) where count >= 0 && count < 1e9: first = Int(count)
