@@ -64,9 +64,7 @@ int cl_wait_writable(int descriptor);
 // that is allowed; answers the limit that holds afterwards.
 int64_t cl_raise_descriptor_limit(int64_t wanted);
 
-#ifdef DEBUG
-// Tests only: on this thread, the calls named by `call` fail with `error`, `times` times, after
-// `skip` calls that go through.
+// Debug builds only, for tests: on this thread, the calls named by `call` fail with `error`,
+// `times` times, after `skip` calls that go through.
 enum cl_call { CL_ACCEPT, CL_SOCKET, CL_CONNECT, CL_RECV, CL_SEND, CL_EPOLL_WAIT, CL_CALLS };
 void cl_force(enum cl_call call, int error, int skip, int times);
-#endif

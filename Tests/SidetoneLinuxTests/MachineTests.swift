@@ -1,0 +1,263 @@
+// The machine with the real engine, over loopback sockets.
+
+import CLinux
+import Foundation
+import Testing
+
+@testable import Sidetone
+@testable import SidetoneLinux
+
+struct MachineTests {
+  static let health = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+  // MARK: Listening
+
+  @Test func answersOnThePortThatItReports() throws {
+    let running = try Running(.small())
+    defer { running.stop() }
+    let peer = Peer(port: running.port)
+    peer.send(Self.health)
+    #expect(peer.readHead().hasPrefix("HTTP/1.1 200 "))
+  }
+
+  @Test func aPortInUseIsNamed() throws {
+    let acceptor = Acceptor()
+    var config = Config.small()
+    config.listeners[0].port = acceptor.port
+    do throws(StartError) {
+      _ = try Machine(config: config, catchesSignals: false)
+      Issue.record("the port belongs to somebody else")
+    } catch {
+      #expect(
+        error.description
+          == "cannot listen on 127.0.0.1:\(acceptor.port): Address already in use")
+    }
+  }
+
+  @Test func waitsForDescriptorsInsteadOfRefusing() throws {
+    let running = try Running(.small()) { cl_force(CL_ACCEPT, 24, 0, 3) }
+    defer { running.stop() }
+    let peer = Peer(port: running.port)
+    peer.send(Self.health)
+    #expect(peer.readHead().hasPrefix("HTTP/1.1 200 "))
+  }
+
+  // MARK: Frames
+
+  @Test func echoesEveryByteInOrder() throws {
+    let running = try Running(.small())
+    defer { running.stop() }
+    Self.checkEcho(Peer(port: running.port), messages: 200)
+  }
+
+  @Test(arguments: [CL_RECV, CL_SEND, CL_EPOLL_WAIT], [4, 11] as [Int32])
+  func survivesInterruptedAndUnreadyCalls(_ call: cl_call, _ error: Int32) throws {
+    let running = try Running(.small()) { cl_force(call, error, 1, 5) }
+    defer { running.stop() }
+    Self.checkEcho(Peer(port: running.port), messages: 20)
+  }
+
+  static func checkEcho(_ peer: Peer, messages: Int) {
+    #expect(peer.upgrade("/echo").hasPrefix("HTTP/1.1 101 "))
+    for number in 0..<messages {
+      let payload = (0..<160).map { UInt8(truncatingIfNeeded: $0 &+ number) }
+      peer.sendMessage(payload)
+      var echo: [UInt8] = []
+      while echo.count < payload.count {
+        let message = peer.readAudio()
+        if message.isEmpty { break }
+        echo += message
+      }
+      guard echo == payload else {
+        Issue.record("message \(number) came back changed")
+        return
+      }
+    }
+  }
+
+  // MARK: Endings
+
+  @Test func lastBytesReachAPeerThatSentMoreThanWasRead() throws {
+    let running = try Running(.small())
+    defer { running.stop() }
+    for _ in 0..<20 {
+      let peer = Peer(port: running.port)
+      peer.send("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+      for _ in 0..<8 { peer.send([UInt8](repeating: 120, count: 8192)) }
+      let answer = try #require(peer.readToEnd(), "a reset destroyed the answer")
+      #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 4"))
+    }
+  }
+
+  @Test func aPeerThatEndedItsSideStillGetsItsAnswer() throws {
+    let running = try Running(.small())
+    defer { running.stop() }
+    let peer = Peer(port: running.port)
+    peer.send(Self.health)
+    shutdown(peer.descriptor, Int32(SHUT_WR))
+    let answer = try #require(peer.readToEnd())
+    #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 200 "))
+  }
+
+  @Test func everySocketComesHome() throws {
+    let running = try Running(.small())
+    for number in 0..<60 {
+      let peer = Peer(port: running.port)
+      if number % 3 == 0 { cl_set_abortive(peer.descriptor) }
+      if number % 2 == 0 { #expect(peer.upgrade("/echo").hasPrefix("HTTP/1.1 101 ")) }
+    }
+    let peer = Peer(port: running.port)
+    peer.send(Self.health)
+    #expect(peer.readHead().hasPrefix("HTTP/1.1 200 "))
+    running.stop()
+    #expect(running.machine.lingering == 0)
+    #expect(running.machine.shaking == 0)
+  }
+
+  @Test func theFirstSignalDrainsAndTheSecondEnds() throws {
+    let running = try Running(.small())
+    let caller = Peer(port: running.port)
+    #expect(caller.upgrade("/echo").hasPrefix("HTTP/1.1 101 "))
+    running.interrupt()
+    let peer = Peer(port: running.port)
+    peer.send("GET /ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    #expect(peer.readHead().hasPrefix("HTTP/1.1 404 "))
+    running.interrupt()
+    #expect(running.waitForEnd() == 0)
+  }
+
+  @Test func aDrainWithoutCallsEnds() throws {
+    let running = try Running(.small())
+    running.interrupt()
+    #expect(running.waitForEnd() == 0)
+  }
+
+  // MARK: Dialling
+
+  @Test func dialsTheNextAddressWhenTheFirstIsDead() throws {
+    let server = try NameServer(addresses: [0x7f00_0002, 0x7f00_0001], ttl: 60)
+    let upstream = Acceptor()
+    let config = Config.small(dialling: .init(host: "speech.test", port: upstream.port))
+    let running = try Running(config, nameServers: server.name)
+    defer { running.stop() }
+    for _ in 0..<2 {
+      let caller = Peer(port: running.port)
+      #expect(caller.upgrade("/ws/transcribe").hasPrefix("HTTP/1.1 101 "))
+      let dialled = try #require(upstream.accept())
+      #expect(dialled.readHead().hasPrefix("GET /v1/listen"))
+    }
+  }
+
+  @Test func aSlowNameServerDelaysNobodyElse() throws {
+    let server = try NameServer(addresses: [0x7f00_0001], ttl: 60, delayMilliseconds: 1500)
+    let upstream = Acceptor()
+    let config = Config.small(dialling: .init(host: "speech.test", port: upstream.port))
+    let running = try Running(config, nameServers: server.name)
+    defer { running.stop() }
+    let caller = Peer(port: running.port)
+    #expect(caller.upgrade("/ws/transcribe").hasPrefix("HTTP/1.1 101 "))
+    let peer = Peer(port: running.port)
+    peer.send(Self.health)
+    #expect(peer.readHead().hasPrefix("HTTP/1.1 200 "))
+    // The answer was there before the name was.
+    var poll = pollfd(fd: upstream.descriptor, events: Int16(POLLIN), revents: 0)
+    #expect(Glibc.poll(&poll, 1, 0) == 0)
+    #expect(try #require(upstream.accept()).readHead().hasPrefix("GET /v1/listen"))
+  }
+
+  // MARK: TLS
+
+  @Test func servesAndDialsThroughTLS() throws {
+    let certificates = Certificates.shared
+    var serving = Config()
+    serving.listeners[0].certificate = certificates.good.certificate
+    serving.listeners[0].key = certificates.good.key
+    let upstream = Acceptor()
+    var config = Config.small(
+      dialling: .init(
+        host: "localhost", port: upstream.port, isTLS: true, caFile: certificates.authority))
+    config.listeners[0].certificate = certificates.good.certificate
+    config.listeners[0].key = certificates.good.key
+    let running = try Running(config)
+    defer { running.stop() }
+
+    let caller = try SecurePeer(port: running.port, trusting: certificates.authority)
+    caller.send(
+      "GET /ws/transcribe HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+        + "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    #expect(caller.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 101 "))
+    let dialled = try SecurePeer(accepting: try #require(upstream.accept()), serving)
+    #expect(dialled.read(until: "\r\n\r\n").hasPrefix("GET /v1/listen"))
+  }
+
+  @Test func aSilentPeerLosesItsHandshakeAtTheDeadline() throws {
+    var config = Config.small()
+    config.limits.handshakeSeconds = 1
+    config.listeners[0].certificate = Certificates.shared.good.certificate
+    config.listeners[0].key = Certificates.shared.good.key
+    let running = try Running(config)
+    defer { running.stop() }
+    #expect(Peer(port: running.port).readToEnd() == [])
+  }
+}
+
+/// A peer that speaks TLS with our own steps, patiently.
+final class SecurePeer {
+  private let tls: TLS
+  private let peer: Peer
+  private var link: TLSLink
+
+  init(port: UInt16, trusting authority: String) throws {
+    var config = Config()
+    var upstream = Config.Upstream()
+    upstream.endpoint = .init(host: "localhost", port: port, isTLS: true, caFile: authority)
+    config.upstreams = [upstream]
+    tls = try TLS(config: config)
+    peer = Peer(port: port)
+    link = try #require(tls.connect(to: 0))
+    try shakeHands()
+  }
+
+  init(accepting peer: Peer, _ config: Config) throws {
+    tls = try TLS(config: config)
+    self.peer = peer
+    link = try #require(tls.accept(on: 0))
+    try shakeHands()
+  }
+
+  deinit { tls.free(link) }
+
+  private func shakeHands() throws {
+    for _ in 0..<20 {
+      tls.begin(peer.descriptor, reads: 0)
+      _ = tls.handshake(link)
+      _ = tls.flush(&link, to: peer.descriptor)
+      tls.begin(peer.descriptor, reads: 1)
+      let outcome = tls.handshake(link)
+      _ = tls.flush(&link, to: peer.descriptor)
+      if case .done = outcome { return }
+      if case .failed = outcome { break }
+    }
+    throw Errno.connectionRefused
+  }
+
+  func send(_ text: String) {
+    tls.begin(peer.descriptor, reads: 0)
+    Array(text.utf8).withBytes { _ = tls.write(link, $0) }
+    _ = tls.flush(&link, to: peer.descriptor)
+  }
+
+  func read(until mark: String) -> String {
+    let place = Arena(count: 16_384)
+    var text = ""
+    for _ in 0..<20 where !text.contains(mark) {
+      tls.begin(peer.descriptor, reads: 1)
+      if case .done(let count) = tls.read(link, into: place.bytes) {
+        text += place.bytes.prefix(count).string
+      }
+      _ = tls.flush(&link, to: peer.descriptor)
+    }
+    return text
+  }
+}

@@ -1,0 +1,130 @@
+// The machine's small parts, each alone.
+
+import CLinux
+import Foundation
+import Testing
+
+@testable import Sidetone
+@testable import SidetoneLinux
+
+struct PartsTests {
+  // MARK: Calls
+
+  @Test func interruptedCallsAreMadeAgain() {
+    var results = [-4, -4, 7]
+    guard case .done(7) = perform({ results.removeFirst() }) else {
+      Issue.record("the third call went through")
+      return
+    }
+    #expect(results.isEmpty)
+  }
+
+  @Test func wouldBlockAndErrorsAreValues() {
+    guard case .wouldBlock = perform({ -11 }), case .failed(.tooManyFiles) = perform({ -24 }) else {
+      Issue.record("an outcome is wrong")
+      return
+    }
+    #expect(Errno.tooManyFiles.isExhaustion)
+    #expect(Errno.addressInUse.text == "Address already in use")
+  }
+
+  @Test func aWrongDescriptorStopsTheProcess() async {
+    await #expect(processExitsWith: .failure) { _ = perform { -9 } }
+  }
+
+  @Test func addressesAreReadAndMapped() {
+    #expect(Address(text: "10.1.2.3", port: 80) == Address(ipv4: 0x0a01_0203, port: 80))
+    #expect(Address(text: "::1", port: 80)?.isLoopback == true)
+    #expect(Address(text: "localhost", port: 80)?.isLoopback == true)
+    for text in ["", "10.1.2", "example.com", "::1%lo", "[::1]"] {
+      #expect(Address(text: text, port: 80) == nil)
+    }
+  }
+
+  @Test func sourcesSurviveTheKernel() {
+    let id = SlotID(index: 12345, generation: 77)
+    guard case .socket(id) = Source(rawValue: Source(.socket(id)).rawValue).kind,
+      case .listener(3) = Source(rawValue: Source(.listener(3)).rawValue).kind,
+      case .resolver(99) = Source(rawValue: Source(.resolver(99)).rawValue).kind,
+      case .signals = Source(rawValue: Source(.signals).rawValue).kind
+    else {
+      Issue.record("a source came back as another")
+      return
+    }
+  }
+
+  // MARK: Deadlines and queues
+
+  @Test func deadlinesExpireOnceAndMayBeSetAnew() {
+    let deadlines = Deadlines(capacity: 4)
+    deadlines.set(0, to: Instant(nanoseconds: 10))
+    deadlines.set(1, to: Instant(nanoseconds: 20))
+    deadlines.set(2, to: Instant(nanoseconds: 15))
+    deadlines.clear(2)
+    var expired: [Int] = []
+    deadlines.expire(at: Instant(nanoseconds: 9)) { expired.append($0) }
+    #expect(expired.isEmpty)
+    deadlines.expire(at: Instant(nanoseconds: 17)) {
+      expired.append($0)
+      deadlines.set(3, to: Instant(nanoseconds: 18))
+    }
+    #expect(expired == [0])
+    #expect(deadlines.earliest == Instant(nanoseconds: 18))
+    deadlines.expire(at: Instant(nanoseconds: 30)) { expired.append($0) }
+    #expect(expired == [0, 1, 3])
+    #expect(deadlines.earliest == .never)
+  }
+
+  @Test func aSlotStandsInTheQueueOnce() {
+    let queue = SlotQueue(capacity: 3)
+    for index in [2, 0, 2, 1, 0] { queue.push(index) }
+    #expect(queue.count == 3)
+    #expect([queue.pop(), queue.pop()] == [2, 0])
+    queue.push(2)
+    #expect([queue.pop(), queue.pop(), queue.pop()] == [1, 2, nil])
+  }
+
+  // MARK: Lines
+
+  @Test func linesLeaveInOrderOnTheirStreams() throws {
+    let (transcripts, logs) = (Pipe(), Pipe())
+    let lines = try Lines(
+      transcripts: transcripts.fileHandleForWriting.fileDescriptor,
+      logs: logs.fileHandleForWriting.fileDescriptor)
+    for number in 0..<100 {
+      Array("\(number)\n".utf8).withBytes {
+        lines.put($0, to: number % 2 == 0 ? .transcript : .log)
+      }
+    }
+    lines.close()
+    let expected = { (rest: Int) in (0..<100).filter { $0 % 2 == rest }.map { "\($0)\n" }.joined() }
+    #expect(read(transcripts) == expected(0))
+    #expect(read(logs) == expected(1))
+  }
+
+  @Test func aBlockedPipeDropsLinesAndSaysSoAndStallsNothing() throws {
+    let pipe = Pipe()
+    let lines = try Lines(
+      capacity: 16_384, transcripts: pipe.fileHandleForWriting.fileDescriptor,
+      logs: pipe.fileHandleForWriting.fileDescriptor)
+    let line = [UInt8](repeating: UInt8(ascii: "x"), count: 999) + [10]
+    for _ in 0..<300 {
+      line.withBytes { lines.put($0, to: .transcript) }
+      lines.wake()
+    }
+    let dropped = lines.droppedCount
+    #expect(dropped > 0)
+    lines.close(waitingMilliseconds: 20)
+    var text = ""
+    while !text.contains("dropped") {
+      text += String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+    }
+    #expect(text.contains("\(dropped) lines were dropped"))
+    #expect(text.split(separator: "\n").filter { $0.hasPrefix("x") }.allSatisfy { $0.count == 999 })
+  }
+
+  private func read(_ pipe: Pipe) -> String {
+    try? pipe.fileHandleForWriting.close()
+    return String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  }
+}
