@@ -81,7 +81,8 @@ extension Opponent {
     let ports = try Programs.freePorts()
     let settings = [
       "DEEPGRAM_URL": "ws://127.0.0.1:\(ports.1)/v1/listen", "DEEPGRAM_API_KEY": "test",
-      "SIDETONE_LISTEN_ADDRESS": "127.0.0.1:\(ports.0)",
+      "SIDETONE_LISTEN_ADDRESS": "127.0.0.1:\(ports.0)", "SIDETONE_LIMITS_CALLS_MAX": "4000",
+      "SIDETONE_LIMITS_CALLS_PER_SECOND_PER_ADDRESS": "1000000",
     ]
     return try Opponent(
       "relay", [program, "serve"], environment: environment.merging(settings) { $1 },
@@ -125,6 +126,7 @@ enum Programs {
   ) throws(BenchFailure) -> Process {
     let process = prepared(pinned(command, on: processor), environment: environment)
     process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
     do { try process.run() } catch {
       throw .impossible("\(command[0]) cannot be started: \(error)")
     }
