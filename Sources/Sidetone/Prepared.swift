@@ -60,7 +60,7 @@ struct PreparedRoute: Sendable {
 
   private static func query(_ options: [(name: String, value: String)]) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: Limits.optionBytesMax)
-    let count = bytes.withBytes { place in
+    let count = bytes.withMutableBytes { place in
       var writer = Writer(place)
       for option in options {
         if writer.count > 0 { writer.write("&") }

@@ -230,6 +230,7 @@ extension Relay {
     if links.holds(calls[call].caller) { closeCaller(calls[call].caller.index, cause, now) }
     letGoOfUpstream(call, now)
     totals.callsEnded &+= 1
+    if calls[call].isStarted { totals.callsEndedAfterStart &+= 1 }
     totals.audioLost &+= calls[call].uplink.lost
     calls[call].uplink.release(to: pool)
     if calls[call].pairingBlock >= 0 { pool.give(calls[call].pairingBlock) }

@@ -66,7 +66,7 @@ package final class Relay {
   var random: Random
   var lines: Lines
   var budget = Budget()
-  var totals = Totals()
+  package internal(set) var totals = Totals()
   var origin: (now: Instant, wall: WallTime)
 
   var drainDeadline = Instant.never
@@ -116,6 +116,17 @@ package final class Relay {
     timers.deallocate()
     pending.deallocate()
   }
+}
+
+// MARK: The books
+
+extension Relay {
+  // What is taken and what is free, for operators and for the checks that everything comes home.
+  package var callsInUse: Int { calls.inUse }
+  package var linksInUse: Int { links.inUse }
+  package var blocksFree: Int { pool.free }
+  package var blocksMax: Int { pool.capacity }
+  package var buffersInUse: Int { medium.inUse + large.inUse }
 }
 
 // MARK: Time and life

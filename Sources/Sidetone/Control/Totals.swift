@@ -3,6 +3,8 @@
 package struct Totals: Sendable {
   package var callsStarted = 0
   package var callsEnded = 0
+  /// Of these, the ones that had started.
+  package var callsEndedAfterStart = 0
   package var callsRefused = 0
   package var refusedLinks = 0
   package var requests = 0

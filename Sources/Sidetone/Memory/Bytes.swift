@@ -149,7 +149,15 @@ extension Bytes {
 }
 
 extension [UInt8] {
-  /// A window over this array's storage for the length of `body`; the array must not be changed.
+  /// A window to be written to, over this array's storage, for the length of `body`.
+  package mutating func withMutableBytes<R>(_ body: (Bytes) throws -> R) rethrows -> R {
+    try unsafe withUnsafeMutableBytes { raw in
+      guard let start = raw.baseAddress else { return try body(.empty) }
+      return try unsafe body(Bytes(base: start, count: raw.count))
+    }
+  }
+
+  /// A window over this array's storage for the length of `body`; nothing may be written to it.
   package func withBytes<R>(_ body: (Bytes) throws -> R) rethrows -> R {
     try unsafe withUnsafeBytes { raw in
       guard let start = raw.baseAddress else { return try body(.empty) }

@@ -1,0 +1,368 @@
+// The world around one relay: a clock that jumps from event to event, connections that split, stall, break
+// and fall silent, and the driver that gives the relay its inputs and performs its outputs. Everything is
+// drawn from one seed, so a seed is a whole run.
+
+import Sidetone
+
+/// SplitMix64: small, and the same everywhere.
+struct Dice {
+  private var state: UInt64
+  init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 &+ 0x1234_5678_9abc_def1 }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
+    return z ^ z >> 31
+  }
+  mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(bound, 1))) }
+  mutating func range(_ range: ClosedRange<Int>) -> Int {
+    range.lowerBound + below(range.count)
+  }
+  /// True in `part` of 100 throws.
+  mutating func percent(_ part: Int) -> Bool { below(100) < part }
+}
+
+/// Who sits at the other end of a connection.
+protocol Peer: AnyObject {
+  var wire: Wire? { get set }
+  /// Bytes left the relay at this very moment; they will arrive later. For checks of "in the same turn".
+  func departed(_ bytes: [UInt8], at now: Instant)
+  func received(_ bytes: [UInt8], at now: Instant)
+  /// The relay closed (false) or reset (true) the connection.
+  func gone(byReset: Bool, at now: Instant)
+  func tick(at now: Instant)
+}
+
+/// One connection, seen from its peer.
+final class Wire {
+  let link: SlotID
+  let peer: Peer
+  unowned let world: World
+  /// Bytes that have arrived at the relay's side and were not read.
+  var arrived: [UInt8] = []
+  var hasEnded = false
+  var isBroken = false
+  /// The relay let go of it.
+  var isClosed = false
+  /// Nothing arrives any more, in either direction, and nobody is told: a half-open connection.
+  var isSilent = false
+  /// What the peer's socket can still take; a slow reader's is small and refills slowly.
+  var window: Int
+  let windowMax: Int
+  var lastArrival = Instant.zero
+  var lastDelivery = Instant.zero
+  /// What was handed to the relay, for the checkers.
+  var onRead: (([UInt8]) -> Void)?
+
+  init(link: SlotID, peer: Peer, world: World, windowMax: Int) {
+    self.link = link
+    self.peer = peer
+    self.world = world
+    self.windowMax = windowMax
+    window = windowMax
+  }
+
+  /// The peer sends. Pieces arrive in order, each a little later.
+  func send(_ bytes: [UInt8]) {
+    guard !isSilent, !isBroken, !isClosed else { return }
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let most = world.isBytewise ? 1 : rest.count
+      let length = world.dice.percent(70) ? most : world.dice.range(1...most)
+      let piece = Array(rest.prefix(length))
+      rest = rest.dropFirst(length)
+      let at = max(lastArrival, world.now + world.latency())
+      lastArrival = at
+      world.schedule(at) { [self] in
+        guard !isSilent, !isBroken, !isClosed else { return }
+        arrived += piece
+        world.read(self)
+      }
+    }
+  }
+
+  /// The peer has nothing more to say, or is gone with a reset.
+  func end(byReset: Bool) {
+    guard !isSilent else { return }
+    let at = max(lastArrival, world.now + world.latency())
+    lastArrival = at
+    world.schedule(at) { [self] in
+      guard !isClosed, !isBroken else { return }
+      if byReset {
+        isBroken = true
+        world.wires[link] = nil
+        world.relay.failed(link, .reset, at: world.now)
+      } else {
+        hasEnded = true
+        world.read(self)
+      }
+    }
+  }
+}
+
+final class World {
+  var dice: Dice
+  var now = Instant(nanoseconds: 1_000_000_000)
+  let relay: Relay
+  var wires: [SlotID: Wire] = [:]
+  var isBytewise = false
+  var latencyMaxMicroseconds = 20_000
+  /// Answers `.dial`: who is there, or why nobody is.
+  var onDial: ((SlotID) -> Result<Peer, DialFailure>)?
+  var wasDrained = false
+  var turns = 0
+  var callers: [Caller] = []
+  private(set) var failures: [String] = []
+
+  func fail(_ what: String) {
+    if failures.count < 5 { failures.append("\(what), at \(now.nanoseconds / 1_000_000) ms") }
+  }
+
+  struct DialFailure: Error { let failure: LinkFailure }
+
+  private struct Event {
+    let at: Instant
+    let order: Int
+    let run: () -> Void
+  }
+  private var events: [Event] = []
+  private var order = 0
+
+  init(seed: UInt64, config: Config) {
+    dice = Dice(seed: seed)
+    var bytes: [UInt8] = []
+    for _ in 0..<32 { bytes.append(UInt8(truncatingIfNeeded: dice.next())) }
+    relay = Relay(
+      config: config, seed: bytes, now: now, wall: WallTime(nanoseconds: 1_700_000_000_000_000_000))
+  }
+
+  func latency() -> Instant.Span { .microseconds(dice.range(50...latencyMaxMicroseconds)) }
+
+  // MARK: Time
+
+  func schedule(_ at: Instant, _ run: @escaping () -> Void) {
+    order += 1
+    events.append(Event(at: at, order: order, run: run))
+    var child = events.count - 1
+    while child > 0, isBefore(child, (child - 1) / 2) {
+      events.swapAt(child, (child - 1) / 2)
+      child = (child - 1) / 2
+    }
+  }
+
+  private func isBefore(_ a: Int, _ b: Int) -> Bool {
+    (events[a].at, events[a].order) < (events[b].at, events[b].order)
+  }
+
+  private func pop() -> Event {
+    let first = events[0]
+    events[0] = events[events.count - 1]
+    events.removeLast()
+    var parent = 0
+    while 2 * parent + 1 < events.count {
+      var child = 2 * parent + 1
+      if child + 1 < events.count, isBefore(child + 1, child) { child += 1 }
+      guard isBefore(child, parent) else { break }
+      events.swapAt(child, parent)
+      parent = child
+    }
+    return first
+  }
+
+  /// Turns until `end`, or until nothing more can happen.
+  func run(until end: Instant, check: () -> Void) {
+    while true {
+      let next = min(events.first?.at ?? .never, relay.wakeTime)
+      guard next <= end else { break }
+      now = max(now, next)
+      if let first = events.first, first.at <= now { pop().run() }
+      relay.advance(to: now)
+      perform()
+      turns += 1
+      precondition(turns < 3_000_000, "the run does not come to rest")
+      check()
+    }
+    now = max(now, end)
+  }
+
+  // MARK: The driver
+
+  func connect(_ peer: Peer, windowMax: Int = 1 << 20) -> Bool {
+    let address = Address(ipv4: 0x7f00_0001, port: UInt16(20_000 + dice.below(40_000)))
+    guard let link = relay.accepted(on: 0, from: address, at: now) else { return false }
+    let wire = Wire(link: link, peer: peer, world: self, windowMax: windowMax)
+    wires[link] = wire
+    peer.wire = wire
+    return true
+  }
+
+  func read(_ wire: Wire) {
+    while !wire.arrived.isEmpty, wires[wire.link] === wire {
+      let place = relay.room(for: wire.link)
+      if place.isEmpty { return }
+      let most = min(place.count, wire.arrived.count)
+      let length = dice.percent(80) ? most : dice.range(1...most)
+      for index in 0..<length { place[index] = wire.arrived[index] }
+      let piece = Array(wire.arrived.prefix(length))
+      wire.arrived.removeFirst(length)
+      wire.onRead?(piece)
+      relay.received(length, on: wire.link, at: now)
+      perform()
+    }
+    if wire.hasEnded, wire.arrived.isEmpty, wires[wire.link] === wire {
+      wire.hasEnded = false
+      relay.ended(wire.link, at: now)
+      perform()
+    }
+  }
+
+  private func perform() {
+    while let output = relay.next() {
+      switch output {
+      case .write(let link): write(link)
+      case .resumeReading(let link):
+        if let wire = wires[link] { schedule(now) { [self] in read(wire) } }
+      case .dial(let link, _): dial(link)
+      case .close(let link): close(link, byReset: false)
+      case .reset(let link): close(link, byReset: true)
+      case .drained: wasDrained = true
+      }
+    }
+    while relay.takeLine(into: .empty) != nil {}
+  }
+
+  private func write(_ link: SlotID) {
+    guard let wire = wires[link] else { return }
+    while true {
+      let run = relay.outgoing(link)
+      if run.isEmpty { return }
+      let length = min(run.count, wire.window)
+      if length == 0 {
+        refill(wire)
+        return
+      }
+      let bytes = run.prefix(length).array
+      wire.window -= length
+      wire.peer.departed(bytes, at: now)
+      if !wire.isSilent {
+        let at = max(wire.lastDelivery, now + latency())
+        wire.lastDelivery = at
+        schedule(at) { [self] in
+          guard !wire.isSilent, !wire.isBroken else { return }
+          wire.window = min(wire.windowMax, wire.window + length)
+          wire.peer.received(bytes, at: self.now)
+        }
+      }
+      relay.sent(length, on: link, at: now)
+    }
+  }
+
+  /// The socket is full: writable again a while later, if its peer reads at all.
+  private func refill(_ wire: Wire) {
+    schedule(now + .milliseconds(dice.range(1...40))) { [self] in
+      guard wires[wire.link] === wire, !wire.isSilent else { return }
+      write(wire.link)
+    }
+  }
+
+  private func dial(_ link: SlotID) {
+    let delay = Instant.Span.milliseconds(dice.range(1...400))
+    schedule(now + delay) { [self] in
+      guard let onDial else { return }
+      switch onDial(link) {
+      case .success(let peer):
+        let wire = Wire(link: link, peer: peer, world: self, windowMax: 1 << 20)
+        wires[link] = wire
+        peer.wire = wire
+        relay.connected(link, at: now)
+      case .failure(let failure): relay.failed(link, failure.failure, at: now)
+      }
+      perform()
+    }
+  }
+
+  private func close(_ link: SlotID, byReset: Bool) {
+    guard let wire = wires[link] else { return }
+    wires[link] = nil
+    wire.isClosed = true
+    // Behind everything that is still under way to the peer.
+    schedule(max(wire.lastDelivery, now + latency())) { [self] in
+      if !wire.isSilent { wire.peer.gone(byReset: byReset, at: now) }
+    }
+  }
+}
+
+/// The audio of a call: the byte at a position, never the byte of silence.
+func audio(call: Int, at position: Int) -> UInt8 {
+  var z = UInt64(call) &* 0x9e37_79b9 &+ UInt64(position) &* 0xd134_2543_de82_ef95
+  z ^= z >> 29
+  z = z &* 0xbf58_476d_1ce4_e5b9
+  return UInt8(truncatingIfNeeded: z >> 32) % 0xfe
+}
+
+/// Where a head's empty line ends, if it is there.
+func headEnd(of bytes: [UInt8]) -> Int? {
+  guard bytes.count >= 4 else { return nil }
+  return (4...bytes.count).first { Array(bytes[$0 - 4..<$0]) == [13, 10, 13, 10] }
+}
+
+/// A WebSocket end that keeps what it has not finished.
+struct Socket {
+  private var decoder: WebSocket
+  private var kept: [UInt8] = []
+  let isClient: Bool
+
+  init(isClient: Bool) {
+    self.isClient = isClient
+    decoder = WebSocket(role: isClient ? .client : .server, messageBytesMax: 1 << 21)
+  }
+
+  enum Message {
+    case text([UInt8])
+    case binary([UInt8])
+    case ping([UInt8])
+    case close(UInt16)
+    case failed
+  }
+
+  mutating func take(_ bytes: [UInt8]) -> [Message] {
+    kept += bytes
+    var messages: [Message] = []
+    kept.withMutableBytes { buffer in
+      events: while true {
+        switch decoder.nextEvent(in: buffer) {
+        case .needMore: break events
+        case .text(let range): messages.append(.text(buffer[range].array))
+        case .binary(let range): messages.append(.binary(buffer[range].array))
+        case .ping(let range): messages.append(.ping(buffer[range].array))
+        case .pong: break
+        case .close(let code, _): messages.append(.close(code))
+        case .failed: messages.append(.failed)
+        }
+      }
+    }
+    var rest = [UInt8](repeating: 0, count: kept.count)
+    let count = kept.withMutableBytes { buffer in
+      rest.withMutableBytes { decoder.carry(from: buffer, to: $0) }
+    }
+    kept = Array(rest.prefix(count))
+    return messages
+  }
+
+  func frame(_ opcode: WebSocket.Opcode, _ payload: [UInt8]) -> [UInt8] {
+    var place = [UInt8](repeating: 0, count: payload.count + 14)
+    let count = payload.withBytes { payload in
+      place.withMutableBytes { place in
+        var writer = Writer(place)
+        WebSocket.encode(opcode, payload, key: isClient ? 0x1a2b_3c4d : nil, into: &writer)
+        return writer.count
+      }
+    }
+    place.removeLast(place.count - count)
+    return place
+  }
+
+  func close(_ code: UInt16) -> [UInt8] { frame(.close, [UInt8(code >> 8), UInt8(code & 0xff)]) }
+}
