@@ -1,4 +1,5 @@
-// The tone code says what was said, or says that something is missing. It must never say anything else.
+// The tone code says what was said, or says that something is missing. It must never say anything
+// else.
 
 import Testing
 

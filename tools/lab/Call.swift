@@ -1,5 +1,5 @@
-// The verb `call`: a caller in the manner of a carrier. It says a text as tones or plays a file, prints
-// what comes back, and ends by itself whatever the other side does.
+// The verb `call`: a caller in the manner of a carrier. It says a text as tones or plays a file,
+// prints what comes back, and ends by itself whatever the other side does.
 
 import LabKit
 
@@ -22,8 +22,8 @@ extension CallPlan {
     summary: "a caller: says a text or plays a file, prints what came back",
     description: """
       Places one call to a relay and behaves as that carrier does: audio every 20 ms on an absolute
-      schedule, the carrier's messages around it, and a proper goodbye. Exit code 0 when the call went
-      well, 1 with the cause when it did not, 2 for a mistake on the command line.
+      schedule, the carrier's messages around it, and a proper goodbye. Exit code 0 when the call
+      went well, 1 with the cause when it did not, 2 for a mistake on the command line.
 
           sidetone-lab call --as twilio --say "hello world" ws://127.0.0.1:8080/media
           sidetone-lab call --as raw --say "hello world" \\
@@ -109,8 +109,8 @@ protocol Caller: AnyObject {
 }
 
 extension Caller {
-  /// Nothing on the other side may keep a caller waiting for ever: neither for the handshake, nor by
-  /// taking its audio too slowly.
+  /// Nothing on the other side may keep a caller waiting for ever: neither for the handshake, nor
+  /// by taking its audio too slowly.
   func watch(
     _ peer: Peer, _ plan: CallPlan, on loop: Loop, giveUp: @escaping (String) -> Void
   ) {

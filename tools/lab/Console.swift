@@ -1,5 +1,5 @@
-// What the lab prints: every line leaves at once, so that a program which reads it through a pipe sees
-// it when it happens.
+// What the lab prints: every line leaves at once, so that a program which reads it through a pipe
+// sees it when it happens.
 
 import Glibc
 

@@ -1,5 +1,6 @@
 // The twin of Deepgram on a loopback port: sockets and handshakes around the sessions of
-// `DeepgramTwin`. Every answer carries dg-request-id, every refusal dg-error and the service's body.
+// `DeepgramTwin`. Every answer carries dg-request-id, every refusal dg-error and the service's
+// body.
 
 import Glibc
 import LabKit
@@ -75,8 +76,8 @@ final class DeepgramServer {
     return Session(sessions, twin)
   }
 
-  /// The order of this session if it brings one, else the order of the command line, while either is
-  /// in force.
+  /// The order of this session if it brings one, else the order of the command line, while either
+  /// is in force.
   private func behaviour(for request: DeepgramRequest) throws(DeepgramRefusal) -> Misbehaviour {
     var ordered = settings.misbehaviour
     let order = Misbehaviour.order(in: request)
@@ -179,11 +180,12 @@ extension DeepgramServer {
     name: "upstream", usage: "deepgram [options]",
     summary: "a twin of Deepgram on loopback, which hears the lab's tones",
     description: """
-      Speaks Deepgram's streaming protocol (/v1/listen) on 127.0.0.1 by the service's own rules: strict
-      about the request, silent until it has audio, closing with 1011 after ten seconds without audio or
-      KeepAlive. The words it answers are those that it hears in the audio (linear16, mulaw, alaw; several
-      channels), so a transcript is right only if the sound survived. Point a relay at it with
-      DEEPGRAM_URL=ws://127.0.0.1:PORT/v1/listen and any DEEPGRAM_API_KEY. Runs until it is stopped.
+      Speaks Deepgram's streaming protocol (/v1/listen) on 127.0.0.1 by the service's own rules:
+      strict about the request, silent until it has audio, closing with 1011 after ten seconds
+      without audio or KeepAlive. The words it answers are those that it hears in the audio
+      (linear16, mulaw, alaw; several channels), so a transcript is right only if the sound
+      survived. Point a relay at it with DEEPGRAM_URL=ws://127.0.0.1:PORT/v1/listen and any
+      DEEPGRAM_API_KEY. Runs until it is stopped.
       """,
     options: [
       Option("port", "N", "where to listen; 0, the default, takes a free port and prints it"),

@@ -1,6 +1,6 @@
 // The verb `demo`: a caller and the twin of its upstream in one process, on one clock, with a relay
-// between them. The bytes of the call are matched by their place in the stream, so the time that each
-// frame took through the relay is known, and so is whether it came through unchanged.
+// between them. The bytes of the call are matched by their place in the stream, so the time that
+// each frame took through the relay is known, and so is whether it came through unchanged.
 
 import LabKit
 
@@ -9,9 +9,10 @@ final class Demo {
     name: "demo", usage: "--relay URL --twin-port N [options]",
     summary: "one call through a relay, and what the relay added to each frame",
     description: """
-      Starts the twin of Deepgram on 127.0.0.1:N, places one call as Twilio does to the relay, which must
-      be set to use that twin (DEEPGRAM_URL=ws://127.0.0.1:N/v1/listen), and prints the words that the
-      twin heard and how long the frames were under way. Waits up to 10 s for the relay to listen.
+      Starts the twin of Deepgram on 127.0.0.1:N, places one call as Twilio does to the relay, which
+      must be set to use that twin (DEEPGRAM_URL=ws://127.0.0.1:N/v1/listen), and prints the words
+      that the twin heard and how long the frames were under way. Waits up to 10 s for the relay to
+      listen.
       """,
     options: [
       Option("relay", "URL", "where to call, for example ws://127.0.0.1:8080/media"),

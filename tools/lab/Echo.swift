@@ -1,5 +1,5 @@
-// The verb `echo`: a bare WebSocket that sends back every message, on the relay's own codec and nothing
-// else, so that a conformance suite can judge the codec in both roles.
+// The verb `echo`: a bare WebSocket that sends back every message, on the relay's own codec and
+// nothing else, so that a conformance suite can judge the codec in both roles.
 
 import LabKit
 
@@ -8,8 +8,8 @@ final class Echo {
     name: "echo", usage: "--port N | --client URL",
     summary: "a bare WebSocket echo, for conformance suites",
     description: """
-      As a server it sends every message back to whoever connects. As a client it takes part in a run of
-      the Autobahn suite: it asks URL/getCaseCount for the number of cases, connects to
+      As a server it sends every message back to whoever connects. As a client it takes part in a
+      run of the Autobahn suite: it asks URL/getCaseCount for the number of cases, connects to
       URL/runCase?case=N&agent=NAME for each and sends every message back, then asks
       URL/updateReports?agent=NAME for the report.
       """,

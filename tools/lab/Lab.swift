@@ -1,5 +1,5 @@
-// The lab: callers, twins of the upstreams, load, and what conformance suites need. Each verb is one
-// file; this is their list.
+// The lab: callers, twins of the upstreams, load, and what conformance suites need. Each verb is
+// one file; this is their list.
 
 import Glibc
 import LabLoad

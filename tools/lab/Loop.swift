@@ -1,5 +1,5 @@
-// The lab's loop: descriptors that are waited for with epoll, and things to do at a moment. One thread,
-// no allocation rules: the lab is a tool beside the relay and must only be on time.
+// The lab's loop: descriptors that are waited for with epoll, and things to do at a moment. One
+// thread, no allocation rules: the lab is a tool beside the relay and must only be on time.
 
 import CLinux
 import Glibc

@@ -1,5 +1,5 @@
-// One WebSocket of the lab, on the relay's own codec: the handshake of either side, whole messages in and
-// out, pings answered, and the closing handshake kept. Its end is told exactly once.
+// One WebSocket of the lab, on the relay's own codec: the handshake of either side, whole messages
+// in and out, pings answered, and the closing handshake kept. Its end is told exactly once.
 
 import LabKit
 import Sidetone
@@ -70,8 +70,8 @@ final class Peer {
     listen()
   }
 
-  /// Answers the request that comes on `stream`: `decide` sees its target and a way to its headers, and
-  /// gives the lines to add to the 101, or a whole response of its own.
+  /// Answers the request that comes on `stream`: `decide` sees its target and a way to its headers,
+  /// and gives the lines to add to the 101, or a whole response of its own.
   init(
     accepted stream: Stream, messageBytesMax: Int = Peer.messageBytesMax, on loop: Loop,
     decide: @escaping (Request) -> Decision = { _ in .accept(headers: []) }

@@ -1,5 +1,5 @@
-// A client of the raw transcription socket: binary audio up, JSON down. It says Close behind its last
-// audio, and the relay owes it the last results before the answer to that.
+// A client of the raw transcription socket: binary audio up, JSON down. It says Close behind its
+// last audio, and the relay owes it the last results before the answer to that.
 
 import LabKit
 

@@ -7,8 +7,8 @@ enum Say {
     name: "say", usage: "TEXT FILE",
     summary: "write a text as tones to a WAV file",
     description: """
-      Writes the tones that `call --say` sends: 8 kHz PCM, mono. The file can be played to anything that
-      leads to one of the lab's twins, or be read back with `hear`.
+      Writes the tones that `call --say` sends: 8 kHz PCM, mono. The file can be played to anything
+      that leads to one of the lab's twins, or be read back with `hear`.
       """,
     options: [],
     run: { arguments throws(Failure) in

@@ -98,7 +98,8 @@ final class Pacer {
   private var next = 0
   private var isStopped = false
 
-  /// Calls `send` for frame 0, 1, 2 … every `interval` seconds, later while `isHeldBack`, then `done`.
+  /// Calls `send` for frame 0, 1, 2 … every `interval` seconds, later while `isHeldBack`, then
+  /// `done`.
   init(
     frames: Int, every interval: Double, on loop: Loop, isHeldBack: @escaping () -> Bool,
     send: @escaping (Int) -> Void, done: @escaping () -> Void

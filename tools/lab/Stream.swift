@@ -1,5 +1,5 @@
-// One TCP connection, plain or with TLS on the dialling side. Bytes that the kernel does not take wait
-// here; the end is told exactly once.
+// One TCP connection, plain or with TLS on the dialling side. Bytes that the kernel does not take
+// wait here; the end is told exactly once.
 
 import CLinux
 import Glibc
@@ -73,14 +73,15 @@ final class Stream: Pollable {
     if !isConnecting { flush() }
   }
 
-  /// Says that nothing more will come once all is written, and closes when the peer has said so too.
+  /// Says that nothing more will come once all is written, and closes when the peer has said so
+  /// too.
   func closeWhenWritten() {
     closesWhenWritten = true
     if !isConnecting { flush() }
   }
 
-  /// Bytes of the peer that nobody read would turn our close into a reset, and a reset would take our
-  /// last bytes from the peer: so they are read, for a while.
+  /// Bytes of the peer that nobody read would turn our close into a reset, and a reset would take
+  /// our last bytes from the peer: so they are read, for a while.
   private func closeGently() {
     guard !isLingering else { return }
     isLingering = true

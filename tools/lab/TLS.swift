@@ -1,5 +1,6 @@
-// TLS for the lab's callers, by OpenSSL straight on the descriptor. Certificates are checked against the
-// system's authorities, or those of a file, unless the caller asked for no check at all.
+// TLS for the lab's callers, by OpenSSL straight on the descriptor. Certificates are checked
+// against the system's authorities, or those of a file, unless the caller asked for no check at
+// all.
 
 import COpenSSL
 
@@ -36,7 +37,8 @@ final class TLS {
         SSL_set1_host(session, host)
       }
     }
-    // The server is told which name is meant (RFC 6066 §3); the macro for it is out of Swift's reach.
+    // The server is told which name is meant (RFC 6066 §3); the macro for it is out of Swift's
+    // reach.
     host.withCString { name in
       _ = SSL_ctrl(
         session, SSL_CTRL_SET_TLSEXT_HOSTNAME, Int(TLSEXT_NAMETYPE_host_name),

@@ -1,5 +1,5 @@
-// A call as Twilio's Media Streams places it: connected, start, media every 20 ms, stop. What comes back
-// is judged as Twilio judges it: a message with a field too many or too few is an error there.
+// A call as Twilio's Media Streams places it: connected, start, media every 20 ms, stop. What comes
+// back is judged as Twilio judges it: a message with a field too many or too few is an error there.
 
 import LabKit
 

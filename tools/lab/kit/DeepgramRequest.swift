@@ -1,5 +1,5 @@
-// What a client asks of Deepgram's /v1/listen, read from path, query and key as strictly as can be: a
-// parameter that does not exist, or has no sense, is a mistake of the relay and must show.
+// What a client asks of Deepgram's /v1/listen, read from path, query and key as strictly as can be:
+// a parameter that does not exist, or has no sense, is a mistake of the relay and must show.
 
 package struct DeepgramRequest: Equatable, Sendable {
   package enum Encoding: String, Sendable { case linear16, mulaw, alaw }

@@ -1,7 +1,7 @@
-// One session of Deepgram's /v1/listen as the client sees it, without its socket: messages and time in,
-// messages out. Nothing is sent at open; a stream that brings neither audio nor KeepAlive for ten
-// seconds ends, and KeepAlive does not save one that never had audio. What it says comes from the audio
-// that reached it and from nowhere else.
+// One session of Deepgram's /v1/listen as the client sees it, without its socket: messages and time
+// in, messages out. Nothing is sent at open; a stream that brings neither audio nor KeepAlive for
+// ten seconds ends, and KeepAlive does not save one that never had audio. What it says comes from
+// the audio that reached it and from nowhere else.
 
 package struct DeepgramTwin {
   package enum Output: Equatable {
@@ -40,7 +40,8 @@ package struct DeepgramTwin {
   private var isFinished = false
   private var outputs: [Output] = []
 
-  /// Times are in seconds on any clock that only goes forward; `created` is the wall clock as RFC 3339.
+  /// Times are in seconds on any clock that only goes forward; `created` is the wall clock as RFC
+  /// 3339.
   package init(
     _ request: DeepgramRequest, requestID: String, created: String,
     behaviour: Misbehaviour = Misbehaviour(), at now: Double
@@ -141,7 +142,8 @@ package struct DeepgramTwin {
 
   // MARK: Audio
 
-  /// Hears in stretches of 20 ms, so that a backlog in one message is told like the same audio in many.
+  /// Hears in stretches of 20 ms, so that a backlog in one message is told like the same audio in
+  /// many.
   private mutating func hear(_ bytes: [UInt8]) {
     let whole = bytes.count / request.frameBytes * request.frameBytes
     carried = Array(bytes[whole...])

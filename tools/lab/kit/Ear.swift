@@ -1,6 +1,6 @@
-// One channel of a transcript: hears tones and keeps the words until they are final. Audio time is the
-// only time here: what has been said by when depends on the samples alone, however they were cut or
-// hurried.
+// One channel of a transcript: hears tones and keeps the words until they are final. Audio time is
+// the only time here: what has been said by when depends on the samples alone, however they were
+// cut or hurried.
 //
 //     |----- final -----|--------- window: words that may still change ---------|
 //                       ^ windowStart                                           ^ seconds heard

@@ -1,5 +1,5 @@
-// JSON for the lab: whole messages as values, read by a parser written apart from the relay's own, so
-// that the lab can judge what the relay writes. Nothing here runs for a frame of the relay.
+// JSON for the lab: whole messages as values, read by a parser written apart from the relay's own,
+// so that the lab can judge what the relay writes. Nothing here runs for a frame of the relay.
 
 package enum JSON: Equatable, Sendable {
   case null

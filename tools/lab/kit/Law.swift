@@ -1,5 +1,5 @@
-// G.711 as the recommendation words it, one sample at a time: written apart from the relay's own tables,
-// so that the lab can judge them.
+// G.711 as the recommendation words it, one sample at a time: written apart from the relay's own
+// tables, so that the lab can judge them.
 
 package enum Law: Sendable {
   case mu, a

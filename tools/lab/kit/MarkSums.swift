@@ -1,6 +1,6 @@
 // Looks for the marks of the tone code in a window that slides over the samples one by one. Because
-// every tone has whole periods in the window, a sample leaves the sums exactly as it entered them: the
-// arithmetic is in whole numbers and never drifts.
+// every tone has whole periods in the window, a sample leaves the sums exactly as it entered them:
+// the arithmetic is in whole numbers and never drifts.
 
 import Glibc
 

@@ -1,5 +1,5 @@
-// How a twin can go wrong, by order: from the command line for every session, or for one session by a
-// key or a tag that begins with `misbehave:`. Written as a list such as `reset-after=2,first=1`.
+// How a twin can go wrong, by order: from the command line for every session, or for one session by
+// a key or a tag that begins with `misbehave:`. Written as a list such as `reset-after=2,first=1`.
 
 package struct Misbehaviour: Equatable, Sendable {
   package static let prefix = "misbehave:"

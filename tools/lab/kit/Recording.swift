@@ -1,6 +1,6 @@
-// WAV files, as far as callers have them: PCM with 8 or 16 bits, µ-law or A-law, mono or stereo, any
-// usual rate. Reading turns everything into PCM16; writing makes PCM16. Works on bytes; what is wrong
-// with a file is said in a sentence.
+// WAV files, as far as callers have them: PCM with 8 or 16 bits, µ-law or A-law, mono or stereo,
+// any usual rate. Reading turns everything into PCM16; writing makes PCM16. Works on bytes; what is
+// wrong with a file is said in a sentence.
 
 package struct Recording: Equatable, Sendable {
   package var rate: Int
@@ -47,8 +47,8 @@ extension Recording {
     var sampleBytes: Int { bits / 8 }
   }
 
-  /// Reads a RIFF/WAVE file. A data chunk that was cut short, or whose length was never filled in, gives
-  /// what is there.
+  /// Reads a RIFF/WAVE file. A data chunk that was cut short, or whose length was never filled in,
+  /// gives what is there.
   package init(wav file: [UInt8]) throws(Unreadable) {
     guard file.count >= 12, file[0..<4].elementsEqual("RIFF".utf8),
       file[8..<12].elementsEqual("WAVE".utf8)

@@ -1,5 +1,6 @@
-// Changes the rate of a stream of samples with a windowed sinc: for the lab's own files and twins, where
-// exact arithmetic matters and speed does not. It delays by half its kernel and ends with what it has.
+// Changes the rate of a stream of samples with a windowed sinc: for the lab's own files and twins,
+// where exact arithmetic matters and speed does not. It delays by half its kernel and ends with
+// what it has.
 
 import Glibc
 

@@ -7,7 +7,8 @@ struct SHA256 {
   private var pending: [UInt8] = []
   private var byteCount = 0
 
-  /// The first 32 bits behind the point of the square and cube roots of the first primes (§4.2.2, §5.3.3).
+  /// The first 32 bits behind the point of the square and cube roots of the first primes (§4.2.2,
+  /// §5.3.3).
   private static let primes = (2...311).filter { n in (2..<n).allSatisfy { n % $0 != 0 } }
   private static let constants = primes.map { fraction(cbrt(Double($0))) }
 

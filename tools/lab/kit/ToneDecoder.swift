@@ -1,6 +1,7 @@
-// Hears words in a stream of samples, in pieces of any size. A word lies between a start mark and an
-// end mark; only when the end mark has been heard are the symbols between them read, all at once, from
-// the samples that are kept. Marks are found wherever they lie, so nothing before a word can harm it.
+// Hears words in a stream of samples, in pieces of any size. A word lies between a start mark and
+// an end mark; only when the end mark has been heard are the symbols between them read, all at
+// once, from the samples that are kept. Marks are found wherever they lie, so nothing before a word
+// can harm it.
 //
 //        start          bytes of the word        checksum       end
 //     |  mark  |  240 samples each  ...        |      |      |  mark  |   silence
@@ -141,7 +142,8 @@ package struct ToneDecoder {
     for sample in window { energy += Double(sample) * Double(sample) }
     let low = Self.loudest(in: window, of: Tones.low)
     let high = Self.loudest(in: window, of: Tones.high)
-    // Alone, the two tones hold all the energy; a second speaker or a cut leaves them less than half.
+    // Alone, the two tones hold all the energy; a second speaker or a cut leaves them less than
+    // half.
     let share = (low.power + high.power) / (energy * Double(Tones.windowSamples) / 2)
     guard low.isClear, high.isClear, share >= 0.5 else { return nil }
     return UInt8(low.nibble | high.nibble << 4)

@@ -1,6 +1,7 @@
-// Text as sound that survives a telephone: two tones for each byte, a mark before and behind each word,
-// and a checksum, so that a word is heard as it was said or reported as damaged, never as another word.
-// The encoder half; `ToneDecoder` is the other. TONES.md beside the lab describes the code in one page.
+// Text as sound that survives a telephone: two tones for each byte, a mark before and behind each
+// word, and a checksum, so that a word is heard as it was said or reported as damaged, never as
+// another word. The encoder half; `ToneDecoder` is the other. TONES.md beside the lab describes the
+// code in one page.
 
 import Glibc
 
@@ -8,8 +9,8 @@ package enum Tones {
   package static let sampleRate = 8000
   /// How long one symbol lasts: 30 ms.
   static let symbolSamples = 240
-  /// Each tone is a multiple of 40 Hz, so a window of 200 samples holds whole periods of all of them
-  /// and no tone leaks into the place of another.
+  /// Each tone is a multiple of 40 Hz, so a window of 200 samples holds whole periods of all of
+  /// them and no tone leaks into the place of another.
   static let windowSamples = 200
   static let guardSamples = (symbolSamples - windowSamples) / 2
   /// Silence behind each word: 60 ms.
@@ -18,8 +19,8 @@ package enum Tones {
   package static let wordBytesMax = 64
   static let checksumBytes = 2
 
-  /// The tones in units of 40 Hz: one of sixteen low ones for the low half of a byte, one of sixteen
-  /// high ones for the high half.
+  /// The tones in units of 40 Hz: one of sixteen low ones for the low half of a byte, one of
+  /// sixteen high ones for the high half.
   static func low(_ nibble: Int) -> Int { 8 + 2 * nibble }  // 320 ... 1520 Hz
   static func high(_ nibble: Int) -> Int { 44 + 2 * nibble }  // 1760 ... 2960 Hz
   static let startMark = (low: 40, high: 76)  // 1600 and 3040 Hz
@@ -33,8 +34,8 @@ package enum Tones {
     return samples
   }
 
-  /// The words that a listener will hear: split at white space, and in pieces where a word is longer
-  /// than `wordBytesMax` bytes of UTF-8.
+  /// The words that a listener will hear: split at white space, and in pieces where a word is
+  /// longer than `wordBytesMax` bytes of UTF-8.
   package static func words(of text: String) -> [String] {
     var words: [String] = []
     for word in text.split(whereSeparator: \.isWhitespace) {
