@@ -1,6 +1,6 @@
-// Any bytes, cut anywhere, give the same events as the same bytes in one read; ranges stay inside the
-// buffer, messages inside their bound, what is kept inside the room that was asked for; text is UTF-8;
-// and what is sealed reads back as it was.
+// Any bytes, cut anywhere, give the same events as the same bytes in one read; ranges stay inside
+// the buffer, messages inside their bound, what is kept inside the room that was asked for; text is
+// UTF-8; and what is sealed reads back as it was.
 
 import Sidetone
 
