@@ -9,6 +9,8 @@ import SidetoneSettings
   static let version = "0.1.0"
 
   static func main() {
+    // Before anything else can ask libcrypto for memory.
+    TLSMemory.install()
     let arguments: Arguments
     do throws(Arguments.Misuse) {
       arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
