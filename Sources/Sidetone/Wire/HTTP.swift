@@ -66,13 +66,13 @@ package enum HTTP {
 // MARK: Heads
 
 extension HTTP {
-  /// Reads a request's head from the start of `bytes`. `seen` is how many of them an earlier call that
-  /// answered `needMore` has had; it only saves work. A head longer than `limit` is refused.
+  /// Reads a request's head from the start of `bytes`, which may hold more. A head longer than `limit`
+  /// is refused.
   @_noAllocation package static func parseRequest(
-    _ bytes: Bytes, seen: Int = 0, limit: Int
+    _ bytes: Bytes, limit: Int
   ) -> Parsed<RequestHead> {
     let length: Int
-    switch findEnd(of: bytes, seen: seen, limit: limit) {
+    switch findEnd(of: bytes, limit: limit) {
     case .complete(let found): length = found
     case .needMore: return .needMore
     case .bad(let fault): return .bad(fault)
@@ -92,10 +92,10 @@ extension HTTP {
 
   /// Reads a response's head from the start of `bytes`; see `parseRequest`.
   @_noAllocation package static func parseResponse(
-    _ bytes: Bytes, seen: Int = 0, limit: Int
+    _ bytes: Bytes, limit: Int
   ) -> Parsed<ResponseHead> {
     let length: Int
-    switch findEnd(of: bytes, seen: seen, limit: limit) {
+    switch findEnd(of: bytes, limit: limit) {
     case .complete(let found): length = found
     case .needMore: return .needMore
     case .bad(let fault): return .bad(fault)
@@ -116,22 +116,25 @@ extension HTTP {
   }
 
   /// The length of the head up to its empty line. Every line must end in CR LF; a lone LF is refused as
-  /// soon as it is seen, and so is a first byte that begins no HTTP message (a TLS greeting, say).
-  @_noAllocation private static func findEnd(
-    of bytes: Bytes, seen: Int, limit: Int
-  ) -> Parsed<Int> {
+  /// soon as it is seen, and so are a line too many, and a first byte that begins no HTTP message (a TLS
+  /// greeting, say). A head that comes byte by byte is searched again each time, which is cheap, since
+  /// its lines and its length are few.
+  @_noAllocation private static func findEnd(of bytes: Bytes, limit: Int) -> Parsed<Int> {
     guard !bytes.isEmpty else { return .needMore }
     guard isToken(bytes[0]) else { return .bad(.notHTTP) }
     let reach = min(bytes.count, limit)
     let view = bytes.prefix(reach)
-    var from = min(max(seen, 0), reach)
+    var lines = 0
+    var from = 0
     while let feed = view.firstIndex(of: 0x0a, from: from) {
       guard feed > 0, view[feed &- 1] == 0x0d else { return .bad(.bareLineFeed) }
       if feed >= 3, view[feed &- 2] == 0x0a { return .complete(feed &+ 1) }
+      lines &+= 1
+      guard lines <= 1 &+ fieldsMax else { return .bad(.tooManyFields) }
       from = feed &+ 1
     }
     guard reach == limit else { return .needMore }
-    return .bad(view.firstIndex(of: 0x0a) == nil ? .targetTooLong : .headTooLarge)
+    return .bad(lines == 0 ? .targetTooLong : .headTooLarge)
   }
 
   /// RFC 9112 §3: method SP target SP version.

@@ -17,13 +17,13 @@ package enum Upgrade {
   }
 
   package enum Fault: UInt8, Error, Sendable {
-    case notAsked, wrongMethod, wrongVersion, badKey
+    case notAsked, wrongMethod, hasBody, wrongVersion, badKey
 
     package var status: HTTP.Status {
       switch self {
       case .notAsked, .wrongVersion: .upgradeRequired
       case .wrongMethod: .methodNotAllowed
-      case .badKey: .badRequest
+      case .hasBody, .badKey: .badRequest
       }
     }
 
@@ -35,6 +35,7 @@ package enum Upgrade {
         wss://; a proxy in front must speak HTTP/1.1 and pass the Upgrade and Connection headers on.
         """
       case .wrongMethod: "A WebSocket is opened with GET."
+      case .hasBody: "The request that opens a WebSocket has no body."
       case .wrongVersion: "Only version 13 of WebSocket is spoken here: Sec-WebSocket-Version: 13."
       case .badKey: "Sec-WebSocket-Key must be there once: 16 bytes in base64."
       }
@@ -48,6 +49,8 @@ package enum Upgrade {
       fields.hasToken("upgrade", in: "connection", of: bytes)
     else { return .bad(.notAsked) }
     guard head.method == .get else { return .bad(.wrongMethod) }
+    // What follows are frames; a proxy that believed in a body would see them begin elsewhere.
+    guard head.framing == .none || head.framing == .length(0) else { return .bad(.hasBody) }
     guard fields.count(of: "sec-websocket-version", in: bytes) == 1,
       fields.value(of: "sec-websocket-version", in: bytes).equals("13")
     else { return .bad(.wrongVersion) }

@@ -62,6 +62,9 @@ struct UpgradeServerTests {
     #expect(check(with(3, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25j!Q==")) == .badKey)
     #expect(check(with(3, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZXR3bw==")) == .badKey)
     #expect(check(lines, start: "POST /media HTTP/1.1") == .wrongMethod)
+    #expect(check(lines + ["Content-Length: 5"]) == .hasBody)
+    #expect(check(lines + ["Transfer-Encoding: chunked"]) == .hasBody)
+    #expect(check(lines + ["Content-Length: 0"]) == nil)
     #expect(check(lines, start: "GET /media HTTP/1.0") == .notAsked)
   }
 }
