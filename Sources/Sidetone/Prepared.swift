@@ -84,10 +84,18 @@ struct PreparedRoute: Sendable {
 
 /// How an upstream fares, for `/ready` and for refusing calls that would only fail.
 struct UpstreamHealth: BitwiseCopyable, Sendable {
+  /// Calls that have, or will want, a session.
+  var calls = 0
   var failures = 0
   /// New calls are refused until then.
   var refusedUntil = Instant.zero
   var cause = Cause.none
+
+  mutating func opened() {
+    failures = 0
+    refusedUntil = .zero
+    cause = .none
+  }
 
   /// A refusal that another attempt cannot mend, or the limit of sessions, holds new calls back for a moment:
   /// nobody is helped by knocking harder.

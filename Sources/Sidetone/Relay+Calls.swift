@@ -134,7 +134,16 @@ extension Relay {
       }
     }
     let id = calls.id(at: call)
-    perform(calls[call].life.expired(at: now), call, now)
+    let wasClosing = calls[call].life.isClosing
+    let action = calls[call].life.expired(at: now)
+    if wasClosing, action == .end {
+      tell(
+        call,
+        .error(
+          code: "results_missing",
+          message: "the upstream did not confirm the last words in time; some may be missing"), now)
+    }
+    perform(action, call, now)
     guard calls.holds(id) else { return }
     if calls[call].startedAt + .seconds(limits.callSecondsMax) <= now { end(call, .tooLong, now) }
     guard calls.holds(id) else { return }
@@ -229,6 +238,7 @@ extension Relay {
     }
     if links.holds(calls[call].caller) { closeCaller(calls[call].caller.index, cause, now) }
     letGoOfUpstream(call, now)
+    healths[calls[call].upstream].calls &-= 1
     totals.callsEnded &+= 1
     if calls[call].isStarted { totals.callsEndedAfterStart &+= 1 }
     totals.audioLost &+= calls[call].uplink.lost

@@ -227,6 +227,13 @@ extension Relay {
   /// just refused the relay's key, or has no session left, is not asked again at once.
   private func admits(_ index: Int, _ route: Int, _ now: Instant) -> Bool {
     let upstream = routes[route].upstream
+    let sessionsMax = upstreams[upstream].sessionsMax
+    if sessionsMax > 0, healths[upstream].calls >= sessionsMax {
+      refuseBusy(index, 1, now) {
+        $0.write(json: "This route's upstream has as many sessions as sessions_max allows.")
+      }
+      return false
+    }
     let until = healths[upstream].refusedUntil
     guard now < until else { return true }
     refuseBusy(index, max(1, (until - now).milliseconds / 1000), now) {
@@ -271,6 +278,7 @@ extension Relay {
     calls[call].format = opening.format
     if let row = routes[route].opensAtOnce { setCarrier(call, row) }
     links[index].call = id
+    healths[upstream].calls &+= 1
     timers.set(links.capacity &+ call, .never)
     keepQuery(call, query)
     return call

@@ -94,7 +94,7 @@ extension Relay {
       role: .client, messageBytesMax: limits.upstreamMessageBytesMax)
     releaseInbox(index)
     setDeadline(index, now + .seconds(limits.pingSeconds))
-    healths[calls[call].upstream] = UpstreamHealth()
+    healths[calls[call].upstream].opened()
     calls[call].lastSign = now
     calls[call].finalsEnd = InlineArray(repeating: 0)
     calls[call].uplink.beginSession(at: now)
