@@ -109,6 +109,7 @@ extension Limits {
       PlanLine(
         holder: "read buffer, scratch, lines",
         bytes: Self.readBytesMax + BlockPool.blockBytes + Self.scratchBytes + Self.linesBytes),
+      PlanLine(holder: "signatures, rates of callers", bytes: Admission.bytes(self)),
     ]
   }
 }

@@ -1,6 +1,6 @@
-// Whatever a peer sends as HTTP: a head is whole at one length only, its parts lie inside it, what was
-// bad stays bad with more bytes behind it, and every request ends in an admission or in a refusal that
-// fits. Bodies, queries and addresses, which come in heads, keep the same rules.
+// Whatever a peer sends as HTTP: a head is whole at one length only, its parts lie inside it, what
+// was bad stays bad with more bytes behind it, and every request ends in an admission or in a
+// refusal that fits. Bodies, queries and addresses, which come in heads, keep the same rules.
 
 import Sidetone
 

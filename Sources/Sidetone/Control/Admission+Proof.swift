@@ -1,5 +1,6 @@
-// How a caller proves itself: by a key, by the carrier's signature, by its address, or by coming straight
-// from this machine. What a peer shows is compared in constant time and never written anywhere.
+// How a caller proves itself: by a key, by the carrier's signature, by its address, or by coming
+// straight from this machine. What a peer shows is compared in constant time and never written
+// anywhere.
 
 extension Admission {
   func count(_ identity: Identity, _ visit: Visit) throws(Refusal) {
@@ -137,8 +138,8 @@ extension Admission {
   }
 
   /// The caller's address: the peer's, or, where the peer is a proxy that we trust, the last one in
-  /// `X-Forwarded-For` that is no such proxy. What stands before it could be anybody's invention, so an
-  /// entry that is no address hides those before it: the caller is then unknown.
+  /// `X-Forwarded-For` that is no such proxy. What stands before it could be anybody's invention,
+  /// so an entry that is no address hides those before it: the caller is then unknown.
   private func client(_ visit: Visit) -> Address {
     guard contains(config.trustedProxies, visit.peer) else { return visit.peer }
     var client = visit.peer

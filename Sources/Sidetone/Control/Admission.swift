@@ -1,6 +1,7 @@
-// Who gets in. A request first finds its destination by path and method, then is admitted or refused;
-// both before any upstream is dialled, so nobody spends the owner's keys. Everything is a plain decision
-// over the request, the peer's address and the time; only the token buckets remember anything.
+// Who gets in. A request first finds its destination by path and method, then is admitted or
+// refused; both before any upstream is dialled, so nobody spends the owner's keys. Everything is a
+// plain decision over the request, the peer's address and the time; only the token buckets remember
+// anything.
 //
 //     destination   path known? method right? no key in the URL?
 //         │         (a webhook's body is read now)
@@ -101,6 +102,11 @@ package final class Admission {
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
   }
 
+  /// The memory it takes at start.
+  package static func bytes(_ limits: Limits) -> Int {
+    TwilioSignature.bytes(limits) + RateLimiter.bytes
+  }
+
   // MARK: Destination
 
   /// Where this request wants to go. To be asked before the body is read.
@@ -189,8 +195,8 @@ package final class Admission {
 
   // MARK: Admission
 
-  /// Whether this caller may go there, and who it is. Takes from the caller's bucket, so it is asked
-  /// once for each request.
+  /// Whether this caller may go there, and who it is. Takes from the caller's bucket, so it is
+  /// asked once for each request.
   package func admit(_ visit: Visit, to destination: Destination) throws(Refusal) -> Identity {
     let identity: Identity
     do throws(Refusal) {

@@ -1,6 +1,6 @@
-// What operators and their tools read: `/health`, `/ready`, `/stats`, `/metrics`. Written from a plain
-// snapshot that the relay fills, so nothing here reaches into a call. Call ids are personal data: they
-// stand in `/stats` only, which admission guards.
+// What operators and their tools read: `/health`, `/ready`, `/stats`, `/metrics`. Written from a
+// plain snapshot that the relay fills, so nothing here reaches into a call. Call ids are personal
+// data: they stand in `/stats` only, which admission guards.
 
 /// The relay's state at one moment. Counts are since the start, ended calls included.
 package struct Snapshot: BitwiseCopyable, Sendable {

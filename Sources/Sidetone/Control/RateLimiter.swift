@@ -1,15 +1,15 @@
 // How often one caller may come: token buckets that hold one second's worth. A bucket is a single
-// number, the time at which it will be full again; taking a token moves that time on by one refill. Two
-// fixed tables, one place per API key and 1,024 places for addresses; where a place must be found, the
-// bucket that is nearest to full goes, which forgets the least.
+// number, the time at which it will be full again; taking a token moves that time on by one refill.
+// Two fixed tables, one place per API key and 1,024 places for addresses; where a place must be
+// found, the bucket that is nearest to full goes, which forgets the least.
 
 package struct TokenBucket: BitwiseCopyable, Sendable {
   private var fullAt = Int64.min
 
   package init() {}
 
-  /// Takes a token of a bucket that holds, and in a second regains, `perSecond` of them. Nil: taken.
-  /// Otherwise the time until there is one.
+  /// Takes a token of a bucket that holds, and in a second regains, `perSecond` of them. Nil:
+  /// taken. Otherwise the time until there is one.
   package mutating func take(perSecond: Int, at now: Instant) -> Instant.Span? {
     let refill = 1_000_000_000 / Int64(max(perSecond, 1))
     let next = max(fullAt, now.nanoseconds) &+ refill
@@ -33,6 +33,9 @@ package struct RateLimiter: Sendable {
     var low: UInt64 = 0
     var bucket = TokenBucket()
   }
+
+  /// The memory that addresses take at start.
+  static let bytes = setsMax * waysMax * MemoryLayout<Entry>.stride
 
   private let perKey: Int
   private let perAddress: Int

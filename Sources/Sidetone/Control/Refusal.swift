@@ -1,5 +1,5 @@
-// Every reason for which a request is not served, with the status to answer, a word for programs, and a
-// sentence for people that says how to mend it.
+// Every reason for which a request is not served, with the status to answer, a word for programs,
+// and a sentence for people that says how to mend it.
 
 package enum Refusal: Error, Equatable, Sendable {
   case malformed(HTTP.Fault)
@@ -148,7 +148,7 @@ package enum Refusal: Error, Equatable, Sendable {
       """
     case .unprotected:
       """
-      This path is off, since nothing protects it and the relay can be reached from other machines. \
+      This path is off, since nothing protects it and other machines can reach the relay. \
       Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio TWILIO_AUTH_TOKEN and listen.public_url.
       """
     default:

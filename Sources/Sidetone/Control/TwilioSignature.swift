@@ -1,10 +1,10 @@
-// Whether Twilio signed a request: base64 of an HMAC-SHA1, keyed with the account's auth token, over the
-// URL as it was written at Twilio, and for a posted form over its parameters behind it, sorted by name,
-// each name followed by its decoded value.
+// Whether Twilio signed a request: base64 of an HMAC-SHA1, keyed with the account's auth token,
+// over the URL as it was written at Twilio, and for a posted form over its parameters behind it,
+// sorted by name, each name followed by its decoded value.
 //
-// The URL is made from our configured public URL and the request's target, never from the Host header.
-// Twilio and the proxies on the way do not agree on ports and on a slash at the end, so a few spellings
-// are tried; each of them names this relay only.
+// The URL is made from our configured public URL and the request's target, never from the Host
+// header. Twilio and the proxies on the way do not agree on ports and on a slash at the end, so a
+// few spellings are tried; each of them names this relay only.
 
 package final class TwilioSignature {
   /// Parameters in one form; Twilio sends about forty.
@@ -36,7 +36,7 @@ package final class TwilioSignature {
   }
 
   /// The memory it takes at start.
-  package static func bytes(_ limits: Limits) -> Int {
+  static func bytes(_ limits: Limits) -> Int {
     16 + 255 + limits.headBytesMax + 2 * limits.bodyBytesMax
   }
 
@@ -123,8 +123,8 @@ package final class TwilioSignature {
     var end: Int32 = 0
   }
 
-  /// Appends the form's parameters in the order of their names (for one name, of their values; equal
-  /// ones once). False where there are too many.
+  /// Appends the form's parameters in the order of their names (for one name, of their values;
+  /// equal ones once). False where there are too many.
   private func writeParameters(_ form: Bytes, into out: inout Writer) -> Bool {
     var sorted = InlineArray<128, Parameter>(repeating: Parameter())
     var count = 0

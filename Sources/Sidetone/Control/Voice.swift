@@ -1,6 +1,6 @@
-// The answer of `/voice`: TwiML that starts a stream of the call's audio to this relay and then keeps
-// the call up. `<Stream>` stands inside `<Start>`; directly under `<Response>` it is not valid. A query in
-// the stream's URL would be dropped by Twilio, so there is none.
+// The answer of `/voice`: TwiML that starts a stream of the call's audio to this relay and then
+// keeps the call up. `<Stream>` stands inside `<Start>`; directly under `<Response>` it is not
+// valid. A query in the stream's URL would be dropped by Twilio, so there is none.
 
 package struct Voice: Sendable {
   /// One for each route; empty texts for routes that are no webhook.
@@ -28,7 +28,8 @@ package struct Voice: Sendable {
   }
 
   /// The whole response. The stream's host is the public URL's; on a relay that is open to its own
-  /// machine only it is what the request calls us by, which admission has found to be a loopback name.
+  /// machine only it is what the request calls us by, which admission has found to be a loopback
+  /// name.
   package func write(_ visit: Visit, route: Int, into out: inout Writer) {
     var response = HTTP.Response(.ok, into: &out)
     response.beginBody("text/xml; charset=utf-8", into: &out)

@@ -1,7 +1,8 @@
 // Network addresses as text: read from headers that proxies write, written for people.
 
 extension Address {
-  /// Dotted quad, or IPv6 (RFC 4291 §2.2) without brackets and zone; the port is 0. Nil for anything else.
+  /// Dotted quad, or IPv6 (RFC 4291 §2.2) without brackets and zone; the port is 0. Nil for
+  /// anything else.
   @_noAllocation package init?(_ text: Bytes) {
     if text.firstIndex(of: 0x3a) == nil {
       guard let ipv4 = Self.readIPv4(text) else { return nil }

@@ -1,5 +1,5 @@
-// Hashes and signatures, by libcrypto's one-shot calls: for handshakes and keys, never for a frame. The
-// library allocates inside these calls and frees again before they return.
+// Hashes and signatures, by libcrypto's one-shot calls: for handshakes and keys, never for a frame.
+// The library allocates inside these calls and frees again before they return.
 
 import CDigest
 

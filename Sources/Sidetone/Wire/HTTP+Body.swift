@@ -1,5 +1,5 @@
-// The body behind a head. Chunked bodies are decoded where they lie: proxies that translate HTTP/2 send
-// webhooks so, though carriers themselves name a length.
+// The body behind a head. Chunked bodies are decoded where they lie: proxies that translate HTTP/2
+// send webhooks so, though carriers themselves name a length.
 
 extension HTTP {
   package enum Body: Equatable, Sendable {
@@ -9,9 +9,9 @@ extension HTTP {
     case bad(Fault)
   }
 
-  /// Looks for the whole body at the start of `bytes`, which is everything that came behind the head.
-  /// Content and chunk framing together may take `limit` bytes. Once `complete` was answered for a
-  /// chunked body its bytes are decoded, so the question must not be asked again.
+  /// Looks for the whole body at the start of `bytes`, which is everything that came behind the
+  /// head. Content and chunk framing together may take `limit` bytes. Once `complete` was answered
+  /// for a chunked body its bytes are decoded, so the question must not be asked again.
   @_noAllocation package static func body(
     _ framing: Framing, in bytes: Bytes, limit: Int
   ) -> Body {
@@ -32,8 +32,8 @@ extension HTTP {
     }
   }
 
-  /// RFC 9112 §7.1: size in hexadecimal, extensions that are ignored, CR LF, that many bytes, CR LF; a
-  /// chunk of size 0, then trailer lines that are ignored, and an empty line.
+  /// RFC 9112 §7.1: size in hexadecimal, extensions that are ignored, CR LF, that many bytes, CR
+  /// LF; a chunk of size 0, then trailer lines that are ignored, and an empty line.
   @_noAllocation private static func measureChunks(_ bytes: Bytes) -> Body {
     var at = 0
     var count = 0

@@ -1,5 +1,6 @@
-// The header lines of a head, found again on every question instead of being kept in a table: a head is
-// asked a dozen times in its life, and a place for 64 of them would be needed in every connection.
+// The header lines of a head, found again on every question instead of being kept in a table: a
+// head is asked a dozen times in its life, and a place for 64 of them would be needed in every
+// connection.
 
 extension HTTP {
   package struct Fields: BitwiseCopyable, Sendable {
@@ -15,7 +16,8 @@ extension HTTP {
 }
 
 extension HTTP.Fields {
-  /// RFC 9112 §5: every line is a name, a colon with nothing before it, and a value of printable bytes.
+  /// RFC 9112 §5: every line is a name, a colon with nothing before it, and a value of printable
+  /// bytes.
   @_noAllocation func check(in head: Bytes) -> HTTP.Fault? {
     var at = lines.start
     while at < lines.end {
@@ -31,8 +33,8 @@ extension HTTP.Fields {
     return nil
   }
 
-  /// The line that begins at `at`, which is moved to the next one; nil behind the last. Only for heads
-  /// that were parsed without fault.
+  /// The line that begins at `at`, which is moved to the next one; nil behind the last. Only for
+  /// heads that were parsed without fault.
   @_noAllocation package func next(_ at: inout Int, in head: Bytes) -> Field? {
     if at < lines.start { at = lines.start }
     guard at < lines.end else { return nil }
@@ -84,8 +86,8 @@ extension HTTP.Fields {
     return false
   }
 
-  /// Whether a list such as `Connection: keep-alive, Upgrade`, which may be spread over several lines of
-  /// one name, holds that token (in lower case; compared ignoring case).
+  /// Whether a list such as `Connection: keep-alive, Upgrade`, which may be spread over several
+  /// lines of one name, holds that token (in lower case; compared ignoring case).
   @_noAllocation package func hasToken(
     _ token: StaticString, in name: StaticString, of head: Bytes
   ) -> Bool {
@@ -104,8 +106,8 @@ extension HTTP.Fields {
   }
 
   @_noAllocation private func lineEnd(from at: Int, in head: Bytes) -> Int {
-    // Every LF of a head stands behind a CR, so the LF alone ends the line; a CR before that is then
-    // found among the value's bytes and refused.
+    // Every LF of a head stands behind a CR, so the LF alone ends the line; a CR before that is
+    // then found among the value's bytes and refused.
     (head.firstIndex(of: 0x0a, from: at) ?? lines.end) &- 1
   }
 

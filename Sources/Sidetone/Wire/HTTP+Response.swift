@@ -1,5 +1,5 @@
-// What we say in HTTP: whole responses, written into the caller's window in one go. Every response ends
-// its connection, so nothing can be smuggled in behind a request.
+// What we say in HTTP: whole responses, written into the caller's window in one go. Every response
+// ends its connection, so nothing can be smuggled in behind a request.
 
 extension HTTP {
   package enum Status: UInt16, Sendable {
@@ -66,8 +66,8 @@ extension HTTP {
     }
   }
 
-  /// One response on its way into a Writer: `begin`, any `field`s, `beginBody`, the body, `end`. The
-  /// length stands before the body, so its digits are filled in at the end.
+  /// One response on its way into a Writer: `begin`, any `field`s, `beginBody`, the body, `end`.
+  /// The length stands before the body, so its digits are filled in at the end.
   package struct Response: BitwiseCopyable {
     private var lengthAt = 0
     private var bodyAt = 0
@@ -110,7 +110,8 @@ extension HTTP {
     }
   }
 
-  /// One header line. The value must hold no line break; what comes from outside is never written so.
+  /// One header line. The value must hold no line break; what comes from outside is never written
+  /// so.
   @_noAllocation package static func writeField(
     _ name: StaticString, _ value: Bytes, into out: inout Writer
   ) {
@@ -119,17 +120,6 @@ extension HTTP {
     out.write(": ")
     out.write(value)
     out.write("\r\n")
-  }
-
-  /// A whole response with a body that is ready.
-  @_noAllocation package static func writeResponse(
-    _ status: Status, _ type: StaticString, _ body: Bytes, isHead: Bool = false,
-    into out: inout Writer
-  ) {
-    var response = Response(status, isHead: isHead, into: &out)
-    response.beginBody(type, into: &out)
-    out.write(body)
-    response.end(into: &out)
   }
 
   /// An error that needs no more than a constant sentence: what is wrong, and how to mend it. The

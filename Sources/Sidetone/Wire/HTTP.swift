@@ -1,9 +1,9 @@
-// HTTP/1.1 heads (RFC 9112), parsed where they lie: a request that reaches us, the response to one of
-// ours. A parsed head is a handful of ranges into the caller's bytes; nothing is copied or kept.
+// HTTP/1.1 heads (RFC 9112), parsed where they lie: a request that reaches us, the response to one
+// of ours. A parsed head is a handful of ranges into the caller's bytes; nothing is copied or kept.
 //
-// Stricter than the RFC asks, on purpose: what two parsers could read differently (a bare CR or LF, a
-// folded line, two lengths, a length beside a transfer coding) is refused, so that no proxy in front can
-// be tricked into seeing another message than we do. One connection carries one request.
+// Stricter than the RFC asks, on purpose: what two parsers could read differently (a bare CR or LF,
+// a folded line, two lengths, a length beside a transfer coding) is refused, so that no proxy in
+// front can be tricked into seeing another message than we do. One connection carries one request.
 
 package enum HTTP {
   /// Header lines in one head.
@@ -31,8 +31,8 @@ package enum HTTP {
     package var path = Place()
     /// Without the question mark; empty where there is none.
     package var query = Place()
-    /// The authority that the peer means: of an absolute target, else of `Host`; empty where an HTTP/1.0
-    /// peer names none.
+    /// The authority that the peer means: of an absolute target, else of `Host`; empty where an
+    /// HTTP/1.0 peer names none.
     package var host = Place()
     package var fields = Fields()
     package var framing = Framing.none
@@ -66,8 +66,8 @@ package enum HTTP {
 // MARK: Heads
 
 extension HTTP {
-  /// Reads a request's head from the start of `bytes`, which may hold more. A head longer than `limit`
-  /// is refused.
+  /// Reads a request's head from the start of `bytes`, which may hold more. A head longer than
+  /// `limit` is refused.
   @_noAllocation package static func parseRequest(
     _ bytes: Bytes, limit: Int
   ) -> Parsed<RequestHead> {
@@ -115,10 +115,10 @@ extension HTTP {
     return .complete(head)
   }
 
-  /// The length of the head up to its empty line. Every line must end in CR LF; a lone LF is refused as
-  /// soon as it is seen, and so are a line too many, and a first byte that begins no HTTP message (a TLS
-  /// greeting, say). A head that comes byte by byte is searched again each time, which is cheap, since
-  /// its lines and its length are few.
+  /// The length of the head up to its empty line. Every line must end in CR LF; a lone LF is
+  /// refused as soon as it is seen, and so are a line too many, and a first byte that begins no
+  /// HTTP message (a TLS greeting, say). A head that comes byte by byte is searched again each
+  /// time, which is cheap, since its lines and its length are few.
   @_noAllocation private static func findEnd(of bytes: Bytes, limit: Int) -> Parsed<Int> {
     guard !bytes.isEmpty else { return .needMore }
     guard isToken(bytes[0]) else { return .bad(.notHTTP) }
@@ -225,7 +225,8 @@ extension HTTP {
     return nil
   }
 
-  /// RFC 9112 §6: one length, or one `chunked`, never both. Leaves `framing` alone where neither is said.
+  /// RFC 9112 §6: one length, or one `chunked`, never both. Leaves `framing` alone where neither is
+  /// said.
   @_noAllocation private static func readFraming(
     _ bytes: Bytes, _ fields: Fields, _ version: Version, into framing: inout Framing
   ) -> Fault? {

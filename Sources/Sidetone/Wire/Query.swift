@@ -1,5 +1,6 @@
 // `a=b&c=d`, as in a URL's query and in the form that a webhook posts (WHATWG URL,
-// application/x-www-form-urlencoded). Iterated where it lies; a part is decoded only when asked for.
+// application/x-www-form-urlencoded). Iterated where it lies; a part is decoded only when asked
+// for.
 
 package struct Query {
   /// One part as it was sent, still encoded; a part without `=` has an empty value.
@@ -47,8 +48,8 @@ package struct Query {
 
   // MARK: Decoding and encoding
 
-  /// Writes the decoded bytes: `+` is a space, `%41` is an A, and a per cent sign that no two hexadecimal
-  /// digits follow stands for itself.
+  /// Writes the decoded bytes: `+` is a space, `%41` is an A, and a per cent sign that no two
+  /// hexadecimal digits follow stands for itself.
   @_noAllocation package static func decode(_ encoded: Bytes, into out: inout Writer) {
     var at = 0
     while let byte = nextByte(encoded, &at) { out.write(byte: byte) }
@@ -65,7 +66,8 @@ package struct Query {
     return encoded.prefix(count)
   }
 
-  /// Writes the bytes so that they may stand in a query: all but the unreserved (RFC 3986 §2.3) as %XX.
+  /// Writes the bytes so that they may stand in a query: all but the unreserved (RFC 3986 §2.3) as
+  /// %XX.
   @_noAllocation package static func encode(_ plain: Bytes, into out: inout Writer) {
     for index in 0..<plain.count {
       let byte = plain[index]

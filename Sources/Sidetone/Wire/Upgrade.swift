@@ -1,6 +1,6 @@
 // The opening handshake of WebSocket (RFC 6455 §4), both sides: the request that turns an HTTP
-// connection into a socket, and its 101. Extensions and subprotocols are never negotiated: an offer of
-// permessage-deflate, which every browser makes, is left unanswered, and the handshake succeeds.
+// connection into a socket, and its 101. Extensions and subprotocols are never negotiated: an offer
+// of permessage-deflate, which every browser makes, is left unanswered, and the handshake succeeds.
 
 package enum Upgrade {
   /// What the accept value is derived with (§1.3).
@@ -116,8 +116,9 @@ package enum Upgrade {
     }
   }
 
-  /// The head of a client's request (§4.1) but for its end: more fields (`HTTP.writeField`) may follow,
-  /// then `endRequest`. `path` begins with a slash; `query` is encoded already and may be empty.
+  /// The head of a client's request (§4.1) but for its end: more fields (`HTTP.writeField`) may
+  /// follow, then `endRequest`. `path` begins with a slash; `query` is encoded already and may be
+  /// empty.
   package static func beginRequest(
     host: Bytes, port: UInt16, isTLS: Bool, path: Bytes, query: Bytes, nonce: Nonce,
     into out: inout Writer
@@ -148,7 +149,8 @@ package enum Upgrade {
 
   package enum Answer: Equatable, Sendable {
     case accepted
-    /// A proper HTTP answer other than 101: the server will not have us, and its head and body say why.
+    /// A proper HTTP answer other than 101: the server will not have us, and its head and body say
+    /// why.
     case refused(status: Int)
     /// A 101 that does not keep the rules; the connection must be dropped.
     case bad(AnswerFault)

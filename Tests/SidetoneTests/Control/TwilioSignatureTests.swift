@@ -1,5 +1,5 @@
-// Twilio's signatures: known good ones are accepted, and every way of tampering is refused. The public
-// vector is the one of Twilio's own documentation; the others were made with its formula.
+// Twilio's signatures: known good ones are accepted, and every way of tampering is refused. The
+// public vector is the one of Twilio's own documentation; the others were made with its formula.
 import Testing
 
 @testable import Sidetone

@@ -1,5 +1,5 @@
-// Windows that stay valid: a test's few bytes are never given back, so no test has to think about who
-// owns them.
+// Windows that stay valid: a test's few bytes are never given back, so no test has to think about
+// who owns them.
 
 @testable import Sidetone
 

@@ -1,4 +1,5 @@
-// HTTP heads: what is read, what is refused, at every split, and that no byte behind the input is read.
+// HTTP heads: what is read, what is refused, at every split, and that no byte behind the input is
+// read.
 import Testing
 
 @testable import Sidetone
