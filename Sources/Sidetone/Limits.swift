@@ -42,6 +42,8 @@ package struct Limits: Sendable {
   package var drainSeconds = 10 * 60
   package var redialsMax = 6
 
+  /// Addresses whose rate is remembered.
+  static let addressesMax = 1024
   /// New calls a second from one key, and from one address where nothing stronger identified the caller.
   package var callsPerSecondPerKey = 50
   package var callsPerSecondPerAddress = 50
@@ -109,7 +111,9 @@ extension Limits {
       PlanLine(
         holder: "read buffer, scratch, lines",
         bytes: Self.readBytesMax + BlockPool.blockBytes + Self.scratchBytes + Self.linesBytes),
-      PlanLine(holder: "signatures, rates of callers", bytes: Admission.bytes(self)),
+      PlanLine(
+        holder: "signatures, rates of callers",
+        bytes: headBytesMax + 2 * bodyBytesMax + Self.addressesMax * 24),
     ]
   }
 }

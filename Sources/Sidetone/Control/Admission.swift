@@ -102,11 +102,6 @@ package final class Admission {
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
   }
 
-  /// The memory it takes at start.
-  package static func bytes(_ limits: Limits) -> Int {
-    TwilioSignature.bytes(limits) + RateLimiter.bytes
-  }
-
   // MARK: Destination
 
   /// Where this request wants to go. To be asked before the body is read.

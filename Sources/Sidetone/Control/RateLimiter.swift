@@ -25,17 +25,14 @@ package struct TokenBucket: BitwiseCopyable, Sendable {
 }
 
 package struct RateLimiter: Sendable {
-  private static let setsMax = 256
   private static let waysMax = 4
+  private static let setsMax = Limits.addressesMax / waysMax
 
   private struct Entry: BitwiseCopyable, Sendable {
     var high: UInt64 = 0
     var low: UInt64 = 0
     var bucket = TokenBucket()
   }
-
-  /// The memory that addresses take at start.
-  static let bytes = setsMax * waysMax * MemoryLayout<Entry>.stride
 
   private let perKey: Int
   private let perAddress: Int

@@ -35,11 +35,6 @@ package final class TwilioSignature {
     decoded = Arena(count: limits.bodyBytesMax)
   }
 
-  /// The memory it takes at start.
-  static func bytes(_ limits: Limits) -> Int {
-    16 + 255 + limits.headBytesMax + 2 * limits.bodyBytesMax
-  }
-
   /// Whether `signature` fits the opening of a socket. Signed is the URL alone, with `wss`; some
   /// proxies and account settings make it `https`.
   package func fitsSocket(_ signature: Bytes, target: Bytes) -> Bool {
