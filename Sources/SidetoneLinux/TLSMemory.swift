@@ -68,7 +68,7 @@ package enum TLSMemory {
     return nil
   }
 
-  private static func allocate(_ count: Int) -> UnsafeMutableRawPointer? {
+  static func allocate(_ count: Int) -> UnsafeMutableRawPointer? {
     if let index = sizeClass(count), let block = unsafe takeBlock(index) {
       return unsafe seal(block, index, count)
     }
@@ -104,7 +104,7 @@ package enum TLSMemory {
     }
   }
 
-  private static func free(_ pointer: UnsafeMutableRawPointer?) {
+  static func free(_ pointer: UnsafeMutableRawPointer?) {
     guard let pointer = unsafe pointer else { return }
     let block = unsafe pointer - headerBytes
     let index = unsafe block.load(as: Int.self)
@@ -118,7 +118,7 @@ package enum TLSMemory {
     }
   }
 
-  private static func reallocate(_ pointer: UnsafeMutableRawPointer?, _ count: Int)
+  static func reallocate(_ pointer: UnsafeMutableRawPointer?, _ count: Int)
     -> UnsafeMutableRawPointer?
   {
     guard let pointer = unsafe pointer else { return unsafe allocate(count) }

@@ -2,29 +2,30 @@
 //
 // Fixed slots for things with an identity, made once. A slot is named by index and generation, so a
 // name that outlived its owner is recognised and never reaches the next one. Never grows: `take`
-// answers nil when full, and full is the caller's case to handle.
+// answers nil when full, and full is the caller's case to handle. Inlinable, because the machine's
+// table of sockets is one as well, and generic code is specialised across modules only then.
 
 /// The name of a slot: the index in the low half, the generation in the high half.
 package struct SlotID: Hashable, BitwiseCopyable, Sendable {
   package let rawValue: UInt64
 
-  package init(rawValue: UInt64) { self.rawValue = rawValue }
-  package init(index: Int, generation: UInt32) {
+  @inlinable package init(rawValue: UInt64) { self.rawValue = rawValue }
+  @inlinable package init(index: Int, generation: UInt32) {
     rawValue = UInt64(generation) << 32 | UInt64(UInt32(index))
   }
-  package var index: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
-  package var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) }
+  @inlinable package var index: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
+  @inlinable package var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) }
 
   package static let none = SlotID(rawValue: .max)
 }
 
-/// A plain value over memory taken at start, so that reaching a slot retains nothing; its owner calls
-/// `deallocate` at the very end. Elements must be trivial: no references inside.
+/// A plain value over memory taken at start, so that reaching a slot retains nothing; its owner
+/// calls `deallocate` at the very end. Elements must be trivial: no references inside.
 @safe package struct Slab<Element: BitwiseCopyable>: @unchecked Sendable {
-  private let slots: UnsafeMutablePointer<Element>
-  private let generations: UnsafeMutablePointer<UInt32>
-  private let free: UnsafeMutablePointer<Int32>
-  private let freeCount: UnsafeMutablePointer<Int>
+  @usableFromInline let slots: UnsafeMutablePointer<Element>
+  @usableFromInline let generations: UnsafeMutablePointer<UInt32>
+  @usableFromInline let free: UnsafeMutablePointer<Int32>
+  @usableFromInline let freeCount: UnsafeMutablePointer<Int>
   package let capacity: Int
 
   package init(capacity: Int, repeating blank: Element) {
@@ -47,11 +48,11 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
     unsafe freeCount.deallocate()
   }
 
-  package var inUse: Int { unsafe capacity &- freeCount.pointee }
-  package var isFull: Bool { unsafe freeCount.pointee == 0 }
+  @inlinable package var inUse: Int { unsafe capacity &- freeCount.pointee }
+  @inlinable package var isFull: Bool { unsafe freeCount.pointee == 0 }
 
   /// Takes a free slot, or nil where there is none. An odd generation means "in use".
-  package func take() -> SlotID? {
+  @inlinable package func take() -> SlotID? {
     guard !isFull else { return nil }
     unsafe freeCount.pointee &-= 1
     let index = unsafe Int(free[freeCount.pointee])
@@ -60,7 +61,7 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
   }
 
   /// Gives the slot back. The element in it is left for the next owner to overwrite.
-  package func release(_ id: SlotID) {
+  @inlinable package func release(_ id: SlotID) {
     precondition(holds(id), "a slot is released once, by its owner")
     unsafe generations[id.index] &+= 1
     unsafe free[freeCount.pointee] = Int32(id.index)
@@ -68,21 +69,21 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
   }
 
   /// Whether this name still stands for a live slot.
-  @inline(__always) package func holds(_ id: SlotID) -> Bool {
+  @inlinable @inline(__always) package func holds(_ id: SlotID) -> Bool {
     guard id.index < capacity, id.generation & 1 == 1 else { return false }
     return unsafe generations[id.index] == id.generation
   }
 
-  package func isInUse(_ index: Int) -> Bool {
+  @inlinable package func isInUse(_ index: Int) -> Bool {
     precondition(index >= 0 && index < capacity)
     return unsafe generations[index] & 1 == 1
   }
-  package func id(at index: Int) -> SlotID {
+  @inlinable package func id(at index: Int) -> SlotID {
     precondition(index >= 0 && index < capacity)
     return unsafe SlotID(index: index, generation: generations[index])
   }
 
-  @inline(__always) package subscript(index: Int) -> Element {
+  @inlinable @inline(__always) package subscript(index: Int) -> Element {
     unsafeAddress {
       precondition(index >= 0 && index < capacity)
       return unsafe UnsafePointer(slots + index)
