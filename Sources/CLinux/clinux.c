@@ -1,3 +1,4 @@
+// The calls of clinux.h: each is one call of the kernel, or of libc, with its error as the answer.
 #define _GNU_SOURCE 1
 #include "clinux.h"
 
