@@ -1,7 +1,7 @@
-// Base64 with the standard alphabet (RFC 4648 §4), decoded and encoded in steps of a vector where the
-// machine has AVX2, of four characters elsewhere and at the end. No step reads or writes a byte outside
-// the lengths it was given. Decoding may write over its own source: every step has read its characters
-// before it writes, and writes at or before the place that it read.
+// Base64 with the standard alphabet (RFC 4648 §4), decoded and encoded in steps of a vector where
+// the machine has AVX2, of four characters elsewhere and at the end. No step reads or writes a byte
+// outside the lengths it was given. Decoding may write over its own source: every step has read its
+// characters before it writes, and writes at or before the place that it read.
 #include "ckernels.h"
 
 #include <string.h>
@@ -71,10 +71,10 @@ static void encode_plain(uint8_t *to, const uint8_t *from, ptrdiff_t count) {
 
 #if defined(__x86_64__)
 
-// A character is judged by its two halves: `low_faults` says for each low half in which rows (a bit per
-// group of high halves) it is foreign, `high_rows` says which row a high half stands for; a common bit
-// means a foreign character. The value is the character plus a distance that the high half decides,
-// with '/' moved to a row of its own since it shares one with '+'.
+// A character is judged by its two halves: `LOW_FAULTS` says for each low half in which rows (a bit
+// per group of high halves) it is foreign, `HIGH_ROWS` says which row a high half stands for; a
+// common bit means a foreign character. The value is the character plus a distance that the high
+// half decides, with '/' moved to a row of its own since it shares one with '+'.
 #define LOW_FAULTS                                                                              \
   0x15, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x11, 0x13, 0x1a, 0x1b, 0x1b, 0x1b, 0x1a
 #define HIGH_ROWS                                                                               \
@@ -129,8 +129,8 @@ AVX2 static ptrdiff_t decode_avx2(uint8_t *to, const uint8_t *from, ptrdiff_t co
 
 // Encodes the low 12 bytes of each half into its 16 characters.
 AVX2 static inline __m256i encode_step(__m256i bytes) {
-  // Each group of three becomes a word in the order b a c b, from which two multiplications shift the
-  // four sixes into bytes of their own.
+  // Each group of three becomes a word in the order b a c b, from which two multiplications shift
+  // the four sixes into bytes of their own.
   const __m256i spread = _mm256_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10,  //
                                           1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
   const __m256i words = _mm256_shuffle_epi8(bytes, spread);
