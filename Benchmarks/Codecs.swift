@@ -1,5 +1,5 @@
-// Micro-benchmarks of the codecs that every frame passes, on the frame that every call sends: 20 ms of
-// µ-law, which is 160 bytes, 216 characters of base64, a text message of some 370 bytes.
+// Micro-benchmarks of the codecs that every frame passes, on the frame that every call sends: 20 ms
+// of µ-law, which is 160 bytes, 216 characters of base64, a text message of some 370 bytes.
 
 import Sidetone
 

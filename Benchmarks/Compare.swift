@@ -69,8 +69,8 @@ struct Compare {
   }
 }
 
-/// How many calls an opponent carries on its one core with p99 of the added delay under 5 ms and not a
-/// frame lost.
+/// How many calls an opponent carries on its one core with p99 of the added delay under 5 ms and
+/// not a frame lost.
 enum Capacity {
   private static let p99Max = 5_000.0
   private static let seconds = 3
@@ -121,8 +121,8 @@ enum Capacity {
   }
 }
 
-/// System calls per relayed frame, transcripts included: strace counts two loads of different length,
-/// and the difference leaves out what setting up and ending the calls costs.
+/// System calls per relayed frame, transcripts included: strace counts two loads of different
+/// length, and the difference leaves out what setting up and ending the calls costs.
 enum SystemCalls {
   static func perFrame(_ opponent: Opponent) -> Double? {
     guard let short = count(opponent, seconds: 2), let long = count(opponent, seconds: 6),

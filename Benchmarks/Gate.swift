@@ -1,6 +1,7 @@
-// `SidetoneBench gate`: the loose bounds, short enough for every run of the tests. Two loads, because
-// two kinds of mistakes hide in different places: many calls show what a frame costs, and few calls show
-// a frame that waits for the next turn of the loop, since with few calls that turn is long in coming.
+// `SidetoneBench gate`: the loose bounds, short enough for every run of the tests. Two loads,
+// because two kinds of mistakes hide in different places: many calls show what a frame costs, and
+// few calls show a frame that waits for the next turn of the loop, since with few calls that turn
+// is long in coming.
 
 import Foundation
 
@@ -53,9 +54,9 @@ enum Gate {
     return misses
   }
 
-  /// A gate that cannot fail proves nothing: the same bounds must catch a relay that stalls for 1 ms in
-  /// each turn, and one that holds each frame for an extra turn, and must pass the same build without
-  /// a fault.
+  /// A gate that cannot fail proves nothing: the same bounds must catch a relay that stalls for 1
+  /// ms in each turn, and one that holds each frame for an extra turn, and must pass the same build
+  /// without a fault.
   private static func prove() throws(BenchFailure) {
     let place = ".build/planted"
     print("building a relay with planted faults")

@@ -1,6 +1,6 @@
-// The harness of the micro-benchmarks. Each is a closure over a prepared input that does its work so
-// many times and returns a hash of what came out, so that the compiler cannot leave the work away and
-// a change of the result is seen. Time is the best of many rounds: noise only ever adds.
+// The harness of the micro-benchmarks. Each is a closure over a prepared input that does its work
+// so many times and returns a hash of what came out, so that the compiler cannot leave the work
+// away and a change of the result is seen. Time is the best of many rounds: noise only ever adds.
 
 import Glibc
 

@@ -1,7 +1,7 @@
-// The programs that are compared: the floor, its peers, the relay. Each listens on a port of its own
-// and dials a twin on another, so all of them stand at once and are loaded in turn. The one under load
-// runs on the first processor that we may use, the load on the last, both in real time where the
-// system lets us: then what else the machine does disturbs neither.
+// The programs that are compared: the floor, its peers, the relay. Each listens on a port of its
+// own and dials a twin on another, so all of them stand at once and are loaded in turn. The one
+// under load runs on the first processor that we may use, the load on the last, both in real time
+// where the system lets us: then what else the machine does disturbs neither.
 
 import Foundation
 
@@ -105,9 +105,9 @@ enum Programs {
     }
   }()
 
-  /// Runs a command before everything else on the machine. Round robin, because threads of one program
-  /// may wait for each other; and a program that never sleeps for 20 s is killed, since it would take
-  /// the processor from everybody.
+  /// Runs a command before everything else on the machine. Round robin, because threads of one
+  /// program may wait for each other; and a program that never sleeps for 20 s is killed, since it
+  /// would take the processor from everybody.
   private static let realTime = ["prlimit", "--rttime=20000000", "chrt", "--rr", "5"]
 
   /// Whether we may do so.

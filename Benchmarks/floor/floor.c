@@ -1,7 +1,8 @@
 // The floor: what relaying a Twilio call to Deepgram costs when next to nothing is done. One epoll
-// loop on one thread; per frame one recv, unmask, base64 decode, mask, one send. It trusts both peers
-// blindly: no limits, no UTF-8, no time-outs, no JSON beyond the key it wants, nothing kept for replay.
-// Benchmarks measure the relay as a multiple of this program. Never run it where strangers can reach it.
+// loop on one thread; per frame one recv, unmask, base64 decode, mask, one send. It trusts both
+// peers blindly: no limits, no UTF-8, no time-outs, no JSON beyond the key it wants, nothing kept
+// for replay. Benchmarks measure the relay as a multiple of this program. Never run it where
+// strangers can reach it.
 //
 //     cc -O2 floor.c -lcrypto -o floor && ./floor LISTEN_PORT UPSTREAM_PORT
 #define _GNU_SOURCE

@@ -1,1 +1,2 @@
+// c-ares as Swift sees it: its public header.
 #include <ares.h>

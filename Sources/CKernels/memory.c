@@ -1,3 +1,4 @@
+// The plain memory kernels: libc does the work, under names that Swift may call on a frame's path.
 #include "ckernels.h"
 
 #include <string.h>

@@ -1,11 +1,12 @@
-// The settings of one relay as a plain value: what the engine and the machine are made from. Reading
-// flags, environment, `.env` and files is the business of SidetoneSettings; by the time a Config exists,
-// every value in it is whole and in range.
+// The settings of one relay as a plain value: what the engine and the machine are made from.
+// Reading flags, environment, `.env` and files is the business of SidetoneSettings; by the time a
+// Config exists, every value in it is whole and in range.
 
 package struct Config: Sendable {
   package var listeners: [Listener] = [Listener()]
-  /// The origin that carriers and webhooks know us by, for example `https://relay.example.com`, without
-  /// a trailing slash; empty where none is set. Signatures are checked against it, never against `Host`.
+  /// The origin that carriers and webhooks know us by, for example `https://relay.example.com`,
+  /// without a trailing slash; empty where none is set. Signatures are checked against it, never
+  /// against `Host`.
   package var publicURL = ""
   /// Peers whose `X-Forwarded-For` and `Forwarded` headers are believed.
   package var trustedProxies: [AddressRange] = []
@@ -26,7 +27,8 @@ package struct Config: Sendable {
 
   package var limits = Limits()
   package var service = "sidetone"
-  /// Transcript lines on standard output: for a terminal, or where the operator asked; they are personal data.
+  /// Transcript lines on standard output: for a terminal, or where the operator asked; they are
+  /// personal data.
   package var printsTranscripts = false
   /// The log as one JSON object a line instead of plain text.
   package var logsJSON = false
@@ -99,17 +101,19 @@ extension Config {
     package var upstream = ""
     /// For `voice`: the path of the call route that the TwiML points to.
     package var stream = ""
-    /// Written by the operator (true) or one of the defaults (false); an unprotected configured route
-    /// refuses to start, an unprotected default one is switched off.
+    /// Written by the operator (true) or one of the defaults (false); an unprotected configured
+    /// route refuses to start, an unprotected default one is switched off.
     package var isConfigured = false
-    /// May be called without any means of proof from anywhere: only by the operator's explicit word.
+    /// May be called without any means of proof from anywhere: only by the operator's explicit
+    /// word.
     package var isOpen = false
-    /// Which means open it; none: the defaults (API keys, and the carrier's signature where a token is
-    /// set).
+    /// Which means open it; none: the defaults (API keys, and the carrier's signature where a token
+    /// is set).
     package var addresses: [AddressRange] = []
     /// A secret path segment behind `path`; empty: none.
     package var secret = ""
-    /// Options that go to the upstream, by the upstream's own names, for example ("model", "nova-2").
+    /// Options that go to the upstream, by the upstream's own names, for example ("model",
+    /// "nova-2").
     package var options: [(name: String, value: String)] = []
     package init() {}
 

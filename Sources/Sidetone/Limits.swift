@@ -1,6 +1,6 @@
-// Every bound of the relay, the relations between them, and the memory that follows from them. A pool's
-// size is a sum with one holder per line, so reading it shows what the relay needs in order to keep
-// moving.
+// Every bound of the relay, the relations between them, and the memory that follows from them. A
+// pool's size is a sum with one holder per line, so reading it shows what the relay needs in order
+// to keep moving.
 
 package struct Limits: Sendable {
   /// Calls at once.
@@ -19,8 +19,8 @@ package struct Limits: Sendable {
   package var headBytesMax = 8 * 1024
   package var bodyBytesMax = 16 * 1024
 
-  /// Caller audio kept while the upstream is away, and the share of it that the plan provides for each
-  /// call at 8 kHz µ-law.
+  /// Caller audio kept while the upstream is away, and the share of it that the plan provides for
+  /// each call at 8 kHz µ-law.
   package var uplinkMillisecondsMax = 10_000
   package var uplinkMillisecondsPlanned = 5_000
   /// What a socket that does not take its bytes may leave with us.
@@ -44,7 +44,8 @@ package struct Limits: Sendable {
 
   /// Addresses whose rate is remembered.
   static let addressesMax = 1024
-  /// New calls a second from one key, and from one address where nothing stronger identified the caller.
+  /// New calls a second from one key, and from one address where nothing stronger identified the
+  /// caller.
   package var callsPerSecondPerKey = 50
   package var callsPerSecondPerAddress = 50
 
@@ -58,7 +59,8 @@ package struct Limits: Sendable {
   static let scratchBytes = 16 * 1024
   /// Lines for people that a slow writer has not taken yet.
   static let linesBytes = 256 * 1024
-  /// The query of a call's handshake; a route's own options; both fit in a block with what is added.
+  /// The query of a call's handshake; a route's own options; both fit in a block with what is
+  /// added.
   static let queryBytesMax = 1024
   package static let optionBytesMax = 512
   /// Audio to the upstream that its socket has not taken; more waits in the call's ring.

@@ -145,8 +145,8 @@ extension Relay {
     perform(calls[call].life.callerDone(.closed, at: now), call, now)
   }
 
-  /// The caller's socket cannot go on: its Close goes out at once, and the call's last words are still
-  /// fetched.
+  /// The caller's socket cannot go on: its Close goes out at once, and the call's last words are
+  /// still fetched.
   private func failCaller(_ index: Int, _ cause: Cause, _ now: Instant) {
     let call = links[index].call.index
     closeCaller(index, cause, now)
@@ -189,7 +189,8 @@ extension Relay {
     if !isSealed || links[index].outbox.count > limits.outboxBytesMax { dropSlow(index, now) }
   }
 
-  /// A transcript longer than the scratch is not repeated: the caller has it in the upstream's own message.
+  /// A transcript longer than the scratch is not repeated: the caller has it in the upstream's own
+  /// message.
   private func sealLong(_ call: Int, _ answer: Carrier.Answer, _ index: Int) -> Bool {
     totals.answersTooLong &+= 1
     return true

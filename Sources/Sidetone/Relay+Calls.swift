@@ -190,8 +190,8 @@ extension Relay {
 
   // MARK: Holding back
 
-  /// Whether a caller must wait with its next bytes: its ring has no room for a message and a read, or the
-  /// pool has not.
+  /// Whether a caller must wait with its next bytes: its ring has no room for a message and a read,
+  /// or the pool has not.
   func mustWait(_ index: Int) -> Bool {
     let call = links[index].call.index
     guard calls[call].isStarted, calls[call].isDialled, calls[call].carrier >= 0,
@@ -214,7 +214,8 @@ extension Relay {
 
   // MARK: The end
 
-  /// Both legs are closed, everything is given back, and the end is written down: once for each call.
+  /// Both legs are closed, everything is given back, and the end is written down: once for each
+  /// call.
   func finishCall(_ call: Int, _ now: Instant) {
     let id = calls.id(at: call)
     let cause = calls[call].life.cause

@@ -4,8 +4,8 @@
 //
 //   message  ──decode──▶  ring (kept until acknowledged)  ──mask, seal──▶  outbox  ──▶ socket
 //
-// `carry` does the first arrow, `pump` the second. `pump` is also what sends a backlog: after the upstream has
-// opened, after its socket was full, when the pace allows the next piece.
+// `carry` does the first arrow, `pump` the second. `pump` is also what sends a backlog: after the
+// upstream has opened, after its socket was full, when the pace allows the next piece.
 
 extension Relay {
   /// Step 6 of a frame: the audio of one message goes into the call's ring and on to the upstream.
@@ -44,7 +44,8 @@ extension Relay {
     pump(call, at: now)
   }
 
-  /// A piece of one of two tracks: what has its partner by now goes into the ring, both channels together.
+  /// A piece of one of two tracks: what has its partner by now goes into the ring, both channels
+  /// together.
   @_noAllocation private func pair(
     _ payload: Bytes, of piece: Media.Piece, on call: Int, at now: Instant
   ) -> Uplink.Kept {
@@ -75,8 +76,8 @@ extension Relay {
     return .done
   }
 
-  /// A call without an upstream: the caller hears itself, in its carrier's words. A caller who does not read
-  /// misses frames; nothing piles up.
+  /// A call without an upstream: the caller hears itself, in its carrier's words. A caller who does
+  /// not read misses frames; nothing piles up.
   @_noAllocation private func bounce(_ payload: Bytes, on call: Int, at now: Instant) {
     let link = calls[call].caller
     guard !payload.isEmpty, links.holds(link), !links[link.index].isCloseSent else { return }
@@ -127,7 +128,8 @@ extension Relay {
       want(.write, index)
     }
     if calls[call].uplink.unsent == 0 {
-      // A closing call has now drained; its timer, which is due at once, tells the upstream to finish.
+      // A closing call has now drained; its timer, which is due at once, tells the upstream to
+      // finish.
       if isHurried { wake(call, at: now) }
     } else if links[index].outbox.count < Limits.upstreamOutboxBytesMax {
       let pace = calls[call].uplink.paceTime(for: chunkMax, at: now)

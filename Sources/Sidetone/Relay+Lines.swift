@@ -1,5 +1,5 @@
-// What people read: transcript lines as they come, and the log, plain for a terminal or one JSON object a
-// line for everything else.
+// What people read: transcript lines as they come, and the log, plain for a terminal or one JSON
+// object a line for everything else.
 
 extension Relay {
   package enum Level: Sendable {
@@ -13,7 +13,8 @@ extension Relay {
     }
   }
 
-  /// Writes one line of the log. `event` is one word; `detail` writes the rest, without line breaks.
+  /// Writes one line of the log. `event` is one word; `detail` writes the rest, without line
+  /// breaks.
   func log(
     _ level: Level, _ event: StaticString, call: Int? = nil, at now: Instant,
     _ detail: (inout Writer) -> Void = { _ in }

@@ -1,11 +1,11 @@
-// Links: where bytes come in and go out, and what the driver is asked for. A link is a connection of any
-// kind; what its bytes mean is decided by its phase, in the files beside this one.
+// Links: where bytes come in and go out, and what the driver is asked for. A link is a connection
+// of any kind; what its bytes mean is decided by its phase, in the files beside this one.
 
 extension Relay {
   // MARK: The driver's border
 
-  /// A peer connected to `Config.listeners[listener]` (after TLS, where it has TLS). Nil: there is no room
-  /// even for a refusal; drop it.
+  /// A peer connected to `Config.listeners[listener]` (after TLS, where it has TLS). Nil: there is
+  /// no room even for a refusal; drop it.
   package func accepted(on listener: Int, from peer: Address, at now: Instant) -> SlotID? {
     guard let id = links.take() else {
       totals.refusedLinks &+= 1
@@ -27,7 +27,8 @@ extension Relay {
     sendUpgrade(link.index, now)
   }
 
-  /// The connection asked for by `.dial` cannot be had, or a standing one broke. The name is dead after it.
+  /// The connection asked for by `.dial` cannot be had, or a standing one broke. The name is dead
+  /// after it.
   package func failed(_ link: SlotID, _ failure: LinkFailure, at now: Instant) {
     guard links.holds(link) else { return }
     let index = link.index
@@ -44,8 +45,8 @@ extension Relay {
     let phase = links[index].phase
     let call = links[index].call
     if phase == .caller {
-      // It may still read: the last results are owed to a caller who has only stopped talking. One who
-      // is really gone answers the next write with a reset.
+      // It may still read: the last results are owed to a caller who has only stopped talking. One
+      // who is really gone answers the next write with a reset.
       links[index].isPeerClosed = true
       releaseInbox(index)
       if calls.holds(call) {
@@ -69,8 +70,9 @@ extension Relay {
     }
   }
 
-  /// Where the next bytes of this link go. Empty: the relay holds this peer back (leave its bytes in the
-  /// kernel until `.resumeReading`), or the name is dead. Valid until the next call of any method.
+  /// Where the next bytes of this link go. Empty: the relay holds this peer back (leave its bytes
+  /// in the kernel until `.resumeReading`), or the name is dead. Valid until the next call of any
+  /// method.
   package func room(for link: SlotID) -> Bytes {
     guard links.holds(link) else { return .empty }
     let index = link.index
@@ -224,8 +226,8 @@ extension Relay {
     }
   }
 
-  /// A peer that has been silent is asked for a sign of life; one that gives none is gone, though its socket
-  /// may look open for hours (a half-open connection).
+  /// A peer that has been silent is asked for a sign of life; one that gives none is gone, though
+  /// its socket may look open for hours (a half-open connection).
   private func watch(_ index: Int, _ now: Instant) {
     // Who is held back is not being listened to.
     if links[index].isHeldBack { links[index].lastHeard = now }
@@ -272,7 +274,8 @@ extension Relay {
     links[index].inbox = Inbox()
   }
 
-  /// Keeps the unfinished rest of `window` until the next read; false where there is no buffer for it.
+  /// Keeps the unfinished rest of `window` until the next read; false where there is no buffer for
+  /// it.
   func keepRest(_ index: Int, of window: Bytes) -> Bool {
     let kept = links[index].webSocket.bytesKept(of: window)
     if kept == 0 {
@@ -311,8 +314,8 @@ extension Relay {
     } else {
       return nil
     }
-    // The bytes themselves are still in the window, which the old store may be: it is given back, but
-    // nothing takes it before they are moved.
+    // The bytes themselves are still in the window, which the old store may be: it is given back,
+    // but nothing takes it before they are moved.
     releaseInbox(index)
     return fresh
   }

@@ -1,5 +1,6 @@
-// Requests: the door. Every connection begins here as HTTP; a call leaves as a WebSocket, everybody else with
-// one answer. All that can be refused is refused here, in plain HTTP, before any upstream is dialled.
+// Requests: the door. Every connection begins here as HTTP; a call leaves as a WebSocket, everybody
+// else with one answer. All that can be refused is refused here, in plain HTTP, before any upstream
+// is dialled.
 
 extension Relay {
   /// A request's bytes so far: its head, then, for a webhook, its body.
@@ -178,7 +179,8 @@ extension Relay {
     if rest.isEmpty { releaseInbox(index) } else { takeFromCaller(index, rest, now) }
   }
 
-  /// What a carrier without a start message says in its query; nil where the request was refused for it.
+  /// What a carrier without a start message says in its query; nil where the request was refused
+  /// for it.
   private func opening(
     _ index: Int, _ route: Int, _ query: Bytes, _ now: Instant
   ) -> (row: Int, call: Name, format: Format)? {
@@ -223,8 +225,8 @@ extension Relay {
     }
   }
 
-  /// Whether the upstream would take a new call now; otherwise the refusal is sent. An upstream that has
-  /// just refused the relay's key, or has no session left, is not asked again at once.
+  /// Whether the upstream would take a new call now; otherwise the refusal is sent. An upstream
+  /// that has just refused the relay's key, or has no session left, is not asked again at once.
   private func admits(_ index: Int, _ route: Int, _ now: Instant) -> Bool {
     let upstream = routes[route].upstream
     let sessionsMax = upstreams[upstream].sessionsMax

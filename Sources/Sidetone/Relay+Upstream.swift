@@ -193,7 +193,8 @@ extension Relay {
     command(.finalize, call, now)
   }
 
-  /// A sign of life where there was no audio for a while; before the first audio of a session, silence.
+  /// A sign of life where there was no audio for a while; before the first audio of a session,
+  /// silence.
   func keepAlive(_ call: Int, _ now: Instant) {
     let habits = Upstream.all[calls[call].kind].habits
     guard calls[call].life.state == .talking, isUpstreamOpen(call),

@@ -1,6 +1,6 @@
-// Start here. The relay is an engine: bytes and time in, outputs out. It opens no socket, reads no clock,
-// starts no thread. A driver (the machine in SidetoneLinux, or the simulation) tells it what happened, one
-// thing at a time, and then performs what it asks for:
+// Start here. The relay is an engine: bytes and time in, outputs out. It opens no socket, reads no
+// clock, starts no thread. A driver (the machine in SidetoneLinux, or the simulation) tells it what
+// happened, one thing at a time, and then performs what it asks for:
 //
 //     let place = relay.room(for: link)            // where the next bytes may go
 //     let count = read(socket, place)              // the driver's system call
@@ -8,20 +8,21 @@
 //     while let output = relay.next() { perform(output) }
 //     sleep(until: relay.wakeTime)
 //
-// Every frame leaves in the turn in which it came: `received` moves it from the carrier's bytes into the
-// upstream's outbox, and `next` names that outbox to the driver in the same turn.
+// Every frame leaves in the turn in which it came: `received` moves it from the carrier's bytes
+// into the upstream's outbox, and `next` names that outbox to the driver in the same turn.
 
 /// What the relay asks its driver to do. Bytes are not in it: they lie in the link's outbox.
 package enum Output: Equatable, Sendable {
-  /// Open a connection to `Config.upstreams[upstream].endpoint`; answer with `connected` or `failed`.
+  /// Open a connection to `Config.upstreams[upstream].endpoint`; answer with `connected` or
+  /// `failed`.
   case dial(SlotID, upstream: Int)
-  /// The outbox of this link has bytes: `outgoing`, write, `sent`, until it is empty or the socket is full
-  /// (then again when it is writable). Named at most once per turn and link.
+  /// The outbox of this link has bytes: `outgoing`, write, `sent`, until it is empty or the socket
+  /// is full (then again when it is writable). Named at most once per turn and link.
   case write(SlotID)
   /// Look for readable bytes on this link again; before, `room` was empty.
   case resumeReading(SlotID)
-  /// The relay is done with this link. Write out what its socket still holds, tell the peer (close_notify,
-  /// FIN), and let go of it; the name is dead already.
+  /// The relay is done with this link. Write out what its socket still holds, tell the peer
+  /// (close_notify, FIN), and let go of it; the name is dead already.
   case close(SlotID)
   /// As `close`, but at once: what was not written is lost, the peer sees a reset.
   case reset(SlotID)
@@ -51,7 +52,8 @@ package final class Relay {
   let pool: BlockPool
   let medium: BufferPool
   let large: BufferPool
-  /// The one buffer into which all links are read, with room in front for what the last read left over.
+  /// The one buffer into which all links are read, with room in front for what the last read left
+  /// over.
   let shared: Arena
   /// For texts on their way into an outbox.
   let scratch: Arena
@@ -191,7 +193,8 @@ extension Relay {
     }
   }
 
-  /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or nil.
+  /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or
+  /// nil.
   package func takeLine(into place: Bytes) -> Line? { lines.take(into: place) }
 
   /// A line that was taken: how long it is, and which stream it belongs to.

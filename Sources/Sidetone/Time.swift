@@ -1,5 +1,5 @@
-// Time as the engine knows it: nanoseconds on a clock that never runs backwards. The engine reads no
-// clock; each input says what time it is.
+// Time as the engine knows it: nanoseconds on a clock that never runs backwards. The engine reads
+// no clock; each input says what time it is.
 
 /// A point on the monotonic clock, in nanoseconds since an origin that the driver chooses.
 package struct Instant: Comparable, BitwiseCopyable, Sendable {

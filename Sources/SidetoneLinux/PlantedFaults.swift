@@ -1,6 +1,7 @@
-// Mistakes made on purpose, in a build that is never shipped (`-Xswiftc -DPLANTED_FAULTS`): the budget
-// gate must catch them, or it proves nothing. SIDETONE_PLANTED_FAULT chooses one: `stall` sleeps for
-// 1 ms in every turn of the loop, `turn` holds what is to be written until the next turn.
+// Mistakes made on purpose, in a build that is never shipped (`-Xswiftc -DPLANTED_FAULTS`): the
+// budget gate must catch them, or it proves nothing. SIDETONE_PLANTED_FAULT chooses one: `stall`
+// sleeps for 1 ms in every turn of the loop, `turn` holds what is to be written until the next
+// turn.
 
 #if PLANTED_FAULTS
   import Glibc

@@ -1,5 +1,5 @@
-// The upstream of the simulation: a listener on the audio that reaches it, with Deepgram's manners. It knows
-// which call it hears from the audio itself, and checks every byte against what was said.
+// The upstream of the simulation: a listener on the audio that reaches it, with Deepgram's manners.
+// It knows which call it hears from the audio itself, and checks every byte against what was said.
 
 import Sidetone
 

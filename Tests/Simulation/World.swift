@@ -1,6 +1,6 @@
-// The world around one relay: a clock that jumps from event to event, connections that split, stall, break
-// and fall silent, and the driver that gives the relay its inputs and performs its outputs. Everything is
-// drawn from one seed, so a seed is a whole run.
+// The world around one relay: a clock that jumps from event to event, connections that split,
+// stall, break and fall silent, and the driver that gives the relay its inputs and performs its
+// outputs. Everything is drawn from one seed, so a seed is a whole run.
 
 import Sidetone
 
@@ -27,7 +27,8 @@ struct Dice {
 /// Who sits at the other end of a connection.
 protocol Peer: AnyObject {
   var wire: Wire? { get set }
-  /// Bytes left the relay at this very moment; they will arrive later. For checks of "in the same turn".
+  /// Bytes left the relay at this very moment; they will arrive later. For checks of "in the same
+  /// turn".
   func departed(_ bytes: [UInt8], at now: Instant)
   func received(_ bytes: [UInt8], at now: Instant)
   /// The relay closed (false) or reset (true) the connection.

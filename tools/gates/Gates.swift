@@ -120,8 +120,8 @@ private func systemCalls(in house: House) throws -> Measured {
 }
 
 /// What a call takes of resident memory: a relay made for many calls with all of them running, each
-/// longer than its replay, against a relay made for one call and idle. So what is taken at start for
-/// a call is counted too.
+/// longer than its replay, against a relay made for one call and idle. So what is taken at start
+/// for a call is counted too.
 private func memory(in house: House) throws -> Measured {
   defer { house.endAll() }
   let calls = 200

@@ -1,17 +1,19 @@
 // Every frame.
 //
-// Two tracks of one call, sent as separate messages, become one stream of two channels (sample by sample,
-// the first track left). They are laid side by side by the time stamps of the carrier's media clock:
+// Two tracks of one call, sent as separate messages, become one stream of two channels (sample by
+// sample, the first track left). They are laid side by side by the time stamps of the carrier's
+// media clock:
 //
 //     inbound    ####|####|####|
 //     outbound   ####|####|
 //                         ^ given out up to here: where both are known
 //
-// A track that is late is waited for, at most 40 ms of the other's audio; then silence stands in for it, and
-// what comes afterwards for that time is dropped. This is the one exception to "a frame leaves in the turn in
-// which it came".
+// A track that is late is waited for, at most 40 ms of the other's audio; then silence stands in
+// for it, and what comes afterwards for that time is dropped. This is the one exception to "a frame
+// leaves in the turn in which it came".
 
-/// One-byte samples (G.711) of two tracks. The audio itself lies in a block that the call's owner lends.
+/// One-byte samples (G.711) of two tracks. The audio itself lies in a block that the call's owner
+/// lends.
 package struct Pairing: BitwiseCopyable, Sendable {
   /// How far one track may run ahead of the other: 40 ms of 8 kHz.
   package static let waitSamples = 320
@@ -31,8 +33,8 @@ package struct Pairing: BitwiseCopyable, Sendable {
     @_noAllocation get { start < 0 ? 0 : max(ends[0], ends[1]) &- start }
   }
 
-  /// Lays a piece of a track down. `timestamp` in milliseconds; negative: right behind the track's last.
-  /// Then `ready` says what may be taken. False: the piece is longer than the block holds.
+  /// Lays a piece of a track down. `timestamp` in milliseconds; negative: right behind the track's
+  /// last. Then `ready` says what may be taken. False: the piece is longer than the block holds.
   @_noAllocation package mutating func put(
     _ samples: Bytes, track: Int, timestamp: Int, in block: Bytes
   ) -> Bool {
@@ -71,8 +73,8 @@ package struct Pairing: BitwiseCopyable, Sendable {
     ends[1] = position
   }
 
-  /// How many samples of both channels may be given out now: as far as both are known, or up to 40 ms behind
-  /// the one that is ahead. `isFinal`: all there is.
+  /// How many samples of both channels may be given out now: as far as both are known, or up to 40
+  /// ms behind the one that is ahead. `isFinal`: all there is.
   @_noAllocation package func ready(isFinal: Bool = false) -> Int {
     guard start >= 0 else { return 0 }
     let both = min(ends[0], ends[1])

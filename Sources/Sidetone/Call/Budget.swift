@@ -1,8 +1,8 @@
 // Every frame.
 //
-// How late we make a frame: the time from the turn in which its bytes were read to the moment at which the
-// other leg's socket had taken them. Kept as a histogram with steps of about 6 %, which is all that a
-// percentile needs.
+// How late we make a frame: the time from the turn in which its bytes were read to the moment at
+// which the other leg's socket had taken them. Kept as a histogram with steps of about 6 %, which
+// is all that a percentile needs.
 
 @safe package struct Budget: @unchecked Sendable {
   /// Each power of two is cut into 16 steps; 64 powers would be more than enough for nanoseconds.
@@ -22,8 +22,9 @@
     if delay > worst { worst = delay }
   }
 
-  /// The delay that this share of the frames (0 to 1000 per mille) did not exceed, to the next step up.
-  package func percentile(perMille: UInt64) -> Instant.Span {
+  /// The delay that this share of the frames (0 to 1000 per mille) did not exceed, to the next step
+  /// up.
+  @_noAllocation package func percentile(perMille: UInt64) -> Instant.Span {
     guard count > 0 else { return .zero }
     let rank = (count &* perMille &+ 999) / 1000
     var seen: UInt64 = 0
@@ -35,7 +36,7 @@
   }
 
   /// How many frames were delayed by no more than this.
-  package func count(upTo delay: Instant.Span) -> UInt64 {
+  @_noAllocation package func count(upTo delay: Instant.Span) -> UInt64 {
     var seen: UInt64 = 0
     for bucket in 0..<counts.count where Self.ceiling(of: bucket) <= delay {
       seen &+= counts[bucket]

@@ -1,10 +1,10 @@
-// One call as it lies in its slot: two links, the state that couples them, the caller's audio between them,
-// and what has to be remembered about it. It decides nothing; Life does.
+// One call as it lies in its slot: two links, the state that couples them, the caller's audio
+// between them, and what has to be remembered about it. It decides nothing; Life does.
 
 package struct Call: BitwiseCopyable, Sendable {
   package var life: Life
-  /// Indices into Config.routes and Config.upstreams, and into Upstream.all; the carrier's into Carrier.all, or
-  /// -1 until it is recognised.
+  /// Indices into Config.routes and Config.upstreams, and into Upstream.all; the carrier's into
+  /// Carrier.all, or -1 until it is recognised.
   package var route: Int
   package var upstream: Int
   package var kind: Int

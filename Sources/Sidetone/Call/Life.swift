@@ -1,5 +1,5 @@
-// The life of one call: which state it is in, and what has to be done when something happens to it. Nothing
-// is done here; every input returns one action for the relay to perform.
+// The life of one call: which state it is in, and what has to be done when something happens to it.
+// Nothing is done here; every input returns one action for the relay to perform.
 //
 //               who it is            upstream stands
 //   greeting ──────────────▶ dialling ────────────▶ talking
@@ -14,13 +14,13 @@
 //               last results delivered, or time is up
 //
 // Rules that couple the two legs:
-// 1. Either leg can fail in every state. A caller who leaves (stop, Close, reset, silence, watchdog, drain)
-//    always enters `closing`; so does an upstream that is gone for good.
-// 2. `closing` owes the caller the words it has said: what is kept is sent (if need be after the dialling has
-//    succeeded), the upstream is told to finish, its last results are delivered, then everything is closed.
-//    All of it within one deadline.
-// 3. An upstream lost in mid-call is dialled again after a pause that doubles; any result from it starts the
-//    count anew.
+// 1. Either leg can fail in every state. A caller who leaves (stop, Close, reset, silence, watchdog,
+//    drain) always enters `closing`; so does an upstream that is gone for good.
+// 2. `closing` owes the caller the words it has said: what is kept is sent (if need be after the
+//    dialling has succeeded), the upstream is told to finish, its last results are delivered, then
+//    everything is closed. All of it within one deadline.
+// 3. An upstream lost in mid-call is dialled again after a pause that doubles; any result from it
+//    starts the count anew.
 // 4. Every call reaches `over` exactly once, with one cause.
 
 package struct Life: BitwiseCopyable, Sendable {

@@ -1,5 +1,5 @@
-// One connection: in which phase it is, where its unfinished bytes lie, what waits to be written, and what
-// the driver has yet to be asked for.
+// One connection: in which phase it is, where its unfinished bytes lie, what waits to be written,
+// and what the driver has yet to be asked for.
 
 package struct Link: BitwiseCopyable, Sendable {
   package enum Phase: UInt8, BitwiseCopyable, Sendable {
@@ -56,9 +56,9 @@ package struct Link: BitwiseCopyable, Sendable {
   package init() {}
 }
 
-/// Where the unfinished bytes of a link lie between two reads. Whole messages never get here: they are
-/// handled in the shared read buffer. A short rest waits in a block, a message longer than that in a buffer of
-/// its own size class, from which it does not move again.
+/// Where the unfinished bytes of a link lie between two reads. Whole messages never get here: they
+/// are handled in the shared read buffer. A short rest waits in a block, a message longer than that
+/// in a buffer of its own size class, from which it does not move again.
 package struct Inbox: BitwiseCopyable, Sendable {
   package enum Store: BitwiseCopyable, Sendable {
     case none

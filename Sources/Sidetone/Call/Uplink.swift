@@ -1,16 +1,17 @@
 // Every frame.
 //
-// The caller's audio on its way to the upstream. One ring of blocks serves dialling, redialling and every
-// day: a frame is decoded into it once, sent from it in the same turn where the upstream stands, and kept in
-// it until the upstream has acknowledged the words.
+// The caller's audio on its way to the upstream. One ring of blocks serves dialling, redialling and
+// every day: a frame is decoded into it once, sent from it in the same turn where the upstream
+// stands, and kept in it until the upstream has acknowledged the words.
 //
 //     let go of          kept for a replay          kept to be sent
 //   ─────────────┬───────────────────────────┬──────────────────────────┬──────
 //           acknowledged       <=           sent          <=         received
 //
-// The three are counts of bytes since the call began, in this order at every moment. A session that is lost
-// moves `sent` back to `acknowledged`; that is the whole of a replay. When the ring is full the oldest goes:
-// first what was sent already (a replay will be shorter), then what was not (lost, and counted).
+// The three are counts of bytes since the call began, in this order at every moment. A session that
+// is lost moves `sent` back to `acknowledged`; that is the whole of a replay. When the ring is full
+// the oldest goes: first what was sent already (a replay will be shorter), then what was not (lost,
+// and counted).
 
 package struct Uplink: BitwiseCopyable, Sendable {
   private var kept = Chain()
@@ -39,8 +40,8 @@ package struct Uplink: BitwiseCopyable, Sendable {
 
   package init() {}
 
-  /// `milliseconds`: how much audio may wait, but never less than `bytesMin`; `pacePercent`: how fast a
-  /// backlog may be sent.
+  /// `milliseconds`: how much audio may wait, but never less than `bytesMin`; `pacePercent`: how
+  /// fast a backlog may be sent.
   package init(format: Format, milliseconds: Int, bytesMin: Int, pacePercent: Int, at now: Instant)
   {
     self.format = format
@@ -52,8 +53,8 @@ package struct Uplink: BitwiseCopyable, Sendable {
   package var unsent: Int { received &- sent }
   package var keptBytes: Int { kept.count }
 
-  /// How much a caller who can be held back may still send: what waits to be sent has a bound, what is kept
-  /// for a replay makes way.
+  /// How much a caller who can be held back may still send: what waits to be sent has a bound, what
+  /// is kept for a replay makes way.
   package var room: Int { max(0, bytesMax &- unsent) }
 }
 
@@ -62,8 +63,8 @@ package struct Uplink: BitwiseCopyable, Sendable {
 extension Uplink {
   package enum Kept: BitwiseCopyable, Sendable { case done, empty, malformed, full }
 
-  /// Decodes a base64 payload into the ring. Payloads that are no base64, or that cut a sample in two, are
-  /// malformed and leave nothing behind.
+  /// Decodes a base64 payload into the ring. Payloads that are no base64, or that cut a sample in
+  /// two, are malformed and leave nothing behind.
   @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
     guard !payload.isEmpty else { return .empty }
     guard let length = Base64.decodedCount(of: payload) else { return .malformed }
@@ -79,8 +80,8 @@ extension Uplink {
     return .done
   }
 
-  /// A place in the ring for whole samples (at most a block), to be filled and then given to `commit`; nil
-  /// where there is no room, and the audio is lost and counted.
+  /// A place in the ring for whole samples (at most a block), to be filled and then given to
+  /// `commit`; nil where there is no room, and the audio is lost and counted.
   @_noAllocation package mutating func acquire(_ length: Int, in pool: BlockPool) -> Bytes? {
     guard makeRoom(length, in: pool), let place = kept.acquire(length, from: pool) else {
       lost &+= length
@@ -172,8 +173,9 @@ extension Uplink {
 // MARK: Sending
 
 extension Uplink {
-  /// The next chunk to be sent: whole samples, contiguous, at most `bytesMax` and what the pace allows. Empty:
-  /// nothing waits, or not yet (see `paceTime`). `isHurried`: the call is ending, the pace no longer counts.
+  /// The next chunk to be sent: whole samples, contiguous, at most `bytesMax` and what the pace
+  /// allows. Empty: nothing waits, or not yet (see `paceTime`). `isHurried`: the call is ending,
+  /// the pace no longer counts.
   @_noAllocation package mutating func next(
     upTo bytesMax: Int, isHurried: Bool, at now: Instant, in pool: BlockPool
   ) -> Bytes {
@@ -204,7 +206,7 @@ extension Uplink {
 
 extension Uplink {
   /// A new session begins: everything that was not acknowledged is to be sent (again).
-  package mutating func beginSession(at now: Instant) {
+  @_noAllocation package mutating func beginSession(at now: Instant) {
     sent = acknowledged
     cursor = kept.first()
     sessionStart = acknowledged
@@ -214,13 +216,13 @@ extension Uplink {
   }
 
   /// The session was given silence of our own.
-  package mutating func insertedSilence(bytes: Int) {
+  @_noAllocation package mutating func insertedSilence(bytes: Int) {
     inserted &+= bytes
     isSessionSilent = false
   }
 
   /// The session's words are final up to this time on its clock; the audio before it may go.
-  package mutating func acknowledge(sessionMicroseconds: Int, in pool: BlockPool) {
+  @_noAllocation package mutating func acknowledge(sessionMicroseconds: Int, in pool: BlockPool) {
     let samples = sessionMicroseconds / 1000 &* format.rate / 1000
     let position = sessionStart &+ samples &* format.bytesPerFrame &- inserted
     let upTo = min(max(position, acknowledged), sent)
@@ -234,11 +236,11 @@ extension Uplink {
   }
 
   /// Gives every block back.
-  package mutating func release(to pool: BlockPool) { kept.clear(in: pool) }
+  @_noAllocation package mutating func release(to pool: BlockPool) { kept.clear(in: pool) }
 }
 
-/// How fast a backlog may go: a bucket that fills at a multiple of real time and holds one second, so that a
-/// live caller's frames always pass at once.
+/// How fast a backlog may go: a bucket that fills at a multiple of real time and holds one second,
+/// so that a live caller's frames always pass at once.
 private struct Pace: BitwiseCopyable, Sendable {
   private var bytesPerSecond = 0
   private var percent = 0

@@ -1,12 +1,13 @@
-// What a carrier must state, and THE LIST. A carrier is a row: where the audio lies in its messages (data,
-// read by one generic scanner) and a few functions for its rare messages. They keep no state; what has to be
-// remembered lies in the call's slot.
+// What a carrier must state, and THE LIST. A carrier is a row: where the audio lies in its messages
+// (data, read by one generic scanner) and a few functions for its rare messages. They keep no
+// state; what has to be remembered lies in the call's slot.
 
 package struct Carrier: Sendable {
   package let name: StaticString
   /// Where the audio lies in a message, and how it is written there.
   package let media: Media
-  /// Whether this is one of its first messages; nil for a carrier that is known by its binary audio.
+  /// Whether this is one of its first messages; nil for a carrier that is known by its binary
+  /// audio.
   package let recognise: (@Sendable (Bytes) -> Bool)?
   /// A carrier that has no start message says everything in the query of its handshake.
   package let open: (@Sendable (_ query: Bytes) -> Opening)?
@@ -17,8 +18,8 @@ package struct Carrier: Sendable {
   /// The constant text around audio that goes to the caller.
   package let envelope:
     @Sendable (_ stream: Name, _ prefix: inout Writer, _ suffix: inout Writer) -> Void
-  /// A caller who sends faster than real time is held back by its own TCP window; a live one is not, since
-  /// its carrier would drop the audio: there the oldest is dropped here, and counted.
+  /// A caller who sends faster than real time is held back by its own TCP window; a live one is
+  /// not, since its carrier would drop the audio: there the oldest is dropped here, and counted.
   package let isHeldBack: Bool
 
   /// The one line to add for a new carrier. Asked in this order where a route accepts several.
@@ -84,7 +85,8 @@ extension Carrier {
   package struct Facts {
     package var call: Name
     package var now: WallTime
-    /// Seconds in the call at which the upstream's present session began, in microseconds; 0 for the first.
+    /// Seconds in the call at which the upstream's present session began, in microseconds; 0 for
+    /// the first.
     package var offsetMicroseconds: Int
   }
 

@@ -1,6 +1,6 @@
-// The raw transcription client: binary audio up, JSON text down. It has no start message; the query of its
-// handshake says what it sends. Everything we send is a text message: `ready`, `transcript`, the upstream's
-// own message, `error`. It may send the text messages Finalize and CloseStream.
+// The raw transcription client: binary audio up, JSON text down. It has no start message; the query
+// of its handshake says what it sends. Everything we send is a text message: `ready`, `transcript`,
+// the upstream's own message, `error`. It may send the text messages Finalize and CloseStream.
 
 extension Carrier {
   package static let raw = Carrier(

@@ -1,6 +1,6 @@
-// Twilio Media Streams: JSON text messages, µ-law at 8 kHz in base64. Twilio is the client; one stream is one
-// socket; it takes no message on a one-way stream, and on a two-way one only those with exactly the fields
-// it documents. Source: Twilio's "Media Streams - WebSocket Messages" page.
+// Twilio Media Streams: JSON text messages, µ-law at 8 kHz in base64. Twilio is the client; one
+// stream is one socket; it takes no message on a one-way stream, and on a two-way one only those
+// with exactly the fields it documents. Source: Twilio's "Media Streams - WebSocket Messages" page.
 
 extension Carrier {
   package static let twilio = Carrier(

@@ -1,4 +1,5 @@
-// Large buffers for the few messages that do not fit in a block: a fixed number, of one size, taken once.
+// Large buffers for the few messages that do not fit in a block: a fixed number, of one size, taken
+// once.
 
 /// The buffers in which messages are put together, of one size class.
 @safe package struct BufferPool: @unchecked Sendable {

@@ -1,13 +1,13 @@
 // Every frame.
 //
-// A bounded window over memory that somebody else owns: a read buffer, a block, a message in it. This
-// is the one way in which the engine touches bytes. Every access is checked against `count`, also in
-// release, so a mistake traps and never reads a neighbour. A window is valid while its owner says so:
-// for the length of one call, unless stated otherwise.
+// A bounded window over memory that somebody else owns: a read buffer, a block, a message in it.
+// This is the one way in which the engine touches bytes. Every access is checked against `count`,
+// also in release, so a mistake traps and never reads a neighbour. A window is valid while its
+// owner says so: for the length of one call, unless stated otherwise.
 //
 // Why not a RawSpan: the allocation check of the compiler refuses a struct that holds one, and the
-// engine's windows live in structs. The price is that lifetimes are a convention; the gain is that no
-// pointer is seen above this folder.
+// engine's windows live in structs. The price is that lifetimes are a convention; the gain is that
+// no pointer is seen above this folder.
 
 import CKernels
 
@@ -128,8 +128,8 @@ extension StaticString {
 }
 
 extension Bytes {
-  /// A window over `count` bytes (at most 1,024) of the stack for the length of `body`; their content is
-  /// not defined before it is written.
+  /// A window over `count` bytes (at most 1,024) of the stack for the length of `body`; their
+  /// content is not defined before it is written.
   @inline(__always) package static func withTemporary<R>(
     _ count: Int, _ body: (Bytes) -> R
   ) -> R {
@@ -180,8 +180,8 @@ extension [UInt8] {
   deinit { unsafe bytes.base.deallocate() }
 }
 
-/// Constant text made at start, kept for the life of the process or the relay: an envelope's part, a
-/// handshake line, a configured key's digest.
+/// Constant text made at start, kept for the life of the process or the relay: an envelope's part,
+/// a handshake line, a configured key's digest.
 package struct Text: Sendable {
   private let arena: Arena
   package var bytes: Bytes { arena.bytes }

@@ -1,5 +1,5 @@
-// Short text with an identity (a call's id, a carrier's stream id), kept inline so that it lives in a
-// slot without a heap.
+// Short text with an identity (a call's id, a carrier's stream id), kept inline so that it lives in
+// a slot without a heap.
 
 package struct Name: BitwiseCopyable, Sendable {
   package static let bytesMax = 96

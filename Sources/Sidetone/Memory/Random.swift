@@ -1,8 +1,8 @@
 // Every frame.
 //
-// Randomness as an input: the driver gives 32 bytes once, and ChaCha8 (the stream cipher of RFC 8439 with
-// eight rounds) makes the rest. Mask keys must be unpredictable (RFC 6455 §10.3), and the same seed must
-// give the same run, so that the simulation can replay a failure.
+// Randomness as an input: the driver gives 32 bytes once, and ChaCha8 (the stream cipher of RFC
+// 8439 with eight rounds) makes the rest. Mask keys must be unpredictable (RFC 6455 §10.3), and the
+// same seed must give the same run, so that the simulation can replay a failure.
 
 package struct Random: Sendable {
   private var key = InlineArray<8, UInt32>(repeating: 0)

@@ -1,6 +1,6 @@
-// One deadline for each slot, in a binary heap of fixed size. Nothing here is touched for a frame: what
-// happens often only updates a field in its slot, and the slot works out its next deadline when the one
-// before is due.
+// One deadline for each slot, in a binary heap of fixed size. Nothing here is touched for a frame:
+// what happens often only updates a field in its slot, and the slot works out its next deadline
+// when the one before is due.
 
 @safe package struct Timers: @unchecked Sendable {
   private let deadlines: UnsafeMutablePointer<Instant>  // by key

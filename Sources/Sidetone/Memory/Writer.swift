@@ -1,7 +1,7 @@
 // Every frame.
 //
-// Writes text and numbers into a window, front to back, and never past its end. What does not fit sets
-// `overflowed` and writes nothing more, so one check at the end covers a whole message.
+// Writes text and numbers into a window, front to back, and never past its end. What does not fit
+// sets `overflowed` and writes nothing more, so one check at the end covers a whole message.
 
 package struct Writer {
   package let into: Bytes

@@ -1,7 +1,8 @@
-// Deepgram's streaming speech-to-text, `/v1/listen`. Audio goes up as raw binary messages in the call's own
-// encoding; results come as JSON text. Rules that shape this file, from Deepgram's API reference and its
-// pages on KeepAlive, Finalize and CloseStream:
-// - a session that has neither audio nor a KeepAlive for 10 s is closed with 1011 (NET-0001), and KeepAlive
+// Deepgram's streaming speech-to-text, `/v1/listen`. Audio goes up as raw binary messages in the
+// call's own encoding; results come as JSON text. Rules that shape this file, from Deepgram's API
+// reference and its pages on KeepAlive, Finalize and CloseStream:
+// - a session that has neither audio nor a KeepAlive for 10 s is closed with 1011 (NET-0001), and
+//   KeepAlive
 //   alone does not save one that never had audio;
 // - an empty binary message ends the session, so none is ever sent;
 // - times in results count the audio of this session, not the clock;
@@ -138,8 +139,8 @@ private enum Deepgram {
     }
   }
 
-  /// Refused handshakes: 401 and 403 are the key's fault, 402 the account's, 400 the parameters'; 429 is the
-  /// limit of concurrent sessions, and 5xx passes.
+  /// Refused handshakes: 401 and 403 are the key's fault, 402 the account's, 400 the parameters';
+  /// 429 is the limit of concurrent sessions, and 5xx passes.
   static func refused(_ status: Int) -> Upstream.Verdict {
     switch status {
     case 401, 403:

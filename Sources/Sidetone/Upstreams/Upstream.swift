@@ -1,6 +1,6 @@
-// What an upstream must state, and THE LIST. An upstream is a row, as a carrier is: how to knock, what its
-// messages mean, what it must be told now and then. Audio goes to it as binary messages in the call's own
-// format.
+// What an upstream must state, and THE LIST. An upstream is a row, as a carrier is: how to knock,
+// what its messages mean, what it must be told now and then. Audio goes to it as binary messages in
+// the call's own format.
 
 package struct Upstream: Sendable {
   package let name: StaticString

@@ -70,7 +70,7 @@ extension JSON {
       return text[0] == UInt8(ascii: "-") ? -exponent : exponent
     }
 
-    func scaled(by scale: Int, exactly: Bool) -> Int? {
+    @_noAllocation func scaled(by scale: Int, exactly: Bool) -> Int? {
       guard digits > 0 else { return 0 }
       var magnitude = digits
       var rest = power &+ scale

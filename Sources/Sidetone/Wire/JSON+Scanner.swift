@@ -267,7 +267,7 @@ extension Bytes {
   }
 
   /// The UTF-16 code unit that `\uXXXX` at this place stands for; nil where there is none.
-  func escapedUnit(at place: Int) -> UInt32? {
+  @_noAllocation func escapedUnit(at place: Int) -> UInt32? {
     guard place &+ 6 <= count, self[place] == UInt8(ascii: "\\"),
       self[place &+ 1] == UInt8(ascii: "u")
     else { return nil }

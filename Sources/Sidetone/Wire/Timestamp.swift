@@ -22,8 +22,8 @@ extension Writer {
     write("Z")
   }
 
-  /// The Gregorian date of a day counted from 1 January 1970. The year is taken to begin in March, so that
-  /// the leap day is its last.
+  /// The Gregorian date of a day counted from 1 January 1970. The year is taken to begin in March,
+  /// so that the leap day is its last.
   private static func date(ofDay day: Int) -> (year: Int, month: Int, day: Int) {
     // Days since 1 March 0000; an era has 400 years and 146,097 days.
     let shifted = day + 719_468

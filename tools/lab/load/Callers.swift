@@ -1,5 +1,5 @@
-// The Twilio side of the load: each slot plays one call after another. A slot acts when it is its turn
-// in the schedule, once every 20 ms, and otherwise only listens:
+// The Twilio side of the load: each slot plays one call after another. A slot acts when it is its
+// turn in the schedule, once every 20 ms, and otherwise only listens:
 //
 //     idle -> connecting -> upgrading -> ready -> talking -> leaving -> idle or over
 //

@@ -1,5 +1,5 @@
-// The frames of the load: how a caller's media message is written, and the stamp inside its audio by
-// which the twin knows it again. Runs for every frame: no allocation, plain pointers.
+// The frames of the load: how a caller's media message is written, and the stamp inside its audio
+// by which the twin knows it again. Runs for every frame: no allocation, plain pointers.
 
 /// Which frame this is and when it was sent (nanoseconds on the wall clock): the first 24 of a
 /// frame's 160 bytes of audio. µ-law passes a relay untouched, so the bytes arrive as they were.
@@ -158,7 +158,8 @@ final class CallerMessages {
     return seal(opcode: 10)
   }
 
-  /// Payloads start behind the longest header that is needed here: 2, 2 for the length, 4 for the key.
+  /// Payloads start behind the longest header that is needed here: 2, 2 for the length, 4 for the
+  /// key.
   private func begin() { count = 8 }
 
   private func write(_ text: StaticString) {

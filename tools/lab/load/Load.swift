@@ -1,7 +1,7 @@
-// The load generator: callers and a Deepgram twin in one process, with a relay between them. One loop
-// with absolute send times: caller i of n is due every 20 ms, i/n of 20 ms after caller 0, so the work is
-// spread evenly, and being late once makes nothing later. Every run ends by itself, whatever the relay
-// does.
+// The load generator: callers and a Deepgram twin in one process, with a relay between them. One
+// loop with absolute send times: caller i of n is due every 20 ms, i/n of 20 ms after caller 0, so
+// the work is spread evenly, and being late once makes nothing later. Every run ends by itself,
+// whatever the relay does.
 
 import Glibc
 
@@ -97,8 +97,8 @@ final class LoadRun {
       &+ Int64(slot) &* LoadTally.period / Int64(callers.slotCount)
   }
 
-  /// Gives every slot that is due its turn, but looks at the sockets now and then in between. Returns
-  /// when the next one is due.
+  /// Gives every slot that is due its turn, but looks at the sockets now and then in between.
+  /// Returns when the next one is due.
   private func runSchedule() -> Int64 {
     for _ in 0..<32 {
       let due = due(turns)

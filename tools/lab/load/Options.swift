@@ -1,5 +1,5 @@
-// What `sidetone-lab load` was asked to do. Every value is checked here, once, so that the run itself
-// has no bad input to answer.
+// What `sidetone-lab load` was asked to do. Every value is checked here, once, so that the run
+// itself has no bad input to answer.
 
 struct LoadOptions {
   /// The relay's IPv4 address in network byte order, its port, and the path to call.

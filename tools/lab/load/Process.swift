@@ -60,8 +60,8 @@ struct ProcessReading {
 }
 
 enum LoadClock {
-  /// The wall clock in nanoseconds, because the kernel stamps arriving bytes with it. A run in which
-  /// somebody sets the clock is void, and looks so.
+  /// The wall clock in nanoseconds, because the kernel stamps arriving bytes with it. A run in
+  /// which somebody sets the clock is void, and looks so.
   static func now() -> Int64 { read(CLOCK_REALTIME) }
 
   /// This process's own time on a processor.

@@ -1,4 +1,5 @@
-// The few system calls of the load, and the reading of WebSocket frames where they lie in the buffer.
+// The few system calls of the load, and the reading of WebSocket frames where they lie in the
+// buffer.
 
 import CLinux
 import Glibc
@@ -118,8 +119,8 @@ struct LoadSocket {
   }
 }
 
-/// Reads into one shared buffer, and learns from the kernel when the last of the bytes arrived, so that
-/// a delay does not grow while the bytes wait for this process to come round.
+/// Reads into one shared buffer, and learns from the kernel when the last of the bytes arrived, so
+/// that a delay does not grow while the bytes wait for this process to come round.
 final class ArrivalReader {
   /// SO_TIMESTAMPNS, which is also the type of the control message; socket(7).
   static let timestampOption: Int32 = 35

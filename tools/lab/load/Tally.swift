@@ -4,8 +4,8 @@ final class LoadTally {
   static let period: Int64 = 20_000_000
 
   let ledger: FrameLedger
-  /// From just before the caller's system call to the arrival at the twin: what the relay adds, and the
-  /// way through the kernel twice.
+  /// From just before the caller's system call to the arrival at the twin: what the relay adds, and
+  /// the way through the kernel twice.
   let delay = Histogram()
   /// From the time at which the frame was due to its arrival: the generator's lateness included.
   let delaySinceDue = Histogram()

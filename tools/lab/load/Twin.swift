@@ -1,6 +1,6 @@
-// The Deepgram side of the load: takes the relay's connections, answers the handshake, knows each frame
-// again in the audio, sends a result for each second of it, and the last words when told to finish. It
-// understands only what a relay sends to Deepgram, and takes a message cut anywhere.
+// The Deepgram side of the load: takes the relay's connections, answers the handshake, knows each
+// frame again in the audio, sends a result for each second of it, and the last words when told to
+// finish. It understands only what a relay sends to Deepgram, and takes a message cut anywhere.
 
 import CDigest
 import CLinux

@@ -1,5 +1,5 @@
-// Why a call ended: one word for logs and records, the code with which the caller's socket is closed, and
-// the sentence that goes with it.
+// Why a call ended: one word for logs and records, the code with which the caller's socket is
+// closed, and the sentence that goes with it.
 
 package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none

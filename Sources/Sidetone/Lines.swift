@@ -1,5 +1,6 @@
-// Lines for people, transcripts and the log, on their way to a writer that may be slow. A ring of bytes with
-// a fixed size: a line that finds no room is dropped and counted, and nothing waits for it.
+// Lines for people, transcripts and the log, on their way to a writer that may be slow. A ring of
+// bytes with a fixed size: a line that finds no room is dropped and counted, and nothing waits for
+// it.
 
 package struct Lines {
   private let arena: Arena
