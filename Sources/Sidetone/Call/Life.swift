@@ -14,8 +14,8 @@
 //               last results delivered, or time is up
 //
 // Rules that couple the two legs:
-// 1. Either leg can fail in every state. A caller who leaves (stop, Close, reset, silence, watchdog,
-//    drain) always enters `closing`; so does an upstream that is gone for good.
+// 1. Either leg can fail in every state. A caller who leaves (stop, Close, reset, silence,
+//    watchdog, drain) always enters `closing`; so does an upstream that is gone for good.
 // 2. `closing` owes the caller the words it has said: what is kept is sent (if need be after the
 //    dialling has succeeded), the upstream is told to finish, its last results are delivered, then
 //    everything is closed. All of it within one deadline.
@@ -124,8 +124,8 @@ package struct Life: BitwiseCopyable, Sendable {
     }
   }
 
-  /// The upstream was refused or broke. `retry`: whether another attempt can help; `pause`: the least
-  /// time it asked us to wait.
+  /// The upstream was refused or broke. `retry`: whether another attempt can help; `pause`: the
+  /// least time it asked us to wait.
   package mutating func upstreamLost(
     retry: Bool, pause: Instant.Span, cause lost: Cause, at now: Instant
   ) -> Action {
