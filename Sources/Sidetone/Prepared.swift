@@ -97,8 +97,8 @@ struct UpstreamHealth: BitwiseCopyable, Sendable {
     cause = .none
   }
 
-  /// A refusal that another attempt cannot mend, or the limit of sessions, holds new calls back for a moment:
-  /// nobody is helped by knocking harder.
+  /// A refusal that another attempt cannot mend, or the limit of sessions, holds new calls back for
+  /// a moment: nobody is helped by knocking harder.
   mutating func failed(_ verdict: Upstream.Verdict, at now: Instant) {
     failures += 1
     cause = verdict.cause

@@ -1,7 +1,7 @@
 // The README shows the path of one frame as a table: step, file, function. This holds the table to
 // the truth: each file must exist and declare the function.
 //
-//     | 4 | `Sidetone/Wire/WebSocket.swift` | `nextMessage` | unmasked in place … |
+//     | 4 | `Sources/Sidetone/Wire/WebSocket.swift` | `nextEvent` | unmasked in place … |
 
 import Foundation
 
@@ -21,7 +21,7 @@ enum FrameTable {
       let cells = line.split(separator: "|").map { $0.filter { $0 != " " && $0 != "`" } }
       guard cells.count >= 3, Int(cells[0]) != nil, cells[1].hasSuffix(".swift") else { continue }
       steps += 1
-      let source = SourceFile(path: "Sources/" + cells[1])
+      let source = SourceFile(path: cells[1])
       let isThere = source?.code.contains { Functions.name(on: $0).map { $0 == cells[2] } ?? false }
       if isThere != true {
         let what = "\(cells[1]) has no function `\(cells[2])`"
