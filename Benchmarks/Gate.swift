@@ -70,7 +70,7 @@ enum Gate {
     for fault in ["none", "stall", "turn"] {
       print("planted fault: \(fault)")
       let relay = try Opponent.relay(
-        program: place + "/release/sidetone", environment: ["SIDETONE_PLANTED_FAULT": fault])
+        program: place + "/release/sidetone", environment: ["PLANTED_FAULT": fault])
       let misses = try judge(relay, rounds: fault == "none" ? 3 : 1)
       if fault == "none" {
         if !misses.isEmpty { throw .missed("without a fault: " + list(misses)) }

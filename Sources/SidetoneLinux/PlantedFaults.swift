@@ -1,5 +1,5 @@
 // Mistakes made on purpose, in a build that is never shipped (`-Xswiftc -DPLANTED_FAULTS`): the
-// budget gate must catch them, or it proves nothing. SIDETONE_PLANTED_FAULT chooses one: `stall`
+// budget gate must catch them, or it proves nothing. PLANTED_FAULT chooses one: `stall`
 // sleeps for 1 ms in every turn of the loop, `turn` holds what is to be written until the next
 // turn.
 
@@ -7,7 +7,7 @@
   import Glibc
 
   enum PlantedFault {
-    private static let name = unsafe getenv("SIDETONE_PLANTED_FAULT").map {
+    private static let name = unsafe getenv("PLANTED_FAULT").map {
       unsafe String(cString: $0)
     }
     nonisolated(unsafe) private(set) static var holdsOutputs = false
