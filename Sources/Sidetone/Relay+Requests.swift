@@ -54,10 +54,16 @@ extension Relay {
     _ index: Int, _ refusal: Refusal, isHead: Bool = false, _ now: Instant
   ) {
     totals.callsRefused &+= 1
-    log(.info, "refused", at: now) {
-      $0.write(refusal.code)
-      $0.write(" to ")
-      $0.write(self.links[index].peer)
+    if let withheld = refusalLines.take(at: now) {
+      log(.info, "refused", at: now) {
+        $0.write(refusal.code)
+        $0.write(" to ")
+        $0.write(self.links[index].peer)
+        if withheld > 0 {
+          $0.write("; not shown before: ")
+          $0.write(decimal: withheld)
+        }
+      }
     }
     answer(index, now) { self.admission.write(refusal, isHead: isHead, into: &$0) }
   }

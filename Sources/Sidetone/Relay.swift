@@ -67,6 +67,7 @@ package final class Relay {
   var healths: [UpstreamHealth]
   var random: Random
   var lines: Lines
+  var refusalLines = LineLimit()
   var budget = Budget()
   package internal(set) var totals = Totals()
   var origin: (now: Instant, wall: WallTime)
