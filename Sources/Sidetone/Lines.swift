@@ -2,11 +2,19 @@
 // bytes with a fixed size: a line that finds no room is dropped and counted, and nothing waits for
 // it.
 
+/// A line that was taken: which stream it belongs to, and its bytes, newline included.
+package struct Line: Sendable {
+  package enum Stream: Sendable { case transcript, log }
+  package var stream: Stream
+  package var count: Int
+}
+
 package struct Lines {
   private let arena: Arena
   private let draft: Arena
   private var start = 0
   private var used = 0
+  /// Lines that found no room, ever.
   package private(set) var dropped = 0
   package static let lineBytesMax = 4096
 
@@ -22,7 +30,7 @@ package struct Lines {
   package var blank: Writer { Writer(draft.bytes) }
 
   /// Appends the line with its newline; a line that was too long is cut.
-  package mutating func put(_ line: Writer, _ stream: Relay.Line.Stream) {
+  package mutating func put(_ line: Writer, _ stream: Line.Stream) {
     let length = line.count
     guard length &+ 4 <= arena.bytes.count &- used else {
       dropped &+= 1
@@ -40,16 +48,16 @@ package struct Lines {
   }
 
   /// Takes the oldest line into `place`, cut to fit.
-  package mutating func take(into place: Bytes) -> Relay.Line? {
+  package mutating func take(into place: Bytes) -> Line? {
     guard !isEmpty else { return nil }
-    let stream = pop() == 1 ? Relay.Line.Stream.transcript : .log
+    let stream = pop() == 1 ? Line.Stream.transcript : .log
     let high = Int(pop())
     let length = high << 8 | Int(pop())
     for index in 0..<length {
       let byte = pop()
       if index < place.count { place[index] = byte }
     }
-    return Relay.Line(stream: stream, count: min(length, place.count))
+    return Line(stream: stream, count: min(length, place.count))
   }
 
   private mutating func push(_ byte: UInt8) {

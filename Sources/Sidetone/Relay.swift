@@ -197,11 +197,4 @@ extension Relay {
   /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or
   /// nil.
   package func takeLine(into place: Bytes) -> Line? { lines.take(into: place) }
-
-  /// A line that was taken: how long it is, and which stream it belongs to.
-  package struct Line: Sendable {
-    package enum Stream: Sendable { case transcript, log }
-    package var stream: Stream
-    package var count: Int
-  }
 }

@@ -244,7 +244,7 @@ extension Machine {
 
   private func forwardLines() {
     var any = false
-    let place = scratch.bytes.prefix(Lines.lineBytesMax)
+    let place = scratch.bytes.prefix(LineWriter.lineBytesMax)
     while let line = relay.takeLine(into: place) {
       lines.put(place.prefix(line.count), to: line.stream)
       any = true

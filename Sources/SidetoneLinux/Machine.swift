@@ -14,7 +14,7 @@ import Sidetone
   package let relay: Relay
   /// In the order of `config.listeners`, with the ports that were really bound.
   package internal(set) var listeners: [Listener] = []
-  package let lines: Lines
+  package let lines: LineWriter
 
   let epoll: Int32
   let events: UnsafeMutablePointer<epoll_event>
@@ -46,7 +46,7 @@ import Sidetone
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
   /// comma separated, in the place of the system's.
   package init(
-    config: Config, lines: Lines? = nil, catchesSignals: Bool = true, nameServers: String = ""
+    config: Config, lines: LineWriter? = nil, catchesSignals: Bool = true, nameServers: String = ""
   ) throws(StartError) {
     self.config = config
     let capacity = Self.socketsMax(config.limits)
@@ -62,7 +62,7 @@ import Sidetone
     tls = try TLS(config: config)
     let seed = Arena(count: 32)
     do throws(Errno) {
-      self.lines = if let lines { lines } else { try Lines() }
+      self.lines = if let lines { lines } else { try LineWriter() }
       epoll = Int32(try attempt { Int(cl_epoll_create()) })
       resolver = Resolver(
         upstreams: config.upstreams, epoll: epoll, nameServers: nameServers)
@@ -129,7 +129,7 @@ extension Machine {
     let perSocket = 2 * MemoryLayout<Socket>.stride + MemoryLayout<Instant>.stride + 8
     return [
       PlanLine(holder: "sockets: slots, deadlines, queues", bytes: sockets * perSocket),
-      PlanLine(holder: "lines for people", bytes: Lines.capacityBytes),
+      PlanLine(holder: "lines for people", bytes: LineWriter.capacityBytes),
       PlanLine(holder: "TLS: contexts, and each leg that has it", bytes: tlsBytes(config)),
     ]
   }

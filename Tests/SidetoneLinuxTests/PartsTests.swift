@@ -88,7 +88,7 @@ struct PartsTests {
 
   @Test func linesLeaveInOrderOnTheirStreams() throws {
     let (transcripts, logs) = (Pipe(), Pipe())
-    let lines = try Lines(
+    let lines = try LineWriter(
       transcripts: transcripts.fileHandleForWriting.fileDescriptor,
       logs: logs.fileHandleForWriting.fileDescriptor)
     for number in 0..<100 {
@@ -104,7 +104,7 @@ struct PartsTests {
 
   @Test func aBlockedPipeDropsLinesAndSaysSoAndStallsNothing() throws {
     let pipe = Pipe()
-    let lines = try Lines(
+    let lines = try LineWriter(
       capacity: 16_384, transcripts: pipe.fileHandleForWriting.fileDescriptor,
       logs: pipe.fileHandleForWriting.fileDescriptor)
     let line = [UInt8](repeating: UInt8(ascii: "x"), count: 999) + [10]

@@ -147,7 +147,7 @@ final class Running: @unchecked Sendable {
     _ config: Config, nameServers: String = "", before: @escaping @Sendable () -> Void = {}
   ) throws {
     let nowhere = open("/dev/null", O_WRONLY)
-    let lines = try Lines(transcripts: nowhere, logs: nowhere)
+    let lines = try LineWriter(transcripts: nowhere, logs: nowhere)
     machine = try Machine(
       config: config, lines: lines, catchesSignals: false, nameServers: nameServers)
     port = machine.listeners[0].port

@@ -1,23 +1,26 @@
 // Inside the engine, references point one way. A file may name the types of its own folder and of
 // the folders below it:
 //
-//     0  Memory, Time, Limits, Config, Cause
+//     0  Memory, Time, Limits, Config, Cause, Lines
 //     1  Wire, Audio              (do not know each other)
 //     2  Carriers, Upstreams      (do not know each other)
 //     3  Call
 //     4  Control, Records         (do not know each other)
 //     5  Prepared
-//     6  Relay, Lines             (one whole)
+//     6  Relay
 //
 // The size of a type is no knowledge of it: the memory plan in Limits may ask for any.
 
 struct Layers {
   private static let top = "Sources/Sidetone/"
   private static let ranks = [
-    "Memory": 0, "Time": 0, "Limits": 0, "Config": 0, "Cause": 0, "Wire": 1, "Audio": 1,
-    "Carriers": 2,
-    "Upstreams": 2, "Call": 3, "Control": 4, "Records": 4, "Prepared": 5,
-    "Relay": 6, "Lines": 6,
+    "Memory": 0, "Time": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
+    "Wire": 1, "Audio": 1,
+    "Carriers": 2, "Upstreams": 2,
+    "Call": 3,
+    "Control": 4, "Records": 4,
+    "Prepared": 5,
+    "Relay": 6,
   ]
   private static let kinds: Set<Substring> = ["struct", "enum", "class", "protocol", "typealias"]
 

@@ -12,7 +12,7 @@ import Glibc
 import Sidetone
 import Synchronization
 
-@safe package final class Lines: @unchecked Sendable {
+@safe package final class LineWriter: @unchecked Sendable {
   package static let lineBytesMax = 4096
   package static let capacityBytes = 1 << 18
   private static let headerBytes = 4
@@ -45,7 +45,7 @@ import Synchronization
   package var droppedCount: Int { dropped.load(ordering: .relaxed) }
 
   /// Puts a line in, newline included; never waits. `ring` the bell afterwards, once for many.
-  func put(_ text: Bytes, to stream: Relay.Line.Stream) {
+  func put(_ text: Bytes, to stream: Line.Stream) {
     let length = min(text.count, Self.lineBytesMax)
     let start = written.load(ordering: .relaxed)
     let free = capacity - (start - read.load(ordering: .acquiring))
@@ -81,7 +81,7 @@ import Synchronization
     let result = unsafe pthread_create(
       &thread, nil,
       { raw in
-        let lines = unsafe Unmanaged<Lines>.fromOpaque(raw!).takeRetainedValue()
+        let lines = unsafe Unmanaged<LineWriter>.fromOpaque(raw!).takeRetainedValue()
         lines.runThread()
         return nil
       }, Unmanaged.passRetained(self).toOpaque())
@@ -112,7 +112,7 @@ import Synchronization
     isDone.store(true, ordering: .releasing)
   }
 
-  private func takeOldest(into place: Bytes) -> (Int, Relay.Line.Stream)? {
+  private func takeOldest(into place: Bytes) -> (Int, Line.Stream)? {
     let start = read.load(ordering: .relaxed)
     guard written.load(ordering: .acquiring) > start else { return nil }
     var header: UInt32 = 0
