@@ -93,7 +93,9 @@ extension Relay {
     case .ready:
       answer(index, now) { self.control.writeReady(snapshot, isHead: isHead, into: &$0) }
     case .metrics:
-      answer(index, now) { self.control.writeMetrics(snapshot, isHead: isHead, into: &$0) }
+      answer(index, now) {
+        self.control.writeMetrics(snapshot, delays: self.budget, isHead: isHead, into: &$0)
+      }
     case .stats: try sendStats(index, snapshot, isHead, now)
     case .voice(let route): answer(index, now) { self.voice.write(visit, route: route, into: &$0) }
     case .call(let route): try upgrade(index, route, visit)

@@ -191,7 +191,9 @@ package struct Control: Sendable {
   // MARK: Metrics
 
   /// The text format of Prometheus, version 0.0.4.
-  package func writeMetrics(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
+  package func writeMetrics(
+    _ now: Snapshot, delays: Budget, isHead: Bool = false, into out: inout Writer
+  ) {
     var response = HTTP.Response(.ok, isHead: isHead, into: &out)
     response.beginBody("text/plain; version=0.0.4", into: &out)
     func gauge(_ name: StaticString, _ help: StaticString, _ value: Int) {
@@ -217,7 +219,38 @@ package struct Control: Sendable {
     counter("sidetone_upstream_bytes_total", "Audio sent to upstreams.", now.bytesToUpstreams)
     counter("sidetone_transcripts_total", "Results with words.", now.transcripts)
     counter("sidetone_upstreams_lost_total", "Sessions lost in mid-call.", now.upstreamsLost)
+    write(delays, into: &out)
     response.end(into: &out)
+  }
+
+  /// From 50 µs to 100 ms; the budget lies at 1 ms.
+  private static let delayBounds: [Int] = [
+    50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
+  ]
+
+  private func write(_ delays: Budget, into out: inout Writer) {
+    out.write("# HELP sidetone_relay_delay_seconds From reading a frame to having written it.\n")
+    out.write("# TYPE sidetone_relay_delay_seconds histogram\n")
+    for bound in Self.delayBounds {
+      out.write("sidetone_relay_delay_seconds_bucket{le=\"")
+      write(microseconds: bound, into: &out)
+      out.write("\"} ")
+      out.write(decimal: Int(delays.count(upTo: .microseconds(bound))))
+      out.write("\n")
+    }
+    out.write("sidetone_relay_delay_seconds_bucket{le=\"+Inf\"} ")
+    out.write(decimal: Int(delays.count))
+    out.write("\nsidetone_relay_delay_seconds_sum ")
+    write(microseconds: delays.sum.microseconds, into: &out)
+    out.write("\nsidetone_relay_delay_seconds_count ")
+    out.write(decimal: Int(delays.count))
+    out.write("\n")
+  }
+
+  private func write(microseconds: Int, into out: inout Writer) {
+    out.write(decimal: microseconds / 1_000_000)
+    out.write(".")
+    out.write(decimal: microseconds % 1_000_000, width: 6)
   }
 
   private func metric(

@@ -99,13 +99,19 @@ struct ControlTests {
   }
 
   @Test func `metrics are lines of name and value under their type`() throws {
-    let (head, text) = body(written { control.writeMetrics(now, into: &$0) })
+    var delays = Budget()
+    for delay in [40, 60, 700] { delays.record(.microseconds(delay)) }
+    let (head, text) = body(written { control.writeMetrics(now, delays: delays, into: &$0) })
     #expect(head.contains("Content-Type: text/plain; version=0.0.4"))
     let lines = text.split(separator: "\n")
     #expect(lines.contains("sidetone_calls_active 3"))
     #expect(lines.contains("sidetone_uptime_seconds 61"))
     #expect(lines.contains("# TYPE sidetone_transcripts_total counter"))
-    for line in lines where !line.hasPrefix("#") {
+    #expect(lines.contains("sidetone_relay_delay_seconds_bucket{le=\"0.000050\"} 1"))
+    #expect(lines.contains("sidetone_relay_delay_seconds_bucket{le=\"0.001000\"} 3"))
+    #expect(lines.contains("sidetone_relay_delay_seconds_bucket{le=\"+Inf\"} 3"))
+    #expect(lines.contains("sidetone_relay_delay_seconds_sum 0.000800"))
+    for line in lines where !line.hasPrefix("#") && !line.hasPrefix("sidetone_relay_delay") {
       let parts = line.split(separator: " ")
       #expect(parts.count == 2 && Int(parts[1]) != nil)
       #expect(lines.contains { $0.hasPrefix("# TYPE \(parts[0]) ") })
