@@ -26,7 +26,7 @@ extension Relay {
       forMilliseconds: kind.habits.chunkMillisecondsMax)
     renderEnvelope(call)
     if calls[call].tracks == 2, !beginPairing(call) { return end(call, .noMemory, now) }
-    renderQuery(call)
+    guard renderQuery(call) else { return end(call, .noMemory, now) }
     totals.callsStarted &+= 1
     log(.info, "call_started", call: call, at: now) {
       $0.write(Carrier.all[self.calls[call].carrier].name)
@@ -57,9 +57,9 @@ extension Relay {
     calls[call].envelope = envelope
   }
 
-  /// The upstream's query: rendered once, kept for every dialling.
-  private func renderQuery(_ call: Int) {
-    guard calls[call].isDialled else { return }
+  /// The upstream's query: rendered once, kept for every dialling. False where there is no block for it.
+  private func renderQuery(_ call: Int) -> Bool {
+    guard calls[call].isDialled else { return true }
     var writer = Writer(scratch.bytes.prefix(BlockPool.blockBytes))
     let upstream = upstreams[calls[call].upstream]
     Upstream.all[calls[call].kind].query(
@@ -68,8 +68,7 @@ extension Relay {
         options: routes[calls[call].route].options.bytes,
         callers: calls[call].query.front(in: pool)), &writer)
     calls[call].query.clear(in: pool)
-    let isKept = calls[call].query.append(writer.written, from: pool)
-    precondition(isKept, "the block was free a moment ago")
+    return !writer.overflowed && calls[call].query.append(writer.written, from: pool)
   }
 
   /// A random id in the form of a version 4 UUID (RFC 9562 §5.4).
@@ -170,8 +169,13 @@ extension Relay {
   private func look(_ call: Int, _ now: Instant) {
     guard calls.isInUse(call) else { return }
     let habits = Upstream.all[calls[call].kind].habits
-    var next = min(
-      calls[call].life.wakeTime, calls[call].startedAt + .seconds(limits.callSecondsMax))
+    var next = calls[call].life.wakeTime
+    if !calls[call].life.isClosing {
+      next = min(next, calls[call].startedAt + .seconds(limits.callSecondsMax))
+    }
+    if calls[call].uplink.unsent > 0, isUpstreamOpen(call) {
+      next = min(next, flowTime(call, now))
+    }
     if calls[call].life.state == .talking, calls[call].isDialled {
       next = min(next, max(calls[call].lastSign + habits.keepAliveAfter, now + .milliseconds(1)))
       if !calls[call].isFinalized, calls[call].uplink.unsent == 0 {

@@ -61,10 +61,16 @@ extension Relay {
 
   /// Moves that many pairs of samples into the ring; what still waits is looked after in 40 ms.
   @_noAllocation func keepPairs(_ count: Int, on call: Int, at now: Instant) -> Uplink.Kept {
+    var kept = Uplink.Kept.done
     if count > 0 {
-      guard let place = calls[call].uplink.acquire(2 &* count, in: pool) else { return .full }
-      calls[call].pairing.take(count, from: pool.bytes(calls[call].pairingBlock), into: place)
-      calls[call].uplink.commit(2 &* count, in: pool)
+      let block = pool.bytes(calls[call].pairingBlock)
+      if let place = calls[call].uplink.acquire(2 &* count, in: pool) {
+        calls[call].pairing.take(count, from: block, into: place)
+        calls[call].uplink.commit(2 &* count, in: pool)
+      } else {
+        calls[call].pairing.drop(count, in: block)
+        kept = .full
+      }
     }
     let isNew = calls[call].pairAt == .never
     if calls[call].pairing.waiting == 0 {
@@ -73,7 +79,7 @@ extension Relay {
       calls[call].pairAt = now + .milliseconds(40)
       wake(call, at: calls[call].pairAt)
     }
-    return .done
+    return kept
   }
 
   /// A call without an upstream: the caller hears itself, in its carrier's words. A caller who does
@@ -82,6 +88,16 @@ extension Relay {
     let link = calls[call].caller
     guard !payload.isEmpty, links.holds(link), !links[link.index].isCloseSent else { return }
     let index = link.index
+    var audio = payload
+    if calls[call].media.carriage == .base64 {
+      // Decoded where it lies.
+      guard let count = Base64.decode(payload, into: payload) else {
+        calls[call].framesBad &+= 1
+        totals.framesBad &+= 1
+        return
+      }
+      audio = payload.prefix(count)
+    }
     calls[call].framesIn &+= 1
     totals.frames &+= 1
     calls[call].lastAudio = now
@@ -92,13 +108,12 @@ extension Relay {
     if links[index].outbox.isEmpty { links[index].audioSince = now }
     let isSealed: Bool
     if calls[call].media.carriage == .base64 {
-      isSealed = calls[call].envelope.seal(
-        base64: payload, into: &links[index].outbox, from: pool)
+      isSealed = calls[call].envelope.seal(audio: audio, into: &links[index].outbox, from: pool)
     } else {
-      isSealed = WebSocket.seal(.binary, payload, key: nil, into: &links[index].outbox, from: pool)
+      isSealed = WebSocket.seal(.binary, audio, key: nil, into: &links[index].outbox, from: pool)
     }
     if !isSealed { totals.framesLost &+= 1 }
-    calls[call].bytesSent &+= payload.count
+    calls[call].bytesSent &+= audio.count
     want(.write, index)
   }
 
@@ -108,7 +123,7 @@ extension Relay {
     guard links.holds(link), links[link.index].phase == .upstream else { return }
     let index = link.index
     let isHurried = calls[call].life.isClosing
-    let chunkMax = min(calls[call].chunkBytesMax, BlockPool.blockBytes &- WebSocket.headerBytesMax)
+    let chunkMax = chunkMax(call)
     while links[index].outbox.count < Limits.upstreamOutboxBytesMax {
       let chunk = calls[call].uplink.next(upTo: chunkMax, isHurried: isHurried, at: now, in: pool)
       if chunk.isEmpty { break }
@@ -132,9 +147,20 @@ extension Relay {
       // finish.
       if isHurried { wake(call, at: now) }
     } else if links[index].outbox.count < Limits.upstreamOutboxBytesMax {
-      let pace = calls[call].uplink.paceTime(for: chunkMax, at: now)
-      wake(call, at: max(pace, now + .milliseconds(1)))
+      wake(call, at: flowTime(call, now))
     }
+  }
+
+  /// When more of what waits may go to the upstream: as the pace allows, and a little later where only the
+  /// pool is dry. A socket that is full says itself when it is not.
+  @_noAllocation func flowTime(_ call: Int, _ now: Instant) -> Instant {
+    let pace = calls[call].uplink.paceTime(for: chunkMax(call), at: now)
+    return max(calls[call].life.isClosing ? now : pace, now + .milliseconds(5))
+  }
+
+  /// The most audio in one message, which fits in a block.
+  private func chunkMax(_ call: Int) -> Int {
+    min(calls[call].chunkBytesMax, BlockPool.blockBytes &- WebSocket.headerBytesMax)
   }
 
   /// Has the call's timer look after it at `time` at the latest.

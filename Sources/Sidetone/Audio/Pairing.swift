@@ -84,12 +84,21 @@ package struct Pairing: BitwiseCopyable, Sendable {
 
   /// Writes `count` samples of each channel, interleaved, into `place` (twice as many bytes).
   @_noAllocation package mutating func take(_ count: Int, from block: Bytes, into place: Bytes) {
-    precondition(count <= ready(isFinal: true) && place.count == 2 &* count)
+    precondition(place.count == 2 &* count)
     for track in 0..<2 {
       let half = block[track &* Self.capacity..<(track &+ 1) &* Self.capacity]
       let known = min(max(ends[track] &- start, 0), count)
       for index in 0..<known { place[2 &* index &+ track] = half[index] }
       for index in known..<count { place[2 &* index &+ track] = silence }
+    }
+    drop(count, in: block)
+  }
+
+  /// Lets go of `count` samples of each channel.
+  @_noAllocation package mutating func drop(_ count: Int, in block: Bytes) {
+    precondition(count <= ready(isFinal: true))
+    for track in 0..<2 {
+      let half = block[track &* Self.capacity..<(track &+ 1) &* Self.capacity]
       let left = max(ends[track] &- start &- count, 0)
       half.copy(half[count..<count &+ left])
       ends[track] = max(ends[track], start &+ count)
