@@ -67,6 +67,8 @@ package struct Limits: Sendable {
   static let upstreamOutboxBytesMax = 16 * 1024
   /// Audio that goes back to a caller who does not read; more is dropped.
   static let echoOutboxBytesMax = 64 * 1024
+  /// Behind more than this no pong is queued.
+  static let pongOutboxBytesMax = 16 * 1024
   /// A held-back caller is read again when its ring has room for a message and a read.
   var heldBackBytesMin: Int { carrierMessageBytesMax + Self.readBytesMax }
 

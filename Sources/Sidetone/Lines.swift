@@ -21,7 +21,8 @@ package struct Lines {
   package init(bytes: Int) {
     precondition(bytes > Self.lineBytesMax)
     arena = Arena(count: bytes)
-    draft = Arena(count: Self.lineBytesMax)
+    // The newline comes on top.
+    draft = Arena(count: Self.lineBytesMax - 1)
   }
 
   package var isEmpty: Bool { used == 0 }
@@ -39,10 +40,15 @@ package struct Lines {
     push(stream == .transcript ? 1 : 0)
     push(UInt8(truncatingIfNeeded: (length &+ 1) >> 8))
     push(UInt8(truncatingIfNeeded: length &+ 1))
-    // What comes from outside must not speak to a terminal: control characters become spaces.
+    // What comes from outside must not speak to a terminal: control characters become spaces, also those
+    // of the upper set, which are two bytes in UTF-8 (C2, then 80 to 9F).
+    var isSecond = false
     for index in 0..<length {
       let byte = line.written[index]
-      push(byte < 0x20 || byte == 0x7f ? 0x20 : byte)
+      let next = index &+ 1 < length ? line.written[index &+ 1] : 0
+      let isFirst = byte == 0xc2 && next >= 0x80 && next <= 0x9f
+      push(byte < 0x20 || byte == 0x7f || isFirst || isSecond ? 0x20 : byte)
+      isSecond = isFirst
     }
     push(0x0a)
   }

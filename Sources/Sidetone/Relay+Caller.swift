@@ -10,7 +10,7 @@ extension Relay {
         return
       case .text(let range): takeText(index, window[range], now)
       case .binary(let range): takeBinary(index, window[range], now)
-      case .ping(let range): _ = seal(.pong, window[range], on: index)
+      case .ping(let range): answerPing(window[range], on: index)
       case .pong: break
       case .close(let code, _):
         links[index].isPeerClosed = true
@@ -91,13 +91,12 @@ extension Relay {
 
   private func act(on event: Carrier.Event, _ message: Bytes, _ call: Int, _ now: Instant) {
     switch event {
-    case .ignored, .mark: totals.messagesIgnored &+= 1
+    // What a caller dials may be the number of a card: nothing of it is kept or logged.
+    case .ignored, .mark, .digit: totals.messagesIgnored &+= 1
     case .started(let start): started(call, start, message, now)
     case .refused(let sentence):
       log(.warning, "call_refused", call: call, at: now) { $0.write(sentence) }
       end(call, .unsupported, now)
-    case .digit(let digit):
-      log(.info, "digit", call: call, at: now) { $0.write(byte: digit) }
     case .stopped: perform(calls[call].life.callerDone(.stopped, at: now), call, now)
     case .finalize: finalize(call, now)
     case .finish: perform(calls[call].life.callerDone(.closed, at: now), call, now)
@@ -176,6 +175,8 @@ extension Relay {
     var writer = Writer(scratch.bytes)
     let framing = Carrier.all[calls[call].carrier].write(answer, facts, &writer)
     precondition(!writer.overflowed || body.isEmpty, "what is said about a message is short")
+    // One long message does not make a caller slow; what waits in front of it does.
+    let isSlow = links[index].outbox.count > limits.outboxBytesMax
     let isSealed: Bool
     switch framing {
     case .none: return
@@ -186,7 +187,7 @@ extension Relay {
       isSealed = seal(
         .text, writer.written.prefix(cut), body, writer.written.dropping(cut), on: index)
     }
-    if !isSealed || links[index].outbox.count > limits.outboxBytesMax { dropSlow(index, now) }
+    if !isSealed || isSlow { dropSlow(index, now) }
   }
 
   /// A transcript longer than the scratch is not repeated: the caller has it in the upstream's own
@@ -202,6 +203,12 @@ extension Relay {
     guard calls.holds(call) else { return }
     calls[call.index].caller = .none
     perform(calls[call.index].life.callerDone(.tooSlow, at: now), call.index, now)
+  }
+
+  /// A peer that reads gets its pong. One that does not would only pile them up (RFC 6455 §5.5.3 asks for
+  /// the answer to the latest ping alone).
+  func answerPing(_ payload: Bytes, on index: Int) {
+    if links[index].outbox.count < Limits.pongOutboxBytesMax { _ = seal(.pong, payload, on: index) }
   }
 
   /// Puts one frame into a link's outbox; false where the pool is dry.

@@ -7,7 +7,7 @@ extension Relay {
   /// A peer connected to `Config.listeners[listener]` (after TLS, where it has TLS). Nil: there is
   /// no room even for a refusal; drop it.
   package func accepted(on listener: Int, from peer: Address, at now: Instant) -> SlotID? {
-    guard let id = links.take() else {
+    guard hasLinkToSpare, let id = links.take() else {
       totals.refusedLinks &+= 1
       return nil
     }
@@ -18,6 +18,17 @@ extension Relay {
     links[id.index].lastHeard = now
     setDeadline(id.index, now + .seconds(limits.handshakeSeconds))
     return id
+  }
+
+  /// Whether somebody new may have a link: one stays free for the upstream of every running call.
+  var hasLinkToSpare: Bool {
+    let free = links.capacity - links.inUse
+    if free > calls.inUse { return true }
+    var owed = 0
+    for call in 0..<calls.capacity where calls.isInUse(call) && calls[call].isDialled {
+      if !links.holds(calls[call].dialled) { owed += 1 }
+    }
+    return free > owed
   }
 
   /// The connection asked for by `.dial` stands (after TLS).
@@ -307,9 +318,11 @@ extension Relay {
       let block = pool.take()
       guard block >= 0 else { return nil }
       fresh = (.block(block), pool.bytes(block))
-    } else if needed <= medium.bufferBytes, let buffer = medium.take() {
+    } else if needed <= medium.bufferBytes, mayTake(index, from: medium),
+      let buffer = medium.take()
+    {
       fresh = (.medium(buffer), medium.bytes(buffer))
-    } else if needed <= large.bufferBytes, let buffer = large.take() {
+    } else if needed <= large.bufferBytes, mayTake(index, from: large), let buffer = large.take() {
       fresh = (.large(buffer), large.bytes(buffer))
     } else {
       return nil
@@ -318,5 +331,17 @@ extension Relay {
     // but nothing takes it before they are moved.
     releaseInbox(index)
     return fresh
+  }
+
+  /// Who has not yet shown who it is leaves half of the buffers to the calls; callers leave a quarter to what
+  /// the upstreams have to say.
+  private func mayTake(_ index: Int, from buffers: BufferPool) -> Bool {
+    let most: Int
+    switch links[index].phase {
+    case .request: most = buffers.capacity / 2
+    case .caller: most = buffers.capacity * 3 / 4
+    case .upgrade, .upstream, .dialling, .leaving, .gone: most = buffers.capacity
+    }
+    return buffers.inUse < max(most, 1)
   }
 }

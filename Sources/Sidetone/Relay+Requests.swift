@@ -276,7 +276,7 @@ extension Relay {
     _ now: Instant
   ) -> Int? {
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
-    guard !calls.isFull, !links.isFull, pool.free > 16, let id = calls.take() else { return nil }
+    guard !calls.isFull, hasLinkToSpare, pool.free > 16, let id = calls.take() else { return nil }
     let call = id.index
     let upstream = routes[route].upstream
     calls[call] = Call(

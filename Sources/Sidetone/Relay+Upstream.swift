@@ -92,14 +92,16 @@ extension Relay {
     links[index].phase = .upstream
     links[index].webSocket = WebSocket(
       role: .client, messageBytesMax: limits.upstreamMessageBytesMax)
-    releaseInbox(index)
     setDeadline(index, now + .seconds(limits.pingSeconds))
     healths[calls[call].upstream].opened()
     calls[call].lastSign = now
     calls[call].finalsEnd = InlineArray(repeating: 0)
     calls[call].uplink.beginSession(at: now)
+    // What is sent again must be asked for as final again.
+    if calls[call].uplink.unsent > 0 { calls[call].isFinalized = false }
     perform(calls[call].life.opened(), call, now)
-    if !rest.isEmpty, links[index].phase == .upstream { takeFromUpstream(index, rest, now) }
+    guard links[index].phase == .upstream else { return }
+    if rest.isEmpty { releaseInbox(index) } else { takeFromUpstream(index, rest, now) }
   }
 
   // MARK: Listening
@@ -112,7 +114,7 @@ extension Relay {
         return
       case .text(let range): hear(links[index].call.index, window[range], now)
       case .binary: totals.messagesIgnored &+= 1
-      case .ping(let range): _ = seal(.pong, window[range], on: index)
+      case .ping(let range): answerPing(window[range], on: index)
       case .pong: break
       case .close(let code, let reason):
         upstreamClosed(index, code, window[reason], now)
@@ -156,7 +158,7 @@ extension Relay {
 
   /// What is final need not be replayed. With two channels both must have come so far.
   private func acknowledge(_ heard: Upstream.Heard, _ call: Int) {
-    guard heard.channel < 2 else { return }
+    guard heard.channel == 0 || heard.channel == 1 else { return }
     calls[call].finalsEnd[heard.channel] = max(
       calls[call].finalsEnd[heard.channel], heard.endMicroseconds)
     let end =

@@ -49,6 +49,8 @@ extension Machine {
       let run = relay.outgoing(link)
       guard !run.isEmpty else { return watch(id, writable: false) }
       guard case .done(let count) = tls.write(sockets[index].tls, run) else {
+        // What OpenSSL may have written goes to this peer or nowhere.
+        _ = tls.flush(&sockets[index].tls, to: descriptor)
         return broke(id, .tlsFailed)
       }
       let outcome = tls.flush(&sockets[index].tls, to: descriptor)
