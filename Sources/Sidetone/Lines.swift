@@ -40,8 +40,8 @@ package struct Lines {
     push(stream == .transcript ? 1 : 0)
     push(UInt8(truncatingIfNeeded: (length &+ 1) >> 8))
     push(UInt8(truncatingIfNeeded: length &+ 1))
-    // What comes from outside must not speak to a terminal: control characters become spaces, also those
-    // of the upper set, which are two bytes in UTF-8 (C2, then 80 to 9F).
+    // What comes from outside must not speak to a terminal: control characters become spaces, also
+    // those of the upper set, which are two bytes in UTF-8 (C2, then 80 to 9F).
     var isSecond = false
     for index in 0..<length {
       let byte = line.written[index]

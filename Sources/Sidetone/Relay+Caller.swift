@@ -13,7 +13,6 @@ extension Relay {
       case .ping(let range): answerPing(window[range], on: index)
       case .pong: break
       case .close(let code, _):
-        links[index].isPeerClosed = true
         callerClosed(index, code, now)
         return
       case .failed(let failure):
@@ -180,7 +179,11 @@ extension Relay {
     let isSealed: Bool
     switch framing {
     case .none: return
-    case .whole where writer.overflowed: isSealed = sealLong(call, answer, index)
+    case .whole where writer.overflowed:
+      // A transcript longer than the scratch is not repeated: the caller has it in the upstream's
+      // own message.
+      totals.answersTooLong &+= 1
+      return
     case .whole: isSealed = seal(.text, writer.written, on: index)
     case .around(let suffix):
       let cut = writer.count - suffix
@@ -188,13 +191,6 @@ extension Relay {
         .text, writer.written.prefix(cut), body, writer.written.dropping(cut), on: index)
     }
     if !isSealed || isSlow { dropSlow(index, now) }
-  }
-
-  /// A transcript longer than the scratch is not repeated: the caller has it in the upstream's own
-  /// message.
-  private func sealLong(_ call: Int, _ answer: Carrier.Answer, _ index: Int) -> Bool {
-    totals.answersTooLong &+= 1
-    return true
   }
 
   private func dropSlow(_ index: Int, _ now: Instant) {
@@ -205,8 +201,8 @@ extension Relay {
     perform(calls[call.index].life.callerDone(.tooSlow, at: now), call.index, now)
   }
 
-  /// A peer that reads gets its pong. One that does not would only pile them up (RFC 6455 §5.5.3 asks for
-  /// the answer to the latest ping alone).
+  /// A peer that reads gets its pong. One that does not would only pile them up (RFC 6455 §5.5.3
+  /// asks for the answer to the latest ping alone).
   func answerPing(_ payload: Bytes, on index: Int) {
     if links[index].outbox.count < Limits.pongOutboxBytesMax { _ = seal(.pong, payload, on: index) }
   }

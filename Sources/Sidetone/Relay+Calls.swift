@@ -27,6 +27,7 @@ extension Relay {
     renderEnvelope(call)
     if calls[call].tracks == 2, !beginPairing(call) { return end(call, .noMemory, now) }
     guard renderQuery(call) else { return end(call, .noMemory, now) }
+    calls[call].isStarted = true
     totals.callsStarted &+= 1
     log(.info, "call_started", call: call, at: now) {
       $0.write(Carrier.all[self.calls[call].carrier].name)
@@ -57,7 +58,8 @@ extension Relay {
     calls[call].envelope = envelope
   }
 
-  /// The upstream's query: rendered once, kept for every dialling. False where there is no block for it.
+  /// The upstream's query: rendered once, kept for every dialling. False where there is no block
+  /// for it.
   private func renderQuery(_ call: Int) -> Bool {
     guard calls[call].isDialled else { return true }
     var writer = Writer(scratch.bytes.prefix(BlockPool.blockBytes))
@@ -112,7 +114,7 @@ extension Relay {
       finishCall(call, now)
       return
     }
-    look(call, now)
+    setTimer(call, now)
   }
 
   /// Ends a call for a reason of ours; the last words are still fetched.
@@ -162,11 +164,11 @@ extension Relay {
     }
     resumeCaller(call)
     timers.set(links.capacity &+ call, .never)
-    look(call, now)
+    setTimer(call, now)
   }
 
   /// Sets the call's timer to the earliest thing that will be due.
-  private func look(_ call: Int, _ now: Instant) {
+  private func setTimer(_ call: Int, _ now: Instant) {
     guard calls.isInUse(call) else { return }
     let habits = Upstream.all[calls[call].kind].habits
     var next = calls[call].life.wakeTime
@@ -223,7 +225,7 @@ extension Relay {
   func finishCall(_ call: Int, _ now: Instant) {
     let id = calls.id(at: call)
     let cause = calls[call].life.cause
-    if calls[call].isStarted, cause.closeCode == 1011 || cause.closeCode == 1013 {
+    if cause.closeCode == 1011 || cause.closeCode == 1013 {
       tell(call, .error(code: cause.word, message: cause.sentence), now)
     }
     log(.info, "call_ended", call: call, at: now) {

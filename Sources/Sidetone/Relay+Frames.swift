@@ -30,7 +30,6 @@ extension Relay {
     // Never forwarded: several upstreams take an empty message for the end.
     case .empty: return
     case .malformed:
-      calls[call].framesBad &+= 1
       totals.framesBad &+= 1
       return
     case .full: totals.framesLost &+= 1
@@ -92,7 +91,6 @@ extension Relay {
     if calls[call].media.carriage == .base64 {
       // Decoded where it lies.
       guard let count = Base64.decode(payload, into: payload) else {
-        calls[call].framesBad &+= 1
         totals.framesBad &+= 1
         return
       }
@@ -151,8 +149,8 @@ extension Relay {
     }
   }
 
-  /// When more of what waits may go to the upstream: as the pace allows, and a little later where only the
-  /// pool is dry. A socket that is full says itself when it is not.
+  /// When more of what waits may go to the upstream: as the pace allows, and a little later where
+  /// only the pool is dry. A socket that is full says itself when it is not.
   @_noAllocation func flowTime(_ call: Int, _ now: Instant) -> Instant {
     let pace = calls[call].uplink.paceTime(for: chunkMax(call), at: now)
     return max(calls[call].life.isClosing ? now : pace, now + .milliseconds(5))

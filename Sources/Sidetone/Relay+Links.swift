@@ -14,7 +14,6 @@ extension Relay {
     links[id.index] = Link()
     links[id.index].peer = peer
     links[id.index].listener = listener
-    links[id.index].openedAt = now
     links[id.index].lastHeard = now
     setDeadline(id.index, now + .seconds(limits.handshakeSeconds))
     return id
@@ -58,7 +57,6 @@ extension Relay {
     if phase == .caller {
       // It may still read: the last results are owed to a caller who has only stopped talking. One
       // who is really gone answers the next write with a reset.
-      links[index].isPeerClosed = true
       releaseInbox(index)
       if calls.holds(call) {
         perform(calls[call.index].life.callerDone(.left, at: now), call.index, now)
@@ -219,7 +217,6 @@ extension Relay {
   // MARK: Deadlines
 
   func setDeadline(_ index: Int, _ deadline: Instant) {
-    links[index].deadline = deadline
     timers.set(index, deadline)
   }
 
@@ -333,8 +330,8 @@ extension Relay {
     return fresh
   }
 
-  /// Who has not yet shown who it is leaves half of the buffers to the calls; callers leave a quarter to what
-  /// the upstreams have to say.
+  /// Who has not yet shown who it is leaves half of the buffers to the calls; callers leave a
+  /// quarter to what the upstreams have to say.
   private func mayTake(_ index: Int, from buffers: BufferPool) -> Bool {
     let most: Int
     switch links[index].phase {

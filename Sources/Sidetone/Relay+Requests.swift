@@ -86,17 +86,21 @@ extension Relay {
   ) throws(Refusal) {
     let now = visit.now
     let isHead = visit.head.method == .head
-    let snapshot = snapshot(at: now)
     switch destination {
     case .health:
-      answer(index, now) { self.control.writeHealth(snapshot, isHead: isHead, into: &$0) }
+      answer(index, now) {
+        self.control.writeHealth(self.snapshot(at: now), isHead: isHead, into: &$0)
+      }
     case .ready:
-      answer(index, now) { self.control.writeReady(snapshot, isHead: isHead, into: &$0) }
+      answer(index, now) {
+        self.control.writeReady(self.snapshot(at: now), isHead: isHead, into: &$0)
+      }
     case .metrics:
       answer(index, now) {
-        self.control.writeMetrics(snapshot, delays: self.budget, isHead: isHead, into: &$0)
+        self.control.writeMetrics(
+          self.snapshot(at: now), delays: self.budget, isHead: isHead, into: &$0)
       }
-    case .stats: try sendStats(index, snapshot, isHead, now)
+    case .stats: try sendStats(index, snapshot(at: now), isHead, now)
     case .voice(let route): answer(index, now) { self.voice.write(visit, route: route, into: &$0) }
     case .call(let route): try upgrade(index, route, visit)
     }
@@ -129,18 +133,12 @@ extension Relay {
     snapshot.readiness = readiness(at: now)
     snapshot.callsActive = calls.inUse
     snapshot.callsMax = calls.capacity
-    snapshot.callsStarted = totals.callsStarted
-    snapshot.callsRefused = totals.callsRefused
     snapshot.links = links.inUse
     snapshot.linksMax = links.capacity
     snapshot.blocks = pool.capacity - pool.free
     snapshot.blocksMax = pool.capacity
-    snapshot.bytesToUpstreams = totals.bytesToUpstreams
-    snapshot.transcripts = totals.transcripts
-    snapshot.framesIn = totals.frames
-    snapshot.framesDropped = totals.framesLost
-    snapshot.messagesBad = totals.messagesBad
-    snapshot.upstreamsLost = totals.upstreamsLost
+    snapshot.linesDropped = lines.dropped
+    snapshot.totals = totals
     return snapshot
   }
 

@@ -19,7 +19,6 @@ extension Relay {
     links[id.index] = Link()
     links[id.index].phase = .dialling
     links[id.index].call = calls.id(at: call)
-    links[id.index].openedAt = now
     links[id.index].lastHeard = now
     calls[call].dialled = id
     setDeadline(id.index, now + .seconds(limits.handshakeSeconds))

@@ -1,6 +1,6 @@
-// A whole relay between two hostile ends. The input is a script of short steps: a caller on one of the
-// routes says this, its upstream says that, time passes, somebody leaves. Whatever it says, nothing traps, and
-// when everybody is gone every slot, block and buffer is back.
+// A whole relay between two hostile ends. The input is a script of short steps: a caller on one of
+// the routes says this, its upstream says that, time passes, somebody leaves. Whatever it says,
+// nothing traps, and when everybody is gone every slot, block and buffer is back.
 
 import Sidetone
 

@@ -12,7 +12,6 @@ struct SourceFile {
 
   var name: String { String(path.split(separator: "/").last ?? "") }
   var isSwift: Bool { path.hasSuffix(".swift") }
-  var isTest: Bool { path.hasPrefix("Tests/") }
   var isEngine: Bool { path.hasPrefix("Sources/Sidetone/") }
 
   /// The comment on top, without its marks; empty where there is none.

@@ -23,6 +23,8 @@ package struct Call: BitwiseCopyable, Sendable {
   package var chunkBytesMax = 0
   /// Whether there is an upstream to dial; an echo has none.
   package var isDialled = true
+  /// Its caller has said who it is and what it sends, and that can be served.
+  package var isStarted = false
   package var saidFirstAudio = false
   package var envelope = Envelope()
   /// Where two tracks become two channels: what waits for its partner lies in a block of its own.
@@ -51,7 +53,6 @@ package struct Call: BitwiseCopyable, Sendable {
   package var messagesSeen = 0
   package var messagesBad = 0
   package var framesIn = 0
-  package var framesBad = 0
   package var bytesSent = 0
   package var transcripts = 0
   /// When the next line about bad messages may be written.
@@ -70,6 +71,4 @@ package struct Call: BitwiseCopyable, Sendable {
     startedAt = now
     startedWall = wall
   }
-
-  package var isStarted: Bool { life.state != .greeting }
 }

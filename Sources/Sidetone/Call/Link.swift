@@ -43,15 +43,11 @@ package struct Link: BitwiseCopyable, Sendable {
   package var isHeldBack = false
   /// Our Close frame is out; nothing may follow it (RFC 6455 §5.5.1).
   package var isCloseSent = false
-  package var isPeerClosed = false
   /// When the oldest audio in the outbox came to us; `never` where there is none.
   package var audioSince = Instant.never
 
-  package var openedAt = Instant.zero
   package var lastHeard = Instant.zero
   package var pingSent = false
-  /// For phases that may not last: request, upgrade, leaving.
-  package var deadline = Instant.never
 
   package init() {}
 }

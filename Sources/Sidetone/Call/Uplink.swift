@@ -51,7 +51,6 @@ package struct Uplink: BitwiseCopyable, Sendable {
   }
 
   package var unsent: Int { received &- sent }
-  package var keptBytes: Int { kept.count }
 
   /// How much a caller who can be held back may still send: what waits to be sent has a bound, what
   /// is kept for a replay makes way.

@@ -2,27 +2,19 @@
 // plain snapshot that the relay fills, so nothing here reaches into a call. Call ids are personal
 // data: they stand in `/stats` only, which admission guards.
 
-/// The relay's state at one moment. Counts are since the start, ended calls included.
+/// The relay's state at one moment, and what has happened until then.
 package struct Snapshot: BitwiseCopyable, Sendable {
   package var wall = WallTime(nanoseconds: 0)
   package var uptime = Instant.Span.zero
   package var readiness = Readiness.ready
   package var callsActive = 0
   package var callsMax = 0
-  package var callsStarted = 0
-  package var callsRefused = 0
   package var links = 0
   package var linksMax = 0
   package var blocks = 0
   package var blocksMax = 0
-  /// Audio bytes that went to upstreams.
-  package var bytesToUpstreams = 0
-  /// Results with words that came back.
-  package var transcripts = 0
-  package var framesIn = 0
-  package var framesDropped = 0
-  package var messagesBad = 0
-  package var upstreamsLost = 0
+  package var linesDropped = 0
+  package var totals = Totals()
 
   package init() {}
 }
@@ -115,9 +107,9 @@ package struct Control: Sendable {
     out.write("{\"active_connections\":")
     out.write(decimal: now.callsActive)
     out.write(",\"total_bytes_processed\":")
-    out.write(decimal: now.bytesToUpstreams)
+    out.write(decimal: now.totals.bytesToUpstreams)
     out.write(",\"total_transcriptions\":")
-    out.write(decimal: now.transcripts)
+    out.write(decimal: now.totals.transcripts)
     out.write(",\"connections\":[")
     return Stats(response: response)
   }
@@ -190,17 +182,21 @@ package struct Control: Sendable {
 
   // MARK: Metrics
 
-  /// The text format of Prometheus, version 0.0.4.
+  /// The text format of Prometheus, version 0.0.4. `delays`: what was added to each frame.
   package func writeMetrics(
     _ now: Snapshot, delays: Budget, isHead: Bool = false, into out: inout Writer
   ) {
     var response = HTTP.Response(.ok, isHead: isHead, into: &out)
     response.beginBody("text/plain; version=0.0.4", into: &out)
+    writeGauges(now, &out)
+    writeDelays(delays, &out)
+    writeCounters(now, &out)
+    response.end(into: &out)
+  }
+
+  private func writeGauges(_ now: Snapshot, _ out: inout Writer) {
     func gauge(_ name: StaticString, _ help: StaticString, _ value: Int) {
       metric(name, "gauge", help, value, &out)
-    }
-    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
-      metric(name, "counter", help, value, &out)
     }
     let isReady = now.readiness == .ready ? 1 : 0
     gauge("sidetone_ready", "Whether a new call would be served.", isReady)
@@ -211,16 +207,34 @@ package struct Control: Sendable {
     gauge("sidetone_links_max", "Connections that can be open at once.", now.linksMax)
     gauge("sidetone_blocks_in_use", "Memory blocks that hold bytes.", now.blocks)
     gauge("sidetone_blocks_max", "Memory blocks in the pool.", now.blocksMax)
-    counter("sidetone_calls_started_total", "Calls that were let in.", now.callsStarted)
-    counter("sidetone_calls_refused_total", "Requests that were refused.", now.callsRefused)
-    counter("sidetone_frames_total", "Audio messages from callers.", now.framesIn)
-    counter("sidetone_frames_dropped_total", "Of these, lost here.", now.framesDropped)
-    counter("sidetone_messages_bad_total", "Messages without sense.", now.messagesBad)
-    counter("sidetone_upstream_bytes_total", "Audio sent to upstreams.", now.bytesToUpstreams)
-    counter("sidetone_transcripts_total", "Results with words.", now.transcripts)
-    counter("sidetone_upstreams_lost_total", "Sessions lost in mid-call.", now.upstreamsLost)
-    write(delays, into: &out)
-    response.end(into: &out)
+  }
+
+  private func writeCounters(_ now: Snapshot, _ out: inout Writer) {
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    let totals = now.totals
+    counter("sidetone_requests_total", "Whole requests.", totals.requests)
+    counter("sidetone_refused_total", "Requests that were refused.", totals.callsRefused)
+    counter("sidetone_links_refused_total", "Connections without a slot.", totals.refusedLinks)
+    counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
+    counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
+    counter("sidetone_received_bytes_total", "Bytes from all peers.", totals.bytesIn)
+    counter("sidetone_sent_bytes_total", "Bytes to all peers.", totals.bytesOut)
+    counter("sidetone_upstream_bytes_total", "Audio sent to upstreams.", totals.bytesToUpstreams)
+    counter("sidetone_frames_total", "Audio messages from callers.", totals.frames)
+    counter("sidetone_frames_dropped_total", "Of these, lost here.", totals.framesLost)
+    counter("sidetone_frames_bad_total", "Audio messages without sense.", totals.framesBad)
+    counter("sidetone_audio_lost_bytes_total", "Audio never sent.", totals.audioLost)
+    counter("sidetone_messages_bad_total", "Messages without sense.", totals.messagesBad)
+    counter("sidetone_messages_ignored_total", "Messages of no concern.", totals.messagesIgnored)
+    counter("sidetone_transcripts_total", "Results with words.", totals.transcripts)
+    counter(
+      "sidetone_transcripts_cut_total", "Of these, too long to be repeated.",
+      totals.answersTooLong)
+    counter("sidetone_upstreams_lost_total", "Sessions lost in mid-call.", totals.upstreamsLost)
+    counter("sidetone_redials_total", "Further attempts to open one.", totals.redials)
+    counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
   }
 
   /// From 50 µs to 100 ms; the budget lies at 1 ms.
@@ -228,7 +242,22 @@ package struct Control: Sendable {
     50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
   ]
 
-  private func write(_ delays: Budget, into out: inout Writer) {
+  /// From the turn in which a frame was read to the moment at which the other socket had it: as a
+  /// histogram, and for whoever reads it by eye as percentiles, to the next step up.
+  private func writeDelays(_ delays: Budget, _ out: inout Writer) {
+    func gauge(_ name: StaticString, _ help: StaticString, _ delay: Instant.Span) {
+      metric(name, "gauge", help, Int(delay.nanoseconds), &out)
+    }
+    gauge(
+      "sidetone_relay_delay_p50_nanoseconds", "Half of the frames.",
+      delays.percentile(perMille: 500))
+    gauge(
+      "sidetone_relay_delay_p99_nanoseconds", "99 % of the frames.",
+      delays.percentile(perMille: 990))
+    gauge(
+      "sidetone_relay_delay_p999_nanoseconds", "99.9 % of the frames.",
+      delays.percentile(perMille: 999))
+    gauge("sidetone_relay_delay_worst_nanoseconds", "The slowest frame.", delays.worst)
     out.write("# HELP sidetone_relay_delay_seconds From reading a frame to having written it.\n")
     out.write("# TYPE sidetone_relay_delay_seconds histogram\n")
     for bound in Self.delayBounds {

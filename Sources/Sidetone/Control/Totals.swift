@@ -1,11 +1,13 @@
 // What has happened since the start, as counts. Only ever added to.
 
-package struct Totals: Sendable {
+package struct Totals: BitwiseCopyable, Sendable {
   package var callsStarted = 0
   package var callsEnded = 0
   /// Of these, the ones that had started.
   package var callsEndedAfterStart = 0
+  /// Requests of any kind that were refused.
   package var callsRefused = 0
+  /// Connections for which there was no slot.
   package var refusedLinks = 0
   package var requests = 0
   package var bytesIn = 0
@@ -13,12 +15,17 @@ package struct Totals: Sendable {
   /// Audio handed to upstreams.
   package var bytesToUpstreams = 0
   package var frames = 0
+  /// Audio that was no base64 or cut a sample in two.
   package var framesBad = 0
+  /// Audio for which there was no room.
   package var framesLost = 0
+  /// Bytes of callers' audio that no upstream ever got.
   package var audioLost = 0
   package var messagesBad = 0
   package var messagesIgnored = 0
+  /// Transcripts too long to be repeated beside the upstream's own message.
   package var answersTooLong = 0
+  /// Results with words.
   package var transcripts = 0
   package var upstreamsLost = 0
   package var redials = 0

@@ -3,24 +3,20 @@
 // valid. A query in the stream's URL would be dropped by Twilio, so there is none.
 
 package struct Voice: Sendable {
-  /// One for each route; empty texts for routes that are no webhook.
-  private let pages: [Page]
+  /// For each route the path of its stream, secret included, escaped for XML; empty where the route
+  /// is no webhook.
+  private let paths: [Text]
   /// `wss://host`, or empty where no public URL is set.
   private let origin: Text
   private let verbs: Text
   private let isTLS: [Bool]
 
-  private struct Page: Sendable {
-    /// The stream's path, its secret included, escaped for XML.
-    let path: Text
-  }
-
   package init(config: Config) {
-    pages = config.routes.map { route in
-      guard route.kind == .voice else { return Page(path: Text("")) }
+    paths = config.routes.map { route in
+      guard route.kind == .voice else { return Text("") }
       let secret = config.routes.first { $0.kind == .call && $0.path == route.stream }?.secret ?? ""
       let path = route.stream + (secret.isEmpty ? "" : "/" + secret)
-      return Page(path: Text(Self.escaped(path)))
+      return Text(Self.escaped(path))
     }
     origin = Text(Self.escaped(Self.socketOrigin(config.publicURL)))
     verbs = Text(config.voiceVerbs)
@@ -41,7 +37,7 @@ package struct Voice: Sendable {
     } else {
       out.write(origin.bytes)
     }
-    out.write(pages[route].path.bytes)
+    out.write(paths[route].bytes)
     out.write("\"/></Start>")
     out.write(verbs.bytes)
     out.write("</Response>\n")

@@ -2,8 +2,7 @@
 // call's own encoding; results come as JSON text. Rules that shape this file, from Deepgram's API
 // reference and its pages on KeepAlive, Finalize and CloseStream:
 // - a session that has neither audio nor a KeepAlive for 10 s is closed with 1011 (NET-0001), and
-//   KeepAlive
-//   alone does not save one that never had audio;
+//   KeepAlive alone does not save one that never had audio;
 // - an empty binary message ends the session, so none is ever sent;
 // - times in results count the audio of this session, not the clock;
 // - after CloseStream come the last results, then Metadata, then a close with 1000.

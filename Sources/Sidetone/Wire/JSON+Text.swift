@@ -32,26 +32,15 @@ extension JSON {
 
     private mutating func escaped() -> UInt8 {
       let letter = raw[at &+ 1]
+      if letter == UInt8(ascii: "u") { return character() }
+      at &+= 2
       switch letter {
-      case UInt8(ascii: "u"): return character()
-      case UInt8(ascii: "b"):
-        at &+= 2
-        return 0x08
-      case UInt8(ascii: "f"):
-        at &+= 2
-        return 0x0c
-      case UInt8(ascii: "n"):
-        at &+= 2
-        return 0x0a
-      case UInt8(ascii: "r"):
-        at &+= 2
-        return 0x0d
-      case UInt8(ascii: "t"):
-        at &+= 2
-        return 0x09
-      default:
-        at &+= 2
-        return letter
+      case UInt8(ascii: "b"): return 0x08
+      case UInt8(ascii: "f"): return 0x0c
+      case UInt8(ascii: "n"): return 0x0a
+      case UInt8(ascii: "r"): return 0x0d
+      case UInt8(ascii: "t"): return 0x09
+      default: return letter
       }
     }
 

@@ -19,8 +19,8 @@ struct ControlTests {
     var now = Snapshot()
     now.wall = WallTime(nanoseconds: 1_735_689_600_123_456_789)
     now.callsActive = 3
-    now.bytesToUpstreams = 1600
-    now.transcripts = 7
+    now.totals.bytesToUpstreams = 1600
+    now.totals.transcripts = 7
     now.uptime = .milliseconds(61_500)
     return now
   }()

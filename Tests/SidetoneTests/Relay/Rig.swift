@@ -1,5 +1,5 @@
-// A relay without a world: a test hands in bytes, sees what comes out, and moves the clock by hand. Sockets
-// take everything at once, unless they are told to stall.
+// A relay without a world: a test hands in bytes, sees what comes out, and moves the clock by hand.
+// Sockets take everything at once, unless they are told to stall.
 
 import Sidetone
 
