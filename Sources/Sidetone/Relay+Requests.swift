@@ -72,7 +72,13 @@ extension Relay {
   private func answer(_ index: Int, _ now: Instant, _ write: (inout Writer) -> Void) {
     var writer = Writer(scratch.bytes)
     write(&writer)
-    precondition(!writer.overflowed, "answers are smaller than the scratch")
+    if writer.overflowed {
+      // Only what the operator configured can be so long.
+      writer = Writer(scratch.bytes)
+      HTTP.writeError(
+        .internalError, "The settings that this answer is made from are too long for it.",
+        into: &writer)
+    }
     send(index, writer.written, now)
   }
 

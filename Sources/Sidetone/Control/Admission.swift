@@ -74,6 +74,9 @@ package final class Admission {
     let keyless: Int
   }
 
+  /// How many paths a lost caller is told.
+  private static let pathsNamedMax = 32
+
   package init(config: Config, seed: UInt64) {
     self.config = config
     let doors = config.routes.map { route in
@@ -92,7 +95,9 @@ package final class Admission {
         return config.routes[index].secret.isEmpty ? config.routes[index].path : nil
       }
     self.doors = doors
-    known = Text(paths.joined(separator: ", ").filter { $0 != "\"" && $0 != "\\" } + ".")
+    let named = paths.prefix(Self.pathsNamedMax).joined(separator: ", ")
+    let end = paths.count > Self.pathsNamedMax ? " and others." : "."
+    known = Text(named.filter { $0 != "\"" && $0 != "\\" } + end)
     variables = config.upstreams.map { Text($0.keyVariable) }
     let voice = config.routes.first { $0.kind == .voice && $0.secret.isEmpty }?.path
     webhook = Text(voice.map { " A carrier's webhook belongs to \($0)." } ?? "")

@@ -111,6 +111,31 @@ struct HostileTests {
     #expect(sent.contains("{\"type\":\"Finalize\"}"))
   }
 
+  @Test("An answer that the settings have made too long costs a request, not the process")
+  func longSettings() throws {
+    let rig = Rig { config in
+      for number in 0..<200 {
+        var route = config.routes[0]
+        route.path = "/" + String(repeating: "long", count: 30) + "\(number)"
+        config.routes.append(route)
+      }
+      var voice = config.routes[0]
+      voice.path = "/voice"
+      voice.kind = .voice
+      voice.stream = "/media"
+      config.routes.append(voice)
+      config.voiceVerbs = String(repeating: "<Say>long</Say>", count: 2000)
+    }
+    let link = try #require(rig.accept())
+    rig.feed("GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
+    let answer = String(decoding: rig.taken(from: link), as: UTF8.self)
+    #expect(answer.hasPrefix("HTTP/1.1 404 "))
+    #expect(answer.contains("/media, "))
+    let webhook = try #require(rig.accept())
+    rig.feed("GET /voice HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: webhook)
+    #expect(String(decoding: rig.taken(from: webhook), as: UTF8.self).hasPrefix("HTTP/1.1 500 "))
+  }
+
   @Test("An echo of what is not base64 is dropped and counted")
   func echoOfRubbish() throws {
     let rig = Rig()
