@@ -21,7 +21,12 @@ let package = Package(
   ],
   targets: [
     // C: vector kernels, and what Swift cannot import by itself.
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-Wall", "-Werror"])]),
+    .target(
+      name: "CKernels",
+      cSettings: [
+        .define("COUNT_COPIES", .when(configuration: .debug)),
+        .unsafeFlags(["-O3", "-Wall", "-Werror"]),
+      ]),
     .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
     .target(name: "CToml", cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
     .systemLibrary(name: "CDigest", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -67,7 +72,8 @@ let package = Package(
       name: "SidetoneGates", path: "tools/gates", exclude: ["counter"], swiftSettings: plain),
     .target(name: "CAllocationCounter", path: "tools/gates/counter", publicHeadersPath: "include"),
 
-    .testTarget(name: "SidetoneTests", dependencies: ["Sidetone"], swiftSettings: plain),
+    .testTarget(
+      name: "SidetoneTests", dependencies: ["Sidetone", "CKernels"], swiftSettings: plain),
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),

@@ -3,6 +3,7 @@
 // outside the lengths it was given. Decoding may write over its own source: every step has read its
 // characters before it writes, and writes at or before the place that it read.
 #include "ckernels.h"
+#include "count.h"
 
 #include <string.h>
 
@@ -168,6 +169,7 @@ AVX2 static void encode_avx2(uint8_t *to, const uint8_t *from, ptrdiff_t count) 
 #endif
 
 ptrdiff_t ck_base64_decode(void *to, const void *from, ptrdiff_t count) {
+  COUNT_COPY(count * 3 / 4);
 #if defined(__x86_64__)
   if (has_avx2()) return decode_avx2(to, from, count);
 #endif
@@ -175,6 +177,7 @@ ptrdiff_t ck_base64_decode(void *to, const void *from, ptrdiff_t count) {
 }
 
 void ck_base64_encode(void *to, const void *from, ptrdiff_t count) {
+  COUNT_COPY((count + 2) / 3 * 4);
 #if defined(__x86_64__)
   if (has_avx2()) {
     encode_avx2(to, from, count);

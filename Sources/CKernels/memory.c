@@ -1,10 +1,20 @@
 // The plain memory kernels: libc does the work, under names that Swift may call on a frame's path.
 #include "ckernels.h"
+#include "count.h"
 
 #include <string.h>
 
+#ifdef COUNT_COPIES
+_Thread_local ptrdiff_t ck_copied_bytes;
+ptrdiff_t ck_copied(void) { return ck_copied_bytes; }
+#else
+ptrdiff_t ck_copied(void) { return -1; }
+#endif
+
 void ck_move(void *to, const void *from, ptrdiff_t count) {
-  if (to != from) memmove(to, from, (size_t)count);
+  if (to == from) return;
+  COUNT_COPY(count);
+  memmove(to, from, (size_t)count);
 }
 
 void ck_fill(void *to, uint8_t byte, ptrdiff_t count) {

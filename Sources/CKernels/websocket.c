@@ -1,6 +1,7 @@
 // Kernels of the WebSocket codec: masking (RFC 6455 §5.3) and the search for the first byte that is
 // not ASCII. Written as plain word loops that the compiler turns into vectors on every target.
 #include "ckernels.h"
+#include "count.h"
 
 #include <string.h>
 
@@ -28,6 +29,7 @@ bool ck_mask(void *bytes, ptrdiff_t count, uint32_t key) {
 }
 
 bool ck_mask_copy(void *to, const void *from, ptrdiff_t count, uint32_t key) {
+  COUNT_COPY(count);
   uint8_t *out = to;
   const uint8_t *in = from;
   const uint64_t wide = (uint64_t)key << 32 | key;
