@@ -8,8 +8,8 @@
 // Proven free of allocation and locks by reading; the attribute lets Swift's check rely on it.
 #define CK_PURE __attribute__((swift_attr("@_noLocks")))
 
-// How many bytes the kernels have written to another place on this thread, for the test that holds a frame to
-// its copies; -1 where they are not counted, which is in release.
+// How many bytes the kernels have written to another place on this thread, for the test that holds
+// a frame to its copies; -1 where they are not counted, which is in release.
 CK_PURE ptrdiff_t ck_copied(void);
 
 CK_PURE void ck_move(void *to, const void *from, ptrdiff_t count);

@@ -1,6 +1,6 @@
-// How often a frame's audio is moved. The kernels count what they write to another place, in debug builds; a
-// frame from Twilio to its upstream is decoded into the ring that keeps it for a replay, and masked from
-// there into the outbox. Nothing else touches it between the two sockets.
+// How often a frame's audio is moved. The kernels count what they write to another place, in debug
+// builds; a frame from Twilio to its upstream is decoded into the ring that keeps it for a replay,
+// and masked from there into the outbox. Nothing else touches it between the two sockets.
 
 import CKernels
 import Sidetone
