@@ -8,7 +8,7 @@ extension Relay {
   /// no room even for a refusal; drop it.
   package func accepted(on listener: Int, from peer: Address, at now: Instant) -> SlotID? {
     guard hasLinkToSpare, let id = links.take() else {
-      totals.refusedLinks &+= 1
+      totals.linksRefused &+= 1
       return nil
     }
     links[id.index] = Link()

@@ -53,7 +53,7 @@ extension Relay {
   private func refuse(
     _ index: Int, _ refusal: Refusal, isHead: Bool = false, _ now: Instant
   ) {
-    totals.callsRefused &+= 1
+    totals.requestsRefused &+= 1
     if let withheld = refusalLines.take(at: now) {
       log(.info, "refused", at: now) {
         $0.write(refusal.code)
@@ -219,7 +219,7 @@ extension Relay {
   private func refuseParameter(
     _ index: Int, _ name: Bytes, _ allowed: StaticString, _ now: Instant
   ) {
-    totals.callsRefused &+= 1
+    totals.requestsRefused &+= 1
     answer(index, now) {
       var response = HTTP.Response(.badRequest, into: &$0)
       response.beginBody("application/json", into: &$0)
@@ -259,7 +259,7 @@ extension Relay {
   private func refuseBusy(
     _ index: Int, _ seconds: Int, _ now: Instant, _ sentence: (inout Writer) -> Void
   ) {
-    totals.callsRefused &+= 1
+    totals.requestsRefused &+= 1
     answer(index, now) {
       var response = HTTP.Response(.unavailable, into: &$0)
       if seconds > 0 {

@@ -12,18 +12,15 @@ package struct Errno: Error, Equatable {
   package init(rawValue: Int32) { self.rawValue = rawValue }
 
   static let interrupted = Errno(rawValue: 4)
-  static let ioError = Errno(rawValue: 5)
   static let badDescriptor = Errno(rawValue: 9)
   static let wouldBlock = Errno(rawValue: 11)
   static let noMemory = Errno(rawValue: 12)
-  static let accessDenied = Errno(rawValue: 13)
   static let badAddress = Errno(rawValue: 14)
   static let tooManyFilesInSystem = Errno(rawValue: 23)
   static let tooManyFiles = Errno(rawValue: 24)
   static let notSocket = Errno(rawValue: 88)
   static let addressInUse = Errno(rawValue: 98)
   static let networkUnreachable = Errno(rawValue: 101)
-  static let connectionReset = Errno(rawValue: 104)
   static let noBufferSpace = Errno(rawValue: 105)
   static let timedOut = Errno(rawValue: 110)
   static let connectionRefused = Errno(rawValue: 111)

@@ -6,9 +6,9 @@ package struct Totals: BitwiseCopyable, Sendable {
   /// Of these, the ones that had started.
   package var callsEndedAfterStart = 0
   /// Requests of any kind that were refused.
-  package var callsRefused = 0
+  package var requestsRefused = 0
   /// Connections for which there was no slot.
-  package var refusedLinks = 0
+  package var linksRefused = 0
   package var requests = 0
   package var bytesIn = 0
   package var bytesOut = 0

@@ -71,17 +71,18 @@ extension HTTP {
   @_noAllocation package static func parseRequest(
     _ bytes: Bytes, limit: Int
   ) -> Parsed<RequestHead> {
-    let length: Int
-    switch findEnd(of: bytes, limit: limit) {
-    case .complete(let found): length = found
+    let outline: Outline
+    switch findOutline(of: bytes, limit: limit) {
+    case .complete(let found): outline = found
     case .needMore: return .needMore
     case .bad(let fault): return .bad(fault)
     }
-    let lineEnd = bytes.firstIndex(of: 0x0d) ?? 0
     var head = RequestHead()
-    head.length = length
-    head.fields = Fields(lines: Place(start: lineEnd &+ 2, end: length &- 2))
-    if let fault = readRequestLine(bytes.prefix(lineEnd), into: &head) { return .bad(fault) }
+    head.length = outline.length
+    head.fields = outline.fields
+    if let fault = readRequestLine(outline.line.bytes(in: bytes), into: &head) {
+      return .bad(fault)
+    }
     if let fault = head.fields.check(in: bytes) { return .bad(fault) }
     if let fault = readHost(bytes, into: &head) { return .bad(fault) }
     if let fault = readFraming(bytes, head.fields, head.version, into: &head.framing) {
@@ -94,17 +95,16 @@ extension HTTP {
   @_noAllocation package static func parseResponse(
     _ bytes: Bytes, limit: Int
   ) -> Parsed<ResponseHead> {
-    let length: Int
-    switch findEnd(of: bytes, limit: limit) {
-    case .complete(let found): length = found
+    let outline: Outline
+    switch findOutline(of: bytes, limit: limit) {
+    case .complete(let found): outline = found
     case .needMore: return .needMore
     case .bad(let fault): return .bad(fault)
     }
-    let lineEnd = bytes.firstIndex(of: 0x0d) ?? 0
     var head = ResponseHead()
-    head.length = length
-    head.fields = Fields(lines: Place(start: lineEnd &+ 2, end: length &- 2))
-    if let fault = readStatusLine(bytes.prefix(lineEnd), into: &head) { return .bad(fault) }
+    head.length = outline.length
+    head.fields = outline.fields
+    if let fault = readStatusLine(outline.line.bytes(in: bytes), into: &head) { return .bad(fault) }
     if let fault = head.fields.check(in: bytes) { return .bad(fault) }
     head.framing = .untilClose
     if let fault = readFraming(bytes, head.fields, head.version, into: &head.framing) {
@@ -115,11 +115,27 @@ extension HTTP {
     return .complete(head)
   }
 
-  /// The length of the head up to its empty line. Every line must end in CR LF; a lone LF is
-  /// refused as soon as it is seen, and so are a line too many, and a first byte that begins no
+  /// Where the parts of a whole head lie.
+  private struct Outline: BitwiseCopyable, Sendable {
+    let line: Place
+    let fields: Fields
+    /// Up to and with the empty line.
+    let length: Int
+
+    @_noAllocation init(_ bytes: Bytes, length: Int) {
+      line = Place(start: 0, end: bytes.firstIndex(of: 0x0d) ?? 0)
+      fields = Fields(lines: Place(start: line.end &+ 2, end: length &- 2))
+      self.length = length
+    }
+  }
+
+  /// The outline of the head that ends with its empty line. Every line must end in CR LF; a lone LF
+  /// is refused as soon as it is seen, and so are a line too many, and a first byte that begins no
   /// HTTP message (a TLS greeting, say). A head that comes byte by byte is searched again each
   /// time, which is cheap, since its lines and its length are few.
-  @_noAllocation private static func findEnd(of bytes: Bytes, limit: Int) -> Parsed<Int> {
+  @_noAllocation private static func findOutline(
+    of bytes: Bytes, limit: Int
+  ) -> Parsed<Outline> {
     guard !bytes.isEmpty else { return .needMore }
     guard isToken(bytes[0]) else { return .bad(.notHTTP) }
     let reach = min(bytes.count, limit)
@@ -128,7 +144,7 @@ extension HTTP {
     var from = 0
     while let feed = view.firstIndex(of: 0x0a, from: from) {
       guard feed > 0, view[feed &- 1] == 0x0d else { return .bad(.bareLineFeed) }
-      if feed >= 3, view[feed &- 2] == 0x0a { return .complete(feed &+ 1) }
+      if feed >= 3, view[feed &- 2] == 0x0a { return .complete(Outline(bytes, length: feed &+ 1)) }
       lines &+= 1
       guard lines <= 1 &+ fieldsMax else { return .bad(.tooManyFields) }
       from = feed &+ 1
