@@ -215,8 +215,8 @@ package struct Control: Sendable {
     }
     let totals = now.totals
     counter("sidetone_requests_total", "Whole requests.", totals.requests)
-    counter("sidetone_requests_refused_total", "Of these, refused.", totals.requestsRefused)
-    counter("sidetone_links_refused_total", "Those without a slot.", totals.linksRefused)
+    counter("sidetone_requests_refused_total", "Requests refused.", totals.requestsRefused)
+    counter("sidetone_links_refused_total", "Connections refused.", totals.linksRefused)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
     counter("sidetone_received_bytes_total", "Bytes from all peers.", totals.bytesIn)
