@@ -31,6 +31,7 @@ package struct Uplink: BitwiseCopyable, Sendable {
 
   package private(set) var format = Format.mulaw8k
   private var bytesMax = 0
+  private var replayMax = 0
 
   /// The bytes of a sample that its message cut in two.
   private var remainder = InlineArray<4, UInt8>(repeating: 0)
@@ -46,15 +47,19 @@ package struct Uplink: BitwiseCopyable, Sendable {
   {
     self.format = format
     let align = format.bytesPerFrame
-    bytesMax = max(format.bytes(forMilliseconds: milliseconds), bytesMin) / align * align
+    let bytes = format.bytes(forMilliseconds: milliseconds)
+    bytesMax = max(bytes, bytesMin) / align * align
+    // Half of the least is always left to what waits, or a caller whose words are never final would
+    // be stuck.
+    replayMax = min(bytes, bytesMax - bytesMin / 2)
     pace = Pace(bytesPerSecond: format.bytesPerSecond, percent: pacePercent, at: now)
   }
 
   package var unsent: Int { received &- sent }
 
-  /// How much a caller who can be held back may still send: what waits to be sent has a bound, what
-  /// is kept for a replay makes way.
-  package var room: Int { max(0, bytesMax &- unsent) }
+  /// How much a caller who can be held back may still send: what waits to be sent has a bound, and
+  /// what was sent stays for a replay, up to its own bound, behind which it makes way.
+  package var room: Int { max(0, bytesMax &- unsent &- min(sent &- acknowledged, replayMax)) }
 }
 
 // MARK: Keeping
@@ -104,18 +109,24 @@ extension Uplink {
       remainderBytes &+= 1
       rest = rest.dropping(1)
     }
+    var isFull = false
     if remainderBytes == align {
-      guard let place = acquire(align, in: pool) else { return .full }
-      for index in 0..<align { place[index] = remainder[index] }
-      commit(align, in: pool)
+      // Where there is no room the sample is lost as a whole: what follows must not be shifted.
       remainderBytes = 0
+      if let place = acquire(align, in: pool) {
+        for index in 0..<align { place[index] = remainder[index] }
+        commit(align, in: pool)
+      } else {
+        isFull = true
+      }
     }
     let whole = rest.count / align &* align
     for index in whole..<rest.count {
       remainder[remainderBytes] = rest[index]
       remainderBytes &+= 1
     }
-    return whole > 0 ? keep(rest.prefix(whole), in: pool) : .done
+    if whole > 0, keep(rest.prefix(whole), in: pool) == .full { isFull = true }
+    return isFull ? .full : .done
   }
 
   /// Copies whole samples into the ring; a frame that fits in a block is not split over two.
@@ -156,7 +167,10 @@ extension Uplink {
     let dropped = min(kept.count, (length &+ frame &- 1) / frame &* frame)
     letGo(of: dropped, in: pool)
     if sent < acknowledged {
-      lost &+= acknowledged &- sent
+      let skipped = acknowledged &- sent
+      lost &+= skipped
+      // The session never hears it, so its clock does not count it.
+      sessionStart &+= skipped
       sent = acknowledged
       cursor = kept.first()
     }
@@ -239,8 +253,10 @@ extension Uplink {
 }
 
 /// How fast a backlog may go: a bucket that fills at a multiple of real time and holds one second,
-/// so that a live caller's frames always pass at once.
+/// so that a live caller's frames always pass at once. It counts millionths of a byte, which makes
+/// it exact to the microsecond, however often it is asked.
 private struct Pace: BitwiseCopyable, Sendable {
+  private static let unit = 1_000_000
   private var bytesPerSecond = 0
   private var percent = 0
   private var bucket = 0
@@ -255,27 +271,30 @@ private struct Pace: BitwiseCopyable, Sendable {
   }
 
   mutating func restart(at now: Instant) {
-    bucket = bytesPerSecond
+    bucket = bytesPerSecond &* Self.unit
     filled = now
   }
 
+  /// Bytes a second, which is also units a microsecond.
   private var rate: Int { bytesPerSecond &* percent / 100 }
 
   @_noAllocation mutating func allowance(at now: Instant) -> Int {
     guard percent > 0 else { return .max }
-    let microseconds = min((now - filled).microseconds, 1_000_000)
-    let gained = microseconds &* rate / 1_000_000
-    if gained > 0 {
-      bucket = min(bucket &+ gained, bytesPerSecond)
-      filled = now
+    let microseconds = (now - filled).microseconds
+    if microseconds > 0 {
+      let gained = min(microseconds, 10_000_000) &* rate
+      bucket = min(bucket &+ gained, bytesPerSecond &* Self.unit)
+      filled = filled + .microseconds(microseconds)
     }
-    return max(bucket, 0)
+    return max(bucket, 0) / Self.unit
   }
 
-  @_noAllocation mutating func spend(_ bytes: Int) { if percent > 0 { bucket &-= bytes } }
+  @_noAllocation mutating func spend(_ bytes: Int) {
+    if percent > 0 { bucket &-= bytes &* Self.unit }
+  }
 
   @_noAllocation func time(for bytes: Int, at now: Instant) -> Instant {
-    guard percent > 0, bytes > bucket else { return now }
-    return filled + .microseconds((bytes &- bucket) &* 1_000_000 / rate &+ 1)
+    guard percent > 0, bytes &* Self.unit > bucket else { return now }
+    return filled + .microseconds((bytes &* Self.unit &- bucket &+ rate &- 1) / rate)
   }
 }
