@@ -190,7 +190,13 @@ extension Relay {
       isSealed = seal(
         .text, writer.written.prefix(cut), body, writer.written.dropping(cut), on: index)
     }
-    if !isSealed || isSlow { dropSlow(index, now) }
+    // A message for which the pool has no room may be left out, where it is longer than all that an
+    // outbox may hold: its reader is not slow.
+    if !isSealed, !isSlow, body.count > limits.outboxBytesMax {
+      totals.answersTooLong &+= 1
+    } else if !isSealed || isSlow {
+      dropSlow(index, now)
+    }
   }
 
   private func dropSlow(_ index: Int, _ now: Instant) {
