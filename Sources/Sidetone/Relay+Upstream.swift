@@ -185,6 +185,8 @@ extension Relay {
 
   /// What was said so far is wanted as final.
   func finalize(_ call: Int, _ now: Instant) {
+    // A call that ends asks for more than that.
+    guard !calls[call].life.isClosing else { return }
     // Behind a backlog the request would come too early: the timer asks again when it is sent.
     guard calls[call].uplink.unsent == 0 else {
       calls[call].lastAudio = now + (.zero - Upstream.all[calls[call].kind].habits.finalizeAfter)
