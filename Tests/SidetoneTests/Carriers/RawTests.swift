@@ -1,0 +1,103 @@
+// The raw client: what its query may ask for, what it may say, and every answer word for word.
+
+import Testing
+
+@testable import Sidetone
+
+struct RawTests {
+  private func open(_ query: String) -> Carrier.Opening {
+    Carrier.raw.open!(kept(query))
+  }
+
+  @Test("Without parameters: linear16 at 8000 Hz, one channel, no id")
+  func defaults() {
+    guard case .start(let call, let format) = open("") else {
+      Issue.record("refused")
+      return
+    }
+    #expect(call.isEmpty && format == Format(codec: .linear16, rate: 8000))
+  }
+
+  @Test("What is asked for is what is opened")
+  func asked() {
+    let query = "call_id=a-1&sample_rate=48000&encoding=linear16&channels=2&language=de"
+    guard case .start(let call, let format) = open(query) else {
+      Issue.record("refused")
+      return
+    }
+    #expect(call.equals(kept("a-1")))
+    #expect(format == Format(codec: .linear16, rate: 48_000, channels: 2))
+  }
+
+  @Test(
+    "What cannot be served is refused by the parameter's name",
+    arguments: [
+      ("encoding=opus", "encoding"), ("encoding=", "encoding"), ("encoding=MULAW", "encoding"),
+      ("sample_rate=11025", "sample_rate"), ("sample_rate=-8000", "sample_rate"),
+      ("sample_rate=8000.0", "sample_rate"), ("sample_rate=", "sample_rate"),
+      ("sample_rate=99999999999999999999999", "sample_rate"),
+      ("encoding=mulaw&sample_rate=16000", "sample_rate"),
+      ("sample_rate=16000&encoding=alaw", "sample_rate"),
+      ("channels=0", "channels"), ("channels=3", "channels"), ("channels=two", "channels"),
+      ("call_id=", "call_id"), ("call_id=a%20b", "call_id"), ("call_id=a/../b", "call_id"),
+      ("call_id=" + String(repeating: "x", count: 97), "call_id"),
+    ])
+  func refused(query: String, name: String) {
+    guard case .refused(let parameter, let allowed) = open(query) else {
+      Issue.record("\(query) was accepted")
+      return
+    }
+    #expect(parameter.description == name)
+    #expect(!allowed.description.isEmpty)
+  }
+
+  @Test("Finalize and CloseStream are heard; other text is ignored, nonsense is not")
+  func texts() {
+    func read(_ text: String) -> String { "\(Carrier.raw.read(kept(text)))" }
+    #expect(read(#"{"type":"Finalize"}"#) == "finalize")
+    #expect(read(#"{ "x":1, "type" : "CloseStream" }"#) == "finish")
+    #expect(read(#"{"type":"KeepAlive"}"#) == "ignored")
+    for text in ["", "hello", "[]", "{}", #"{"type":1}"#] {
+      #expect(read(text).hasPrefix("malformed"), "\(text)")
+    }
+  }
+
+  @Test("Every answer is one JSON object with the call and the time")
+  func answers() {
+    let facts = Carrier.Facts(
+      call: Name(kept("c-1"))!, now: WallTime(nanoseconds: 1_700_000_000_123_000_000),
+      offsetMicroseconds: 1_250_000)
+    func say(_ answer: Carrier.Answer, body: String = "") -> String {
+      var parts: (String, String) = ("", "")
+      let all = written { writer in
+        let framing = Carrier.raw.write(answer, facts, &writer)
+        let text = String(decoding: writer.written.array, as: UTF8.self)
+        if case .around(let suffix) = framing {
+          parts = (String(text.dropLast(suffix)), String(text.suffix(suffix)))
+        } else {
+          parts = (text, "")
+        }
+      }
+      _ = all
+      return parts.0 + body + parts.1
+    }
+    let tail = #""call_id":"c-1","timestamp":"2023-11-14T22:13:20.123Z"}"#
+    #expect(say(.ready) == #"{"type":"ready","# + tail)
+    #expect(
+      say(
+        .transcript(
+          text: kept("a \\\"b\\\""), isFinal: true, confidence: kept("0.9"), channel: 1, channels: 2
+        ))
+        == #"{"type":"transcript","text":"a \"b\"","is_final":true,"confidence":0.9,"channel":1,"#
+        + tail)
+    #expect(
+      say(
+        .transcript(text: kept("a"), isFinal: false, confidence: .empty, channel: 0, channels: 1))
+        == #"{"type":"transcript","text":"a","is_final":false,"confidence":null,"# + tail)
+    #expect(
+      say(.response(upstream: "deepgram"), body: "{}")
+        == #"{"type":"deepgram_response","data":{},"stream_offset_seconds":1.250000,"# + tail)
+    #expect(
+      say(.error(code: "x", message: "y")) == #"{"type":"error","code":"x","message":"y","# + tail)
+  }
+}

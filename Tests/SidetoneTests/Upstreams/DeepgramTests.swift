@@ -1,0 +1,122 @@
+// Deepgram's query, messages, commands and refusals.
+
+import Testing
+
+@testable import Sidetone
+
+struct DeepgramTests {
+  private func query(
+    _ format: Format = .mulaw8k, fixed: String = "", options: String = "", callers: String = ""
+  ) -> String {
+    let bytes = written {
+      Upstream.deepgram.query(
+        Upstream.Session(
+          format: format, fixed: kept(fixed), options: kept(options), callers: kept(callers)), &$0)
+    }
+    return String(decoding: bytes.array, as: UTF8.self)
+  }
+
+  @Test("The call's own format, and nothing converted")
+  func formats() {
+    #expect(query() == "encoding=mulaw&sample_rate=8000&channels=1")
+    #expect(
+      query(Format(codec: .linear16, rate: 48_000, channels: 2))
+        == "encoding=linear16&sample_rate=48000&channels=2&multichannel=true")
+    #expect(
+      query(Format(codec: .alaw, rate: 8000)) == "encoding=alaw&sample_rate=8000&channels=1")
+  }
+
+  @Test("The caller's wish goes before the route's option; lists stay lists")
+  func options() {
+    let text = query(
+      fixed: "mip_opt_out=true", options: "model=nova-2&language=en&keyterm=a&keyterm=b",
+      callers: "language=de&call_id=7&tag=x&tag=y&callback=http%3A%2F%2Fevil")
+    #expect(
+      text
+        == "encoding=mulaw&sample_rate=8000&channels=1&mip_opt_out=true&model=nova-2&keyterm=a"
+        + "&keyterm=b&language=de&tag=x&tag=y")
+  }
+
+  @Test("Every option of the refusal's sentence is allowed, and callback never is")
+  func allowed() {
+    let names = Upstream.deepgram.allowed.description.split(separator: ", ").map(String.init)
+    #expect(names.count == 16)
+    for name in names { #expect(Upstream.deepgram.allows(kept(name)), "\(name)") }
+    for name in ["callback", "callback_method", "encoding", "", "Model", "modelx", "mode"] {
+      #expect(!Upstream.deepgram.allows(kept(name)), "\(name)")
+    }
+  }
+
+  @Test("Results: words, confidence, channel, and where they end in microseconds")
+  func results() {
+    let text = #"""
+      {"type":"Results","channel_index":[1,2],"duration":1.98,"start":0.5,"is_final":true,\#
+      "channel":{"alternatives":[{"transcript":"hi \"you\"","confidence":0.98}]}}
+      """#
+    guard case .heard(let heard) = Upstream.deepgram.read(kept(text)) else {
+      Issue.record("not heard")
+      return
+    }
+    #expect(kept(text)[heard.text].equals(#"hi \"you\""#))
+    #expect(kept(text)[heard.confidence].equals("0.98"))
+    #expect(heard.isFinal && heard.channel == 1 && heard.channels == 2)
+    #expect(heard.endMicroseconds == 2_480_000)
+  }
+
+  @Test("Silence is heard without words; a result without its times has no sense")
+  func sparse() {
+    let silence =
+      #"{"type":"Results","start":1,"duration":2,"channel":{"alternatives":[{"transcript":""}]}}"#
+    guard case .heard(let heard) = Upstream.deepgram.read(kept(silence)) else {
+      Issue.record("not heard")
+      return
+    }
+    #expect(heard.text.isEmpty && heard.confidence.isEmpty && !heard.isFinal)
+    #expect(heard.endMicroseconds == 3_000_000)
+    for text in [
+      #"{"type":"Results"}"#, #"{"type":"Results","start":-1,"duration":1}"#,
+      #"{"type":"Results","start":"a","duration":1}"#, #"{"type":7}"#, "[]", "",
+    ] {
+      #expect("\(Upstream.deepgram.read(kept(text)))" == "malformed", "\(text)")
+    }
+  }
+
+  @Test("Metadata ends the session; what is unknown is passed on")
+  func others() {
+    func read(_ text: String) -> String { "\(Upstream.deepgram.read(kept(text)))" }
+    #expect(read(#"{"type":"Metadata","duration":12.5}"#) == "finished")
+    #expect(read(#"{"type":"SpeechStarted","timestamp":2.34}"#) == "other")
+    #expect(read(#"{"type":"Invented"}"#) == "other")
+  }
+
+  @Test("Commands are the literal texts")
+  func commands() {
+    func text(_ command: Upstream.Command) -> String {
+      String(decoding: written { Upstream.deepgram.write(command, &$0) }.array, as: UTF8.self)
+    }
+    #expect(text(.keepAlive) == #"{"type":"KeepAlive"}"#)
+    #expect(text(.finalize) == #"{"type":"Finalize"}"#)
+    #expect(text(.finish) == #"{"type":"CloseStream"}"#)
+  }
+
+  @Test(
+    "A refusal is tried again only where that can help",
+    arguments: [
+      (400, false), (401, false), (402, false), (403, false), (404, false), (429, true),
+      (500, true),
+      (503, true), (302, false),
+    ])
+  func refusals(status: Int, isRetried: Bool) {
+    let verdict = Upstream.deepgram.refused(status)
+    #expect(verdict.retry == isRetried)
+    #expect(!verdict.code.description.isEmpty && !verdict.sentence.description.isEmpty)
+  }
+
+  @Test("A close is tried again, but not one that says the audio was none")
+  func closes() {
+    for code in [1000, 1001, 1005, 1006, 1011, 1012] as [UInt16] {
+      #expect(Upstream.deepgram.closed(code).retry)
+    }
+    #expect(!Upstream.deepgram.closed(1008).retry && !Upstream.deepgram.closed(1002).retry)
+  }
+}
