@@ -219,7 +219,9 @@ extension Relay {
   private func upstreamClosed(_ index: Int, _ code: UInt16, _ reason: Bytes, _ now: Instant) {
     let call = links[index].call.index
     let verdict = Upstream.all[calls[call].kind].closed(code)
-    let isFinished = calls[call].life.state == .closing(.waiting)
+    // After it was told to finish, a close without complaint says that it has.
+    let isWell = code == 1000 || code == 1001 || code == WebSocket.noCode
+    let isFinished = isWell && calls[call].life.state == .closing(.waiting)
     if !isFinished {
       log(.warning, "upstream_closed", call: call, at: now) {
         $0.write(decimal: Int(code))

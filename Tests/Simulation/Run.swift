@@ -42,6 +42,7 @@ struct Run {
       world.callers.map {
         "\($0.number):\($0.sentAudio),\($0.heardUpTo),\($0.sessions),\($0.lines.count)"
       }.joined(separator: " ") + " \(world.turns)"
+    world.forget()
   }
 
   /// A relay with three routes and little room.

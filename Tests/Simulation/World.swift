@@ -72,6 +72,14 @@ final class World {
 
   deinit { line.deallocate() }
 
+  /// Lets go of everybody, so that the run and its relay are given back.
+  func forget() {
+    callers = []
+    wires = [:]
+    events = []
+    onDial = nil
+  }
+
   func latency() -> Instant.Span { .microseconds(dice.range(50...latencyMaxMicroseconds)) }
 
   // MARK: Time

@@ -136,14 +136,14 @@ package struct Life: BitwiseCopyable, Sendable {
       state = .resting
       deadline = now + max(backoff, pause)
       return .rest
-    case .closing(.dialling), .closing(.sending):
+    case .closing(.dialling), .closing(.sending), .closing(.waiting):
+      // Words that were not yet final are said again to the next session, while there is time.
       attempts += 1
       let next = now + max(backoff, pause)
       guard retry, attempts <= attemptsMax, next < deadline else { return end(lost) }
       state = .closing(.resting)
       restUntil = next
       return .rest
-    case .closing(.waiting): return end(lost)
     case .greeting, .resting, .closing(.resting), .over: return .nothing
     }
   }

@@ -46,7 +46,7 @@ struct LifeTests {
     ("closing(sending)", .finished, .end, "over"),
     ("closing(sending)", .abandoned, .end, "over"),
     ("closing(sending)", .expired, .end, "over"),
-    ("closing(waiting)", .lost, .end, "over"),
+    ("closing(waiting)", .lost, .rest, "closing(resting)"),
     ("closing(waiting)", .refused, .end, "over"),
     ("closing(waiting)", .finished, .end, "over"),
     ("closing(waiting)", .abandoned, .end, "over"),
