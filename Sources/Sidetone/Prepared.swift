@@ -89,10 +89,15 @@ struct UpstreamHealth: BitwiseCopyable, Sendable {
   var failures = 0
   /// New calls are refused until then.
   var refusedUntil = Instant.zero
+  /// It has failed several times in a row: not ready, though a call may still try.
+  var failingUntil = Instant.zero
   var cause = Cause.none
+
+  private static let failuresMax = 3
 
   mutating func opened() {
     failures = 0
+    failingUntil = .zero
     refusedUntil = .zero
     cause = .none
   }
@@ -102,6 +107,7 @@ struct UpstreamHealth: BitwiseCopyable, Sendable {
   mutating func failed(_ verdict: Upstream.Verdict, at now: Instant) {
     failures += 1
     cause = verdict.cause
+    if failures >= Self.failuresMax { failingUntil = now + .seconds(15) }
     let isOurs = !verdict.retry || verdict.cause == .upstreamBusy
     if isOurs, verdict.cause != .upstreamRefused {
       refusedUntil = now + .seconds(min(1 << min(failures - 1, 5), 30))

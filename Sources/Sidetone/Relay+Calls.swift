@@ -135,16 +135,7 @@ extension Relay {
       }
     }
     let id = calls.id(at: call)
-    let wasClosing = calls[call].life.isClosing
-    let action = calls[call].life.expired(at: now)
-    if wasClosing, action == .end {
-      tell(
-        call,
-        .error(
-          code: "results_missing",
-          message: "the upstream did not confirm the last words in time; some may be missing"), now)
-    }
-    perform(action, call, now)
+    perform(calls[call].life.expired(at: now), call, now)
     guard calls.holds(id) else { return }
     if calls[call].startedAt + .seconds(limits.callSecondsMax) <= now { end(call, .tooLong, now) }
     guard calls.holds(id) else { return }
@@ -220,6 +211,11 @@ extension Relay {
 
   // MARK: The end
 
+  /// Audio was taken of which the upstream never said that its results are complete.
+  private func isOwedWords(_ call: Int) -> Bool {
+    calls[call].isDialled && !calls[call].isConfirmed && calls[call].uplink.received > 0
+  }
+
   /// Both legs are closed, everything is given back, and the end is written down: once for each
   /// call.
   func finishCall(_ call: Int, _ now: Instant) {
@@ -227,6 +223,15 @@ extension Relay {
     let cause = calls[call].life.cause
     if cause.closeCode == 1011 || cause.closeCode == 1013 {
       tell(call, .error(code: cause.word, message: cause.sentence), now)
+    } else if isOwedWords(call) {
+      tell(
+        call,
+        .error(
+          code: "results_missing",
+          message: "the upstream did not confirm the last words in time; some may be missing"), now)
+      log(.warning, "results_missing", call: call, at: now) {
+        $0.write("the upstream did not confirm the last words")
+      }
     }
     log(.info, "call_ended", call: call, at: now) {
       $0.write(cause.word)
@@ -236,7 +241,7 @@ extension Relay {
       $0.write(decimal: self.calls[call].framesIn)
       $0.write(" frames, ")
       $0.write(decimal: self.calls[call].transcripts)
-      $0.write(" transcripts")
+      $0.write(" results")
       if self.calls[call].uplink.lost > 0 {
         $0.write(", lost ")
         $0.write(decimal: self.calls[call].uplink.lost)

@@ -53,19 +53,22 @@ extension Relay {
   private func refuse(
     _ index: Int, _ refusal: Refusal, isHead: Bool = false, _ now: Instant
   ) {
+    noteRefusal(index, refusal.code, now)
+    answer(index, now) { self.admission.write(refusal, isHead: isHead, into: &$0) }
+  }
+
+  private func noteRefusal(_ index: Int, _ code: StaticString, _ now: Instant) {
     totals.requestsRefused &+= 1
-    if let withheld = refusalLines.take(at: now) {
-      log(.info, "refused", at: now) {
-        $0.write(refusal.code)
-        $0.write(" to ")
-        $0.write(self.links[index].peer)
-        if withheld > 0 {
-          $0.write("; not shown before: ")
-          $0.write(decimal: withheld)
-        }
+    guard let withheld = refusalLines.take(at: now) else { return }
+    log(.info, "refused", at: now) {
+      $0.write(code)
+      $0.write(" to ")
+      $0.write(self.links[index].peer)
+      if withheld > 0 {
+        $0.write("; not shown before: ")
+        $0.write(decimal: withheld)
       }
     }
-    answer(index, now) { self.admission.write(refusal, isHead: isHead, into: &$0) }
   }
 
   /// One answer, and the connection is done.
@@ -107,7 +110,10 @@ extension Relay {
           self.snapshot(at: now), delays: self.budget, isHead: isHead, into: &$0)
       }
     case .stats: try sendStats(index, snapshot(at: now), isHead, now)
-    case .voice(let route): answer(index, now) { self.voice.write(visit, route: route, into: &$0) }
+    case .voice(let route):
+      // The stream that the answer names would be refused: the carrier shall use its fallback.
+      if isDraining { throw .draining }
+      answer(index, now) { self.voice.write(visit, route: route, into: &$0) }
     case .call(let route): try upgrade(index, route, visit)
     }
   }
@@ -158,6 +164,7 @@ extension Relay {
       }
       return upstreams[route.upstream].missing.bytes.isEmpty
         && healths[route.upstream].refusedUntil <= now
+        && healths[route.upstream].failingUntil <= now
     }
     return isServed ? .ready : .noUpstream
   }
@@ -219,7 +226,7 @@ extension Relay {
   private func refuseParameter(
     _ index: Int, _ name: Bytes, _ allowed: StaticString, _ now: Instant
   ) {
-    totals.requestsRefused &+= 1
+    noteRefusal(index, "upstream_unavailable", now)
     answer(index, now) {
       var response = HTTP.Response(.badRequest, into: &$0)
       response.beginBody("application/json", into: &$0)

@@ -136,6 +136,7 @@ extension Relay {
       if heard.isFinal { acknowledge(heard, call) }
     case .finished:
       tell(call, .response(upstream: kind.name), body: message, now)
+      calls[call].isConfirmed = true
       perform(calls[call].life.upstreamFinished(), call, now)
     case .other: tell(call, .response(upstream: kind.name), body: message, now)
     case .malformed: totals.messagesBad &+= 1
@@ -232,6 +233,7 @@ extension Relay {
     calls[call].dialled = .none
     closeUpstream(index, code, now)
     if isFinished {
+      calls[call].isConfirmed = true
       perform(calls[call].life.upstreamFinished(), call, now)
     } else {
       upstreamLost(call, verdict, pause: .zero, now)

@@ -26,10 +26,9 @@ import Sidetone
 
   deinit {
     for index in unsafe servers.indices { unsafe SSL_CTX_free(servers[index]) }
-    for index in endpoints.indices {
-      unsafe SSL_CTX_free(clients[index])
-      unsafe SSL_SESSION_free(sessions[index])
-    }
+    // Not all were made where a file was refused.
+    for index in unsafe clients.indices { unsafe SSL_CTX_free(clients[index]) }
+    for index in unsafe sessions.indices { unsafe SSL_SESSION_free(sessions[index]) }
   }
 
   func isServer(_ listener: Int) -> Bool { unsafe servers[listener] != nil }

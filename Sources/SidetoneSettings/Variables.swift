@@ -32,7 +32,7 @@ extension Draft {
       } else if upstreamRow(variable)?.row.isSecret == true {
         refuse(.flag(flag), "others can read the command line: set \(variable) instead")
       } else if !assign(variable, value, at: .flag(flag)) {
-        let flags = knownVariables.map { flagName(of: $0) }
+        let flags = knownVariables.filter { $0.hasPrefix("SIDETONE_") }.map { flagName(of: $0) }
         refuse(.flag(flag), unknown("flag", flag, among: flags))
       }
     }

@@ -104,6 +104,8 @@ struct TLSTests {
       var config = Config()
       config.listeners[0].certificate = certificate
       config.listeners[0].key = key
+      // What was not made yet when the file is refused must not be given back either.
+      config.upstreams = [Config.Upstream(), Config.Upstream()]
       do throws(StartError) {
         _ = try TLS(config: config)
         Issue.record("these files are of no use: \(text)")
