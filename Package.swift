@@ -3,8 +3,8 @@
 // SidetoneMain -> SidetoneSettings, SidetoneLinux -> Sidetone. Nothing points backwards.
 import PackageDescription
 
-// One thread and no closures on a frame's path: what exclusivity checks at run time would find cannot
-// happen there, and debug builds still look.
+// One thread, and no closures on a frame's path: what exclusivity checks at run time would find
+// cannot happen there, and debug builds still look.
 let strict: [SwiftSetting] = [
   .strictMemorySafety(), .treatAllWarnings(as: .error),
   .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
