@@ -226,7 +226,7 @@ extension Relay {
   private func refuseParameter(
     _ index: Int, _ name: Bytes, _ allowed: StaticString, _ now: Instant
   ) {
-    noteRefusal(index, "upstream_unavailable", now)
+    noteRefusal(index, "bad_parameter", now)
     answer(index, now) {
       var response = HTTP.Response(.badRequest, into: &$0)
       response.beginBody("application/json", into: &$0)
@@ -266,7 +266,7 @@ extension Relay {
   private func refuseBusy(
     _ index: Int, _ seconds: Int, _ now: Instant, _ sentence: (inout Writer) -> Void
   ) {
-    totals.requestsRefused &+= 1
+    noteRefusal(index, "upstream_unavailable", now)
     answer(index, now) {
       var response = HTTP.Response(.unavailable, into: &$0)
       if seconds > 0 {
