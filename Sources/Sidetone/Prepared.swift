@@ -10,7 +10,8 @@ struct PreparedUpstream: Sendable {
   let isTLS: Bool
   let path: Text
   let query: Text
-  /// The `Authorization` header, or empty.
+  /// The header that carries the key, and what it says; empty where there is no key.
+  let keyHeader: StaticString
   let authorization: Text
   /// What must be set before this upstream can be used; empty where nothing is missing.
   let missing: Text
@@ -29,6 +30,7 @@ struct PreparedUpstream: Sendable {
     isTLS = config.endpoint.isTLS
     path = Text(config.endpoint.path)
     query = Text(config.endpoint.query)
+    keyHeader = row.keyHeader
     authorization = Text(config.key.isEmpty ? "" : row.keyScheme.description + config.key)
     missing = Text(row.needsKey && config.key.isEmpty ? config.keyVariable : "")
     pacePercent = config.pacePercent

@@ -9,7 +9,8 @@ extension Relay {
     let upstream = upstreams[calls[call].upstream]
     if calls[call].tracks == 2, calls[call].isDialled { calls[call].format.channels = 2 }
     let format = calls[call].format
-    guard kind.takes(format) else {
+    let session = Upstream.Session(hears: format, says: format)
+    guard kind.hears(format, session) != nil else {
       tell(
         call, .error(code: "unsupported", message: "this route's upstream cannot take this audio"),
         now)
@@ -66,7 +67,7 @@ extension Relay {
     let upstream = upstreams[calls[call].upstream]
     Upstream.all[calls[call].kind].query(
       Upstream.Session(
-        format: calls[call].format, fixed: upstream.query.bytes,
+        hears: calls[call].format, says: calls[call].format, fixed: upstream.query.bytes,
         options: routes[calls[call].route].options.bytes,
         callers: calls[call].query.front(in: pool)), &writer)
     calls[call].query.clear(in: pool)

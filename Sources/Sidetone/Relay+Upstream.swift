@@ -37,7 +37,7 @@ extension Relay {
       path: upstream.path.bytes, query: calls[call].query.front(in: pool),
       nonce: calls[call].nonce, into: &writer)
     if !upstream.authorization.bytes.isEmpty {
-      HTTP.writeField("Authorization", upstream.authorization.bytes, into: &writer)
+      HTTP.writeField(upstream.keyHeader, upstream.authorization.bytes, into: &writer)
     }
     writer.write("User-Agent: sidetone\r\n")
     Upgrade.endRequest(into: &writer)
@@ -128,18 +128,20 @@ extension Relay {
   /// One message: its words to the caller and the terminal, its place in the audio to the ring.
   private func hear(_ call: Int, _ message: Bytes, _ now: Instant) {
     let kind = Upstream.all[calls[call].kind]
-    switch kind.read(message) {
-    case .heard(let heard):
+    let news = kind.read(message)
+    guard !news.isMalformed else {
+      totals.messagesBad &+= 1
+      return
+    }
+    if let heard = news.heard {
       calls[call].life.progressed()
       if !heard.text.isEmpty { deliver(heard, message, call, now) }
-      tell(call, .response(upstream: kind.name), body: message, now)
-      if heard.isFinal { acknowledge(heard, call) }
-    case .finished:
-      tell(call, .response(upstream: kind.name), body: message, now)
+    }
+    tell(call, .response(upstream: kind.name), body: message, now)
+    if let heard = news.heard, heard.isFinal { acknowledge(heard, call) }
+    if news.isFinished {
       calls[call].isConfirmed = true
       perform(calls[call].life.upstreamFinished(), call, now)
-    case .other: tell(call, .response(upstream: kind.name), body: message, now)
-    case .malformed: totals.messagesBad &+= 1
     }
   }
 
@@ -219,7 +221,7 @@ extension Relay {
 
   private func upstreamClosed(_ index: Int, _ code: UInt16, _ reason: Bytes, _ now: Instant) {
     let call = links[index].call.index
-    let verdict = Upstream.all[calls[call].kind].closed(code)
+    let verdict = Upstream.all[calls[call].kind].closed(code, reason)
     // After it was told to finish, a close without complaint says that it has.
     let isWell = code == 1000 || code == 1001 || code == WebSocket.noCode
     let isFinished = isWell && calls[call].life.state == .closing(.waiting)

@@ -21,6 +21,12 @@ package struct Carrier: Sendable {
   /// A caller who sends faster than real time is held back by its own TCP window; a live one is
   /// not, since its carrier would drop the audio: there the oldest is dropped here, and counted.
   package let isHeldBack: Bool
+  /// How its callers are spoken to; nil: not at all.
+  package let playout: Playout.Manner?
+  /// Its messages may overtake each other; they state their order.
+  package var isReordered = false
+  /// Nobody can say which byte of its 16-bit samples comes first: it is heard from the audio.
+  package var isByteOrderHeard = false
 
   /// The one line to add for a new carrier. Asked in this order where a route accepts several.
   package static let all: [Carrier] = [.twilio, .raw]
@@ -53,13 +59,25 @@ extension Carrier {
     package var call: Range<Int>
     package var stream: Range<Int>
     package var format: Format
+    /// What goes to the caller; nil: the same as comes from it.
+    package var reply: Format?
     /// Two: the carrier sends both sides of the call as separate tracks.
     package var tracks: Int
-    package init(call: Range<Int>, stream: Range<Int>, format: Format, tracks: Int) {
+    /// The JSON object of names and texts that the call's webhook gave it; empty where there is none.
+    package var parameters = 0..<0
+    /// The message is audio as well, of a carrier that may leave out its start.
+    package var isAudio = false
+    package init(
+      call: Range<Int>, stream: Range<Int>, format: Format, reply: Format? = nil, tracks: Int = 1,
+      parameters: Range<Int> = 0..<0, isAudio: Bool = false
+    ) {
       self.call = call
       self.stream = stream
       self.format = format
+      self.reply = reply
       self.tracks = tracks
+      self.parameters = parameters
+      self.isAudio = isAudio
     }
   }
 
@@ -79,11 +97,18 @@ extension Carrier {
     /// The upstream's own message, to be passed on untouched.
     case response(upstream: StaticString)
     case error(code: StaticString, message: StaticString)
+    /// The carrier shall say when it has played all that was sent before this.
+    case mark(name: Bytes)
+    /// What it has not yet played is void.
+    case clear
+    /// We end the call, not the caller.
+    case hangUp
   }
 
   /// What every answer may need.
   package struct Facts {
     package var call: Name
+    package var stream = Name()
     package var now: WallTime
     /// Seconds in the call at which the upstream's present session began, in microseconds; 0 for
     /// the first.

@@ -11,7 +11,10 @@ extension Carrier {
     read: Raw.read,
     write: Raw.write,
     envelope: { _, _, _ in },
-    isHeldBack: true)
+    isHeldBack: true,
+    playout: Playout.Manner(
+      carriage: .binary, leadMilliseconds: 200, pieceMilliseconds: 40, isExact: false,
+      hasMarks: false))
 
   /// Whether a query's parameter is the raw client's own; all others are the upstream's options.
   package static func isRawParameter(_ name: Bytes) -> Bool {
@@ -126,6 +129,8 @@ private enum Raw {
       writer.write("\",\"message\":\"")
       writer.write(message)
       writer.write("\"")
+    case .mark, .hangUp: return .none
+    case .clear: writer.write("{\"type\":\"clear\"")
     }
     tail(facts, &writer)
     return .whole

@@ -11,9 +11,12 @@ extension Carrier {
     recognise: Twilio.recognise,
     open: nil,
     read: Twilio.read,
-    write: { _, _, _ in .none },
+    write: Twilio.write,
     envelope: Twilio.envelope,
-    isHeldBack: false)
+    isHeldBack: false,
+    playout: Playout.Manner(
+      carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, isExact: false,
+      hasMarks: true))
 }
 
 private enum Twilio {
@@ -64,10 +67,12 @@ private enum Twilio {
     {
       return .refused("the stream must be audio/x-mulaw at 8000 Hz")
     }
+    let parameters = JSON.find("start", "customParameters", in: message)
     let hasBoth = JSON.find("start", "tracks", in: message).map { hasTwo(message[$0.range]) }
     return .started(
       Carrier.Start(
-        call: call.range, stream: stream.range, format: .mulaw8k, tracks: hasBoth == true ? 2 : 1))
+        call: call.range, stream: stream.range, format: .mulaw8k, tracks: hasBoth == true ? 2 : 1,
+        parameters: parameters.flatMap { $0.kind == .object ? $0.range : nil } ?? 0..<0))
   }
 
   /// `["inbound","outbound"]`, in either order.
@@ -81,6 +86,27 @@ private enum Twilio {
       digit.range.count == 1
     else { return .malformed("a dtmf event without one digit") }
     return .digit(message[digit.range.lowerBound])
+  }
+
+  /// Exactly the documented fields, as everything that Twilio is sent.
+  static func write(
+    _ answer: Carrier.Answer, _ facts: Carrier.Facts, _ writer: inout Writer
+  ) -> Carrier.Framing {
+    switch answer {
+    case .mark(let name):
+      writer.write("{\"event\":\"mark\",\"streamSid\":\"")
+      writer.write(facts.stream)
+      writer.write("\",\"mark\":{\"name\":\"")
+      writer.write(name)
+      writer.write("\"}}")
+      return .whole
+    case .clear:
+      writer.write("{\"event\":\"clear\",\"streamSid\":\"")
+      writer.write(facts.stream)
+      writer.write("\"}")
+      return .whole
+    case .ready, .transcript, .response, .error, .hangUp: return .none
+    }
   }
 
   /// Exactly these fields: one more or less and Twilio ignores the message (warning 31951).

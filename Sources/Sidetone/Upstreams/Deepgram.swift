@@ -12,14 +12,18 @@ extension Upstream {
     name: "deepgram",
     isDialled: true,
     needsKey: true,
+    keyHeader: "Authorization",
     keyScheme: "Token ",
-    takes: { $0.channels <= 2 && !$0.isBigEndian },
+    hears: { caller, _ in caller.isBigEndian ? nil : caller },
+    voice: nil,
+    envelope: { _, _, _ in },
     allows: Deepgram.allows,
     allowed: """
       language, model, diarize, keyterm, keywords, redact, smart_format, punctuate, numerals, \
       endpointing, utterance_end_ms, vad_events, tag, version, profanity_filter, interim_results
       """,
     query: Deepgram.query,
+    setup: { _, _ in },
     read: Deepgram.read,
     write: Deepgram.write,
     refused: Deepgram.refused,
@@ -51,17 +55,17 @@ private enum Deepgram {
 
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {
     writer.write("encoding=")
-    switch session.format.codec {
+    switch session.hears.codec {
     case .mulaw: writer.write("mulaw")
     case .alaw: writer.write("alaw")
     case .linear16: writer.write("linear16")
     }
     writer.write("&sample_rate=")
-    writer.write(decimal: session.format.rate)
+    writer.write(decimal: session.hears.rate)
     writer.write("&channels=")
-    writer.write(decimal: session.format.channels)
+    writer.write(decimal: session.hears.channels)
     // Without it the channels are mixed down.
-    if session.format.channels > 1 { writer.write("&multichannel=true") }
+    if session.hears.channels > 1 { writer.write("&multichannel=true") }
     if !session.fixed.isEmpty {
       writer.write("&")
       writer.write(session.fixed)
@@ -91,15 +95,16 @@ private enum Deepgram {
     return false
   }
 
-  static func read(_ message: Bytes) -> Upstream.Event {
+  static func read(_ message: Bytes) -> Upstream.News {
     guard let type = JSON.find("type", in: message), type.kind == .string else { return .malformed }
     let name = message[type.range]
     if name.equals("Results") { return results(message) }
-    if name.equals("Metadata") { return .finished }
-    return .other
+    var news = Upstream.News()
+    news.isFinished = name.equals("Metadata")
+    return news
   }
 
-  private static func results(_ message: Bytes) -> Upstream.Event {
+  private static func results(_ message: Bytes) -> Upstream.News {
     guard let start = JSON.find("start", in: message),
       let duration = JSON.find("duration", in: message),
       let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
@@ -127,7 +132,9 @@ private enum Deepgram {
         heard.confidence = confidence.range
       }
     }
-    return .heard(heard)
+    var news = Upstream.News()
+    news.heard = heard
+    return news
   }
 
   static func write(_ command: Upstream.Command, _ writer: inout Writer) {
@@ -135,6 +142,7 @@ private enum Deepgram {
     case .keepAlive: writer.write("{\"type\":\"KeepAlive\"}")
     case .finalize: writer.write("{\"type\":\"Finalize\"}")
     case .finish: writer.write("{\"type\":\"CloseStream\"}")
+    case .greet, .truncate, .forget, .digit: break
     }
   }
 
@@ -166,7 +174,7 @@ private enum Deepgram {
   }
 
   /// 1008 says that the bytes were no audio in the announced encoding: trying again would not help.
-  static func closed(_ code: UInt16) -> Upstream.Verdict {
+  static func closed(_ code: UInt16, _ reason: Bytes) -> Upstream.Verdict {
     if code == 1008 || code == 1002 {
       return Upstream.Verdict(
         retry: false, cause: .upstreamRefused, code: "upstream_refused",

@@ -1,28 +1,39 @@
 // What an upstream must state, and THE LIST. An upstream is a row, as a carrier is: how to knock,
-// what its messages mean, what it must be told now and then. Audio goes to it as binary messages in
-// the call's own format.
+// how audio is wrapped on its way there and where it lies on its way back, what its messages mean,
+// what it must be told now and then. An upstream with a `voice` talks back; one without only
+// listens.
 
 package struct Upstream: Sendable {
   package let name: StaticString
   /// False: nobody is dialled; the caller's audio goes back to the caller.
   package let isDialled: Bool
   package let needsKey: Bool
-  /// What stands before the key in the `Authorization` header, with its space.
+  /// The header that carries the key, and what stands before the key in it, with its space.
+  package let keyHeader: StaticString
   package let keyScheme: StaticString
-  /// The format it takes, or what it would take instead.
-  package let takes: @Sendable (Format) -> Bool
+  /// The format in which it wants the audio of a caller who sends this; nil: it can take none of
+  /// it. The session's options may have a say.
+  package let hears: @Sendable (_ caller: Format, _ session: Session) -> Format?
+  /// How it talks; nil: it only listens.
+  package let voice: Voice?
+  /// The constant text around base64 audio that goes to it; nothing written: audio goes as binary
+  /// messages.
+  package let envelope: @Sendable (_ hears: Format, inout Writer, inout Writer) -> Void
   /// Whether a caller may set this option.
   package let allows: @Sendable (_ option: Bytes) -> Bool
   /// The names of these options, for a refusal's sentence.
   package let allowed: StaticString
   /// The query of its handshake.
   package let query: @Sendable (Session, inout Writer) -> Void
-  package let read: @Sendable (Bytes) -> Event
+  /// The first message of a session; nothing written: it is ready as soon as the socket stands,
+  /// otherwise when it says so.
+  package let setup: @Sendable (Session, inout Writer) -> Void
+  package let read: @Sendable (Bytes) -> News
   /// The text message for a command; nothing written: it has none.
   package let write: @Sendable (Command, inout Writer) -> Void
   /// What a refused handshake or a close in mid-call means.
   package let refused: @Sendable (_ status: Int) -> Verdict
-  package let closed: @Sendable (_ code: UInt16) -> Verdict
+  package let closed: @Sendable (_ code: UInt16, _ reason: Bytes) -> Verdict
   package let habits: Habits
 
   /// The one line to add for a new upstream.
@@ -34,27 +45,136 @@ package struct Upstream: Sendable {
 }
 
 extension Upstream {
-  /// What one session's query is made from; all three queries are percent-encoded already.
+  /// What one session is made from. The queries are percent-encoded already.
   package struct Session {
-    package var format: Format
+    /// What is sent to it and what it sends; the caller's own format before that is settled.
+    package var hears: Format
+    package var says: Format
     /// What the operator wrote behind the upstream's path.
     package var fixed: Bytes
-    /// The route's options; a caller's wish for the same name goes first.
+    /// The operator's options; a caller's wish for the same name goes first.
     package var options: Bytes
     /// The caller's own query, of which only options that `allows` knows are taken.
     package var callers: Bytes
+    /// What resumes the session before it; empty where there is none.
+    package var handle = Bytes.empty
+
+    package init(
+      hears: Format, says: Format, fixed: Bytes = .empty, options: Bytes = .empty,
+      callers: Bytes = .empty, handle: Bytes = .empty
+    ) {
+      self.hears = hears
+      self.says = says
+      self.fixed = fixed
+      self.options = options
+      self.callers = callers
+      self.handle = handle
+    }
+
+    /// The value of an option, percent-encoded: the caller's, then the operator's; nil where
+    /// neither set it.
+    package func value(of name: StaticString) -> Bytes? {
+      Self.value(of: name, in: callers) ?? Self.value(of: name, in: options)
+    }
+
+    private static func value(of name: StaticString, in query: Bytes) -> Bytes? {
+      Query.value(of: name, in: query).flatMap { $0.isEmpty ? nil : $0 }
+    }
   }
 
-  package enum Command { case keepAlive, finalize, finish }
+  /// How an upstream talks.
+  package struct Voice: Sendable {
+    /// The format in which it talks to a caller who wants this.
+    package let says: @Sendable (_ caller: Format, _ session: Session) -> Format
+    /// Where the audio lies in its messages.
+    package let speech: SpeechPath
+    /// Whether it names what it says, so that it can be told what of it was heard.
+    package let hasItems: Bool
+    /// Without a mark of the end of an interruption: audio is void until its turn is over.
+    package let isVoidUntilTurnEnds: Bool
 
-  /// What an upstream's message means. Ranges point into the message.
-  package enum Event {
-    /// Nothing that the call must act on.
-    case other
-    case heard(Heard)
+    package init(
+      says: @escaping @Sendable (_ caller: Format, _ session: Session) -> Format,
+      speech: SpeechPath, hasItems: Bool, isVoidUntilTurnEnds: Bool
+    ) {
+      self.says = says
+      self.speech = speech
+      self.hasItems = hasItems
+      self.isVoidUntilTurnEnds = isVoidUntilTurnEnds
+    }
+  }
+
+  package enum Command {
+    case keepAlive, finalize, finish
+    /// The agent shall speak first; the text is what it is asked to do, percent-encoded.
+    case greet(Bytes)
+    /// Of this item only so much was heard; or none of it, so it was never said.
+    case truncate(item: Bytes, milliseconds: Int)
+    case forget(item: Bytes)
+    /// A key that the caller pressed.
+    case digit(UInt8)
+  }
+
+  /// What one message says. Most say one thing; some upstreams put several into one. Ranges point
+  /// into the message; texts are the inside of a JSON string, escapes and all.
+  package struct News {
+    package var isMalformed = false
+    /// The session is set up as it was asked for: audio may flow.
+    package var isReady = false
+    /// Speech to text: a stretch of audio was listened to.
+    package var heard: Heard?
     /// The session is complete; a close follows.
-    case finished
-    case malformed
+    package var isFinished = false
+
+    /// The caller has begun to speak: what the agent has not yet said is void.
+    package var isInterrupted = false
+    /// Words of the caller that are still to be transcribed: one more (1), one less (-1).
+    package var transcriptsOwed = 0
+    package var callerWords: Words?
+    package var agentWords: Words?
+    /// Whose end `isSpoken` and `agentWords` tell; empty where they are not named.
+    package var item = 0..<0
+    /// All audio of the item has come.
+    package var isSpoken = false
+    /// The agent's turn is over, or the caller's words so far are complete.
+    package var isTurnOver = false
+    package var complaint: Complaint?
+    /// What will resume this session.
+    package var handle: Range<Int>?
+    /// It will end the session in so long.
+    package var leavesWithin: Instant.Span?
+
+    package init() {}
+
+    package static var malformed: News {
+      var news = News()
+      news.isMalformed = true
+      return news
+    }
+  }
+
+  package struct Words {
+    package var text: Range<Int>
+    /// Instead of all increments before it.
+    package var isWhole: Bool
+    package init(text: Range<Int>, isWhole: Bool) {
+      self.text = text
+      self.isWhole = isWhole
+    }
+  }
+
+  /// An error that does not end the session by itself.
+  package struct Complaint {
+    /// May be empty.
+    package var code: Range<Int>
+    package var message: Range<Int>
+    /// The session is of no more use; what that means.
+    package var verdict: Verdict?
+    package init(code: Range<Int>, message: Range<Int>, verdict: Verdict? = nil) {
+      self.code = code
+      self.message = message
+      self.verdict = verdict
+    }
   }
 
   /// A stretch of audio that was listened to.
@@ -94,5 +214,11 @@ extension Upstream {
     package var openingSilenceMilliseconds: Int
     /// The largest chunk of audio in one message, in milliseconds.
     package var chunkMillisecondsMax: Int
+    /// It says how far its results are final, so what it lost can be said again; where it does not,
+    /// audio is let go of as it is sent.
+    package var acknowledges = true
+    /// How long its last words are awaited when a call ends, where it never says that it has
+    /// finished; `never` where it does.
+    package var lastWordsWithin = Instant.Span.never
   }
 }

@@ -11,7 +11,8 @@ struct DeepgramTests {
     let bytes = written {
       Upstream.deepgram.query(
         Upstream.Session(
-          format: format, fixed: kept(fixed), options: kept(options), callers: kept(callers)), &$0)
+          hears: format, says: format, fixed: kept(fixed), options: kept(options),
+          callers: kept(callers)), &$0)
     }
     return String(decoding: bytes.array, as: UTF8.self)
   }
@@ -53,7 +54,7 @@ struct DeepgramTests {
       {"type":"Results","channel_index":[1,2],"duration":1.98,"start":0.5,"is_final":true,\#
       "channel":{"alternatives":[{"transcript":"hi \"you\"","confidence":0.98}]}}
       """#
-    guard case .heard(let heard) = Upstream.deepgram.read(kept(text)) else {
+    guard let heard = Upstream.deepgram.read(kept(text)).heard else {
       Issue.record("not heard")
       return
     }
@@ -67,7 +68,7 @@ struct DeepgramTests {
   func sparse() {
     let silence =
       #"{"type":"Results","start":1,"duration":2,"channel":{"alternatives":[{"transcript":""}]}}"#
-    guard case .heard(let heard) = Upstream.deepgram.read(kept(silence)) else {
+    guard let heard = Upstream.deepgram.read(kept(silence)).heard else {
       Issue.record("not heard")
       return
     }
@@ -77,16 +78,18 @@ struct DeepgramTests {
       #"{"type":"Results"}"#, #"{"type":"Results","start":-1,"duration":1}"#,
       #"{"type":"Results","start":"a","duration":1}"#, #"{"type":7}"#, "[]", "",
     ] {
-      #expect("\(Upstream.deepgram.read(kept(text)))" == "malformed", "\(text)")
+      #expect(Upstream.deepgram.read(kept(text)).isMalformed, "\(text)")
     }
   }
 
   @Test("Metadata ends the session; what is unknown is passed on")
   func others() {
-    func read(_ text: String) -> String { "\(Upstream.deepgram.read(kept(text)))" }
-    #expect(read(#"{"type":"Metadata","duration":12.5}"#) == "finished")
-    #expect(read(#"{"type":"SpeechStarted","timestamp":2.34}"#) == "other")
-    #expect(read(#"{"type":"Invented"}"#) == "other")
+    func read(_ text: String) -> Upstream.News { Upstream.deepgram.read(kept(text)) }
+    #expect(read(#"{"type":"Metadata","duration":12.5}"#).isFinished)
+    for text in [#"{"type":"SpeechStarted","timestamp":2.34}"#, #"{"type":"Invented"}"#] {
+      let news = read(text)
+      #expect(news.heard == nil && !news.isFinished && !news.isMalformed, "\(text)")
+    }
   }
 
   @Test("Commands are the literal texts")
@@ -115,8 +118,10 @@ struct DeepgramTests {
   @Test("A close is tried again, but not one that says the audio was none")
   func closes() {
     for code in [1000, 1001, 1005, 1006, 1011, 1012] as [UInt16] {
-      #expect(Upstream.deepgram.closed(code).retry)
+      #expect(Upstream.deepgram.closed(code, .empty).retry)
     }
-    #expect(!Upstream.deepgram.closed(1008).retry && !Upstream.deepgram.closed(1002).retry)
+    #expect(
+      !Upstream.deepgram.closed(1008, .empty).retry && !Upstream.deepgram.closed(1002, .empty).retry
+    )
   }
 }
