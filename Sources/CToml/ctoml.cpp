@@ -53,6 +53,9 @@ static void flatten(ctoml_document &document, const toml::node &node, ctoml_node
   } else if (const auto *integer = node.as_integer()) {
     flat.kind = CTOML_INTEGER;
     flat.integer = integer->get();
+  } else if (const auto *fraction = node.as_floating_point()) {
+    flat.kind = CTOML_FRACTION;
+    flat.fraction = fraction->get();
   } else if (const auto *boolean = node.as_boolean()) {
     flat.kind = CTOML_BOOLEAN;
     flat.boolean = boolean->get() ? 1 : 0;

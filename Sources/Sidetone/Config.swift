@@ -20,10 +20,20 @@ package struct Config: Sendable {
   package var keyDigests: [[UInt8]] = []
   /// Twilio's primary auth token (several during a rotation); empty: signatures are not checked.
   package var twilioTokens: [String] = []
+  /// Telnyx's public keys, ed25519, 32 bytes each; empty: its signatures are not checked.
+  package var telnyxKeys: [[UInt8]] = []
 
   /// The verbs that follow `<Start>` in the answer of `/voice`, ready-made XML such as
   /// `<Pause length="3600"/>`.
   package var voiceVerbs = "<Pause length=\"3600\"/>"
+
+  /// How conversion between sample rates weighs delay against fidelity.
+  package var profile = Profile.balanced
+  /// What is sent to a carrier that leaves the choice to us (Telnyx): µ-law or A-law at 8 kHz, or
+  /// linear PCM at 8 or 16 kHz in the byte order below.
+  package var chosenFormat = Format.mulaw8k
+  /// The byte order of linear PCM from and to a carrier whose documents leave it open (Telnyx).
+  package var chosenIsBigEndian = false
 
   package var limits = Limits()
   package var service = "sidetone"
@@ -37,8 +47,26 @@ package struct Config: Sendable {
 }
 
 extension Config {
-  /// Whether requests of carriers that sign can be checked.
+  /// Whether signatures over our public URL can be checked.
   package var checksSignatures: Bool { !twilioTokens.isEmpty && !publicURL.isEmpty }
+  /// Whether signatures over a webhook's body can be checked.
+  package var checksBodySignatures: Bool { !telnyxKeys.isEmpty }
+
+  /// The recipes of conversion, from the least delay to the widest band.
+  package enum Profile: UInt8, BitwiseCopyable, Sendable, CaseIterable {
+    case lowest, balanced, fidelity
+  }
+
+  /// A sound that callers hear at once: signed 16-bit samples of one channel.
+  package struct Greeting: Sendable, Equatable {
+    /// Samples a second: 8000, 16000 or 24000.
+    package var rate: Int
+    package var samples: [Int16]
+    package init(rate: Int, samples: [Int16]) {
+      self.rate = rate
+      self.samples = samples
+    }
+  }
 
   package struct Listener: Sendable {
     /// Dotted quad or IPv6 text, without brackets.
@@ -70,7 +98,15 @@ extension Config {
     package var pacePercent = 125
     /// Concurrent sessions; 0: as many as calls.
     package var sessionsMax = 0
+    /// What a voice model is told, by the names of the settings: ("voice", "marin"). Each name once,
+    /// with the defaults filled in; none for upstreams that only listen.
+    package var options: [(name: String, value: String)] = []
     package init() {}
+
+    /// Whether it talks: its calls need playout, and conversion where the formats differ.
+    package var talks: Bool {
+      Sidetone.Upstream.index(of: kind).map { Sidetone.Upstream.all[$0].voice != nil } ?? false
+    }
   }
 
   /// The parts of `wss://host:port/path?query`.
@@ -91,7 +127,8 @@ extension Config {
   package struct Route: Sendable {
     package enum Kind: Sendable {
       case call  // a WebSocket: a carrier on one side, an upstream on the other
-      case voice  // a webhook that answers TwiML
+      case voice  // a webhook: its answer lets us listen to the call
+      case connect  // a webhook: its answer connects the caller with us, both ways
     }
     package var path = ""
     package var kind = Kind.call
@@ -99,8 +136,13 @@ extension Config {
     package var carriers: [String] = []
     /// The `name` of an upstream.
     package var upstream = ""
-    /// For `voice`: the path of the call route that the TwiML points to.
+    /// For `call`: the upstreams that a caller may choose from, by the names callers use; the first
+    /// is `upstream`. Empty: there is no choice.
+    package var bots: [(name: String, upstream: String)] = []
+    /// For the webhooks: the path of the call route that the answer points to.
     package var stream = ""
+    /// For `connect`: the upstream is dialled on the webhook, ahead of the caller's socket.
+    package var dialsAhead = true
     /// Written by the operator (true) or one of the defaults (false); an unprotected configured
     /// route refuses to start, an unprotected default one is switched off.
     package var isConfigured = false
@@ -115,12 +157,20 @@ extension Config {
     /// Options that go to the upstream, by the upstream's own names, for example ("model",
     /// "nova-2").
     package var options: [(name: String, value: String)] = []
+    /// Heard by callers while the upstream is still being dialled.
+    package var greetingAudio: Greeting?
+    /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets
+    /// the caller's own.
+    package var upstreamRate = 0
     package init() {}
 
-    /// Whether a carrier that signs its requests may call here.
+    package var isWebhook: Bool { kind != .call }
+    /// Whether a carrier that signs the URLs of its requests, sockets included, may call here.
     package var isForSigners: Bool {
-      kind == .voice || carriers.isEmpty || carriers.contains("twilio")
+      isWebhook || carriers.isEmpty || carriers.contains("twilio")
     }
+    /// Whether a carrier that asks webhooks what to do may call here.
+    package var isForWebhooks: Bool { isForSigners || carriers.contains("telnyx") }
   }
 }
 

@@ -23,6 +23,17 @@ package struct Limits: Sendable {
   /// each call at 8 kHz µ-law.
   package var uplinkMillisecondsMax = 10_000
   package var uplinkMillisecondsPlanned = 5_000
+
+  /// Calls with a voice model for which memory is taken at start: a resampler each way, and room
+  /// for what waits to be played.
+  package var twoWayCallsMax = 250
+  /// Audio of a voice model that waits for its moment, and the share of it that the plan provides
+  /// for each two-way call at 8 kHz µ-law.
+  package var playoutMillisecondsMax = 30_000
+  package var playoutMillisecondsPlanned = 4_000
+  /// Frames of 20 ms of voice models' audio that one turn of the loop may convert.
+  package var conversionFramesPerTurnMax = 100
+
   /// What a socket that does not take its bytes may leave with us.
   package var outboxBytesMax = 256 * 1024
 
@@ -63,6 +74,16 @@ package struct Limits: Sendable {
   /// added.
   static let queryBytesMax = 1024
   package static let optionBytesMax = 512
+  /// The longest instructions, and the longest of an upstream's other settings.
+  package static let instructionBytesMax = 8 * 1024
+  package static let settingBytesMax = 1024
+  /// What a webhook may choose for its call, as the pool keeps it: one block.
+  package static let choiceBytesMax = BlockPool.blockBytes
+  /// Calls announced by a webhook whose sockets have not come yet.
+  package static let tokensMax = 1024
+  /// What the library keeps for one resampled direction of a call, as measured.
+  static let resamplerBytes = 50 * 1024
+  package static let greetingSecondsMax = 30
   /// Audio to the upstream that its socket has not taken; more waits in the call's ring.
   static let upstreamOutboxBytesMax = 16 * 1024
   /// Audio that goes back to a caller who does not read; more is dropped.
@@ -79,12 +100,14 @@ package struct Limits: Sendable {
   }
 
   /// Blocks of the shared pool, by holder.
-  package var blocks: Int {
+  package func blocks(twoWayCalls: Int) -> Int {
     let block = BlockPool.blockBytes
     func blocks(_ bytes: Int) -> Int { (bytes + block - 1) / block }
     return callsMax * blocks(uplinkMillisecondsPlanned * 8)  // audio kept for replay
       + callsMax * 1  // the block that the kept audio has begun
       + callsMax * 1  // the upstream's query, for the next dialling
+      + twoWayCalls * blocks(playoutMillisecondsPlanned * 8)  // what waits to be played
+      + min(twoWayCalls, Self.tokensMax) * 1  // what webhooks chose for calls to come
       + callsMax * 4  // answers on their way to the caller
       + callsMax * 2  // frames on their way to the upstream
       + linksMax * 1  // the unfinished message of each link
@@ -103,21 +126,39 @@ package struct PlanLine: Sendable {
   }
 }
 
-extension Limits {
+extension Config {
+  /// Calls with a voice model for which memory is taken: none without an upstream that talks and
+  /// has what it needs.
+  package var twoWayCalls: Int {
+    let talks = upstreams.contains { $0.talks && !$0.key.isEmpty }
+    return talks ? min(limits.twoWayCallsMax, limits.callsMax) : 0
+  }
+
   /// What the engine takes at start, one holder per line; `sidetone check` prints it.
   package var plan: [PlanLine] {
-    [
+    let blocks = limits.blocks(twoWayCalls: twoWayCalls)
+    let greetings = routes.reduce(0) { $0 + ($1.greetingAudio?.samples.count ?? 0) * 2 }
+    return [
       PlanLine(holder: "blocks: audio kept, answers waiting", bytes: blocks * BlockPool.blockBytes),
-      PlanLine(holder: "medium message buffers", bytes: mediumBuffersMax * carrierMessageBytesMax),
-      PlanLine(holder: "large message buffers", bytes: largeBuffersMax * upstreamMessageBytesMax),
-      PlanLine(holder: "calls", bytes: callsMax * MemoryLayout<Call>.stride),
-      PlanLine(holder: "links", bytes: linksMax * MemoryLayout<Link>.stride),
+      PlanLine(
+        holder: "medium message buffers",
+        bytes: limits.mediumBuffersMax * limits.carrierMessageBytesMax),
+      PlanLine(
+        holder: "large message buffers",
+        bytes: limits.largeBuffersMax * limits.upstreamMessageBytesMax),
+      PlanLine(holder: "calls", bytes: limits.callsMax * MemoryLayout<Call>.stride),
+      PlanLine(holder: "links", bytes: limits.linksMax * MemoryLayout<Link>.stride),
+      PlanLine(
+        holder: "resamplers of \(twoWayCalls) two-way calls",
+        bytes: twoWayCalls * 2 * Limits.resamplerBytes),
+      PlanLine(holder: "greetings", bytes: greetings),
       PlanLine(
         holder: "read buffer, scratch, lines",
-        bytes: Self.readBytesMax + BlockPool.blockBytes + Self.scratchBytes + Self.linesBytes),
+        bytes: Limits.readBytesMax + BlockPool.blockBytes + Limits.scratchBytes + Limits.linesBytes),
       PlanLine(
-        holder: "signatures, rates of callers",
-        bytes: headBytesMax + 2 * bodyBytesMax + Self.addressesMax * 24),
+        holder: "signatures, tokens, rates of callers",
+        bytes: limits.headBytesMax + 2 * limits.bodyBytesMax + Limits.tokensMax * 64
+          + Limits.addressesMax * 24),
     ]
   }
 }

@@ -17,7 +17,6 @@ struct PreparedUpstream: Sendable {
   let missing: Text
   let pacePercent: Int
   let sessionsMax: Int
-
   init(_ config: Config.Upstream) {
     guard let kind = Upstream.index(of: config.kind) else {
       preconditionFailure("settings name only kinds that exist")
@@ -44,10 +43,32 @@ struct PreparedRoute: Sendable {
   let kind: Config.Route.Kind
   /// Indices into Carrier.all, in the order of the list.
   let carriers: [Int]
-  /// Index into Config.upstreams.
+  /// Index into Config.upstreams; of several bots, the first one's.
   let upstream: Int
+  /// What callers may choose from, the default first; of a call route never empty. One without a
+  /// name is no choice.
+  let bots: [Bot]
+  /// For a webhook: the index of the call route that its answer points to; -1 for a call.
+  let stream: Int
+  let dialsAhead: Bool
   /// The options as a query, percent-encoded.
   let options: Text
+  /// Samples a second that the upstream gets; 0: the caller's own.
+  let upstreamRate: Int
+
+  struct Bot: Sendable {
+    let name: Text
+    /// Index into Config.upstreams.
+    let upstream: Int
+    /// The route's options, then the upstream's; of one name the first counts.
+    let options: Text
+
+    init(_ name: String, _ upstream: Int, _ route: Config.Route, _ config: Config) {
+      self.name = Text(name)
+      self.upstream = upstream
+      options = Text(encoded(route.options + config.upstreams[upstream].options))
+    }
+  }
 
   init(_ route: Config.Route, in config: Config) {
     path = Text(route.path)
@@ -55,26 +76,18 @@ struct PreparedRoute: Sendable {
     carriers = Carrier.all.indices.filter {
       route.carriers.isEmpty || route.carriers.contains(Carrier.all[$0].name.description)
     }
-    upstream = config.upstreams.firstIndex { $0.name == route.upstream } ?? -1
+    let names = config.upstreams.map(\.name)
+    upstream = names.firstIndex(of: route.upstream) ?? -1
     precondition(kind != .call || upstream >= 0, "settings name only upstreams that exist")
-    options = Text(Self.query(route.options))
-  }
-
-  private static func query(_ options: [(name: String, value: String)]) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: Limits.optionBytesMax)
-    let count = bytes.withMutableBytes { place in
-      var writer = Writer(place)
-      for option in options {
-        if writer.count > 0 { writer.write("&") }
-        Array(option.name.utf8).withBytes { Query.encode($0, into: &writer) }
-        writer.write("=")
-        Array(option.value.utf8).withBytes { Query.encode($0, into: &writer) }
-      }
-      precondition(!writer.overflowed, "settings bound the options of a route")
-      return writer.count
+    let choice = route.bots.isEmpty ? [(name: "", upstream: route.upstream)] : route.bots
+    bots = choice.compactMap { bot in
+      names.firstIndex(of: bot.upstream).map { Bot(bot.name, $0, route, config) }
     }
-    bytes.removeLast(bytes.count - count)
-    return bytes
+    precondition(kind != .call || bots.count == choice.count, "and so do a route's bots")
+    stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
+    dialsAhead = kind == .connect && route.dialsAhead
+    options = Text(encoded(route.options))
+    upstreamRate = route.upstreamRate
   }
 
   /// The one carrier that it accepts and that starts with its handshake, or nil.
@@ -82,6 +95,25 @@ struct PreparedRoute: Sendable {
     guard carriers.count == 1, Carrier.all[carriers[0]].open != nil else { return nil }
     return carriers[0]
   }
+}
+
+/// Options as a query: `name=value&name=value`, percent-encoded.
+private func encoded(_ options: [(name: String, value: String)]) -> [UInt8] {
+  // Every byte takes three at most, and each option two signs beside its texts.
+  let room = options.reduce(0) { $0 + 3 * ($1.name.utf8.count + $1.value.utf8.count) + 2 }
+  var bytes = [UInt8](repeating: 0, count: room)
+  let count = bytes.withMutableBytes { place in
+    var writer = Writer(place)
+    for option in options {
+      if writer.count > 0 { writer.write("&") }
+      Array(option.name.utf8).withBytes { Query.encode($0, into: &writer) }
+      writer.write("=")
+      Array(option.value.utf8).withBytes { Query.encode($0, into: &writer) }
+    }
+    return writer.count
+  }
+  bytes.removeLast(bytes.count - count)
+  return bytes
 }
 
 /// How an upstream fares, for `/ready` and for refusing calls that would only fail.

@@ -93,7 +93,7 @@ package final class Relay {
       repeating: Call(
         route: 0, upstream: 0, kind: 0, caller: .none, peer: .none, limits: limits, at: now,
         wall: wall))
-    pool = BlockPool(blocks: limits.blocks)
+    pool = BlockPool(blocks: limits.blocks(twoWayCalls: config.twoWayCalls))
     medium = BufferPool(
       buffers: limits.mediumBuffersMax, bytes: limits.carrierMessageBytesMax + Limits.bufferSlack)
     large = BufferPool(

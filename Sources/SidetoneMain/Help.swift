@@ -4,7 +4,8 @@ import SidetoneSettings
 
 enum Help {
   static let overview = """
-    sidetone relays call audio between telephony WebSockets and streaming speech-to-text.
+    sidetone relays call audio between telephony WebSockets and streaming speech-to-text
+    or voice models.
 
       sidetone serve [--config FILE]   run the relay, in the foreground, until it is told to stop
       sidetone check [--config FILE]   list every mistake in the settings, or the memory they take
@@ -12,7 +13,8 @@ enum Help {
       sidetone help                    print this; `sidetone serve --help` lists every setting
 
     No file is needed. Without any setting the relay listens on 127.0.0.1:8080 and serves this
-    machine only. Set DEEPGRAM_API_KEY to have calls transcribed by Deepgram.
+    machine only. Set DEEPGRAM_API_KEY to have calls transcribed by Deepgram, OPENAI_API_KEY or
+    GEMINI_API_KEY to have callers talk with a voice model.
 
     Exit status: 0 all is well; 1 the relay could not start; 2 the settings or the command are
     wrong.
@@ -48,7 +50,9 @@ enum Help {
       address = "127.0.0.1:8080"
 
     Also understood, in the environment and in .env: DEEPGRAM_API_KEY, DEEPGRAM_URL,
-    TWILIO_AUTH_TOKEN (several with commas), and SIDETONE_API_KEYS, the keys that callers bring.
+    OPENAI_API_KEY, OPENAI_REALTIME_URL, GEMINI_API_KEY, GEMINI_LIVE_URL, SYSTEM_PROMPT (the
+    instructions of both), TWILIO_AUTH_TOKEN (several with commas), TELNYX_PUBLIC_KEY, and
+    SIDETONE_API_KEYS, the keys that callers bring.
     Secrets are not taken from flags, since others can read the command line. An empty variable
     counts as not set.
 

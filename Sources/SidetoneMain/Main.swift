@@ -44,7 +44,7 @@ import SidetoneSettings
     print("ok")
     for line in startLines(of: config) { print(line.text) }
     print("memory")
-    let plan = config.limits.plan + Machine.plan(for: config)
+    let plan = config.plan + Machine.plan(for: config)
     for line in table(of: plan, callsMax: config.limits.callsMax) { print(line) }
   }
 

@@ -62,8 +62,11 @@ private func routeLines(of config: Config) -> [StartLine] {
   let rows = config.routes.map { route in
     let secret = route.secret.isEmpty ? "" : "/..."
     let callers = route.carriers.isEmpty ? "any" : route.carriers.joined(separator: ", ")
+    var upstreams = [route.upstream]
+    for bot in route.bots where !upstreams.contains(bot.upstream) { upstreams.append(bot.upstream) }
     let purpose =
-      route.kind == .voice ? "TwiML for \(route.stream)" : "\(callers) to \(route.upstream)"
+      route.isWebhook
+      ? "TwiML for \(route.stream)" : "\(callers) to \(upstreams.joined(separator: " or "))"
     return (path: route.path + secret, purpose: purpose, door: config.exposure(of: route).sentence)
   }
   let paths = rows.map(\.path.count).max() ?? 0

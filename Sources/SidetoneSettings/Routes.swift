@@ -21,13 +21,14 @@ extension Setting where Target == WrittenRoute {
       help: "Where it is served; a default with that path is replaced.",
       \.route.path, check: readPath),
     Self(
-      table: "routes", key: "kind", form: "call or voice", standard: "call",
-      help: "A WebSocket that carries a call, or a webhook that answers TwiML."
+      table: "routes", key: "kind", form: "call, voice or connect", standard: "call",
+      help: "A WebSocket that carries a call, or a webhook that lets us listen, or talk."
     ) { written, value throws(Refusal) in
       switch try value.text() {
       case "call": written.route.kind = .call
       case "voice": written.route.kind = .voice
-      default: throw Refusal("must be \"call\" or \"voice\"")
+      case "connect": written.route.kind = .connect
+      default: throw Refusal("must be \"call\", \"voice\" or \"connect\"")
       }
     },
     .list(
@@ -38,8 +39,33 @@ extension Setting where Target == WrittenRoute {
       "routes", "upstream", form: "NAME", help: "Which upstream calls go to.", \.route.upstream),
     .text(
       "routes", "stream", form: "/PATH",
-      help: "For voice: the call route to which its TwiML points.",
+      help: "For voice and connect: the call route to which the answer points.",
       \.route.stream),
+    Self(
+      table: "routes", key: "bots", form: "table",
+      help:
+        "What callers may choose as bot_type, such as { sales = \"openai\" }, upstream among it."
+    ) { written, value throws(Refusal) in
+      written.route.bots = try readBots(value)
+    },
+    Self(
+      table: "routes", key: "dial_ahead", form: "true or false", standard: "true",
+      help: "For connect: dial the upstream on the webhook, before the caller's socket comes."
+    ) { written, value throws(Refusal) in
+      written.route.dialsAhead = try value.boolean()
+    },
+    Self(
+      table: "routes", key: "greeting", form: "FILE",
+      help: "A WAV file (16-bit PCM, mono, 8, 16 or 24 kHz) that callers hear at once."
+    ) { written, value throws(Refusal) in
+      written.route.greetingAudio = try readGreeting(try oneLine(try value.text()))
+    },
+    Self(
+      table: "routes", key: "upstream_rate", form: "8000, 16000 or 24000",
+      help: "Convert to this many samples a second for an upstream that only listens."
+    ) { written, value throws(Refusal) in
+      written.route.upstreamRate = try readRate(value, among: [8000, 16000, 24000])
+    },
     .list(
       "routes", "addresses", form: "NETWORK, …",
       help: "Only these peers may call; no key is asked for.",
@@ -62,6 +88,23 @@ extension Setting where Target == WrittenRoute {
       written.route.options = try readOptions(value)
     },
   ]
+}
+
+/// Names that callers use, and an upstream for each.
+private func readBots(_ written: Written) throws(Refusal) -> [(name: String, upstream: String)] {
+  let example = "must be a table such as { sales = \"openai\", support = \"gemini\" }"
+  guard case .node(let node) = written, case .table(let members) = node.value else {
+    throw Refusal(example)
+  }
+  var bots: [(name: String, upstream: String)] = []
+  for member in members {
+    guard case .text(let upstream) = member.value else { throw Refusal(example) }
+    guard !member.key.isEmpty, member.key.utf8.count <= 64, member.key.utf8.allSatisfy(isNameByte)
+    else { throw Refusal("has a name with more than 64 bytes or with strange signs") }
+    bots.append((name: member.key, upstream: upstream))
+  }
+  guard (1...16).contains(bots.count) else { throw Refusal("must name 1 to 16 bots") }
+  return bots
 }
 
 /// A text, number or truth each, or a list of them where a name may stand several times.
@@ -125,10 +168,10 @@ extension Draft {
       taken[path] = route.place(of: "path")
     }
     config.routes =
-      written.map(\.route) + defaultRoutes.filter { taken[$0.path] == nil }
+      written.map { withDefaultBotFirst($0.route) } + defaultRoutes.filter { taken[$0.path] == nil }
     for route in written { judge(route) }
     // A default may point at a route that the file has put in the place of another default.
-    for route in defaultRoutes where taken[route.path] == nil && route.kind == .voice {
+    for route in defaultRoutes where taken[route.path] == nil && route.isWebhook {
       guard let place = taken[route.stream] else { continue }
       if let reason = complaint(aboutStream: route.stream) {
         refuse(place, "the default route \(route.path) points to \(reason)")
@@ -140,6 +183,9 @@ extension Draft {
     let route = written.route
     func refuse(_ key: String, _ text: String) {
       mistakes.append(Mistake(written.place(of: key), "[[routes]] \(text)"))
+    }
+    func refuse(_ keys: [String], isFor purpose: String) {
+      for key in keys where written.places[key] != nil { refuse(key, "\(key) is for \(purpose)") }
     }
     switch route.kind {
     case .call:
@@ -153,13 +199,25 @@ extension Draft {
       } else if !route.upstream.isEmpty {
         refuse("upstream", unknown("upstream", route.upstream, among: names))
       }
-      if !route.stream.isEmpty { refuse("stream", "stream is for kind = \"voice\"") }
-    case .voice:
-      if !route.upstream.isEmpty { refuse("upstream", "upstream is for kind = \"call\"") }
-      if !route.carriers.isEmpty { refuse("carriers", "carriers is for kind = \"call\"") }
-      if !route.options.isEmpty { refuse("options", "options is for kind = \"call\"") }
+      for bot in route.bots where !names.contains(bot.upstream) {
+        refuse("bots", "bots: " + unknown("upstream", bot.upstream, among: names))
+      }
+      if !route.bots.isEmpty, !route.bots.contains(where: { $0.upstream == route.upstream }) {
+        refuse("bots", "bots: one of them must be the route's upstream, which is the default")
+      }
+      if route.upstreamRate > 0,
+        config.upstreams.first(where: { $0.name == route.upstream })?.talks == true
+      {
+        refuse("upstream_rate", "upstream_rate is for upstreams that only listen")
+      }
+      refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
+    case .voice, .connect:
+      refuse(
+        ["upstream", "carriers", "options", "bots", "greeting", "upstream_rate"],
+        isFor: "kind = \"call\"")
+      if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }
       if let reason = complaint(aboutStream: route.stream) {
-        refuse("stream", "stream must name a call route for Twilio; it points to \(reason)")
+        refuse("stream", "stream must name a call route for carriers; it points to \(reason)")
       }
     }
     if route.isOpen, !route.addresses.isEmpty || !route.secret.isEmpty {
@@ -168,6 +226,7 @@ extension Draft {
     // Where a value that decides was refused, that is the mistake to mend first.
     let deciding: Set = [
       "listen.address", "listen.public_url", "auth.api_keys", "auth.twilio_auth_token",
+      "auth.telnyx_public_key",
     ]
     guard refused.isDisjoint(with: deciding), !written.isRefused else { return }
     if case .off(let reason) = config.exposure(of: route) {
@@ -192,13 +251,21 @@ extension Draft {
     return "they take \(bytes) bytes in a query; there is room for \(Limits.optionBytesMax)"
   }
 
-  /// What is wrong with the route to which a voice route points; nil: nothing.
+  /// The default bot is the route's upstream, whatever order its name has in the file.
+  private func withDefaultBotFirst(_ route: Config.Route) -> Config.Route {
+    var route = route
+    let first = route.bots.filter { $0.upstream == route.upstream }
+    route.bots = first + route.bots.filter { $0.upstream != route.upstream }
+    return route
+  }
+
+  /// What is wrong with the route to which a webhook points; nil: nothing.
   private func complaint(aboutStream path: String) -> String? {
     guard let route = config.routes.first(where: { $0.path == path }) else {
       return path.isEmpty ? "nothing" : "\(path), which is no route"
     }
-    if route.kind == .voice { return "\(path), which carries no calls" }
-    return route.isForSigners ? nil : "\(path), where Twilio may not call"
+    if route.isWebhook { return "\(path), which carries no calls" }
+    return route.isForWebhooks ? nil : "\(path), where no carrier with webhooks may call"
   }
 }
 
@@ -208,7 +275,7 @@ extension Exposure.Reason {
     switch self {
     case .unprotected:
       "has nothing that protects it, and other machines can reach a listener: "
-        + "set SIDETONE_API_KEYS, or TWILIO_AUTH_TOKEN with public_url, "
+        + "set SIDETONE_API_KEYS, or TWILIO_AUTH_TOKEN or TELNYX_PUBLIC_KEY with public_url, "
         + "or give the route addresses, a secret, or open = true"
     case .noPublicURL:
       "answers with our own address, and other machines can reach a listener: "

@@ -1,13 +1,13 @@
 // Every setting, one row each. A new setting is a row here and nothing else: the file, the
 // environment, the flags and the help read this list. (Upstreams have names and routes are lists;
-// their rows stand in lists of their own.)
+// their rows stand in Upstreams.swift and Routes.swift.)
 
 import Sidetone
 
 extension Setting where Target == Draft {
-  static let all = listen + auth + voice + output + limits
+  static let all = listen + auth + audio + voice + output + limits
   /// In the order in which people want to read them.
-  static let tables = ["listen", "auth", "voice", "output", "limits"]
+  static let tables = ["listen", "auth", "audio", "voice", "output", "limits"]
 
   private static let listen: [Self] = [
     .list(
@@ -46,6 +46,31 @@ extension Setting where Target == Draft {
       help: "Twilio's auth token, against which signatures are checked; several while it changes.",
       \.config.twilioTokens, each: readSecret
     ).secret(),
+    .list(
+      "auth", "telnyx_public_key", form: "KEY, …",
+      help: "Telnyx's public key, in base64, against which webhooks' signatures are checked.",
+      \.config.telnyxKeys, each: readPublicKey),
+  ]
+
+  private static let audio: [Self] = [
+    .choice(
+      "audio", "conversion", standard: "balanced",
+      help: "Which recipe converts between sample rates: least delay, or widest band.",
+      \.config.profile,
+      among: Config.Profile.allCases.map { ("\($0)", $0) }),
+    .choice(
+      "audio", "telnyx_codec", standard: "PCMU", help: "What Telnyx is sent.",
+      \.telnyx.codec, among: [("PCMU", .mulaw), ("PCMA", .alaw), ("L16", .linear16)]),
+    Self(
+      table: "audio", key: "telnyx_rate", form: "8000 or 16000", standard: "8000",
+      help: "Its samples a second; 16000 with L16 only."
+    ) { draft, written throws(Refusal) in
+      draft.telnyx.rate = try readRate(written, among: [8000, 16000])
+    },
+    .choice(
+      "audio", "telnyx_byte_order", standard: "little",
+      help: "The byte order of L16 from and to Telnyx.",
+      \.config.chosenIsBigEndian, among: [("little", false), ("big", true)]),
   ]
 
   private static let voice: [Self] = [
@@ -113,6 +138,18 @@ extension Setting where Target == Draft {
       "uplink_milliseconds_planned", 500...60_000, \.uplinkMillisecondsPlanned,
       "The share of it for which memory is taken for every call."),
     limit(
+      "two_way_calls_max", 0...100_000, \.twoWayCallsMax,
+      "Calls with a voice model for which memory is taken at start."),
+    limit(
+      "playout_milliseconds_max", 1_000...120_000, \.playoutMillisecondsMax,
+      "A voice model's audio that may wait for its moment."),
+    limit(
+      "playout_milliseconds_planned", 500...120_000, \.playoutMillisecondsPlanned,
+      "The share of it for which memory is taken for every such call."),
+    limit(
+      "conversion_frames_per_turn_max", 1...10_000, \.conversionFramesPerTurnMax,
+      "Frames of 20 ms of voice models' audio that one turn of the loop may convert."),
+    limit(
       "outbox_bytes_max", 16_384...16_777_216, \.outboxBytesMax,
       "What a peer that stops reading may leave with us."),
     limit(
@@ -146,47 +183,3 @@ extension Setting where Target == Draft {
       "New calls a second from one address without a key."),
   ]
 }
-
-extension Setting where Target == Config.Upstream {
-  /// The table is `upstreams.NAME`.
-  static let all: [Self] = [
-    .text(
-      "upstreams", "kind",
-      help: "What it speaks: \(upstreamKinds.joined(separator: ", ")). Default: NAME.",
-      \.kind, check: readKind),
-    Self(
-      table: "upstreams", key: "url", form: "URL",
-      standard: "", help: "Where to dial, such as wss://api.deepgram.com/v1/listen."
-    ) { upstream, written throws(Refusal) in
-      let caFile = upstream.endpoint.caFile
-      upstream.endpoint = try readEndpoint(try written.text())
-      upstream.endpoint.caFile = caFile
-    },
-    .text("upstreams", "key", help: "The secret it wants.", \.key, check: readSecret).secret(),
-    .text(
-      "upstreams", "key_file", form: "FILE",
-      help: "A file that holds the secret, instead of `key`.",
-      \.key, check: readSecretFile),
-    .text(
-      "upstreams", "ca_file", form: "FILE",
-      help: "PEM file with the authorities to trust instead of the system's.",
-      \.endpoint.caFile, check: readableFile),
-    .integer(
-      "upstreams", "pace_percent", in: 0...10_000, standard: Config.Upstream().pacePercent,
-      help: "How fast a backlog is sent, in percent of real time; 0: as fast as it is taken.",
-      \.pacePercent),
-    .integer(
-      "upstreams", "sessions_max", in: 0...100_000, standard: Config.Upstream().sessionsMax,
-      help: "Sessions at once; 0: as many as calls.", \.sessionsMax),
-  ]
-}
-
-/// Names that vendors and users write, and the variable that each stands for. `DEEPGRAM_API_KEY`
-/// serves every upstream of that kind which has no key of its own.
-let vendorNames = [
-  (name: "DEEPGRAM_API_KEY", variable: "SIDETONE_UPSTREAMS_DEEPGRAM_KEY"),
-  (name: "DEEPGRAM_URL", variable: "SIDETONE_UPSTREAMS_DEEPGRAM_URL"),
-  (name: "TWILIO_AUTH_TOKEN", variable: "SIDETONE_AUTH_TWILIO_AUTH_TOKEN"),
-  (name: "SIDETONE_API_KEYS", variable: "SIDETONE_AUTH_API_KEYS"),
-]
-let vendorKeyNames = ["deepgram": "DEEPGRAM_API_KEY"]

@@ -45,6 +45,25 @@ extension Written {
     return number
   }
 
+  /// A number with or without a fraction, in the shortest way in which JSON would write it.
+  func decimal(in range: ClosedRange<Double>) throws(Refusal) -> String {
+    var number: Double?
+    switch self {
+    case .text(let text):
+      if text.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == 0x2E }) {
+        number = Double(text)
+      }
+    case .node(let node):
+      if case .integer(let value) = node.value { number = Double(value) }
+      if case .fraction(let value) = node.value { number = value }
+    }
+    guard let number, range.contains(number) else {
+      throw Refusal("must be a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    // Thousandths are fine enough, and never come out with an exponent.
+    return "\((number * 1000).rounded() / 1000)"
+  }
+
   func boolean() throws(Refusal) -> Bool {
     switch self {
     case .text("true"), .text("1"), .text("yes"): return true
@@ -103,6 +122,23 @@ extension Setting {
     }
   }
 
+  /// One of a few words.
+  static func choice<Value>(
+    _ table: String, _ key: String, standard: String, help: String,
+    _ field: WritableKeyPath<Target, Value> & Sendable, among values: [(String, Value)]
+  ) -> Self where Value: Sendable {
+    let words = values.map(\.0)
+    let form = words.joined(separator: ", ")
+    return Self(table: table, key: key, form: form, standard: standard, help: help) {
+      target, written throws(Refusal) in
+      let word = try oneLine(try written.text())
+      guard let value = values.first(where: { $0.0 == word }) else {
+        throw Refusal("must be one of \(form)")
+      }
+      target[keyPath: field] = value.1
+    }
+  }
+
   func secret() -> Self {
     var row = self
     row.isSecret = true
@@ -115,7 +151,7 @@ func numberForm(_ range: ClosedRange<Int>) -> String {
 }
 
 /// Control characters have no place in a setting, and would forge lines in a request's head.
-private func oneLine(_ text: String) throws(Refusal) -> String {
+func oneLine(_ text: String) throws(Refusal) -> String {
   guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
     throw Refusal("must not contain line ends or other control characters")
   }

@@ -54,14 +54,25 @@ extension Draft {
         "a Twilio token needs [listen] public_url: signatures are checked against it")
     }
     let limits = config.limits
-    if limits.uplinkMillisecondsPlanned > limits.uplinkMillisecondsMax {
+    finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
+    finishShare("playout", limits.playoutMillisecondsPlanned, of: limits.playoutMillisecondsMax)
+    if telnyx.codec != .linear16, telnyx.rate != 8000 {
       refuse(
-        place(of: "limits.uplink_milliseconds_planned", "limits.uplink_milliseconds_max"),
-        "[limits] uplink_milliseconds_planned must not be above uplink_milliseconds_max "
-          + "(\(limits.uplinkMillisecondsMax))")
+        place(of: "audio.telnyx_rate", "audio.telnyx_codec"),
+        "[audio] telnyx_rate 16000 needs telnyx_codec = \"L16\"")
     }
+    config.chosenFormat = Format(
+      codec: telnyx.codec, rate: telnyx.rate, isBigEndian: config.chosenIsBigEndian)
     config.voiceVerbs = voice.verbs
     finishRoutes(routes)
+  }
+
+  private mutating func finishShare(_ name: String, _ planned: Int, of most: Int) {
+    guard planned > most else { return }
+    let names = ("\(name)_milliseconds_planned", "\(name)_milliseconds_max")
+    refuse(
+      place(of: "limits.\(names.0)", "limits.\(names.1)"),
+      "[limits] \(names.0) must not be above \(names.1) (\(most))")
   }
 
   private mutating func finishListeners() {
@@ -87,44 +98,6 @@ extension Draft {
       config.listeners.append(listener)
     }
   }
-
-  private mutating func finishUpstreams() {
-    for index in upstreams.indices {
-      var upstream = upstreams[index]
-      let table = "upstreams.\(upstream.name)"
-      if upstream.kind.isEmpty { upstream.kind = upstream.name }
-      guard let row = Upstream.all.first(where: { $0.name.description == upstream.kind }) else {
-        if !refused.contains("\(table).kind") {
-          let place = place(of: table, "\(table).url", "\(table).key")
-          refuse(place, "[\(table)] needs a kind: \(upstreamKinds.joined(separator: ", "))")
-        }
-        continue
-      }
-      if !row.isDialled, !upstream.endpoint.host.isEmpty {
-        refuse(place(of: "\(table).url"), "[\(table)] url: \(upstream.kind) dials nobody")
-      }
-      if row.isDialled, upstream.endpoint.host.isEmpty {
-        if let known = vendorEndpoints[upstream.kind] {
-          let caFile = upstream.endpoint.caFile
-          upstream.endpoint = known
-          upstream.endpoint.caFile = caFile
-        } else if !refused.contains("\(table).url") {
-          refuse(place(of: table), "[\(table)] needs a url")
-        }
-      }
-      if row.needsKey {
-        upstream.keyVariable = vendorKeyNames[upstream.kind] ?? keyVariable(of: upstream.name)
-        if upstream.key.isEmpty { upstream.key = vendorKeys[upstream.kind] ?? "" }
-      }
-      upstreams[index] = upstream
-    }
-    config.upstreams = upstreams
-  }
-}
-
-/// What the key's own row would be called for this upstream.
-private func keyVariable(of upstream: String) -> String {
-  "SIDETONE_UPSTREAMS_\(String(upstream.map { $0 == "-" ? "_" : $0 }).uppercased())_KEY"
 }
 
 extension Draft.Voice {

@@ -8,6 +8,7 @@ struct TOMLNode {
     case array([TOMLNode])
     case text(String)
     case integer(Int)
+    case fraction(Double)
     case boolean(Bool)
     case other
   }
@@ -23,9 +24,9 @@ struct TOMLNode {
     case .table: "a table"
     case .array: "a list"
     case .text: "a text"
-    case .integer: "a number"
+    case .integer, .fraction: "a number"
     case .boolean: "true or false"
-    case .other: "a fraction, date or time"
+    case .other: "a date or time"
     }
   }
 }
@@ -57,6 +58,7 @@ func parseTOML(_ text: String, file: String) throws(Mistakes) -> [TOMLNode] {
       case CTOML_ARRAY: .array(own)
       case CTOML_STRING: .text(swiftString(node.string))
       case CTOML_INTEGER: .integer(Int(node.integer))
+      case CTOML_FRACTION: .fraction(node.fraction)
       case CTOML_BOOLEAN: .boolean(node.boolean != 0)
       default: .other
       }

@@ -172,6 +172,59 @@ func readSecretFile(_ path: String) throws(Refusal) -> String {
   return secret
 }
 
+/// A carrier's ed25519 public key: 32 bytes in base64.
+func readPublicKey(_ text: String) throws(Refusal) -> [UInt8] {
+  let key = Array(text.utf8).withBytes { encoded -> [UInt8] in
+    guard encoded.count == 44 else { return [] }
+    return Bytes.withTemporary(33) { place in
+      Base64.decode(encoded, into: place).map { place.prefix($0).array } ?? []
+    }
+  }
+  guard key.count == 32 else { throw Refusal("must be 32 bytes in base64, as the portal shows it") }
+  return key
+}
+
+/// Text for a model: lines are kept, other control characters refused.
+func readProse(_ text: String, bytesMax: Int) throws(Refusal) -> String {
+  let text = String(text.map { $0 == "\r\n" ? "\n" : $0 })
+  guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == 0x0A || $0 == 0x09 }) else {
+    throw Refusal("must not contain control characters other than tabs and line ends")
+  }
+  guard text.utf8.count <= bytesMax else { throw Refusal("must be at most \(bytesMax) bytes long") }
+  return text
+}
+
+/// The whole text of a file, in UTF-8.
+func readTextFile(_ path: String, bytesMax: Int) throws(Refusal) -> String {
+  let bytes: [UInt8]
+  do throws(FileFailure) {
+    // Some room for line ends that count once in the text.
+    bytes = try readFile(path, bytesMax: 2 * bytesMax)
+  } catch {
+    throw Refusal("cannot be read: \(error.reason)")
+  }
+  guard let text = String(validating: bytes, as: UTF8.self) else {
+    throw Refusal("names a file that is not UTF-8")
+  }
+  return text
+}
+
+func readRate(_ written: Written, among rates: [Int]) throws(Refusal) -> Int {
+  let rate = try? written.integer(in: 0...Int.max)
+  guard let rate, rates.contains(rate) else {
+    throw Refusal("must be \(rates.map(String.init).joined(separator: " or "))")
+  }
+  return rate
+}
+
+func readWord(_ written: Written, among words: [String]) throws(Refusal) -> String {
+  let word = try written.text()
+  guard words.contains(word) else {
+    throw Refusal("must be one of \(words.joined(separator: ", "))")
+  }
+  return word
+}
+
 func readableFile(_ path: String) throws(Refusal) -> String {
   if !path.isEmpty, access(path, R_OK) != 0 {
     throw Refusal("\(path) cannot be read: \(String(cString: strerror(errno)))")

@@ -43,8 +43,9 @@ extension Draft {
   private mutating func assign(_ entries: [(name: String, value: String, place: Place)]) {
     let ours = entries.filter { isOurs($0.name) && !$0.value.isEmpty }
     for entry in ours {
-      guard let vendor = vendorNames.first(where: { $0.name == entry.name }) else { continue }
-      _ = assign(vendor.variable, entry.value, at: entry.place)
+      for vendor in vendorNames where vendor.name == entry.name {
+        _ = assign(vendor.variable, entry.value, at: entry.place)
+      }
       for (kind, name) in vendorKeyNames where name == entry.name { vendorKeys[kind] = entry.value }
     }
     for entry in ours where !vendorNames.contains(where: { $0.name == entry.name }) {

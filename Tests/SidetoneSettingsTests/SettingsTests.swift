@@ -31,17 +31,21 @@ func mistakes(
   }
 }
 
+/// Of these kinds of upstreams, those that are built in.
+func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contains($0) } }
+
 @Suite struct SettingsTests {
   @Test func nothingSetIsAWholeConfig() throws {
     let config = try load()
     #expect(config.listeners.count == 1 && config.listeners[0].port == 8080)
-    #expect(config.upstreams.map(\.name) == ["deepgram", "echo"])
+    #expect(config.upstreams.map(\.name) == names("deepgram", "openai", "gemini", "echo"))
     #expect(config.upstreams[0].endpoint.host == "api.deepgram.com")
     #expect(config.upstreams[0].endpoint.path == "/v1/listen")
     #expect(config.upstreams[0].keyVariable == "DEEPGRAM_API_KEY")
-    #expect(config.upstreams[1].keyVariable.isEmpty)
-    #expect(
-      config.routes.map(\.path) == ["/media", "/media-stream", "/ws/transcribe", "/echo", "/voice"])
+    #expect(config.upstreams.last?.keyVariable.isEmpty == true)
+    #expect(config.routes.map(\.path) == defaultRoutes.map(\.path))
+    let listening = ["/media", "/media-stream", "/ws/transcribe", "/echo", "/voice"]
+    #expect(Set(listening).isSubset(of: config.routes.map(\.path)))
     #expect(config.routes.allSatisfy { config.exposure(of: $0) == .loopback })
     #expect(config.voiceVerbs == "<Pause length=\"3600\"/>")
   }
@@ -106,9 +110,9 @@ func mistakes(
       """
     let env = ["DEEPGRAM_API_KEY": "v", "SIDETONE_UPSTREAMS_FAR_OFF_URL": "wss://far.example"]
     let upstreams = try load(file, env: env).upstreams
-    #expect(upstreams.map(\.name) == ["deepgram", "echo", "far-off", "near"])
-    #expect(upstreams.map(\.key) == ["v", "", "own", "v"])
-    #expect(upstreams[2].endpoint.host == "far.example")
+    #expect(upstreams.map(\.name).suffix(3) == ["echo", "far-off", "near"])
+    #expect(upstreams.map(\.key).suffix(3) == ["", "own", "v"])
+    #expect(upstreams[upstreams.count - 2].endpoint.host == "far.example")
   }
 
   @Test func theCertificateServesEveryListener() throws {

@@ -9,8 +9,9 @@ enum ctoml_kind {
   CTOML_ARRAY,
   CTOML_STRING,
   CTOML_INTEGER,
+  CTOML_FRACTION,
   CTOML_BOOLEAN,
-  CTOML_OTHER,  // numbers with a fraction, dates, times: no setting takes one
+  CTOML_OTHER,  // dates, times: no setting takes one
 };
 
 // Text is counted, not terminated, and lives as long as the document.
@@ -28,6 +29,7 @@ struct ctoml_node {
   struct ctoml_text key;  // empty in arrays
   struct ctoml_text string;
   int64_t integer;
+  double fraction;
   int boolean;
 };
 

@@ -44,7 +44,7 @@ extension Config {
   /// A configured route that comes out as `off` is a mistake in the settings; a default one is just
   /// not served, and a start line says why.
   package func exposure(of route: Route) -> Exposure {
-    if route.kind == .voice, publicURL.isEmpty, !isLoopbackOnly { return .off(.noPublicURL) }
+    if route.isWebhook, publicURL.isEmpty, !isLoopbackOnly { return .off(.noPublicURL) }
     if route.isOpen { return .open }
     let means = means(for: route)
     if !means.isEmpty { return .guarded(means) }

@@ -1,0 +1,74 @@
+// Greetings: WAV files that are taken as they are, and a sentence for each that cannot be.
+
+import Sidetone
+import Testing
+
+@testable import SidetoneSettings
+
+private func number(_ value: Int, _ count: Int) -> [UInt8] {
+  (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+}
+
+private func wave(
+  rate: Int = 8000, channels: Int = 1, bits: Int = 16, tag: Int = 1, samples: [Int16] = [1, -2, 3],
+  length: Int? = nil, before chunks: [UInt8] = []
+) -> [UInt8] {
+  let sound = samples.flatMap { number(Int($0), 2) }
+  let format =
+    number(tag, 2) + number(channels, 2) + number(rate, 4)
+    + number(rate * channels * bits / 8, 4) + number(channels * bits / 8, 2) + number(bits, 2)
+  return Array("RIFF".utf8) + number(0, 4) + Array("WAVEfmt ".utf8) + number(format.count, 4)
+    + format + chunks + Array("data".utf8) + number(length ?? sound.count, 4) + sound
+}
+
+@Suite struct GreetingTests {
+  private func read(_ bytes: [UInt8]) -> Result<Config.Greeting, SidetoneSettings.Refusal> {
+    let path = file("greeting", bytes)
+    return Result { () throws(SidetoneSettings.Refusal) in try readGreeting(path) }
+  }
+
+  @Test(arguments: [8000, 16000, 24000])
+  func theSamplesAreTakenAsTheyAre(rate: Int) throws {
+    let greeting = try read(wave(rate: rate)).get()
+    #expect(greeting == Config.Greeting(rate: rate, samples: [1, -2, 3]))
+  }
+
+  @Test func chunksInBetweenAreSteppedOverAndAnOpenLengthReachesToTheEnd() throws {
+    // An odd chunk has a byte of padding behind it.
+    let note = Array("LIST".utf8) + number(3, 4) + [1, 2, 3, 0]
+    #expect(try read(wave(before: note)).get().samples == [1, -2, 3])
+    #expect(try read(wave(length: 0)).get().samples == [1, -2, 3])
+    #expect(try read(wave(length: 0xffff_ffff)).get().samples == [1, -2, 3])
+  }
+
+  @Test func eachMistakeIsNamed() {
+    let long = [Int16](repeating: 0, count: 8000 * 30 + 1)
+    let cases: [([UInt8], String)] = [
+      ([], "no WAV"), (Array("ID3 mp3".utf8), "no WAV"), (wave(rate: 44100), "44100 samples"),
+      (wave(channels: 2), "2 channels"), (wave(bits: 8), "8 bits"), (wave(tag: 7), "compressed"),
+      (wave(samples: []), "no sound"), (wave(samples: long), "longer than 30 s"),
+      (wave(length: 9), "cut off"), (Array(wave().prefix(30)), "cut off in its head"),
+      (Array(wave().prefix(36)), "no sound"),
+      (Array(wave().prefix(12) + wave().dropFirst(36)), "only behind"),
+    ]
+    for (bytes, words) in cases {
+      guard case .failure(let refusal) = read(bytes) else {
+        Issue.record("taken: \(words)")
+        continue
+      }
+      #expect(refusal.text.contains(words), "\(refusal.text)")
+    }
+  }
+
+  @Test func noCutOfAFileIsMoreThanAMistake() {
+    let whole = wave()
+    for count in 0..<whole.count { _ = read(Array(whole.prefix(count))) }
+  }
+
+  @Test func aRouteNamesItsGreeting() throws {
+    let path = file("hello", wave(rate: 16000))
+    let route = "[[routes]]\npath = \"/a\"\nupstream = \"echo\"\ngreeting = "
+    #expect(try load(route + "\"\(path)\"").routes[0].greetingAudio?.rate == 16000)
+    #expect(mistakes(route + "\"/nowhere.wav\"").first?.hasPrefix("f.toml:4: ") == true)
+  }
+}
