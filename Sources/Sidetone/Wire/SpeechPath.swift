@@ -6,17 +6,268 @@
 package struct SpeechPath: BitwiseCopyable, Sendable {
   /// One piece of speech in a message.
   package struct Piece: Equatable, Sendable {
-    /// Base64 text.
+    /// Base64 text; may be empty.
     package var payload: Range<Int>
-    /// The name of what is being said; empty where it has none.
+    /// The name of what is being said, the inside of a JSON string; empty where it has none.
     package var item = 0..<0
-    /// The message says more than this piece, so it has to be read as well.
+    /// The message says more than what is spoken, so it has to be read as well. Told with the first
+    /// piece of a message.
     package var isNotAll = false
+    /// Where to look on for another piece; 0 where there can be none.
+    package var next = 0
   }
 
   package enum Located: Equatable, Sendable {
     case speech(Piece)
+    /// A sound message without speech, or no further piece.
     case other
+    /// No JSON, or speech without its payload.
     case malformed
+  }
+
+  private enum Place: BitwiseCopyable, Sendable {
+    case flat(Flat)
+    case nested(Nested)
+  }
+  private let place: Place
+
+  /// Messages whose member `name` is the string `event`, or `olderEvent`, are speech: `payload`
+  /// beside it holds it, `item` is what it belongs to.
+  package init(
+    when name: StaticString, is event: StaticString, or olderEvent: StaticString,
+    payload: StaticString, item: StaticString
+  ) {
+    place = .flat(
+      Flat(name: name, event: event, olderEvent: olderEvent, payload: payload, item: item))
+  }
+
+  /// The object `outer` holds the object `inner`, that one the array `list`, and those of its
+  /// elements speak which have `payload` in their object `holder`. An element whose member
+  /// `unspoken` is true is never spoken.
+  package init(
+    at outer: StaticString, _ inner: StaticString, each list: StaticString,
+    _ holder: StaticString, payload: StaticString, unless unspoken: StaticString
+  ) {
+    place = .nested(
+      Nested(path: [outer, inner, list], holder: holder, payload: payload, unspoken: unspoken))
+  }
+
+  /// Finds the speech in one whole message, all of which is checked, or, from `start`, the `next`
+  /// of a piece, the piece behind that one. Members may come in any order; the first of a name
+  /// counts; unknown ones are skipped. A payload with escapes is unescaped where it lies, so a
+  /// piece is located only once; the message around it can still be read.
+  @_noAllocation package func locate(_ message: Bytes, from start: Int = 0) -> Located {
+    var scanner = JSON.Scanner(message)
+    if start > 0 {
+      guard case .nested(let nested) = place else { return .other }
+      scanner = JSON.Scanner(message, inside: JSON.Value(.array, start..<message.count))
+      return nested.locateNext(&scanner)
+    }
+    guard scanner.next() == UInt8(ascii: "{") else {
+      return scanner.value() != nil && scanner.isAtEnd ? .other : .malformed
+    }
+    switch place {
+    case .flat(let flat): return flat.locate(&scanner)
+    case .nested(let nested): return nested.locate(&scanner)
+    }
+  }
+
+  /// Where the text of a payload lies. What its escapes leave free becomes white space, so that the
+  /// document stays what it was.
+  @inline(__always)
+  private static func text(of payload: JSON.Value, in message: Bytes) -> Range<Int> {
+    guard payload.hasEscapes else { return payload.range }
+    let place = message[payload.range]
+    var text = Writer(place)
+    JSON.unescape(payload, in: message, to: &text)
+    place.dropping(text.count).fill(0x20)
+    return payload.range.lowerBound..<payload.range.lowerBound &+ text.count
+  }
+}
+
+extension SpeechPath {
+  private struct Flat: BitwiseCopyable, Sendable {
+    let name: StaticString
+    let event: StaticString
+    let olderEvent: StaticString
+    let payload: StaticString
+    let item: StaticString
+
+    /// Reads the message to its end.
+    @inline(__always) func locate(_ scanner: inout JSON.Scanner) -> Located {
+      let message = scanner.document
+      // Nil before it was named.
+      var isSpeech: Bool?
+      var payload: JSON.Value?
+      var item: JSON.Value?
+      var step = scanner.enter(.object)
+      while step == .item {
+        guard let name = scanner.name(), let value = scanner.value() else { return .malformed }
+        if JSON.text(name, in: message, equals: self.name) {
+          if isSpeech == nil { isSpeech = isEvent(value, in: message) }
+        } else if JSON.text(name, in: message, equals: self.payload) {
+          if payload == nil { payload = value }
+        } else if JSON.text(name, in: message, equals: self.item) {
+          if item == nil { item = value }
+        }
+        step = scanner.advance(in: .object)
+      }
+      guard step == .end, scanner.isAtEnd else { return .malformed }
+      guard isSpeech == true else { return .other }
+      guard let payload, payload.kind == .string else { return .malformed }
+      var piece = Piece(payload: text(of: payload, in: message))
+      if let item, item.kind == .string { piece.item = item.range }
+      return .speech(piece)
+    }
+
+    @inline(__always) private func isEvent(_ value: JSON.Value, in message: Bytes) -> Bool {
+      if JSON.text(value, in: message, equals: event) { return true }
+      return JSON.text(value, in: message, equals: olderEvent)
+    }
+  }
+}
+
+extension SpeechPath {
+  private struct Nested: BitwiseCopyable, Sendable {
+    /// The names that lead to the list, from the outermost.
+    let path: InlineArray<3, StaticString>
+    let holder: StaticString
+    let payload: StaticString
+    let unspoken: StaticString
+
+    /// What a message has shown so far.
+    private struct Found {
+      /// Of the first element that speaks.
+      var payload: JSON.Value?
+      /// Where the element behind it begins; 0: it was the last.
+      var next = 0
+      /// How many members there are beside the outer two names of the path.
+      var others = 0
+    }
+
+    /// Down the path to the list, through it, and up again to the message's end.
+    @inline(__always) func locate(_ scanner: inout JSON.Scanner) -> Located {
+      var found = Found()
+      var depth = 0
+      descent: while depth < path.count {
+        switch descend(&scanner, at: depth, &found) {
+        case .bad: return .malformed
+        case .end: break descent
+        case .item: depth &+= 1
+        }
+        if depth == path.count, scanner.next() == UInt8(ascii: "[") {
+          guard readList(&scanner, &found) else { return .malformed }
+        } else if depth == path.count || scanner.next() != UInt8(ascii: "{") {
+          guard scanner.value() != nil else { return .malformed }
+          break descent
+        }
+      }
+      while depth > 0 {
+        depth &-= 1
+        guard ascend(&scanner, from: depth, &found) else { return .malformed }
+      }
+      guard scanner.isAtEnd else { return .malformed }
+      return located(found, in: scanner.document)
+    }
+
+    /// Elements of the list, up to the next that speaks.
+    @inline(__always) func locateNext(_ scanner: inout JSON.Scanner) -> Located {
+      var found = Found()
+      var step = JSON.Scanner.Step.item
+      while step == .item, found.payload == nil {
+        guard readElement(&scanner, &found) else { return .malformed }
+        step = scanner.advance(in: .array)
+        if step == .item, found.payload != nil { found.next = scanner.at }
+      }
+      return step == .bad ? .malformed : located(found, in: scanner.document)
+    }
+
+    @inline(__always) private func located(_ found: Found, in message: Bytes) -> Located {
+      guard let payload = found.payload else { return .other }
+      guard payload.kind == .string else { return .malformed }
+      return .speech(
+        Piece(
+          payload: text(of: payload, in: message), isNotAll: found.others > 0, next: found.next))
+    }
+
+    /// Moves into the object here, to the member that the path names (item) or behind it (end).
+    @inline(__always)
+    private func descend(
+      _ scanner: inout JSON.Scanner, at depth: Int, _ found: inout Found
+    ) -> JSON.Scanner.Step {
+      var step = scanner.enter(.object)
+      while step == .item {
+        guard let name = scanner.name() else { return .bad }
+        if JSON.text(name, in: scanner.document, equals: path[depth]) { return .item }
+        guard scanner.value() != nil else { return .bad }
+        if depth < 2 { found.others &+= 1 }
+        step = scanner.advance(in: .object)
+      }
+      return step
+    }
+
+    /// Moves from behind that member to behind its object; false where it is malformed.
+    @inline(__always)
+    private func ascend(
+      _ scanner: inout JSON.Scanner, from depth: Int, _ found: inout Found
+    ) -> Bool {
+      var step = scanner.advance(in: .object)
+      while step == .item {
+        guard scanner.name() != nil, scanner.value() != nil else { return false }
+        if depth < 2 { found.others &+= 1 }
+        step = scanner.advance(in: .object)
+      }
+      return step == .end
+    }
+
+    @inline(__always)
+    private func readList(_ scanner: inout JSON.Scanner, _ found: inout Found) -> Bool {
+      var step = scanner.enter(.array)
+      while step == .item {
+        let wasFound = found.payload != nil
+        guard wasFound ? scanner.value() != nil : readElement(&scanner, &found) else {
+          return false
+        }
+        step = scanner.advance(in: .array)
+        if step == .item, !wasFound, found.payload != nil { found.next = scanner.at }
+      }
+      return step == .end
+    }
+
+    @inline(__always)
+    private func readElement(_ scanner: inout JSON.Scanner, _ found: inout Found) -> Bool {
+      guard scanner.next() == UInt8(ascii: "{") else { return scanner.value() != nil }
+      var payload: JSON.Value?
+      var isSpoken = true
+      var step = scanner.enter(.object)
+      while step == .item {
+        guard let name = scanner.name() else { return false }
+        let isHolder = JSON.text(name, in: scanner.document, equals: holder)
+        if isHolder, scanner.next() == UInt8(ascii: "{") {
+          guard readHolder(&scanner, &payload) else { return false }
+        } else {
+          guard let value = scanner.value() else { return false }
+          if value.kind == .true, JSON.text(name, in: scanner.document, equals: unspoken) {
+            isSpoken = false
+          }
+        }
+        step = scanner.advance(in: .object)
+      }
+      if isSpoken { found.payload = payload }
+      return step == .end
+    }
+
+    @inline(__always)
+    private func readHolder(_ scanner: inout JSON.Scanner, _ payload: inout JSON.Value?) -> Bool {
+      var step = scanner.enter(.object)
+      while step == .item {
+        guard let name = scanner.name(), let value = scanner.value() else { return false }
+        if payload == nil, JSON.text(name, in: scanner.document, equals: self.payload) {
+          payload = value
+        }
+        step = scanner.advance(in: .object)
+      }
+      return step == .end
+    }
   }
 }

@@ -1,0 +1,193 @@
+// Where the speech lies in an upstream's message, beside its type or deep in a list of parts.
+import Testing
+
+@testable import Sidetone
+
+private let flat = SpeechPath(
+  when: "type", is: "response.output_audio.delta", or: "response.audio.delta", payload: "delta",
+  item: "item_id")
+private let nested = SpeechPath(
+  at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
+  unless: "thought")
+
+struct SpeechPathTests {
+  private static let delta = #"""
+    {"type":"response.output_audio.delta","event_id":"e_17","response_id":"r_1","item_id":"i_1",\#
+    "output_index":0,"content_index":0,"delta":"//79/v7//w=="}
+    """#
+  private static let turn = #"""
+    {"serverContent":{"modelTurn":{"role":"model","parts":[{"text":"thinking","thought":true},\#
+    {"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"AAABAAIAAwA="}},\#
+    {"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"BAAFAA=="}}]}},\#
+    "usageMetadata":{"totalTokenCount":405}}
+    """#
+
+  private static let paths = [(flat, delta), (nested, turn)]
+
+  /// All that a message says, in order; nil where it is malformed.
+  private func speech(_ path: SpeechPath, _ message: Bytes) -> [String]? {
+    var texts: [String] = []
+    var start = 0
+    repeat {
+      switch path.locate(message, from: start) {
+      case .speech(let piece):
+        texts.append(message[piece.payload].string)
+        precondition(piece.next == 0 || piece.next > start)
+        start = piece.next
+      case .other: return texts
+      case .malformed: return nil
+      }
+    } while start > 0
+    return texts
+  }
+  private func speech(_ path: SpeechPath, _ message: String) -> [String]? {
+    speech(path, kept(message))
+  }
+  private func first(_ path: SpeechPath, _ message: String) -> SpeechPath.Piece? {
+    guard case .speech(let piece) = path.locate(kept(message)) else { return nil }
+    return piece
+  }
+
+  @Test("Beside its type it is found with its item, and is all that the message says")
+  func flatMessage() throws {
+    let message = kept(Self.delta)
+    guard case .speech(let piece) = flat.locate(message) else {
+      Issue.record("no speech")
+      return
+    }
+    #expect(message[piece.payload].equals("//79/v7//w=="))
+    #expect(message[piece.item].equals("i_1"))
+    #expect(!piece.isNotAll && piece.next == 0)
+  }
+
+  @Test(
+    "Order, white space, unknown members, escapes and the older name make no difference",
+    arguments: [
+      #"{"delta":"//8=","item_id":"i_1","type":"response.audio.delta"}"#,
+      #" { "delta" : "//8=" , "x" : [{"type":"error"}] , "type" : "response.audio.delta" } "#,
+      #"{"type":"response.output_audio.delta","delta":"\/\u002f8="}"#,
+      #"{"t\u0079pe":"response.output\u005faudio.delta","d\u0065lta":"//8="}"#,
+      #"{"type":"response.audio.delta","delta":"//8=","delta":"AAAA","type":"error"}"#,
+    ])
+  func written(message: String) { #expect(speech(flat, message) == ["//8="]) }
+
+  @Test(
+    "Other events are other",
+    arguments: [
+      "{}", "[]", "7", #"{"type":["response.audio.delta"],"delta":"AAAA"}"#,
+      #"{"type":"response.audio.deltas","delta":"AAAA"}"#,
+      #"{"type":"response.output_audio_transcript.delta","delta":"Hello"}"#,
+      #"{"type":"error","type":"response.audio.delta","delta":"AAAA"}"#, #"{"delta":"AAAA"}"#,
+    ])
+  func others(message: String) { #expect(speech(flat, message) == []) }
+
+  @Test(
+    "Speech without a payload, and what is no JSON, is malformed",
+    arguments: [
+      "", "{", #"{"type":"response.audio.delta"}"#, #"{"type":"response.audio.delta","delta":7}"#,
+      #"{"type":"response.audio.delta","delta":null}"#, #"{"type":"error"}x"#,
+      #"{"type":"response.audio.delta","delta":"AA\xAA"}"#, #"{"delta":"A",}"#,
+    ])
+  func malformed(message: String) { #expect(speech(flat, message) == nil) }
+
+  @Test("An item that is no string is none")
+  func oddItem() throws {
+    let piece = try #require(
+      first(flat, #"{"item_id":7,"delta":"AAAA","type":"response.audio.delta"}"#))
+    #expect(piece.item.isEmpty)
+  }
+
+  @Test("Of a list every part that speaks is found, one after the other, and no thought")
+  func parts() throws {
+    #expect(speech(nested, Self.turn) == ["AAABAAIAAwA=", "BAAFAA=="])
+    let audio = #"{"inlineData":{"data":"AA=="}}"#
+    let thought = #"{"inlineData":{"data":"BB=="},"thought":true}"#
+    for (list, expected) in [
+      ("", []), (audio, ["AA=="]), ("\(audio) , \(audio)", ["AA==", "AA=="]),
+      ("\(thought),\(audio),\(thought)", ["AA=="]), ("7,[\(audio)],\(audio),null", ["AA=="]),
+      (#"{"text":"a"}"#, []), (thought, []), (#"{"inlineData":{"mimeType":"x"}}"#, []),
+      (#"{"inlineData":"AA=="},\#(audio)"#, ["AA=="]),
+      (#"{"thought":false,"inlineData":{"data":"\/\/8="}},\#(audio)"#, ["//8=", "AA=="]),
+    ] {
+      let message = #"{"serverContent":{"modelTurn":{"parts":[\#(list)]}}}"#
+      #expect(speech(nested, message) == expected, "\(message)")
+    }
+  }
+
+  @Test("What else a message says is told, wherever it stands")
+  func others() throws {
+    let turn = #""modelTurn":{"role":"model","parts":[{"inlineData":{"data":"AA=="}}]}"#
+    for (message, isNotAll) in [
+      (#"{"serverContent":{\#(turn)}}"#, false),
+      (#"{"serverContent":{\#(turn),"turnComplete":true}}"#, true),
+      (#"{"serverContent":{"outputTranscription":{"text":"a"},\#(turn)}}"#, true),
+      (#"{"serverContent":{\#(turn)},"goAway":{"timeLeft":"9s"}}"#, true),
+      (#"{"usageMetadata":{},"serverContent":{\#(turn)}}"#, true),
+    ] {
+      let piece = try #require(first(nested, message))
+      #expect(piece.isNotAll == isNotAll, "\(message)")
+    }
+  }
+
+  @Test(
+    "A message without the path is other, and a broken one is malformed",
+    arguments: [
+      ("{}", true), ("[]", true), (#"{"setupComplete":{}}"#, true),
+      (#"{"serverContent":{"turnComplete":true}}"#, true), (#"{"serverContent":[]}"#, true),
+      (#"{"serverContent":{"modelTurn":null}}"#, true),
+      (#"{"serverContent":{"modelTurn":{"parts":{"inlineData":{"data":"AA=="}}}}}"#, true),
+      (#"{"serverContent":{},"serverContent":{"modelTurn":{"parts":[]}}}"#, true),
+      (#"{"serverContent":{"modelTurn":{"parts":[}}}"#, false),
+      (#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":7}}]}}}"#, false),
+      (#"{"serverContent":{"modelTurn":{"parts":[]}}"#, false),
+      (#"{"serverContent":{"modelTurn":{"parts":[]}}}}"#, false),
+      (#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":"AA=="}} 7]}}}"#, false),
+    ])
+  func paths(message: String, isSound: Bool) {
+    #expect(speech(nested, message) == (isSound ? [] : nil))
+  }
+
+  @Test("Once a payload was unescaped where it lies, the message can still be read")
+  func unescaped() {
+    let bytes = kept(#"{"delta":"\/\/8=","type":"response.audio.delta"}"#)
+    _ = flat.locate(bytes)
+    #expect(bytes.equals(#"{"delta":"//8=  ","type":"response.audio.delta"}"#))
+  }
+
+  @Test("A payload may be empty, or as large as a message")
+  func sizes() {
+    let large = String(repeating: "QUJD", count: 200_000)
+    #expect(
+      speech(flat, #"{"type":"response.audio.delta","delta":"\#(large)"}"#) == [large])
+    #expect(speech(flat, #"{"type":"response.audio.delta","delta":""}"#) == [""])
+  }
+
+  @Test("Every truncation is malformed", arguments: 0..<2)
+  func truncations(index: Int) {
+    let (path, text) = Self.paths[index]
+    let bytes = Array(text.utf8)
+    for length in 0..<bytes.count {
+      let page = ForbiddenPage(Array(bytes[..<length]))
+      withExtendedLifetime(page) { #expect(path.locate(page.bytes) == .malformed) }
+    }
+  }
+
+  @Test("No damage to a message is taken for a good one", arguments: 0..<2)
+  func damage(index: Int) {
+    let (path, text) = Self.paths[index]
+    var dice = SeededRandom(seed: 161)
+    let bytes = Array(text.utf8)
+    let page = ForbiddenPage(count: bytes.count)
+    for _ in 0..<20_000 {
+      bytes.withBytes { page.bytes.copy($0) }
+      for _ in 0...Int.random(in: 0...2, using: &dice) {
+        page.bytes[Int.random(in: 0..<bytes.count, using: &dice)] =
+          UInt8.random(in: 0...255, using: &dice)
+      }
+      let isText = String(validating: page.bytes.array, as: UTF8.self) != nil
+      let isValid = JSON.isValid(page.bytes)
+      let texts = withExtendedLifetime(page) { speech(path, page.bytes) }
+      if isText, texts != nil { #expect(isValid) }
+    }
+  }
+}
