@@ -177,7 +177,7 @@ final class DeepgramServer {
 
 extension DeepgramServer {
   static let verb = Verb(
-    name: "upstream", usage: "deepgram [options]",
+    name: "upstream deepgram", usage: "[options]",
     summary: "a twin of Deepgram on loopback, which hears the lab's tones",
     description: """
       Speaks Deepgram's streaming protocol (/v1/listen) on 127.0.0.1 by the service's own rules:
@@ -202,8 +202,8 @@ extension DeepgramServer {
 
       """,
     run: { arguments throws(Failure) in
-      guard try arguments.only("which upstream: deepgram") == "deepgram" else {
-        throw Failure.misuse("the only upstream with a twin is deepgram")
+      guard arguments.rest.isEmpty else {
+        throw Failure.misuse("too many words: \(arguments.rest)")
       }
       var settings = Settings()
       settings.port = try arguments.port("port") ?? 0
@@ -212,7 +212,7 @@ extension DeepgramServer {
       do throws(Misbehaviour.Unknown) {
         settings.misbehaviour = try Misbehaviour(arguments.text("misbehave") ?? "")
       } catch {
-        throw Failure.misuse("--misbehave \(error.name): see sidetone-lab upstream --help")
+        throw Failure.misuse("--misbehave \(error.name): see sidetone-lab upstream deepgram --help")
       }
       let loop = Loop()
       let server = try DeepgramServer(settings, on: loop)

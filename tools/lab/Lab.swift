@@ -6,7 +6,8 @@ import LabLoad
 
 @main struct Lab {
   private static let verbs = [
-    CallPlan.verb, DeepgramServer.verb, Demo.verb, Echo.verb, Say.verb, Hear.verb,
+    CallPlan.verb, DeepgramServer.verb, VoiceServer.openAIVerb, VoiceServer.geminiVerb, Demo.verb,
+    Echo.verb, Say.verb, Hear.verb,
   ]
 
   static func main() {
@@ -18,10 +19,13 @@ import LabLoad
       Console.say(help)
       exit(0)
     }
-    guard let verb = verbs.first(where: { $0.name == name }) else {
+    // Some verbs have two words.
+    let pair = "\(name) \(words.first ?? "")"
+    guard let verb = verbs.first(where: { $0.name == name || $0.name == pair }) else {
       Console.complain("no such verb: \(name)\n\n\(help)")
       exit(2)
     }
+    if verb.name == pair { words.removeFirst() }
     if words.contains("--help") || words.contains("-h") {
       Console.say(verb.help)
       exit(0)
@@ -44,7 +48,7 @@ import LabLoad
         ("load", "many callers and a twin, with the latency of every frame")
       ]
     let lines = list.map { name, summary in
-      "  " + name + String(repeating: " ", count: 10 - name.count) + summary
+      "  " + name + String(repeating: " ", count: 20 - name.count) + summary
     }
     return """
       sidetone-lab: what stands on both sides of a relay, to try it and to judge it

@@ -85,8 +85,10 @@ final class Peer {
   }
 
   struct Request {
-    var target: String
-    var authorization: String
+    let target: String
+    /// The value of a header, empty where it is absent; to be asked only while deciding.
+    let header: (StaticString) -> String
+    var authorization: String { header("authorization") }
   }
   enum Decision {
     case accept(headers: [String])
@@ -155,7 +157,7 @@ final class Peer {
       }
       let asked = Request(
         target: request.target.bytes(in: bytes).string,
-        authorization: request.fields.value(of: "authorization", in: bytes).string)
+        header: { request.fields.value(of: $0, in: bytes).string })
       switch decide(asked) {
       case .refuse(let response): refuse(response)
       case .accept(let headers):
@@ -241,9 +243,17 @@ final class Peer {
   func send(text: String) { send(.text, Array(text.utf8)) }
   func send(binary bytes: [UInt8]) { send(.binary, bytes) }
 
-  func send(_ opcode: WebSocket.Opcode, _ payload: [UInt8]) {
+  /// A message, in frames of at most so many bytes (RFC 6455 §5.4).
+  func send(_ opcode: WebSocket.Opcode, _ payload: [UInt8], frameBytes: Int = .max) {
     guard phase == .open else { return }
-    write(opcode, payload)
+    var rest = payload[...]
+    var opcode = opcode
+    while rest.count > frameBytes {
+      write(opcode, Array(rest.prefix(frameBytes)), isFinal: false)
+      rest = rest.dropFirst(frameBytes)
+      opcode = .continuation
+    }
+    write(opcode, Array(rest))
   }
 
   /// Says Close; what the peer still has to say, for so many seconds, arrives before `closed`.
@@ -264,11 +274,11 @@ final class Peer {
     write(.close, isCoded ? [UInt8(code >> 8), UInt8(code & 0xff)] + text : [])
   }
 
-  private func write(_ opcode: WebSocket.Opcode, _ payload: [UInt8]) {
+  private func write(_ opcode: WebSocket.Opcode, _ payload: [UInt8], isFinal: Bool = true) {
     let key: UInt32? = isClient ? .random(in: 0 ... .max) : nil
     stream.write(
       Self.render(payload.count + WebSocket.headerBytesMax) { out in
-        payload.withBytes { WebSocket.encode(opcode, $0, key: key, into: &out) }
+        payload.withBytes { WebSocket.encode(opcode, $0, key: key, isFinal: isFinal, into: &out) }
       })
   }
 

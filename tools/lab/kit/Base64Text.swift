@@ -3,21 +3,23 @@
 package enum Base64Text {
   private static let digits = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-  /// The value of each digit; -1 for every other byte.
+  private static let padding = UInt8(ascii: "=")
+  /// What each byte stands for; 64 where it is no digit.
   private static let values = (0...255).map { byte in
-    Int8(digits.firstIndex(of: UInt8(byte)) ?? -1)
+    UInt8(digits.firstIndex(of: UInt8(byte)) ?? 64)
   }
 
   package static func encode(_ bytes: some Collection<UInt8>) -> String {
+    let bytes = Array(bytes)
     var text: [UInt8] = []
-    var rest = Array(bytes)[...]
-    while !rest.isEmpty {
-      let group = rest.prefix(3)
-      let bits = group.reduce(0) { $0 << 8 | Int($1) } << (8 * (3 - group.count))
+    text.reserveCapacity((bytes.count + 2) / 3 * 4)
+    for begin in stride(from: 0, to: bytes.count, by: 3) {
+      let count = min(3, bytes.count - begin)
+      var bits = 0
+      for place in 0..<3 { bits = bits << 8 | (place < count ? Int(bytes[begin + place]) : 0) }
       for place in 0..<4 {
-        text.append(place <= group.count ? digits[bits >> (18 - 6 * place) & 63] : 0x3d)
+        text.append(place <= count ? digits[bits >> (18 - 6 * place) & 63] : padding)
       }
-      rest = rest.dropFirst(3)
     }
     return String(decoding: text, as: UTF8.self)
   }
@@ -26,13 +28,14 @@ package enum Base64Text {
   package static func decode(_ text: String) -> [UInt8]? {
     let bytes = Array(text.utf8)
     guard bytes.count % 4 == 0 else { return nil }
-    let padding = bytes.suffix(2).filter { $0 == 0x3d }.count
+    let padded = bytes.suffix(2).filter { $0 == padding }.count
     var result: [UInt8] = []
+    result.reserveCapacity(bytes.count / 4 * 3)
     var bits = 0
-    for (place, byte) in bytes.dropLast(padding).enumerated() {
-      let digit = values[Int(byte)]
-      guard digit >= 0 else { return nil }
-      bits = bits << 6 | Int(digit)
+    for (place, byte) in bytes.dropLast(padded).enumerated() {
+      let value = values[Int(byte)]
+      guard value < 64 else { return nil }
+      bits = (bits << 6 | Int(value)) & 0xff_ffff
       if place % 4 > 0 { result.append(UInt8(truncatingIfNeeded: bits >> (6 - 2 * (place % 4)))) }
     }
     return result

@@ -7,16 +7,23 @@ package enum JSON: Equatable, Sendable {
   case number(Double)
   case string(String)
   case array([JSON])
-  case object([String: JSON])
+  case object(Members)
 
   package subscript(_ key: String) -> JSON? {
-    if case .object(let members) = self { members[key] } else { nil }
+    get { if case .object(let members) = self { members[key] } else { nil } }
+    set {
+      guard case .object(var members) = self else { return }
+      members[key] = newValue
+      self = .object(members)
+    }
   }
   package subscript(_ index: Int) -> JSON? {
     if case .array(let items) = self, items.indices.contains(index) { items[index] } else { nil }
   }
   package var string: String? { if case .string(let text) = self { text } else { nil } }
   package var number: Double? { if case .number(let value) = self { value } else { nil } }
+  package var array: [JSON]? { if case .array(let items) = self { items } else { nil } }
+  package var members: Members? { if case .object(let members) = self { members } else { nil } }
   package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
 
   /// The value that `text` writes, or nil where it is not exactly one JSON value (RFC 8259).
@@ -30,6 +37,8 @@ package enum JSON: Equatable, Sendable {
 
   /// The text as a JSON string, quotes included.
   package static func quote(_ text: String) -> String {
+    // Most texts, and long ones like audio, hold nothing to escape.
+    if text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x22 && $0 != 0x5c }) { return "\"\(text)\"" }
     var quoted = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -44,6 +53,70 @@ package enum JSON: Equatable, Sendable {
     }
     return quoted + "\""
   }
+
+  /// The value as text, without spaces; a whole number is written as one.
+  package var text: String {
+    switch self {
+    case .null: "null"
+    case .bool(let value): "\(value)"
+    case .number(let value): Int(exactly: value).map { "\($0)" } ?? "\(value)"
+    case .string(let text): Self.quote(text)
+    case .array(let items): "[\(items.map(\.text).joined(separator: ","))]"
+    case .object(let members):
+      "{\(members.all.map { "\(Self.quote($0.key)):\($0.value.text)" }.joined(separator: ","))}"
+    }
+  }
+}
+
+// MARK: Written in Swift
+
+extension JSON {
+  /// What an object holds, in the order in which it was written; that order makes no two objects
+  /// different.
+  package struct Members: Equatable, Sendable, ExpressibleByDictionaryLiteral {
+    package private(set) var all: [(key: String, value: JSON)] = []
+
+    package init(dictionaryLiteral elements: (String, JSON)...) {
+      for (key, value) in elements { self[key] = value }
+    }
+
+    package var count: Int { all.count }
+
+    package subscript(_ key: String) -> JSON? {
+      get { all.first { $0.key == key }?.value }
+      set {
+        let index = all.firstIndex { $0.key == key }
+        switch (index, newValue) {
+        case (let index?, let value?): all[index].value = value
+        case (let index?, nil): all.remove(at: index)
+        case (nil, let value?): all.append((key, value))
+        case (nil, nil): break
+        }
+      }
+    }
+
+    package static func == (left: Members, right: Members) -> Bool {
+      left.count == right.count && left.all.allSatisfy { right[$0.key] == $0.value }
+    }
+  }
+}
+
+extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral,
+  ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByBooleanLiteral, ExpressibleByNilLiteral
+{
+  package init(dictionaryLiteral elements: (String, JSON)...) {
+    var members: Members = [:]
+    for (key, value) in elements { members[key] = value }
+    self = .object(members)
+  }
+  package init(arrayLiteral elements: JSON...) { self = .array(elements) }
+  package init(stringLiteral value: String) { self = .string(value) }
+  package init(integerLiteral value: Int) { self = .number(Double(value)) }
+  package init(floatLiteral value: Double) { self = .number(value) }
+  package init(booleanLiteral value: Bool) { self = .bool(value) }
+  package init(nilLiteral: ()) { self = .null }
+  package init(_ value: Int) { self = .number(Double(value)) }
 }
 
 private struct Reader {
@@ -79,7 +152,7 @@ private struct Reader {
   }
 
   private mutating func object(depth: Int) -> JSON? {
-    var members: [String: JSON] = [:]
+    var members: JSON.Members = [:]
     place += 1
     skipSpace()
     if take("}") { return .object(members) }

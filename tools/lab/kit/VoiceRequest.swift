@@ -1,0 +1,100 @@
+// What a client asks of a voice model in its handshake: which service, with which key. The paths
+// are matched by their ends, since clients put bases of their own in front.
+
+package struct VoiceRequest: Equatable, Sendable {
+  package enum Service: String, CaseIterable, Sendable { case openai, gemini }
+
+  package let service: Service
+  package let key: String
+  /// OpenAI's model; Gemini's is in its setup.
+  package let model: String
+  /// The client asked for the beta interface, which is gone.
+  package let isBeta: Bool
+  /// The subprotocol to choose; nil: none was offered.
+  package let subprotocol: String?
+
+  /// An answer in place of 101.
+  package struct Refusal: Error, Equatable, Sendable {
+    package let status: Int
+    package let message: String
+    package let body: String
+
+    init(_ service: Service, _ status: Int, _ message: String) {
+      self.status = status
+      self.message = message
+      let error: JSON =
+        switch service {
+        case .openai:
+          [
+            "message": .string(message), "type": "invalid_request_error", "param": nil,
+            "code": status == 401 ? "invalid_api_key" : nil,
+          ]
+        case .gemini:
+          [
+            "code": JSON(status), "message": .string(message),
+            "status": .string(Self.names[status] ?? "INVALID_ARGUMENT"),
+          ]
+        }
+      body = JSON.object(["error": error]).text
+    }
+
+    private static let names = [
+      401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+      429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE",
+    ]
+  }
+
+  /// `header` gives the value of a header by its name in small letters, empty where it is absent.
+  package init(
+    _ service: Service, target: String, header: (StaticString) -> String
+  ) throws(Refusal) {
+    self.service = service
+    let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let query = Self.query(parts.count > 1 ? parts[1] : "")
+    let offered = header("sec-websocket-protocol").split(separator: ",")
+      .map { $0.filter { !$0.isWhitespace } }
+    let scheme = header("authorization").split(separator: " ", maxSplits: 1).map(String.init)
+    let bearer = scheme.count == 2 && scheme[0].lowercased() == "bearer" ? scheme[1] : nil
+    model = query["model"] ?? ""
+    isBeta = !header("openai-beta").isEmpty
+    subprotocol = offered.first
+    switch service {
+    case .openai:
+      guard parts[0].hasSuffix("/realtime") else { throw Refusal(service, 404, "No such path.") }
+      let insecure = "openai-insecure-api-key."
+      let browser = offered.first { $0.hasPrefix(insecure) }?.dropFirst(insecure.count)
+      key = bearer ?? browser.map(String.init) ?? header("api-key")
+      guard !key.isEmpty else { throw Refusal(service, 401, "Missing bearer authentication.") }
+      guard !model.isEmpty else { throw Refusal(service, 400, "You must provide a model.") }
+    case .gemini:
+      guard parts[0].hasSuffix("BidiGenerateContent") else {
+        throw Refusal(service, 404, "No such path.")
+      }
+      let named = header("x-goog-api-key")
+      key = named.isEmpty ? query["key"] ?? bearer ?? "" : named
+      guard !key.isEmpty else { throw Refusal(service, 403, "The caller has no identity.") }
+    }
+  }
+
+  /// What the service says with this status.
+  package static func refusal(_ service: Service, _ status: Int) -> Refusal {
+    switch status {
+    case 401: Refusal(service, 401, "Incorrect API key provided.")
+    case 403: Refusal(service, 403, "Permission denied.")
+    case 404: Refusal(service, 404, "The model does not exist or you do not have access to it.")
+    case 429: Refusal(service, 429, "You exceeded your current quota.")
+    case 503: Refusal(service, 503, "The service is overloaded. Try again later.")
+    default: Refusal(service, status, "Bad request.")
+    }
+  }
+
+  private static func query(_ text: Substring) -> [String: String] {
+    var values: [String: String] = [:]
+    for pair in text.split(separator: "&") {
+      let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      values[DeepgramRequest.decoded(halves[0])] =
+        halves.count > 1 ? DeepgramRequest.decoded(halves[1]) : ""
+    }
+    return values
+  }
+}
