@@ -82,7 +82,7 @@ let package = Package(
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),
-    .testTarget(name: "LabTests", dependencies: ["LabKit"], swiftSettings: plain),
+    .testTarget(name: "LabTests", dependencies: ["LabKit", "LabLoad"], swiftSettings: plain),
     .testTarget(
       name: "SidetoneMainTests",
       dependencies: ["SidetoneMain", "SidetoneSettings", "SidetoneLinux"],

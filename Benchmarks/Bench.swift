@@ -13,12 +13,14 @@ import Glibc
     usage: SidetoneBench micro [--smoke] [NAME]
              --smoke          each once with a small input: do they still run?
              NAME             only those whose name contains it
-           SidetoneBench compare [--calls N] [--seconds S] [--rounds R] [--only NAME,NAME]
-                                 [--syscalls] [--capacity]
+           SidetoneBench compare [--two-way] [--calls N] [--seconds S] [--rounds R]
+                                 [--only NAME,NAME] [--syscalls] [--capacity]
+             --two-way        calls in which the upstream talks back; of two directions the worse
+                              one is shown
              --calls N        calls at the same time (200)
              --seconds S      measured seconds in each round (4)
              --rounds R       rounds; the best of each opponent counts (3)
-             --only NAMES     of floor, node, relay
+             --only NAMES     of floor, node (not two-way), relay
              --syscalls       also count system calls per frame, with strace
              --capacity       instead: how many calls one core carries with p99 under 5 ms and no loss
            SidetoneBench gate [--prove]

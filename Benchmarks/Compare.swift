@@ -8,6 +8,7 @@ struct Compare {
   private var rounds: Int
   private var countsSystemCalls: Bool
   private var searchesCapacity: Bool
+  private var kind: CallKind
   private var names: [String]
 
   init(_ arguments: [String]) throws(BenchFailure) {
@@ -17,6 +18,7 @@ struct Compare {
     rounds = try arguments.number("--rounds", default: 3)
     countsSystemCalls = arguments.flag("--syscalls")
     searchesCapacity = arguments.flag("--capacity")
+    kind = arguments.flag("--two-way") ? .twoWay : .oneWay
     names = (try arguments.value("--only") ?? "floor,node,relay").split(separator: ",").map(
       String.init)
     try arguments.finish()
@@ -24,10 +26,15 @@ struct Compare {
 
   func run() throws(BenchFailure) {
     var opponents: [Opponent] = []
-    if names.contains("floor") { opponents.append(try .floor()) }
-    if names.contains("node"), let node = try Opponent.node() { opponents.append(node) }
-    if names.contains("relay") { opponents.append(try .relay()) }
-    if opponents.isEmpty { throw .impossible("--only names none of floor, node, relay") }
+    if names.contains("floor") { opponents.append(try .floor(kind)) }
+    if names.contains("node"), kind == .oneWay, let node = try Opponent.node() {
+      opponents.append(node)
+    }
+    if names.contains("relay") {
+      let callsMax = searchesCapacity ? Capacity.callsMax : calls
+      opponents.append(try .relay(kind, twoWayCallsMax: callsMax))
+    }
+    if opponents.isEmpty { throw .impossible("--only names none that could be measured") }
     defer { for opponent in opponents { opponent.stop() } }
     print(
       "\(Programs.processors.count) processors,",
@@ -74,6 +81,8 @@ struct Compare {
 enum Capacity {
   private static let p99Max = 5_000.0
   private static let seconds = 3
+  /// More two-way calls than one core is expected to carry.
+  static let callsMax = 2_000
 
   private enum Verdict { case carried, failed, loadTooSlow }
 

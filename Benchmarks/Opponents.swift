@@ -5,17 +5,30 @@
 
 import Foundation
 
+/// What the calls of a comparison are: a caller who is only heard, or one who is answered too.
+enum CallKind {
+  case oneWay, twoWay
+
+  /// Where the callers connect.
+  var path: String { self == .oneWay ? "/media" : "/ws" }
+
+  /// What `sidetone-lab load` must be told.
+  var options: [String] { self == .oneWay ? [] : ["--two-way"] }
+}
+
 final class Opponent {
   let name: String
+  let kind: CallKind
   let port: Int
   let twinPort: Int
   private let process: Process
 
   init(
-    _ name: String, _ command: [String], environment: [String: String] = [:], port: Int,
-    twinPort: Int
+    _ name: String, _ kind: CallKind, _ command: [String], environment: [String: String] = [:],
+    port: Int, twinPort: Int
   ) throws(BenchFailure) {
     self.name = name
+    self.kind = kind
     self.port = port
     self.twinPort = twinPort
     process = try Programs.start(
@@ -39,18 +52,20 @@ final class Opponent {
 }
 
 extension Opponent {
-  static func floor() throws(BenchFailure) -> Opponent {
-    let source = "Benchmarks/floor/floor.c"
-    guard FileManager.default.fileExists(atPath: source) else {
-      throw .impossible("run this from the top of the repository: there is no \(source) here")
+  static func floor(_ kind: CallKind = .oneWay) throws(BenchFailure) -> Opponent {
+    let sources = ["Benchmarks/floor/floor.c", "Benchmarks/floor/two-way.c"]
+    guard FileManager.default.fileExists(atPath: sources[0]) else {
+      throw .impossible("run this from the top of the repository: there is no \(sources[0]) here")
     }
     let program = Programs.folder + "/floor"
     let compiler = Programs.isFound("cc") ? "cc" : "clang"
-    let built = Programs.output([compiler, "-O2", source, "-o", program, "-lcrypto"])
+    let built = Programs.output([compiler, "-O2"] + sources + ["-o", program, "-lcrypto"])
     guard built.status == 0 else { throw .impossible("the floor does not build:\n\(built.text)") }
     let ports = try Programs.freePorts()
+    let command = [program, String(ports.0), String(ports.1)]
     return try Opponent(
-      "floor", [program, String(ports.0), String(ports.1)], port: ports.0, twinPort: ports.1)
+      "floor", kind, kind == .oneWay ? command : command + ["two-way"], port: ports.0,
+      twinPort: ports.1)
   }
 
   /// Nil, and a line that says so, where Node or its `ws` is not installed.
@@ -67,25 +82,35 @@ extension Opponent {
       "PORT": String(ports.0), "DEEPGRAM_URL": "ws://127.0.0.1:\(ports.1)/v1/listen",
     ]
     return try Opponent(
-      "node", ["node", "Benchmarks/peers/relay.mjs"],
+      "node", .oneWay, ["node", "Benchmarks/peers/relay.mjs"],
       environment: environment.merging(settings) { $1 }, port: ports.0, twinPort: ports.1)
   }
 
+  /// The relay, with room for so many two-way calls: their memory is taken at start.
   static func relay(
-    program: String? = nil, environment: [String: String] = [:]
+    _ kind: CallKind = .oneWay, twoWayCallsMax: Int = 300, program: String? = nil,
+    environment: [String: String] = [:]
   ) throws(BenchFailure) -> Opponent {
     let program = program ?? Programs.folder + "/sidetone"
     guard FileManager.default.isExecutableFile(atPath: program) else {
       throw .impossible("there is no \(program): build it first")
     }
     let ports = try Programs.freePorts()
-    let settings = [
-      "DEEPGRAM_URL": "ws://127.0.0.1:\(ports.1)/v1/listen", "DEEPGRAM_API_KEY": "test",
+    var settings = [
       "SIDETONE_LISTEN_ADDRESS": "127.0.0.1:\(ports.0)", "SIDETONE_LIMITS_CALLS_MAX": "4000",
       "SIDETONE_LIMITS_CALLS_PER_SECOND_PER_ADDRESS": "1000000",
     ]
+    switch kind {
+    case .oneWay:
+      settings["DEEPGRAM_URL"] = "ws://127.0.0.1:\(ports.1)/v1/listen"
+      settings["DEEPGRAM_API_KEY"] = "test"
+    case .twoWay:
+      settings["OPENAI_REALTIME_URL"] = "ws://127.0.0.1:\(ports.1)/v1/realtime"
+      settings["OPENAI_API_KEY"] = "test"
+      settings["SIDETONE_LIMITS_TWO_WAY_CALLS_MAX"] = String(twoWayCallsMax)
+    }
     return try Opponent(
-      "relay", [program, "serve"], environment: environment.merging(settings) { $1 },
+      "relay", kind, [program, "serve"], environment: environment.merging(settings) { $1 },
       port: ports.0, twinPort: ports.1)
   }
 }

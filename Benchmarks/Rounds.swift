@@ -24,10 +24,10 @@ struct Figures {
     let command = Programs.pinned(
       [
         Programs.folder + "/sidetone-lab", "load",
-        "--relay", "ws://127.0.0.1:\(opponent.port)/media",
+        "--relay", "ws://127.0.0.1:\(opponent.port)\(opponent.kind.path)",
         "--twin-port", String(opponent.twinPort), "--calls", String(calls),
         "--seconds", String(seconds), "--pid", String(opponent.identifier), "--json",
-      ], on: Programs.processors.last)
+      ] + opponent.kind.options, on: Programs.processors.last)
     let output = Programs.output(command)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -49,6 +49,10 @@ struct Figures {
     var frames: Frames
     var delayUs: Times
     var generatorLatenessUs: Times
+    /// Of two-way calls: the other direction.
+    var downFrames: Frames?
+    var downDelayUs: Times?
+    var downGeneratorLatenessUs: Times?
     var generator: Busy
     var relay: Relay
     var clean: Bool
@@ -56,13 +60,14 @@ struct Figures {
 
   private init(_ report: Report) {
     processorPerFrame = report.relay.usPerFrame
-    median = report.delayUs.p50
-    p99 = report.delayUs.p99
-    lost = report.frames.lost
+    // Of two directions the worse one counts.
+    median = max(report.delayUs.p50, report.downDelayUs?.p50 ?? 0)
+    p99 = max(report.delayUs.p99, report.downDelayUs?.p99 ?? 0)
+    lost = report.frames.lost + (report.downFrames?.lost ?? 0)
     isClean = report.clean
     residentPerCall = report.relay.residentKibPerCall
-    frames = report.frames.arrived
-    lateness = report.generatorLatenessUs.p99
+    frames = report.frames.arrived + (report.downFrames?.arrived ?? 0)
+    lateness = max(report.generatorLatenessUs.p99, report.downGeneratorLatenessUs?.p99 ?? 0)
     generatorBusy = report.generator.busyPercent
     busy = report.relay.busyPercent
   }

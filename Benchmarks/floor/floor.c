@@ -1,18 +1,17 @@
 // The floor: what relaying a Twilio call to Deepgram costs when next to nothing is done. One epoll
 // loop on one thread; per frame one recv, unmask, base64 decode, mask, one send. It trusts both
 // peers blindly: no limits, no UTF-8, no time-outs, no JSON beyond the key it wants, nothing kept
-// for replay. Benchmarks measure the relay as a multiple of this program. Never run it where
-// strangers can reach it.
+// for replay. With `two-way` the upstream is OpenAI Realtime, see `two-way.c`. Benchmarks measure
+// the relay as a multiple of this program. Never run it where strangers can reach it.
 //
-//     cc -O2 floor.c -lcrypto -o floor && ./floor LISTEN_PORT UPSTREAM_PORT
+//     cc -O2 floor.c two-way.c -lcrypto -o floor && ./floor LISTEN_PORT UPSTREAM_PORT [two-way]
 #define _GNU_SOURCE
+#include "floor.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/sha.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,21 +20,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BUFFER = 16384, BATCH = 256 };
-
-struct link {
-  struct link *other;          // the same call's other socket; NULL once that is closed
-  int fd;
-  bool upstream;
-  bool open;                   // the WebSocket handshake is over
-  unsigned count;              // bytes in `in` that make no whole frame yet
-  unsigned char in[BUFFER];
-};
+enum { BATCH = 256 };
 
 static int epoll_fd;
 static struct sockaddr_in upstream_address = {.sin_family = AF_INET};
-static unsigned char base64_value[256];
-static unsigned char out[BUFFER];
+static bool two_way;
+unsigned char base64_value[256];
+static unsigned char out[4 * BUFFER];  // a converted message is up to three times as long
 
 static void fail(const char *what) {
   perror(what);
@@ -78,29 +69,36 @@ static int answer(char *text, const char *request) {
 }
 
 static void dial(struct link *caller) {
-  static const char request[] =
+  static const char one_way_request[] =
       "GET /v1/listen?model=nova-2&language=en-US&encoding=mulaw&sample_rate=8000&channels=1"
       "&interim_results=true&punctuate=true HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nAuthorization: Token test\r\n"
       "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+  static const char two_way_request[] =
+      "GET /v1/realtime?model=gpt-realtime HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
+      "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer test\r\n"
+      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+  const char *request = two_way ? two_way_request : one_way_request;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connect(fd, (struct sockaddr *)&upstream_address, sizeof upstream_address) < 0)
     fail("connect");
   caller->other = watch(fd, true, caller);
-  send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+  send(fd, request, strlen(request), MSG_NOSIGNAL);
 }
 
 // The caller is answered when the upstream has answered, so no audio ever has to wait.
 static void handshake(struct link *link) {
   link->in[link->count] = 0;
-  if (strstr((char *)link->in, "\r\n\r\n") == NULL) return;
+  char *end = strstr((char *)link->in, "\r\n\r\n");
+  if (end == NULL) return;
   if (!link->upstream) {
     if (link->other == NULL) dial(link);
     return;
   }
   struct link *caller = link->other;
   link->open = true;
-  link->count = 0;
+  link->count -= end + 4 - (char *)link->in;
+  memmove(link->in, end + 4, link->count);
   if (caller == NULL) return;
   int length = answer((char *)out, (char *)caller->in);
   send(caller->fd, out, length, MSG_NOSIGNAL);
@@ -121,20 +119,40 @@ static unsigned decode(unsigned char *to, const unsigned char *from, const unsig
   return count;
 }
 
-// One caller's message becomes one masked binary message behind `used` in `out`, if it is media.
-static unsigned relay(unsigned used, unsigned char *text, unsigned length) {
+uint32_t next_mask(void) {
   static uint32_t random = 0x9e3779b9;
-  unsigned char *payload = memmem(text, length, "\"payload\":\"", 11);
-  if (payload == NULL) return used;
-  unsigned char *head = out + used;
   random ^= random << 13, random ^= random >> 17, random ^= random << 5;
-  memcpy(head + 4, &random, 4);
+  return random;
+}
+
+void xor_mask(unsigned char *body, unsigned length, const unsigned char *key) {
+  uint64_t mask;
+  memcpy(&mask, key, 4);
+  mask = (uint32_t)mask | mask << 32;
+  unsigned i = 0;
+  for (; i + 8 <= length; i += 8) {
+    uint64_t word;
+    memcpy(&word, body + i, 8);
+    word ^= mask;
+    memcpy(body + i, &word, 8);
+  }
+  for (; i < length; i++) body[i] ^= key[i & 3];
+}
+
+// One caller's message becomes one masked binary message at `head`, if it is media; its length.
+static unsigned relay(unsigned char *head, struct link *caller, unsigned char *text,
+                      unsigned length) {
+  (void)caller;
+  unsigned char *payload = memmem(text, length, "\"payload\":\"", 11);
+  if (payload == NULL) return 0;
+  uint32_t mask = next_mask();
+  memcpy(head + 4, &mask, 4);
   unsigned count = decode(head + 8, payload + 11, head + 4);
   head[0] = 0x82;
   head[1] = 0x80 | 126;        // Twilio's 160 bytes need the 16-bit length
   head[2] = count >> 8;
   head[3] = count;
-  return used + 8 + count;
+  return 8 + count;
 }
 
 // Handles every whole frame that was read, with one send for all of them.
@@ -147,20 +165,12 @@ static void frames(struct link *link) {
     if (length == 126) length = frame[2] << 8 | frame[3], header = 4;
     if (frame[1] & 0x80) header += 4;
     if (link->count - at < header + length) break;
+    unsigned char *body = frame + header;
     if (!link->upstream) {
-      uint64_t mask;
-      memcpy(&mask, frame + header - 4, 4);
-      mask = (uint32_t)mask | mask << 32;
-      unsigned char *body = frame + header;
-      unsigned i = 0;
-      for (; i + 8 <= length; i += 8) {
-        uint64_t word;
-        memcpy(&word, body + i, 8);
-        word ^= mask;
-        memcpy(body + i, &word, 8);
-      }
-      for (; i < length; i++) body[i] ^= frame[header - 4 + (i & 3)];
-      used = relay(used, body, length);
+      xor_mask(body, length, body - 4);
+      used += (two_way ? two_way_up : relay)(out + used, link, body, length);
+    } else if (two_way) {
+      used += two_way_down(out + used, link, body, length);
     }
     closing |= (frame[0] & 15) == 8;
     at += header + length;
@@ -190,10 +200,12 @@ static void readable(struct link *link) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fputs("usage: floor LISTEN_PORT UPSTREAM_PORT\n", stderr);
+  two_way = argc == 4 && strcmp(argv[3], "two-way") == 0;
+  if (argc != 3 && !two_way) {
+    fputs("usage: floor LISTEN_PORT UPSTREAM_PORT [two-way]\n", stderr);
     return 2;
   }
+  prepare_two_way();
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;

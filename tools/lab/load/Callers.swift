@@ -1,5 +1,6 @@
 // The Twilio side of the load: each slot plays one call after another. A slot acts when it is its
-// turn in the schedule, once every 20 ms, and otherwise only listens:
+// turn in the schedule, once every 20 ms, and otherwise only listens, in two-way calls to the
+// twin's voice:
 //
 //     idle -> connecting -> upgrading -> ready -> talking -> leaving -> idle or over
 //
@@ -17,6 +18,9 @@ final class LoadCallers {
     var sequence: UInt32 = 0
     /// Monotonic; for the answer to the upgrade, and for the end after `stop`.
     var deadline: Int64 = 0
+    /// Of two-way calls: what the caller hears.
+    var ear = StepEar()
+    var listener = PlayoutTally.Listener()
   }
 
   private static let patience: Int64 = 8_000_000_000
@@ -25,6 +29,10 @@ final class LoadCallers {
   private let reader: ArrivalReader
   private let poll: LoadPoll
   private let messages = CallerMessages()
+  /// A heard message's bytes, and what each of them stands for.
+  private let heard = UnsafeMutablePointer<UInt8>.allocate(
+    capacity: ArrivalReader.longestMessage)
+  private let linears = UnsafeMutablePointer<Int16>.allocate(capacity: 256)
   private let slots: UnsafeMutablePointer<Slot>
   let slotCount: Int
   private var nextCall: UInt32 = 0
@@ -42,9 +50,10 @@ final class LoadCallers {
     self.reader = reader
     self.poll = poll
     slotCount = options.calls
-    callCount = UInt32(tally.ledger.calls)
+    callCount = UInt32(tally.up.ledger.calls)
     slots = .allocate(capacity: slotCount)
     slots.initialize(repeating: Slot(), count: slotCount)
+    linears.initialize(from: Steps.linears, count: 256)
   }
 
   // MARK: The schedule
@@ -75,25 +84,41 @@ final class LoadCallers {
 
   private func talk(_ index: Int, due: Int64) {
     let done = options.shortCalls > 0 && slots[index].sequence >= options.frames
-    if done || mode == .leave || !tally.ledger.hasRoom(call: slots[index].call) {
+    if done && waits(index) { return }
+    if done || mode == .leave || !tally.up.ledger.hasRoom(call: slots[index].call) {
       leave(index)
     } else if mode == .send {
       frame(index, due: due)
     }
   }
 
+  /// Whether a short call has not heard all that it should, and still may.
+  private func waits(_ index: Int) -> Bool {
+    guard options.isTwoWay, slots[index].ear.next < options.frames else { return false }
+    if Int(slots[index].sequence) == options.frames {
+      slots[index].sequence &+= 1
+      slots[index].deadline = LoadClock.monotonic() + Self.patience
+    }
+    return LoadClock.monotonic() < slots[index].deadline
+  }
+
   private func frame(_ index: Int, due: Int64) {
     let stamp = Stamp(
       call: slots[index].call, sequence: slots[index].sequence, sent: LoadClock.now())
     slots[index].sequence &+= 1
-    tally.noteSent(stamp, due: due)
-    _ = send(messages.media(stamp), index)
+    tally.up.noteSent(stamp, due: due)
+    let message =
+      options.isTwoWay
+      ? messages.steps(call: stamp.call, sequence: stamp.sequence) : messages.media(stamp)
+    _ = send(message, index)
   }
 
   private func begin(_ index: Int) {
     guard nextCall < callCount, mode == .send else { return over(index) }
     slots[index].call = nextCall
     slots[index].sequence = 0
+    slots[index].ear = StepEar()
+    slots[index].listener = PlayoutTally.Listener()
     slots[index].deadline = LoadClock.monotonic() + Self.patience
     nextCall += 1
     guard let socket = LoadSocket.connect(to: options.address, port: options.port) else {
@@ -202,6 +227,7 @@ final class LoadCallers {
     while let frame = LoadFrame(at: reader.buffer + at, count: count - at) {
       at += frame.length
       if frame.opcode == 8 { return lost(index) }
+      if frame.opcode == 1 { hear(frame.payload, index) }
       if frame.opcode == 9, !send(messages.pong(UnsafeRawBufferPointer(frame.payload)), index) {
         return
       }
@@ -210,6 +236,21 @@ final class LoadCallers {
     if left > ArrivalReader.longestMessage { return lost(index) }
     if left > 0 || slots[index].socket.keptCount > 0 {
       slots[index].socket.keep(reader.buffer + at, count: left)
+    }
+  }
+
+  /// What the relay plays to the caller.
+  private func hear(_ message: UnsafeMutableRawBufferPointer, _ index: Int) {
+    guard let down = tally.down, let letters = message.string(behind: "\"payload\":") else {
+      return
+    }
+    let count = Base64.decode(letters.baseAddress!, count: letters.count, to: heard)
+    tally.playout?.noteArrived(count, for: &slots[index].listener, at: reader.arrival)
+    for place in 0..<count {
+      let sample = linears[Int(heard[place])]
+      if let frame = slots[index].ear.hear(sample, perStep: StepSounds.lawBytes) {
+        down.noteHeard(frame, at: reader.arrival)
+      }
     }
   }
 }

@@ -1,12 +1,14 @@
 // What became of every frame: a bit for each that arrived, and a histogram for each kind of delay.
 
-/// Which frames of each call were sent and which arrived, one bit per frame.
+/// Which frames of each call were sent and which arrived, one bit per frame; and when they were
+/// sent, where the frames do not say so themselves.
 final class FrameLedger {
   private let capacity: Int
   private let words: Int
   private let bits: UnsafeMutablePointer<UInt64>
   private let sent: UnsafeMutablePointer<UInt32>
   private let highest: UnsafeMutablePointer<Int64>
+  private let times: UnsafeMutablePointer<Int64>?
   let calls: Int
   private(set) var sentCount = 0
   private(set) var arrivedCount = 0
@@ -16,7 +18,7 @@ final class FrameLedger {
   private(set) var foreign = 0
 
   /// Room for `frames` in each of `calls`.
-  init(calls: Int, frames: Int) {
+  init(calls: Int, frames: Int, keepsTimes: Bool) {
     self.calls = calls
     words = (frames + 63) / 64
     capacity = words * 64
@@ -26,14 +28,28 @@ final class FrameLedger {
     sent.initialize(repeating: 0, count: calls)
     highest = .allocate(capacity: calls)
     highest.initialize(repeating: -1, count: calls)
+    times = keepsTimes ? .allocate(capacity: calls * capacity) : nil
   }
 
   /// Whether this call may send one more.
   func hasRoom(call: UInt32) -> Bool { Int(sent[Int(call)]) < capacity }
 
-  func noteSent(call: UInt32) {
-    sent[Int(call)] &+= 1
+  var isComplete: Bool { arrivedCount == sentCount }
+
+  func noteSent(_ stamp: Stamp) {
+    let call = Int(stamp.call)
+    times?[call &* capacity &+ Int(sent[call])] = stamp.sent
+    sent[call] &+= 1
     sentCount &+= 1
+  }
+
+  /// The stamp of a frame that was known by its sound; one that is foreign where nobody sent it.
+  func stamp(call: Int, sequence: Int) -> Stamp {
+    guard let times, call < calls, sequence >= 0, sequence < Int(sent[call]) else {
+      return Stamp(call: UInt32(calls), sequence: 0, sent: 0)
+    }
+    return Stamp(
+      call: UInt32(call), sequence: UInt32(sequence), sent: times[call &* capacity &+ sequence])
   }
 
   /// True for a frame that came for the first time.

@@ -1,6 +1,7 @@
-// The load generator: callers and a Deepgram twin in one process, with a relay between them. One
-// loop with absolute send times: caller i of n is due every 20 ms, i/n of 20 ms after caller 0, so
-// the work is spread evenly, and being late once makes nothing later. Every run ends by itself,
+// The load generator: callers and a twin of the upstream in one process, with a relay between them.
+// One loop with absolute send times: caller i of n is due every 20 ms, i/n of 20 ms after caller 0,
+// so the work is spread evenly, and being late once makes nothing later. In two-way calls the
+// upstream's connections have their turns between those of the callers. Every run ends by itself,
 // whatever the relay does.
 
 import Glibc
@@ -57,11 +58,10 @@ final class LoadRun {
       options.shortCalls > 0
       ? options.frames : 50 * (2 * ramp + options.warmup + options.seconds + 15)
     let calls = options.shortCalls > 0 ? options.shortCalls : options.calls
-    tally = LoadTally(calls: calls, frames: frames)
+    tally = LoadTally(options: options, calls: calls, frames: frames)
     callers = LoadCallers(options: options, tally: tally, reader: reader, poll: poll)
     twin = try LoadTwin(
-      port: options.twinPort, capacity: 2 * options.calls + 64, tally: tally, reader: reader,
-      poll: poll)
+      options, capacity: 2 * options.calls + 64, tally: tally, reader: reader, poll: poll)
     origin = LoadClock.now() + Self.second / 50
   }
 
@@ -91,10 +91,14 @@ final class LoadRun {
 
   // MARK: The schedule
 
+  /// In each round of 20 ms every slot has one turn for the caller, and in two-way calls one for
+  /// the upstream behind it.
+  private var turnsPerRound: Int { callers.slotCount * (options.isTwoWay ? 2 : 1) }
+
   private func due(_ turn: Int) -> Int64 {
-    let (round, slot) = turn.quotientAndRemainder(dividingBy: callers.slotCount)
+    let (round, place) = turn.quotientAndRemainder(dividingBy: turnsPerRound)
     return origin &+ Int64(round) &* LoadTally.period
-      &+ Int64(slot) &* LoadTally.period / Int64(callers.slotCount)
+      &+ Int64(place) &* LoadTally.period / Int64(turnsPerRound)
   }
 
   /// Gives every slot that is due its turn, but looks at the sockets now and then in between.
@@ -103,9 +107,14 @@ final class LoadRun {
     for _ in 0..<32 {
       let due = due(turns)
       guard due <= LoadClock.now() else { return due }
-      let (round, slot) = turns.quotientAndRemainder(dividingBy: callers.slotCount)
-      if slot < (round + 1) * Self.beginnersPerRound { callers.turn(of: slot, due: due) }
+      let (round, place) = turns.quotientAndRemainder(dividingBy: turnsPerRound)
       turns &+= 1
+      if options.isTwoWay && place & 1 == 1 {
+        twin.turn(of: place / 2, of: callers.slotCount, due: due)
+      } else {
+        let slot = options.isTwoWay ? place / 2 : place
+        if slot < (round + 1) * Self.beginnersPerRound { callers.turn(of: slot, due: due) }
+      }
     }
     return due(turns)
   }
@@ -129,7 +138,7 @@ final class LoadRun {
       let finished = callers.overCount == callers.slotCount
       if expired || finished { stopMeasuring() }
     case .draining:
-      if tally.ledger.arrivedCount == tally.ledger.sentCount || expired {
+      if tally.isComplete || expired {
         callers.mode = .leave
         enter(.leaving, seconds: 9)
       }
@@ -157,7 +166,8 @@ final class LoadRun {
     report.closed = ProcessReading(of: options.process)
     report.generatorClosed = (LoadClock.processor(), LoadClock.monotonic())
     callers.mode = .hold
-    enter(.draining, seconds: 3)
+    twin.isHolding = true
+    enter(.draining, seconds: 3 + options.burst)
   }
 
   /// The relay may hold its upstreams for the last words; and their frames count too.

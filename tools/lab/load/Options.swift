@@ -19,6 +19,13 @@ struct LoadOptions {
   /// The relay's process, whose processor time is read; 0 is none.
   var process: Int32 = 0
   var json = false
+  /// Calls in which the upstream talks back.
+  var isTwoWay = false
+  /// Seconds of sound that the upstream sends at once, a second after the last of it was played; 0:
+  /// it talks in real time.
+  var burst = 0
+  /// Milliseconds that the relay may send ahead of what the carrier plays.
+  var lead = 200
 
   static let help = """
     sidetone-lab load --relay ws://127.0.0.1:PORT/media --twin-port N [options]
@@ -27,6 +34,11 @@ struct LoadOptions {
     process. Every frame of 20 ms says in its audio which one it is and when it was sent, so the
     Deepgram side knows each frame's delay and whether one was lost, doubled, damaged or overtaken.
 
+      --two-way         the upstream is OpenAI Realtime instead, and talks in PCM of 24 kHz as long
+                        as the caller does: frames are known by their sound, on both sides
+      --burst S         two-way: the upstream sends S seconds of sound at once and then pauses for
+                        one; reports how punctually they came to the caller
+      --lead MS         what the relay may send ahead of the carrier's playing (200)
       --calls N         calls at the same time (50)
       --seconds S       length of the measured part (10)
       --warmup S        seconds of talking before it (1)
@@ -36,7 +48,8 @@ struct LoadOptions {
       --pid P           the relay's process: also report its processor time, memory, descriptors
       --json            one JSON object instead of a table
 
-    Point the relay at the twin first: DEEPGRAM_URL=ws://127.0.0.1:N/v1/listen.
+    Point the relay at the twin first: DEEPGRAM_URL=ws://127.0.0.1:N/v1/listen, for two-way calls
+    OPENAI_REALTIME_URL=ws://127.0.0.1:N/v1/realtime, and --relay at a path that leads there.
     Delays are taken from the kernel's time stamps on arrival, so a busy generator does not add to
     them; how late the generator itself was is reported too.
     Exit status: 0 all frames arrived once and whole, 1 not so, 2 bad arguments.
@@ -49,6 +62,10 @@ struct LoadOptions {
         json = true
         continue
       }
+      if name == "--two-way" {
+        isTwoWay = true
+        continue
+      }
       guard let value = rest.popFirst() else { throw LoadMistake("\(name) needs a value") }
       switch name {
       case "--relay": try setRelay(value)
@@ -58,6 +75,8 @@ struct LoadOptions {
       case "--warmup": warmup = try Self.number(name, value, 0...60)
       case "--short-calls": shortCalls = try Self.number(name, value, 1...1_000_000)
       case "--frames": frames = try Self.number(name, value, 1...3_000)
+      case "--burst": burst = try Self.number(name, value, 1...30)
+      case "--lead": lead = try Self.number(name, value, 0...2_000)
       case "--pid": process = Int32(try Self.number(name, value, 1...Int(Int32.max)))
       default: throw LoadMistake("unknown option \(name)")
       }
@@ -65,6 +84,11 @@ struct LoadOptions {
     if port == 0 { throw LoadMistake("--relay is missing") }
     if twinPort == 0 { throw LoadMistake("--twin-port is missing") }
     if shortCalls > 0 { calls = min(calls, shortCalls) }
+    if burst > 0 && !isTwoWay { throw LoadMistake("--burst wants --two-way") }
+    if burst > 0 && shortCalls > 0 { throw LoadMistake("--burst wants long calls") }
+    if isTwoWay && max(calls, shortCalls) > Steps.streams / 2 {
+      throw LoadMistake("--two-way has names for \(Steps.streams / 2) calls only")
+    }
   }
 
   private static func number(

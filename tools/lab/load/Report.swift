@@ -27,36 +27,65 @@ struct LoadReport {
   }
 
   mutating func finish(_ options: LoadOptions, _ tally: LoadTally) {
-    let losses = tally.ledger.losses()
-    add("frames", "calls", .count(tally.ledger.calls))
-    add("frames", "sent", .count(tally.ledger.sentCount))
-    add("frames", "arrived", .count(tally.ledger.arrivedCount))
-    add("frames", "lost", .count(losses.total))
-    add("frames", "lost_at_start", .count(losses.atStart))
-    add("frames", "lost_in_middle", .count(losses.inMiddle))
-    add("frames", "lost_at_end", .count(losses.atEnd))
-    add("frames", "doubled", .count(tally.ledger.doubled))
-    add("frames", "overtaken", .count(tally.ledger.overtaken))
-    add("frames", "damaged", .count(tally.damaged))
-    add("frames", "foreign", .count(tally.ledger.foreign))
-    add("frames", "stray_bytes", .count(tally.strayBytes))
+    add(tally.up, prefix: "")
     add("calls", "refused", .count(tally.refused))
     add("calls", "broken", .count(tally.broken))
     add("calls", "stuck", .count(tally.stuck))
     add("calls", "upstreams", .count(tally.upstreams))
     add("calls", "upstreams_finished", .count(tally.finished))
     add("calls", "upstreams_left_open", .count(leftOpen))
-    add("calls", "results_sent", .count(tally.results))
-    add("delay_us", tally.delay)
-    add("delay_since_due_us", tally.delaySinceDue)
-    add("first_frame_delay_us", tally.firstFrame)
-    add("generator_lateness_us", tally.lateness)
+    if tally.down == nil {
+      add("calls", "results_sent", .count(tally.results))
+    } else {
+      add("calls", "sessions", .count(tally.sessions))
+    }
+    addTimes(tally.up, prefix: "")
+    if let down = tally.down {
+      add(down, prefix: "down_")
+      if tally.playout == nil { addTimes(down, prefix: "down_") }
+    }
+    if let playout = tally.playout {
+      add("playout_late_us", playout.late)
+      add("playout_early_us", playout.early)
+      add("playout", "gaps", .count(playout.gaps))
+    }
     addGenerator()
-    addProcess(frames: tally.measuredArrived, calls: options.calls)
+    let arrived = tally.up.measuredArrived + (tally.down?.measuredArrived ?? 0)
+    addProcess(frames: arrived, calls: options.calls)
     isClean =
-      losses.total + tally.ledger.doubled + tally.ledger.overtaken + tally.damaged == 0
-      && tally.ledger.foreign + tally.strayBytes + tally.refused + tally.broken + tally.stuck == 0
-      && tally.ledger.sentCount > 0
+      tally.refused + tally.broken + tally.stuck == 0 && Self.isClean(tally.up)
+      && tally.down.map(Self.isClean) ?? true
+  }
+
+  /// Whether frames were sent, and each of them arrived once and whole.
+  private static func isClean(_ tally: FrameTally) -> Bool {
+    let ledger = tally.ledger
+    return ledger.sentCount > 0 && ledger.losses().total + ledger.doubled + ledger.overtaken == 0
+      && ledger.foreign + tally.damaged + tally.strayBytes == 0
+  }
+
+  private mutating func add(_ tally: FrameTally, prefix: String) {
+    let section = prefix + "frames"
+    let losses = tally.ledger.losses()
+    if prefix.isEmpty { add(section, "calls", .count(tally.ledger.calls)) }
+    add(section, "sent", .count(tally.ledger.sentCount))
+    add(section, "arrived", .count(tally.ledger.arrivedCount))
+    add(section, "lost", .count(losses.total))
+    add(section, "lost_at_start", .count(losses.atStart))
+    add(section, "lost_in_middle", .count(losses.inMiddle))
+    add(section, "lost_at_end", .count(losses.atEnd))
+    add(section, "doubled", .count(tally.ledger.doubled))
+    add(section, "overtaken", .count(tally.ledger.overtaken))
+    add(section, "damaged", .count(tally.damaged))
+    add(section, "foreign", .count(tally.ledger.foreign))
+    add(section, "stray_bytes", .count(tally.strayBytes))
+  }
+
+  private mutating func addTimes(_ tally: FrameTally, prefix: String) {
+    add(prefix + "delay_us", tally.delay)
+    add(prefix + "delay_since_due_us", tally.delaySinceDue)
+    add(prefix + "first_frame_delay_us", tally.firstFrame)
+    add(prefix + "generator_lateness_us", tally.lateness)
   }
 
   private mutating func add(_ section: String, _ name: String, _ value: Value) {
@@ -112,7 +141,7 @@ struct LoadReport {
     for row in rows {
       let head = row.section == section ? "" : row.section
       section = row.section
-      let names = head.padded(24) + row.name.padded(22)
+      let names = head.padded(28) + row.name.padded(22)
       lines.append(
         names + String(repeating: " ", count: max(0, 12 - row.value.text.count))
           + row.value.text)

@@ -16,6 +16,8 @@ struct LoadSocket {
   init(_ descriptor: Int32) {
     self.descriptor = descriptor
     Self.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
+    // The kernel notes when bytes arrive; see `ArrivalReader`.
+    Self.set(descriptor, SOL_SOCKET, ArrivalReader.timestampOption)
   }
 
   static func set(_ descriptor: Int32, _ level: Int32, _ option: Int32) {
@@ -68,8 +70,6 @@ struct LoadSocket {
     let descriptor = Glibc.accept(listener, nil, nil)
     guard descriptor >= 0 else { return nil }
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-    // The kernel notes when bytes arrive; see `ArrivalReader`.
-    set(descriptor, SOL_SOCKET, ArrivalReader.timestampOption)
     return LoadSocket(descriptor)
   }
 
@@ -198,7 +198,7 @@ struct LoadFrame {
     payload = UnsafeMutableRawBufferPointer(start: place, count: size)
     if masked {
       let key = UnsafeRawPointer(bytes + header - 4).loadUnaligned(as: UInt32.self)
-      CallerMessages.mask(place, count: size, key: key)
+      MessageWriter.mask(place, count: size, key: key)
     }
   }
 }

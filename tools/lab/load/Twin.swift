@@ -1,13 +1,12 @@
-// The Deepgram side of the load: takes the relay's connections, answers the handshake, knows each
-// frame again in the audio, sends a result for each second of it, and the last words when told to
-// finish. It understands only what a relay sends to Deepgram, and takes a message cut anywhere.
+// The upstream's side of the load: takes the relay's connections, answers the handshake and the
+// control frames. What an upstream does with the audio stands in a file for each of them.
 
 import CDigest
 import CLinux
 import Glibc
 
 final class LoadTwin {
-  private struct Connection {
+  struct Connection {
     enum State { case free, handshaking, open, finishing }
     var state = State.free
     var socket = LoadSocket(-1)
@@ -16,20 +15,29 @@ final class LoadTwin {
     var partialCount = 0
     var frames = 0
     var results = 0
+    var voice = Voice()
   }
 
-  private let tally: LoadTally
-  private let reader: ArrivalReader
+  let options: LoadOptions
+  let tally: LoadTally
+  let reader: ArrivalReader
   private let poll: LoadPoll
   private let listener: Int32
-  private let connections: UnsafeMutablePointer<Connection>
+  let connections: UnsafeMutablePointer<Connection>
+  let capacity: Int
   private var free: [Int]
-  private let tail = UnsafeMutablePointer<UInt8>.allocate(capacity: LoadAudio.tail.count)
+  /// What follows the stamp in every frame of a one-way call.
+  let tail = UnsafeMutablePointer<UInt8>.allocate(capacity: LoadAudio.tail.count)
+  let voices = VoiceMessages()
   private(set) var liveCount = 0
+  /// Nothing more is said on two-way calls.
+  var isHolding = false
 
   init(
-    port: UInt16, capacity: Int, tally: LoadTally, reader: ArrivalReader, poll: LoadPoll
+    _ options: LoadOptions, capacity: Int, tally: LoadTally, reader: ArrivalReader, poll: LoadPoll
   ) throws(LoadMistake) {
+    self.options = options
+    self.capacity = capacity
     self.tally = tally
     self.reader = reader
     self.poll = poll
@@ -37,7 +45,7 @@ final class LoadTwin {
     for index in 0..<capacity { (connections + index).initialize(to: Connection()) }
     free = Array((0..<capacity).reversed())
     tail.initialize(from: LoadAudio.tail, count: LoadAudio.tail.count)
-    listener = try LoadSocket.listen(on: port)
+    listener = try LoadSocket.listen(on: options.twinPort)
     poll.add(listener, .listener, 0)
   }
 
@@ -51,6 +59,7 @@ final class LoadTwin {
       connections[index].partialCount = 0
       connections[index].frames = 0
       connections[index].results = 0
+      connections[index].voice = Voice()
       poll.add(socket.descriptor, .upstream, index)
       liveCount += 1
       tally.upstreams += 1
@@ -68,7 +77,7 @@ final class LoadTwin {
   }
 
   private func end(_ index: Int) {
-    tally.strayBytes += connections[index].partialCount
+    tally.up.strayBytes += connections[index].partialCount
     connections[index].socket.close()
     connections[index].state = .free
     free.append(index)
@@ -128,6 +137,7 @@ final class LoadTwin {
       """
     guard connections[index].socket.send(answer) else { return nil }
     connections[index].state = .open
+    if options.isTwoWay { sayCreated(index) }
     return text.utf8.distance(from: text.startIndex, to: end.upperBound)
   }
 
@@ -153,10 +163,17 @@ final class LoadTwin {
     case 0, 2:
       if connections[index].state == .open { audio(frame.payload, index) }
     case 1:
-      if String(decoding: frame.payload, as: UTF8.self).contains("CloseStream") { finish(index) }
+      if options.isTwoWay {
+        event(frame.payload, index)
+      } else if String(decoding: frame.payload, as: UTF8.self).contains("CloseStream") {
+        finish(index)
+      }
     case 8:
       // Either the answer to our Close, or the relay goes by itself.
-      if connections[index].state == .open { send([0x88, 2, 0x03, 0xe8], index) }
+      if connections[index].state == .open {
+        if options.isTwoWay { tally.finished += 1 }
+        send([0x88, 2, 0x03, 0xe8], index)
+      }
       end(index)
     case 9:
       send([0x8a, UInt8(frame.payload.count & 127)] + frame.payload, index)
@@ -164,108 +181,21 @@ final class LoadTwin {
     }
   }
 
-  private func send(_ bytes: [UInt8], _ index: Int) {
-    guard bytes.withUnsafeBytes({ connections[index].socket.send($0) }) else { return }
+  func send(_ bytes: [UInt8], _ index: Int) {
+    bytes.withUnsafeBytes { send($0, index) }
+  }
+
+  func send(_ bytes: UnsafeRawBufferPointer, _ index: Int) {
+    guard connections[index].socket.send(bytes) else { return }
     if connections[index].socket.isHeldBack {
       poll.change(connections[index].socket.descriptor, .upstream, index, writable: true)
     }
   }
 
-  private func send(text: String, _ index: Int) {
+  func send(text: String, _ index: Int) {
     let length = text.utf8.count
     let head: [UInt8] =
       length < 126 ? [0x81, UInt8(length)] : [0x81, 126, UInt8(length >> 8), UInt8(length & 255)]
     send(head + Array(text.utf8), index)
-  }
-
-  /// Deepgram's order: the last result, one Metadata, Close 1000.
-  private func finish(_ index: Int) {
-    guard connections[index].state == .open else { return }
-    connections[index].state = .finishing
-    tally.finished += 1
-    let seconds = Double(connections[index].frames) / 50
-    let start = Double(connections[index].results / 3 * 3)
-    result(index, start: start, duration: max(0, seconds - start), isFinal: true)
-    send(
-      text: """
-        {"type":"Metadata","transaction_key":"deprecated","request_id":\
-        "5f1b7c1e-0000-4000-8000-000000000001","sha256":\
-        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","created":\
-        "2026-01-01T00:00:00.000Z","duration":\(seconds),"channels":1}
-        """, index)
-    send([0x88, 2, 0x03, 0xe8], index)
-  }
-
-  private func result(_ index: Int, start: Double, duration: Double, isFinal: Bool) {
-    tally.results += 1
-    send(
-      text: """
-        {"type":"Results","channel_index":[0,1],"duration":\(duration),"start":\(start),\
-        "is_final":\(isFinal),"speech_final":\(isFinal),"from_finalize":false,"channel":\
-        {"alternatives":[{"transcript":"hello how are you","confidence":0.98,"words":[\
-        {"word":"hello","start":0.32,"end":0.64,"confidence":0.99,"punctuated_word":"Hello"},\
-        {"word":"how","start":0.7,"end":0.8,"confidence":0.99,"punctuated_word":"how"},\
-        {"word":"are","start":0.8,"end":0.9,"confidence":0.99,"punctuated_word":"are"},\
-        {"word":"you","start":0.9,"end":1.0,"confidence":0.99,"punctuated_word":"you"}]}]},\
-        "metadata":{"request_id":"5f1b7c1e-0000-4000-8000-000000000001","model_uuid":\
-        "00000000-0000-4000-8000-0000000000aa","model_info":{"name":"2-general-nova",\
-        "version":"2024-01-09.29447","arch":"nova-2"}}}
-        """, index)
-  }
-
-  // MARK: Audio
-
-  /// The audio of a connection is one stream of frames, however the relay cut it into messages.
-  private func audio(_ bytes: UnsafeMutableRawBufferPointer, _ index: Int) {
-    var place = UnsafeRawPointer(bytes.baseAddress!)
-    var left = bytes.count
-    while connections[index].partialCount > 0 && left > 0 {
-      let partial = connections[index].partial
-      let have = connections[index].partialCount
-      let taken = min(LoadAudio.size &- have, left)
-      UnsafeMutableRawPointer(partial + have).copyMemory(from: place, byteCount: taken)
-      place += taken
-      left &-= taken
-      guard have &+ taken == LoadAudio.size else {
-        connections[index].partialCount = have &+ taken
-        return
-      }
-      if take(UnsafeRawPointer(partial), index) {
-        connections[index].partialCount = 0
-      } else {
-        // Not ours at this place: look one byte further.
-        tally.strayBytes &+= 1
-        memmove(partial, partial + 1, LoadAudio.size &- 1)
-        connections[index].partialCount = LoadAudio.size &- 1
-      }
-    }
-    while left >= LoadAudio.size {
-      let step = take(place, index) ? LoadAudio.size : 1
-      if step == 1 { tally.strayBytes &+= 1 }
-      place += step
-      left &-= step
-    }
-    if left > 0 {
-      UnsafeMutableRawPointer(connections[index].partial).copyMemory(from: place, byteCount: left)
-      connections[index].partialCount = left
-    }
-  }
-
-  /// False: no frame begins here.
-  private func take(_ place: UnsafeRawPointer, _ index: Int) -> Bool {
-    guard let stamp = Stamp(at: place) else { return false }
-    if memcmp(place + Stamp.size, tail, LoadAudio.size &- Stamp.size) != 0 {
-      tally.damaged &+= 1
-    }
-    tally.noteArrived(stamp, at: reader.arrival)
-    connections[index].frames &+= 1
-    if connections[index].frames % 50 == 0 {
-      connections[index].results += 1
-      let second = connections[index].results
-      let start = (second - 1) / 3 * 3
-      result(
-        index, start: Double(start), duration: Double(second - start), isFinal: second % 3 == 0)
-    }
-    return true
   }
 }
