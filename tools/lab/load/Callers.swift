@@ -29,10 +29,12 @@ final class LoadCallers {
   private let reader: ArrivalReader
   private let poll: LoadPoll
   private let messages = CallerMessages()
-  /// A heard message's bytes, and what each of them stands for.
+  /// A heard message's bytes, what each byte stands for, and the message's samples.
   private let heard = UnsafeMutablePointer<UInt8>.allocate(
     capacity: ArrivalReader.longestMessage)
   private let linears = UnsafeMutablePointer<Int16>.allocate(capacity: 256)
+  private let samples = UnsafeMutablePointer<Int16>.allocate(
+    capacity: ArrivalReader.longestMessage)
   private let slots: UnsafeMutablePointer<Slot>
   let slotCount: Int
   private var nextCall: UInt32 = 0
@@ -246,11 +248,9 @@ final class LoadCallers {
     }
     let count = Base64.decode(letters.baseAddress!, count: letters.count, to: heard)
     tally.playout?.noteArrived(count, for: &slots[index].listener, at: reader.arrival)
-    for place in 0..<count {
-      let sample = linears[Int(heard[place])]
-      if let frame = slots[index].ear.hear(sample, perStep: StepSounds.lawBytes) {
-        down.noteHeard(frame, at: reader.arrival)
-      }
-    }
+    for place in 0..<count { samples[place] = linears[Int(heard[place])] }
+    down.noteHeard(
+      samples, count: count, perStep: StepSounds.lawBytes, by: &slots[index].ear,
+      at: reader.arrival)
   }
 }

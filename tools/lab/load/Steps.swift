@@ -69,7 +69,7 @@ final class StepSounds {
   }
 }
 
-/// Hears the frames of one stream, sample by sample.
+/// Hears the frames of one stream, in pieces of any size.
 struct StepEar {
   private var offset = 0
   private var sum = 0
@@ -86,22 +86,33 @@ struct StepEar {
     case damaged
   }
 
-  /// Takes a sample; `perStep` is 32 at 8 kHz and 96 at 24 kHz. Not nil with a frame's last one.
-  mutating func hear(_ sample: Int16, perStep: Int) -> Heard? {
-    let inMiddle = offset &* 8 >= perStep &* 3 && offset &* 4 < perStep &* 3
-    if inMiddle { sum &+= Int(sample) }
-    offset &+= 1
-    guard offset == perStep else { return nil }
-    number = number << 4 | Steps.level(mean: sum &* 8 / (perStep &* 3))
-    offset = 0
-    sum = 0
-    steps &+= 1
-    guard steps == Steps.inFrame else { return nil }
-    defer {
-      steps = 0
-      number = 0
+  /// Takes what there is of so many samples up to the end of a frame; `perStep` is 32 at 8 kHz and
+  /// 96 at 24 kHz. How many it took, and the frame, where one has ended with them.
+  mutating func hear(
+    _ samples: UnsafePointer<Int16>, count: Int, perStep: Int
+  ) -> (taken: Int, heard: Heard?) {
+    let (middle, middleEnd) = (perStep &* 3 / 8, perStep &* 3 / 4)
+    var taken = 0
+    while taken < count {
+      let end = min(perStep, offset &+ count &- taken)
+      for place in max(offset, middle)..<max(offset, middle, min(end, middleEnd)) {
+        sum &+= Int(samples[taken &+ place &- offset])
+      }
+      taken &+= end &- offset
+      offset = end
+      guard offset == perStep else { break }
+      number = number << 4 | Steps.level(mean: sum / (middleEnd &- middle))
+      offset = 0
+      sum = 0
+      steps &+= 1
+      if steps == Steps.inFrame {
+        let heard = name(stream: number >> 6, place: number & (Steps.places &- 1))
+        steps = 0
+        number = 0
+        return (taken, heard)
+      }
     }
-    return name(stream: number >> 6, place: number & (Steps.places &- 1))
+    return (taken, nil)
   }
 
   private mutating func name(stream named: Int, place: Int) -> Heard {

@@ -96,12 +96,21 @@ final class FrameTally {
     }
   }
 
-  /// What an ear has heard at the end of a frame.
-  func noteHeard(_ heard: StepEar.Heard, at arrival: Int64) {
-    switch heard {
-    case .damaged: damaged &+= 1
-    case .frame(let stream, let sequence):
-      noteArrived(ledger.stamp(call: stream, sequence: sequence), at: arrival)
+  /// Notes the frames that an ear hears in a piece of sound.
+  func noteHeard(
+    _ samples: UnsafePointer<Int16>, count: Int, perStep: Int, by ear: inout StepEar,
+    at arrival: Int64
+  ) {
+    var taken = 0
+    while taken < count {
+      let outcome = ear.hear(samples + taken, count: count &- taken, perStep: perStep)
+      taken &+= outcome.taken
+      switch outcome.heard {
+      case nil: break
+      case .damaged: damaged &+= 1
+      case .frame(let stream, let sequence):
+        noteArrived(ledger.stamp(call: stream, sequence: sequence), at: arrival)
+      }
     }
   }
 }

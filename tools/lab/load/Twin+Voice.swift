@@ -22,21 +22,20 @@ extension LoadTwin {
   func event(_ message: UnsafeMutableRawBufferPointer, _ index: Int) {
     if let letters = message.string(behind: "\"audio\":") {
       let count = Base64.decode(letters.baseAddress!, count: letters.count, to: voices.heard)
-      hear(UnsafeRawBufferPointer(start: voices.heard, count: count), index)
+      hear(voices.heard, count: count, index)
     } else if message.string(behind: "\"type\":")?.elementsEqual("session.update".utf8) == true {
       send(text: Self.session("updated"), index)
       begin(index)
     }
   }
 
-  private func hear(_ audio: UnsafeRawBufferPointer, _ index: Int) {
-    tally.up.strayBytes &+= audio.count & 1
-    for place in stride(from: 0, to: audio.count &- 1, by: 2) {
-      let sample = audio.loadUnaligned(fromByteOffset: place, as: Int16.self)
-      let step = StepSounds.lawBytes * 3
-      if let frame = connections[index].voice.ear.hear(Int16(littleEndian: sample), perStep: step) {
-        tally.up.noteHeard(frame, at: reader.arrival)
-      }
+  /// PCM16, which is little-endian like every processor that this runs on.
+  private func hear(_ audio: UnsafeMutablePointer<UInt8>, count: Int, _ index: Int) {
+    tally.up.strayBytes &+= count & 1
+    audio.withMemoryRebound(to: Int16.self, capacity: count / 2) { samples in
+      tally.up.noteHeard(
+        samples, count: count / 2, perStep: StepSounds.lawBytes * 3,
+        by: &connections[index].voice.ear, at: reader.arrival)
     }
   }
 
@@ -111,7 +110,9 @@ final class VoiceMessages {
   private let writer = MessageWriter(isMasked: false)
   private let sounds = StepSounds()
   /// Room for the audio of a message from the relay.
-  let heard = UnsafeMutablePointer<UInt8>.allocate(capacity: ArrivalReader.longestMessage)
+  let heard = UnsafeMutableRawPointer.allocate(
+    byteCount: ArrivalReader.longestMessage, alignment: 8
+  ).assumingMemoryBound(to: UInt8.self)
 
   func delta(stream: UInt32, sequence: UInt32) -> MessageWriter.Message {
     writer.begin()
