@@ -44,9 +44,7 @@ final class Demo {
     }
     guard arguments.rest.isEmpty else { throw Failure.misuse("too many words: \(arguments.rest)") }
     let text = arguments.text("say") ?? CallPlan.defaultText
-    plan = CallPlan(
-      manner: .twilio, target: try Target(url),
-      sound: Recording(rate: Tones.sampleRate, channels: [Tones.encode(text)]))
+    plan = CallPlan(.twilio, to: try Target(url), turns: [.say(text)])
     var settings = DeepgramServer.Settings()
     settings.port = port
     twin = try DeepgramServer(settings, on: loop)
@@ -61,7 +59,7 @@ final class Demo {
       if isCallOver { loop.stop() }
     }
     try waitForRelay()
-    let caller = try TwilioCaller(plan, on: loop)
+    let caller = try OneWayCall(plan, on: loop)
     audio = caller.audio
     frameBytes = caller.frameBytes
     caller.willSend = { [self] _ in sentAt.append(Loop.now) }
@@ -73,7 +71,7 @@ final class Demo {
       loop.run()
       loop.cancel(timer)
     }
-    report(callSid: caller.callSid)
+    report(callSid: caller.leg.callID)
     // The next calls are not measured.
     twin.audioArrived = { _, _ in }
     twin.sessionEnded = { _ in }
