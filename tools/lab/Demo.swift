@@ -1,5 +1,5 @@
 // The verb `demo`: a caller and the twin of its upstream in one process, on one clock, with a relay
-// between them. The bytes of the call are matched by their place in the stream, so the time that
+// between them; `Conversation` is its two-way half. The bytes of the call are matched by their place in the stream, so the time that
 // each frame took through the relay is known, and so is whether it came through unchanged.
 
 import LabKit
@@ -11,16 +11,26 @@ final class Demo {
     description: """
       Starts the twin of Deepgram on 127.0.0.1:N, places one call as Twilio does to the relay, which
       must be set to use that twin (DEEPGRAM_URL=ws://127.0.0.1:N/v1/listen), and prints the words
-      that the twin heard and how long the frames were under way. Waits up to 10 s for the relay to
-      listen.
+      that the twin heard and how long the frames were under way. With --as it is a conversation
+      with the twin of OpenAI Realtime (OPENAI_REALTIME_URL=ws://127.0.0.1:N/v1/realtime): greeting,
+      question, answer, and an answer that is interrupted. Waits up to 10 s for the relay to listen.
       """,
     options: [
       Option("relay", "URL", "where to call, for example ws://127.0.0.1:8080/media"),
       Option("twin-port", "N", "where the relay finds its upstream"),
-      Option("say", "TEXT", "what the caller says"),
+      Option("as", "MANNER", "hold a conversation, as this carrier: twilio, telnyx or ucid"),
+      Option("say", "TEXT", "what the caller says where it is no conversation"),
       Option("stay", "keep the twin up after the call, until it is stopped"),
     ],
-    run: { arguments throws(Failure) in try Demo(arguments).run(stays: arguments.has("stay")) })
+    run: { arguments throws(Failure) in
+      guard let name = arguments.text("as") else {
+        return try Demo(arguments).run(stays: arguments.has("stay"))
+      }
+      guard let manner = CallPlan.Manner(rawValue: name), manner != .raw else {
+        throw Failure.misuse("--as \(name): twilio, telnyx and ucid hold conversations")
+      }
+      return try converse(manner, arguments)
+    })
 
   private static let relaySeconds = 10.0
 
@@ -38,15 +48,34 @@ final class Demo {
   private var isCallOver = false
   private var isSessionOver = false
 
-  private init(_ arguments: Arguments) throws(Failure) {
+  private static func places(
+    _ arguments: Arguments
+  ) throws(Failure) -> (relay: Target, twinPort: UInt16) {
     guard let url = arguments.text("relay"), let port = try arguments.port("twin-port") else {
       throw Failure.misuse("both --relay and --twin-port are needed")
     }
     guard arguments.rest.isEmpty else { throw Failure.misuse("too many words: \(arguments.rest)") }
-    let text = arguments.text("say") ?? CallPlan.defaultText
-    plan = CallPlan(.twilio, to: try Target(url), turns: [.say(text)])
+    return (try Target(url), port)
+  }
+
+  private static func converse(
+    _ manner: CallPlan.Manner, _ arguments: Arguments
+  ) throws(Failure) -> Int32 {
+    let loop = Loop()
+    let (relay, twinPort) = try places(arguments)
+    let conversation = try Conversation(manner, to: relay, twinPort: twinPort, on: loop)
+    try wait(for: relay, on: loop)
+    let code = try conversation.run()
+    if arguments.has("stay") { loop.run() }
+    return code
+  }
+
+  private init(_ arguments: Arguments) throws(Failure) {
+    let (relay, twinPort) = try Self.places(arguments)
+    plan = CallPlan(
+      .twilio, to: relay, turns: [.say(arguments.text("say") ?? CallPlan.defaultText)])
     var settings = DeepgramServer.Settings()
-    settings.port = port
+    settings.port = twinPort
     twin = try DeepgramServer(settings, on: loop)
   }
 
@@ -58,7 +87,7 @@ final class Demo {
       isSessionOver = true
       if isCallOver { loop.stop() }
     }
-    try waitForRelay()
+    try Self.wait(for: plan.target, on: loop)
     let caller = try OneWayCall(plan, on: loop)
     audio = caller.audio
     frameBytes = caller.frameBytes
@@ -80,25 +109,25 @@ final class Demo {
   }
 
   /// Connects and goes away again until somebody listens.
-  private func waitForRelay() throws(Failure) {
-    let deadline = Loop.now + Self.relaySeconds
+  private static func wait(for relay: Target, on loop: Loop) throws(Failure) {
+    let deadline = Loop.now + relaySeconds
     var isThere = false
     while !isThere {
       guard Loop.now < deadline else {
-        throw Failure("no relay at \(plan.target.host):\(plan.target.port)")
+        throw Failure("no relay at \(relay.host):\(relay.port)")
       }
-      var plain = plan.target
+      var plain = relay
       plain.isTLS = false
       if let probe = try? Stream(to: plain, on: loop, trust: .system) {
-        probe.opened = { [loop] in
+        probe.opened = {
           isThere = true
           probe.close()
           loop.stop()
         }
-        probe.ended = { [loop] _ in loop.after(0.02) { loop.stop() } }
+        probe.ended = { _ in loop.after(0.02) { loop.stop() } }
         loop.run()
       } else {
-        loop.after(0.02) { [loop] in loop.stop() }
+        loop.after(0.02) { loop.stop() }
         loop.run()
       }
     }

@@ -26,7 +26,7 @@ final class TwoWayCall: Call {
   /// What was heard, one text for each stretch of speech.
   private(set) var phrases: [String] = []
 
-  /// Words that are further apart than this are told apart.
+  /// A longer quiet ends a stretch of speech.
   private static let phraseSeconds = 0.4
   /// From one key to the next.
   private static let keySeconds = 0.25
@@ -41,7 +41,7 @@ final class TwoWayCall: Call {
   private var speech: [UInt8] = []
   private var keys: [(digit: Character, at: Double)] = []
   private var words: [String] = []
-  private var wordAt = 0.0
+  private var soundAt = 0.0
   /// How much had been played when we finished our last turn.
   private var playedBefore = 0
   private var markTimer: Int?
@@ -172,11 +172,11 @@ final class TwoWayCall: Call {
   private func perform(_ outputs: [Playback.Output], at now: Double) {
     for output in outputs {
       switch output {
-      case .word(let word):
-        words.append(word.text)
-        wordAt = now
+      case .word(let word): words.append(word.text)
       case .mark(let name): leg.played(name)
-      case .sound: dialogue.hear(at: now)
+      case .sound:
+        soundAt = now
+        dialogue.hear(at: now)
       }
     }
     loop.cancel(markTimer)
@@ -186,7 +186,7 @@ final class TwoWayCall: Call {
   }
 
   private func tellPhrase(at now: Double) {
-    guard !words.isEmpty, now - wordAt >= Self.phraseSeconds else { return }
+    guard !words.isEmpty, now - soundAt >= Self.phraseSeconds else { return }
     phrases.append(words.joined(separator: " "))
     words = []
     Console.say("heard: \(phrases.last ?? "")")
@@ -203,6 +203,11 @@ final class TwoWayCall: Call {
 
 extension TwoWayCall {
   func report() {
+    reportAudio()
+    reportInterruption()
+  }
+
+  func reportAudio() {
     let figures = playback.figures
     guard figures.messages > 0 else { return Console.say("nothing came to be heard") }
     func seconds(_ samples: Int) -> String { Self.rounded(Double(samples) / Double(playback.rate)) }
@@ -213,6 +218,9 @@ extension TwoWayCall {
     Console.say(
       "\(figures.late) of them late, by up to \(Self.rounded(figures.latest)) s; "
         + "up to \(Self.rounded(figures.mostAhead)) s ahead of the play-out")
+  }
+
+  private func reportInterruption() {
     guard let interruption else { return }
     let began = interruption.began
     func after(_ time: Double?, _ never: String) -> String {
