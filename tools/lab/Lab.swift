@@ -22,7 +22,9 @@ import LabLoad
     // Some verbs have two words.
     let pair = "\(name) \(words.first ?? "")"
     guard let verb = verbs.first(where: { $0.name == name || $0.name == pair }) else {
-      Console.complain("no such verb: \(name)\n\n\(help)")
+      let wider = verbs.map(\.name).filter { $0.hasPrefix(name + " ") }
+      let hint = wider.isEmpty ? "\n\n\(help)" : "; there are: \(wider.joined(separator: ", "))"
+      Console.complain("no such verb: \(words.isEmpty ? name : pair)\(hint)")
       exit(2)
     }
     if verb.name == pair { words.removeFirst() }

@@ -69,7 +69,8 @@ struct TurnEar {
     guard let silence, isSpeaking else { return }
     if Double(quietSamples) >= max(silence, Self.silenceMin) * Double(rate) {
       isSpeaking = false
-      events.append(.stopped(at: seconds, words: takeWords()))
+      let time = origin + Double(samplesHeard) / Double(rate)
+      events.append(.stopped(at: time, words: takeWords()))
     }
   }
 

@@ -1,5 +1,5 @@
-// What a client asks of a voice model in its handshake: which service, with which key. The paths
-// are matched by their ends, since clients put bases of their own in front.
+// What a client asks of a voice model in its handshake: which service, with which key. Of a path
+// only the service's own part counts, since clients put bases of their own in front.
 
 package struct VoiceRequest: Equatable, Sendable {
   package enum Service: String, CaseIterable, Sendable { case openai, gemini }
@@ -54,7 +54,9 @@ package struct VoiceRequest: Equatable, Sendable {
     let offered = header("sec-websocket-protocol").split(separator: ",")
       .map { $0.filter { !$0.isWhitespace } }
     let scheme = header("authorization").split(separator: " ", maxSplits: 1).map(String.init)
-    let bearer = scheme.count == 2 && scheme[0].lowercased() == "bearer" ? scheme[1] : nil
+    let schemes = service == .openai ? ["bearer"] : ["bearer", "token"]
+    let bearer =
+      scheme.count == 2 && schemes.contains(scheme[0].lowercased()) ? scheme[1] : nil
     model = query["model"] ?? ""
     isBeta = !header("openai-beta").isEmpty
     subprotocol = offered.first
@@ -67,11 +69,11 @@ package struct VoiceRequest: Equatable, Sendable {
       guard !key.isEmpty else { throw Refusal(service, 401, "Missing bearer authentication.") }
       guard !model.isEmpty else { throw Refusal(service, 400, "You must provide a model.") }
     case .gemini:
-      guard parts[0].hasSuffix("BidiGenerateContent") else {
+      guard parts[0].contains("BidiGenerateContent") else {
         throw Refusal(service, 404, "No such path.")
       }
       let named = header("x-goog-api-key")
-      key = named.isEmpty ? query["key"] ?? bearer ?? "" : named
+      key = named.isEmpty ? query["key"] ?? query["access_token"] ?? bearer ?? "" : named
       guard !key.isEmpty else { throw Refusal(service, 403, "The caller has no identity.") }
     }
   }
