@@ -50,7 +50,7 @@ private struct Talk {
     events = []
     for begin in stride(from: 0, to: samples.count, by: rate / 50) {
       let piece = Array(samples[begin..<min(begin + rate / 50, samples.count)])
-      let audio = Base64Text.encode(VoiceFormat.pcm(rate).encode(piece))
+      let audio = Base64Text.encode(WireFormat.pcm(rate).write(piece))
       let blob = #"{"data":"\#(audio)","mimeType":"audio/pcm;rate=\#(rate)"}"#
       take(twin.text(Array(#"{"realtimeInput":{"audio":\#(blob)}}"#.utf8), at: now))
       wait(0.02)
@@ -83,7 +83,7 @@ private struct Talk {
       return Base64Text.decode(part?["data"]?.string ?? "") ?? []
     }
     var ear = ToneDecoder()
-    let samples = Resample.all(VoiceFormat.pcm24.decode(bytes), from: 24_000, to: 8000)
+    let samples = Resample.all(WireFormat.pcm24.read(bytes), from: 24_000, to: 8000)
     return (ear.hear(samples) + ear.finish()).map(\.text).joined(separator: " ")
   }
 }

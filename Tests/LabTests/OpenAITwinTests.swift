@@ -43,14 +43,14 @@ private struct Talk {
   }
 
   /// Says a text in tones, in messages of 20 ms, and is then quiet.
-  mutating func speak(_ text: String, format: VoiceFormat = .mulaw, silence: Double = 0.5) {
+  mutating func speak(_ text: String, format: WireFormat = .telephone, silence: Double = 0.5) {
     let tones = Tones.encode(text) + [Int16](repeating: 0, count: Int(silence * 8000))
     let samples = Resample.all(tones, from: 8000, to: format.rate)
     messages = []
     events = []
     for begin in stride(from: 0, to: samples.count, by: format.rate / 50) {
       let piece = Array(samples[begin..<min(begin + format.rate / 50, samples.count)])
-      let audio = Base64Text.encode(format.encode(piece))
+      let audio = Base64Text.encode(format.write(piece))
       let text = #"{"type":"input_audio_buffer.append","audio":"\#(audio)"}"#
       take(twin.text(Array(text.utf8), at: now))
       now += 0.02
@@ -75,8 +75,8 @@ private struct Talk {
   }
 }
 
-private func words(_ bytes: [UInt8], _ format: VoiceFormat) -> String {
-  let samples = Resample.all(format.decode(bytes), from: format.rate, to: Tones.sampleRate)
+private func words(_ bytes: [UInt8], _ format: WireFormat) -> String {
+  let samples = Resample.all(format.read(bytes), from: format.rate, to: Tones.sampleRate)
   var ear = ToneDecoder()
   return (ear.hear(samples) + ear.finish()).map(\.text).joined(separator: " ")
 }
@@ -119,8 +119,8 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
       {"type":"realtime","audio":{"input":{"format":{"type":"\#(name)"},"transcription":{}},
       "output":{"format":{"type":"\#(name)"}}}}
       """#
-    let format: VoiceFormat =
-      name == "audio/pcm" ? .pcm24 : name == "audio/pcmu" ? .mulaw : .alaw
+    let format: WireFormat =
+      name == "audio/pcm" ? .pcm24 : name == "audio/pcmu" ? .telephone : WireFormat(.alaw)
     var talk = Talk(settings: settings)
     talk.speak("where is it", format: format)
     let completed = talk.first("conversation.item.input_audio_transcription.completed")
@@ -131,7 +131,7 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
 
   @Test func audioBeforeAnyUpdateIsTakenForPCM() {
     var talk = Talk(settings: nil)
-    talk.speak("hello", format: .mulaw)
+    talk.speak("hello", format: .telephone)
     #expect(!talk.events.contains(.heard("hello")))
     var other = Talk(settings: nil)
     other.speak("hello", format: .pcm24)
@@ -202,7 +202,7 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
     #expect(talk.types == ["conversation.item.added", "conversation.item.done"])
     #expect(talk.events == [.read("the caller pressed 1")])
     talk.say(#"{"type":"response.create"}"#)
-    #expect(words(talk.heardAudio, .mulaw) == "you said: the caller pressed 1")
+    #expect(words(talk.heardAudio, .telephone) == "you said: the caller pressed 1")
   }
 
   @Test func wordsOfABrokenConnectionCountAsHeard() {

@@ -63,19 +63,19 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
 }
 
 @Suite struct SpeechTests {
-  @Test(arguments: [VoiceFormat.pcm24, .mulaw, .alaw]) func whatIsSaidCanBeHeard(
-    _ format: VoiceFormat
+  @Test(arguments: [WireFormat.pcm24, .telephone, WireFormat(.alaw)]) func whatIsSaidCanBeHeard(
+    _ format: WireFormat
   ) {
     var speech = Speech("you said: hello", in: format, at: 0)
     var bytes: [UInt8] = []
     while !speech.isComplete { bytes += speech.next(1001).audio }
-    let samples = Resample.all(format.decode(bytes), from: format.rate, to: Tones.sampleRate)
+    let samples = Resample.all(format.read(bytes), from: format.rate, to: Tones.sampleRate)
     var ear = ToneDecoder()
     #expect((ear.hear(samples) + ear.finish()).map(\.text) == ["you", "said:", "hello"])
   }
 
   @Test func aWordIsWrittenNoLaterThanItsSound() {
-    var speech = Speech("one two three", in: .mulaw, at: 0)
+    var speech = Speech("one two three", in: .telephone, at: 0)
     let first = speech.next(160)
     #expect(first.text == "one" && first.audio.count == 160 && speech.sentMilliseconds == 20)
     #expect(speech.next(Tones.encode("one").count).text == " two")

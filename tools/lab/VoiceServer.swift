@@ -197,7 +197,7 @@ final class VoiceServer {
     if case .audio(let bytes, let format) = event, settings.recordings != nil {
       if session.rate != format.rate { session.audio = [] }
       session.rate = format.rate
-      session.audio += format.decode(bytes)
+      session.audio += format.read(bytes)
     }
     if let line = event.line { note("session \(session.number): \(line)") }
   }

@@ -32,7 +32,7 @@ package struct GeminiTwin: VoiceTwin {
   private var outputs: [VoiceOutput] = []
 
   private static let inputRate = 16_000
-  private static let outputFormat = VoiceFormat.pcm24
+  private static let outputFormat = WireFormat.pcm24
   private static let handlePrefix = "handle-"
 
   /// `number` is in the names of all that the session makes; times are in seconds on any clock that
@@ -217,9 +217,9 @@ extension GeminiTwin {
     if rate != ear.rate {
       ear = TurnEar(rate: rate, silence: setup?.silence, origin: ear.seconds)
     }
-    let format = VoiceFormat.pcm(rate)
+    let format = WireFormat.pcm(rate)
     tell(.audio(bytes, format))
-    for event in ear.hear(format.decode(bytes)) {
+    for event in ear.hear(format.read(bytes)) {
       switch event {
       case .started: if let setup, setup.silence != nil { speechStarted(setup, at: now) }
       case .stopped(_, let words): endTurn(words, at: now)

@@ -76,8 +76,8 @@ struct OpenAISession {
   private var input: JSON? { value["audio"]?["input"] }
   private var detection: JSON? { input?["turn_detection"] }
 
-  var inputFormat: VoiceFormat { Self.format(input?["format"]) }
-  var outputFormat: VoiceFormat { Self.format(value["audio"]?["output"]?["format"]) }
+  var inputFormat: WireFormat { Self.format(input?["format"]) }
+  var outputFormat: WireFormat { Self.format(value["audio"]?["output"]?["format"]) }
   var isTranscribing: Bool { input?["transcription"]?.members != nil }
   var createsResponse: Bool { detection?["create_response"]?.bool ?? false }
   var interruptsResponse: Bool { detection?["interrupt_response"]?.bool ?? false }
@@ -89,10 +89,10 @@ struct OpenAISession {
     return detection["silence_duration_ms"]?.number.map { $0 / 1000 } ?? Self.semanticSilence
   }
 
-  static func format(_ value: JSON?) -> VoiceFormat {
+  static func format(_ value: JSON?) -> WireFormat {
     switch value?["type"]?.string {
-    case "audio/pcmu": .mulaw
-    case "audio/pcma": .alaw
+    case "audio/pcmu": .telephone
+    case "audio/pcma": WireFormat(.alaw)
     default: .pcm24
     }
   }

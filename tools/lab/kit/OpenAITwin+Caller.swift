@@ -27,7 +27,7 @@ extension OpenAITwin {
     }
     tell(.audio(bytes, format))
     bufferedBytes += bytes.count
-    for event in ear.hear(format.decode(bytes)) {
+    for event in ear.hear(format.read(bytes)) {
       switch event {
       case .started(let time): speechStarted(at: now, audio: time)
       case .stopped(let time, let words): speechStopped(words, at: now, audio: time)

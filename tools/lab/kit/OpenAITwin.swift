@@ -53,7 +53,7 @@ package struct OpenAITwin: VoiceTwin {
     self.number = number
     self.manner = manner
     session = OpenAISession(id: "sess_\(number)", model: model, expiresAt: clock + 3600)
-    ear = TurnEar(rate: VoiceFormat.pcm24.rate, silence: session.silence)
+    ear = TurnEar(rate: WireFormat.pcm24.rate, silence: session.silence)
     expiresAt = manner.misbehaviour.expireAfter.map { now + $0 }
     resetAt = manner.misbehaviour.resetAfter.map { now + $0 }
   }
@@ -202,7 +202,7 @@ extension OpenAITwin {
   }
 
   mutating func speak(
-    _ text: String, in format: VoiceFormat? = nil, metadata: JSON = .null, at now: Double
+    _ text: String, in format: WireFormat? = nil, metadata: JSON = .null, at now: Double
   ) {
     let response = Response(id: name("resp"), item: name("item"), metadata: metadata)
     speeches[response.item] = Speech(text, in: format ?? session.outputFormat, at: now)

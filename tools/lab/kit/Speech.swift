@@ -3,7 +3,7 @@
 
 struct Speech {
   let text: String
-  let format: VoiceFormat
+  let format: WireFormat
   let audio: [UInt8]
   /// When its first piece was sent.
   let beganAt: Double
@@ -18,7 +18,7 @@ struct Speech {
   private let words: [Word]
   private var wordsSent = 0
 
-  init(_ text: String, in format: VoiceFormat, at now: Double) {
+  init(_ text: String, in format: WireFormat, at now: Double) {
     self.text = text
     self.format = format
     beganAt = now
@@ -31,7 +31,7 @@ struct Speech {
       words.append(Word(text: word, begin: begin, end: samples.count * scale))
     }
     self.words = words
-    audio = format.encode(Resample.all(samples, from: Tones.sampleRate, to: format.rate))
+    audio = format.write(Resample.all(samples, from: Tones.sampleRate, to: format.rate))
   }
 
   var isComplete: Bool { sentBytes == audio.count }

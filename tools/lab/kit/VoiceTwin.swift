@@ -26,7 +26,7 @@ package enum VoiceOutput: Equatable, Sendable {
 /// What happens in a session, for tests and for the person who watches.
 package enum VoiceEvent: Equatable, Sendable {
   /// Audio arrived, decoded from its message.
-  case audio([UInt8], VoiceFormat)
+  case audio([UInt8], WireFormat)
   /// Sound began: where something is being said, the caller interrupts it.
   case speechStarted(interrupts: Bool)
   /// A turn of the caller ended, with these words.

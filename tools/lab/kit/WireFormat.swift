@@ -10,6 +10,9 @@ package struct WireFormat: Equatable, Sendable {
   package var isBigEndian = false
 
   package static let telephone = WireFormat(.mulaw)
+  /// What voice models say.
+  package static let pcm24 = WireFormat.pcm(24_000)
+  package static func pcm(_ rate: Int) -> WireFormat { WireFormat(.linear16, rate: rate) }
 
   package init(_ coding: Coding, rate: Int = 8000, channels: Int = 1, isBigEndian: Bool = false) {
     self.coding = coding
@@ -18,7 +21,11 @@ package struct WireFormat: Equatable, Sendable {
     self.isBigEndian = isBigEndian
   }
 
-  package var bytesPerSecond: Int { rate * channels * (coding == .linear16 ? 2 : 1) }
+  package var sampleBytes: Int { coding == .linear16 ? 2 : 1 }
+  package var bytesPerSecond: Int { rate * channels * sampleBytes }
+
+  /// How many whole milliseconds `bytes` bytes last.
+  package func milliseconds(_ bytes: Int) -> Int { bytes * 1000 / bytesPerSecond }
 
   /// A stretch of quiet, in whole frames of samples.
   package func silence(seconds: Double) -> [UInt8] {
