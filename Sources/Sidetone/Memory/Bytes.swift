@@ -100,6 +100,15 @@ import CKernels
     count >= text.utf8CodeUnitCount && prefix(text.utf8CodeUnitCount).equals(text)
   }
 
+  /// Whether an ASCII literal in lower case stands somewhere in these bytes, whatever their case.
+  @_noAllocation package func containsIgnoringCase(_ lowercase: StaticString) -> Bool {
+    let length = lowercase.utf8CodeUnitCount
+    for start in 0..<max(count &- length &+ 1, 0) {
+      if self[start..<start &+ length].equalsIgnoringCase(lowercase) { return true }
+    }
+    return false
+  }
+
   /// The first place of `byte` at or after `start`, or nil.
   @_noAllocation package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
     precondition(start >= 0 && start <= count)

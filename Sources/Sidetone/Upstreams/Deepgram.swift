@@ -142,7 +142,7 @@ private enum Deepgram {
     case .keepAlive: writer.write("{\"type\":\"KeepAlive\"}")
     case .finalize: writer.write("{\"type\":\"Finalize\"}")
     case .finish: writer.write("{\"type\":\"CloseStream\"}")
-    case .greet, .truncate, .forget, .digit: break
+    case .greet, .truncate, .forget, .digit, .respond: break
     }
   }
 

@@ -56,25 +56,30 @@ extension Upstream {
     package var options: Bytes
     /// The caller's own query, of which only options that `allows` knows are taken.
     package var callers: Bytes
-    /// What resumes the session before it; empty where there is none.
+    /// Samples a second that the operator wants it to get; 0: the caller's own, where it may be.
+    package var rate = 0
+    /// What resumes the session before it, as `News.handle` told; empty where there is none.
     package var handle = Bytes.empty
 
     package init(
       hears: Format, says: Format, fixed: Bytes = .empty, options: Bytes = .empty,
-      callers: Bytes = .empty, handle: Bytes = .empty
+      callers: Bytes = .empty, rate: Int = 0, handle: Bytes = .empty
     ) {
       self.hears = hears
       self.says = says
       self.fixed = fixed
       self.options = options
       self.callers = callers
+      self.rate = rate
       self.handle = handle
     }
 
-    /// The value of an option, percent-encoded: the caller's, then the operator's; nil where
-    /// neither set it.
-    package func value(of name: StaticString) -> Bytes? {
-      Self.value(of: name, in: callers) ?? Self.value(of: name, in: options)
+    /// The operator's value of an option, percent-encoded; nil where it is not set.
+    package func value(of name: StaticString) -> Bytes? { Self.value(of: name, in: options) }
+
+    /// The caller's value of an option that `allows` knows, else the operator's.
+    package func wish(for name: StaticString) -> Bytes? {
+      Self.value(of: name, in: callers) ?? value(of: name)
     }
 
     private static func value(of name: StaticString, in query: Bytes) -> Bytes? {
@@ -108,11 +113,14 @@ extension Upstream {
     case keepAlive, finalize, finish
     /// The agent shall speak first; the text is what it is asked to do, percent-encoded.
     case greet(Bytes)
-    /// Of this item only so much was heard; or none of it, so it was never said.
+    /// Of this item, named as `News.item` did, only so much was heard; or none of it, so it was
+    /// never said.
     case truncate(item: Bytes, milliseconds: Int)
     case forget(item: Bytes)
-    /// A key that the caller pressed.
+    /// A key that the caller pressed: 0 to 9, *, #, A to D.
     case digit(UInt8)
+    /// What it was told last shall be answered; only while it is not talking.
+    case respond
   }
 
   /// What one message says. Most say one thing; some upstreams put several into one. Ranges point
@@ -121,6 +129,8 @@ extension Upstream {
     package var isMalformed = false
     /// The session is set up as it was asked for: audio may flow.
     package var isReady = false
+    /// With `isReady`: what the caller says will be transcribed, so that it is owed.
+    package var transcribes = false
     /// Speech to text: a stretch of audio was listened to.
     package var heard: Heard?
     /// The session is complete; a close follows.

@@ -82,7 +82,7 @@ package struct Query {
     }
   }
 
-  @_noAllocation private static func nextByte(_ encoded: Bytes, _ at: inout Int) -> UInt8? {
+  @_noAllocation fileprivate static func nextByte(_ encoded: Bytes, _ at: inout Int) -> UInt8? {
     guard at < encoded.count else { return nil }
     let byte = encoded[at]
     if byte == 0x25, at &+ 2 < encoded.count, let high = hexValue(encoded[at &+ 1]),
@@ -107,5 +107,30 @@ package struct Query {
 
   @_noAllocation private static func upperHexDigit(_ nibble: UInt8) -> UInt8 {
     nibble < 10 ? 0x30 &+ nibble : 0x37 &+ nibble
+  }
+}
+
+extension Writer {
+  /// Decodes what stands in a query and writes it as the inside of a JSON string. A byte that is
+  /// not UTF-8 becomes U+FFFD.
+  package mutating func write(jsonOfEncoded text: Bytes) {
+    Bytes.withTemporary(4) { character in
+      var check = UTF8Validator()
+      var count = 0
+      var at = 0
+      var before = 0
+      while let byte = Query.nextByte(text, &at) {
+        character[count] = byte
+        let isSound = check.accept(character[count..<count &+ 1])
+        // A byte that breaks a character off may begin one itself: it is read again.
+        if isSound || count == 0 { count &+= 1 } else { at = before }
+        before = at
+        if isSound, !check.isComplete { continue }
+        write(json: character.prefix(count))
+        check = UTF8Validator()
+        count = 0
+      }
+      write(json: character.prefix(count))
+    }
   }
 }

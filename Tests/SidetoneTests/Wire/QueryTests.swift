@@ -49,4 +49,31 @@ struct QueryTests {
     #expect(Query.value(of: "api", in: query) == nil)
     #expect(Query.value(of: "api_key_", in: query) == nil)
   }
+
+  @Test(arguments: [
+    ("a+b%20c", "a b c"), ("say+%22hi%22%0A", #"say \"hi\"\n"#), ("%e2%82%ac%F0%9F%98%80", "€😀"),
+    ("%e2%82", "\u{fffd}\u{fffd}"), ("%e2%82A%80", "\u{fffd}\u{fffd}A\u{fffd}"),
+    ("%c3%c3%a9%ff", "\u{fffd}é\u{fffd}"), ("%00", #"\u0000"#), ("", ""),
+  ])
+  func `a value becomes the inside of a JSON string, and what is no text is replaced`(
+    value: String, expected: String
+  ) {
+    #expect(written { $0.write(jsonOfEncoded: kept(value)) }.string == expected)
+  }
+
+  @Test func `whatever a value holds, it is text in JSON`() {
+    var dice = SeededRandom(seed: 7)
+    for _ in 0..<2000 {
+      let bytes = dice.bytes(Int.random(in: 0..<40, using: &dice))
+      let encoded = written { Query.encode(kept(bytes), into: &$0) }
+      let text = written {
+        $0.write("\"")
+        $0.write(jsonOfEncoded: encoded)
+        $0.write("\"")
+      }
+      #expect(JSON.isValid(text))
+      let plain = written { $0.write(json: kept(bytes)) }
+      #expect(text[1..<text.count - 1].equals(plain))
+    }
+  }
 }
