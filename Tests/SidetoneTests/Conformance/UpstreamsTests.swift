@@ -9,17 +9,44 @@ struct UpstreamsTests {
   private static let dialled = Upstream.all.filter(\.isDialled).map(\.name.description)
   private static let fixtures = dialled.flatMap { FixtureFile.all(of: $0) }
 
+  /// Everything that a message says, in a fixed order and joined by a plus.
   private func event(_ row: String, _ message: Bytes) -> String {
-    let event = Upstream.all[Upstream.index(of: row)!].read(message)
-    if event.isMalformed { return "malformed" }
-    if event.isFinished { return "finished" }
-    if let heard = event.heard {
-      #expect(heard.text.upperBound <= message.count)
-      #expect(heard.confidence.upperBound <= message.count)
-      #expect(heard.endMicroseconds >= 0)
-      return "heard"
+    let upstream = Upstream.all[Upstream.index(of: row)!]
+    var words: [String] = []
+    if let path = upstream.voice?.speech {
+      switch path.locate(message) {
+      case .speech(let piece):
+        #expect(piece.payload.upperBound <= message.count)
+        #expect(piece.item.upperBound <= message.count)
+        words.append("speech")
+        guard piece.isNotAll else { return "speech" }
+      case .other: break
+      case .malformed: return "malformed"
+      }
     }
-    return "other"
+    words += self.words(of: upstream.read(message), within: message.count)
+    return words.isEmpty ? "other" : words.joined(separator: "+")
+  }
+
+  private func words(of news: Upstream.News, within count: Int) -> [String] {
+    if news.isMalformed { return ["malformed"] }
+    let ranges = [
+      news.heard?.text, news.heard?.confidence, news.callerWords?.text, news.agentWords?.text,
+      news.item, news.complaint?.code, news.complaint?.message, news.handle,
+    ]
+    for range in ranges { #expect((range?.upperBound ?? 0) <= count) }
+    #expect((news.heard?.endMicroseconds ?? 0) >= 0)
+    #expect((news.leavesWithin ?? .zero) >= .zero)
+    let facts: [(String, Bool)] = [
+      ("ready", news.isReady), ("transcribes", news.transcribes), ("heard", news.heard != nil),
+      ("interrupted", news.isInterrupted), ("caller", news.callerWords != nil),
+      ("agent", news.agentWords != nil), ("spoken", news.isSpoken), ("over", news.isTurnOver),
+      ("complaint", news.complaint != nil), ("fatal", news.complaint?.verdict != nil),
+      ("owed", news.transcriptsOwed == 1), ("paid", news.transcriptsOwed == -1),
+      ("handle", news.handle != nil), ("leaves", news.leavesWithin != nil),
+      ("finished", news.isFinished),
+    ]
+    return facts.filter(\.1).map(\.0)
   }
 
   @Test("Names are different, and the list finds each by its name")
@@ -32,8 +59,13 @@ struct UpstreamsTests {
 
   @Test("Every upstream that is dialled has its messages", arguments: dialled)
   func hasFixtures(name: String) {
-    let events = Set(FixtureFile.all(of: name).map(\.event))
-    #expect(events.isSuperset(of: ["heard", "finished", "other"]))
+    let events = Set(FixtureFile.all(of: name).flatMap { $0.event.split(separator: "+") })
+    let isVoice = Upstream.all[Upstream.index(of: name)!].voice != nil
+    let expected: Set<Substring> =
+      isVoice
+      ? ["ready", "speech", "interrupted", "caller", "agent", "spoken", "over", "other"]
+      : ["heard", "finished", "other"]
+    #expect(events.isSuperset(of: expected))
   }
 
   @Test("A message is what its name says, however it is written", arguments: fixtures)
@@ -83,9 +115,45 @@ struct UpstreamsTests {
         #expect(query.array.allSatisfy { $0 > 0x20 && $0 < 0x7f })
       }
     }
-    for command in [Upstream.Command.keepAlive, .finalize, .finish] {
+    for command in Self.commands {
       let text = written { upstream.write(command, &$0) }
-      #expect(text.isEmpty || JSON.find("type", in: text) != nil)
+      #expect(text.isEmpty || JSON.isValid(text))
+    }
+  }
+
+  private static let commands: [Upstream.Command] = [
+    .keepAlive, .finalize, .finish, .greet(.empty), .greet(kept("Say+%22hi%22%0A%ff")), .respond,
+    .truncate(item: kept("item_1"), milliseconds: 1480), .forget(item: kept("item_1")),
+    .digit(0x35), .digit(0x23),
+  ]
+
+  @Test(
+    "Whatever options say, the first message is JSON, and so is audio in its envelope",
+    arguments: dialled)
+  func setUp(name: String) {
+    let upstream = Upstream.all[Upstream.index(of: name)!]
+    let names = [
+      "model", "voice", "language", "instructions", "system_instruction", "transcription_model",
+      "turn_detection", "silence_milliseconds", "threshold", "speed", "audio",
+    ]
+    for value in ["", "a", "500", "0.5", "-", "1.", "%22%7d", "%ff%00", "semantic_vad", "none"] {
+      let options = kept(names.map { "\($0)=\(value)" }.joined(separator: "&"))
+      for caller in [Format.mulaw8k, Format(codec: .linear16, rate: 16_000, isBigEndian: true)] {
+        var session = Upstream.Session(hears: caller, says: caller, options: options)
+        guard let hears = upstream.hears(caller, session) else { continue }
+        session.hears = hears
+        session.says = upstream.voice?.says(caller, session) ?? hears
+        session.handle = kept("handle-1")
+        let setup = written { upstream.setup(session, &$0) }
+        #expect(setup.isEmpty || JSON.isValid(setup), "\(setup.string)")
+        let message = written { message in
+          var suffix = Writer(kept(count: 256))
+          upstream.envelope(hears, &message, &suffix)
+          if message.count > 0 { message.write("AAAA") }
+          message.write(suffix.written)
+        }
+        #expect(message.isEmpty || JSON.isValid(message))
+      }
     }
   }
 

@@ -1,0 +1,352 @@
+// OpenAI's voice models, the Realtime interface in its general (GA) shape. Everything is JSON text,
+// audio is base64 in it. Rules that shape this file, from OpenAI's reference of client and server
+// events:
+// - `session.update` names its type, changes only what it names, and is void as a whole where one
+//   name in it is unknown; audio waits for `session.updated`;
+// - the session does not know what was heard: after an interruption it must be told where in the
+//   item the playing stopped, in whole milliseconds and never behind what it sent; of an item that
+//   nobody heard, it is told to forget it;
+// - what the caller said is transcribed by another model, which may be late or fail;
+// - nothing resumes a session, and none lasts longer than an hour.
+//
+// Servers that speak an older shape name a few events otherwise; both names are read.
+
+extension Upstream {
+  package static let openai = Upstream(
+    name: "openai",
+    isDialled: true,
+    needsKey: true,
+    keyHeader: "Authorization",
+    keyScheme: "Bearer ",
+    hears: OpenAI.format,
+    voice: Voice(
+      says: { caller, session in OpenAI.format(caller, session) ?? OpenAI.pcm },
+      speech: SpeechPath(
+        when: "type", is: "response.output_audio.delta", or: "response.audio.delta",
+        payload: "delta", item: "item_id"),
+      hasItems: true, isVoidUntilTurnEnds: false),
+    envelope: { _, prefix, suffix in
+      prefix.write("{\"type\":\"input_audio_buffer.append\",\"audio\":\"")
+      suffix.write("\"}")
+    },
+    allows: OpenAI.allows,
+    allowed: "model, voice, language, system_instruction",
+    query: OpenAI.query,
+    setup: OpenAI.setup,
+    read: OpenAI.read,
+    write: OpenAI.write,
+    refused: OpenAI.refused,
+    closed: OpenAI.closed,
+    habits: Habits(
+      keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
+      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)))
+}
+
+private enum OpenAI {
+  static let pcm = Format(codec: .linear16, rate: 24_000)
+
+  /// Both directions alike. G.711 saves the conversion, where the operator prefers that.
+  static func format(_ caller: Format, _ session: Upstream.Session) -> Format? {
+    guard caller.channels == 1 else { return nil }
+    let isG711 = caller.codec != .linear16 && caller.rate == 8000
+    guard isG711, let audio = session.value(of: "audio"), audio.equals("g711") else { return pcm }
+    return caller
+  }
+
+  static func allows(_ option: Bytes) -> Bool {
+    switch option.count {
+    case 5: return option.equals("model") || option.equals("voice")
+    case 8: return option.equals("language")
+    case 18: return option.equals("system_instruction")
+    default: return false
+    }
+  }
+
+  /// Where the operator's URL names a model, that one is meant.
+  static func query(_ session: Upstream.Session, _ writer: inout Writer) {
+    writer.write(session.fixed)
+    guard Query.value(of: "model", in: session.fixed) == nil,
+      let model = session.wish(for: "model")
+    else { return }
+    if !session.fixed.isEmpty { writer.write("&") }
+    writer.write("model=")
+    writer.write(model)
+  }
+}
+
+// MARK: - What it is told
+
+extension OpenAI {
+  static func setup(_ session: Upstream.Session, _ writer: inout Writer) {
+    writer.write("{\"type\":\"session.update\",\"session\":{\"type\":\"realtime\",")
+    writer.write("\"output_modalities\":[\"audio\"],")
+    if let text = session.wish(for: "system_instruction") ?? session.value(of: "instructions") {
+      writer.write("\"instructions\":\"")
+      writer.write(jsonOfEncoded: text)
+      writer.write("\",")
+    }
+    writer.write("\"audio\":{\"input\":{\"format\":")
+    writeFormat(session.hears, &writer)
+    writeTranscription(session, &writer)
+    writer.write(",\"turn_detection\":")
+    writeTurnDetection(session, &writer)
+    writer.write("},\"output\":{\"format\":")
+    writeFormat(session.says, &writer)
+    if let voice = session.wish(for: "voice") {
+      writer.write(",\"voice\":\"")
+      writer.write(jsonOfEncoded: voice)
+      writer.write("\"")
+    }
+    writeNumber(",\"speed\":", session.value(of: "speed"), &writer)
+    writer.write("}}}}")
+  }
+
+  private static func writeFormat(_ format: Format, _ writer: inout Writer) {
+    switch format.codec {
+    case .mulaw: writer.write("{\"type\":\"audio/pcmu\"}")
+    case .alaw: writer.write("{\"type\":\"audio/pcma\"}")
+    case .linear16: writer.write("{\"type\":\"audio/pcm\",\"rate\":24000}")
+    }
+  }
+
+  /// It is off unless a model is named for it.
+  private static func writeTranscription(_ session: Upstream.Session, _ writer: inout Writer) {
+    guard let model = session.value(of: "transcription_model") else { return }
+    writer.write(",\"transcription\":{\"model\":\"")
+    writer.write(jsonOfEncoded: model)
+    writer.write("\"")
+    if let language = session.wish(for: "language").flatMap(letters(of:)) {
+      writer.write(",\"language\":\"")
+      writer.write(byte: language[0] | 0x20)
+      writer.write(byte: language[1] | 0x20)
+      writer.write("\"")
+    }
+    writer.write("}")
+  }
+
+  /// The two letters of ISO 639-1 with which a tag such as en-US begins; nil where it does not.
+  private static func letters(of tag: Bytes) -> Bytes? {
+    func isLetter(_ place: Int) -> Bool { (0x61...0x7a).contains(tag[place] | 0x20) }
+    guard tag.count >= 2, isLetter(0), isLetter(1), tag.count == 2 || !isLetter(2) else {
+      return nil
+    }
+    return tag.prefix(2)
+  }
+
+  /// With none, nothing is answered unless somebody asks.
+  private static func writeTurnDetection(_ session: Upstream.Session, _ writer: inout Writer) {
+    let wish = session.value(of: "turn_detection") ?? Bytes.empty
+    if wish.equals("none") {
+      writer.write("null")
+      return
+    }
+    if wish.equals("semantic_vad") {
+      writer.write("{\"type\":\"semantic_vad\"")
+    } else {
+      writer.write("{\"type\":\"server_vad\"")
+      writeNumber(",\"threshold\":", session.value(of: "threshold"), &writer)
+      writeNumber(",\"silence_duration_ms\":", session.value(of: "silence_milliseconds"), &writer)
+    }
+    writer.write(",\"create_response\":true,\"interrupt_response\":true}")
+  }
+
+  /// Only what is a number to JSON as well, lest the whole update be void.
+  private static func writeNumber(
+    _ name: StaticString, _ value: Bytes?, _ writer: inout Writer
+  ) {
+    guard let value, JSON.isValid(value), value[0] &- 0x30 <= 9 else { return }
+    writer.write(name)
+    writer.write(value)
+  }
+
+  static func write(_ command: Upstream.Command, _ writer: inout Writer) {
+    switch command {
+    case .greet(let text):
+      writer.write("{\"type\":\"response.create\"")
+      if !text.isEmpty {
+        writer.write(",\"response\":{\"instructions\":\"")
+        writer.write(jsonOfEncoded: text)
+        writer.write("\"}")
+      }
+      writer.write("}")
+    case .truncate(let item, let milliseconds):
+      writer.write("{\"type\":\"conversation.item.truncate\",\"item_id\":\"")
+      writer.write(item)
+      writer.write("\",\"content_index\":0,\"audio_end_ms\":")
+      writer.write(decimal: max(milliseconds, 0))
+      writer.write("}")
+    case .forget(let item):
+      writer.write("{\"type\":\"conversation.item.delete\",\"item_id\":\"")
+      writer.write(item)
+      writer.write("\"}")
+    case .digit(let digit):
+      writer.write("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",")
+      writer.write("\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"")
+      writer.write("The caller pressed ")
+      writer.write(byte: digit)
+      writer.write(".\"}]}}")
+    case .respond: writer.write("{\"type\":\"response.create\"}")
+    case .keepAlive, .finalize, .finish: break
+    }
+  }
+}
+
+// MARK: - What it says
+
+extension OpenAI {
+  static func read(_ message: Bytes) -> Upstream.News {
+    guard JSON.isValid(message), let type = JSON.find("type", in: message), type.kind == .string
+    else { return .malformed }
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+    var news = Upstream.News()
+    if isNamed("session.updated") {
+      news.isReady = true
+      news.transcribes = transcribes(message)
+    } else if isNamed("input_audio_buffer.speech_started") {
+      news.isInterrupted = true
+    } else if isNamed("input_audio_buffer.committed") {
+      news.transcriptsOwed = 1
+    } else if isNamed("response.output_audio.done") || isNamed("response.audio.done") {
+      news.isSpoken = true
+      news.item = text("item_id", in: message) ?? 0..<0
+    } else if isNamed("response.done") {
+      news.isTurnOver = true
+      news.complaint = failure(of: message)
+    } else if isNamed("error") {
+      news.complaint = complaint(JSON.find("error", in: message), in: message)
+    } else {
+      readWords(type, message, &news)
+    }
+    return news
+  }
+
+  private static func readWords(
+    _ type: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+  ) {
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+    if isNamed("response.output_audio_transcript.delta")
+      || isNamed("response.audio_transcript.delta")
+    {
+      news.agentWords = words("delta", isWhole: false, in: message)
+      news.item = text("item_id", in: message) ?? 0..<0
+    } else if isNamed("response.output_audio_transcript.done")
+      || isNamed("response.audio_transcript.done")
+    {
+      news.agentWords = words("transcript", isWhole: true, in: message)
+      news.item = text("item_id", in: message) ?? 0..<0
+    } else if isNamed("conversation.item.input_audio_transcription.delta") {
+      news.callerWords = words("delta", isWhole: false, in: message)
+    } else if isNamed("conversation.item.input_audio_transcription.updated") {
+      news.callerWords = words("transcript", isWhole: true, in: message)
+    } else if isNamed("conversation.item.input_audio_transcription.completed") {
+      news.callerWords = words("transcript", isWhole: true, in: message)
+      news.transcriptsOwed = -1
+    } else if isNamed("conversation.item.input_audio_transcription.failed") {
+      news.transcriptsOwed = -1
+      news.complaint = complaint(JSON.find("error", in: message), in: message)
+    }
+  }
+
+  private static func transcribes(_ message: Bytes) -> Bool {
+    if JSON.find("session", "audio", "input", "transcription", in: message)?.kind == .object {
+      return true
+    }
+    return JSON.find("session", "input_audio_transcription", in: message)?.kind == .object
+  }
+
+  private static func text(
+    _ name: StaticString, in message: Bytes, under parent: JSON.Value? = nil
+  ) -> Range<Int>? {
+    let value = JSON.find(name, in: message, under: parent)
+    return value?.kind == .string ? value?.range : nil
+  }
+
+  private static func words(
+    _ name: StaticString, isWhole: Bool, in message: Bytes
+  ) -> Upstream.Words? {
+    text(name, in: message).map { Upstream.Words(text: $0, isWhole: isWhole) }
+  }
+
+  /// A response that failed says why; one that was cancelled or cut short needs no word.
+  private static func failure(of message: Bytes) -> Upstream.Complaint? {
+    guard let status = JSON.find("response", "status", in: message),
+      JSON.text(status, in: message, equals: "failed")
+    else { return nil }
+    let error = JSON.find("response", "status_details", "error", in: message)
+    return complaint(error, in: message)
+  }
+
+  private static func complaint(_ error: JSON.Value?, in message: Bytes) -> Upstream.Complaint {
+    guard let error, error.kind == .object else {
+      return Upstream.Complaint(code: 0..<0, message: 0..<0)
+    }
+    let code = text("code", in: message, under: error) ?? 0..<0
+    return Upstream.Complaint(
+      code: code, message: text("message", in: message, under: error) ?? 0..<0,
+      verdict: verdict(on: message[code]))
+  }
+}
+
+// MARK: - What its refusals mean
+
+extension OpenAI {
+  private static let badKey = Upstream.Verdict(
+    retry: false, cause: .upstreamKey, code: "upstream_key",
+    sentence: "OpenAI refused the relay's key: set OPENAI_API_KEY to one with access")
+  private static let noCredit = Upstream.Verdict(
+    retry: false, cause: .upstreamRefused, code: "upstream_payment",
+    sentence: "OpenAI's account has no credit left")
+  private static let badSession = Upstream.Verdict(
+    retry: false, cause: .upstreamRefused, code: "upstream_refused",
+    sentence: "OpenAI refused the session: check url, model, voice and options")
+  private static let busy = Upstream.Verdict(
+    retry: true, cause: .upstreamBusy, code: "upstream_busy",
+    sentence: "OpenAI's limit of requests is reached")
+  private static let expired = Upstream.Verdict(
+    retry: true, cause: .upstreamLost, code: "upstream_expired",
+    sentence: "OpenAI's session has reached its longest time")
+  private static let lost = Upstream.Verdict(
+    retry: true, cause: .upstreamLost, code: "upstream_lost",
+    sentence: "OpenAI ended the session")
+
+  /// Errors behind which the session is of no use; the others leave it as it was.
+  private static func verdict(on code: Bytes) -> Upstream.Verdict? {
+    if code.equals("session_expired") { return expired }
+    if code.equals("invalid_api_key") { return badKey }
+    if code.equals("insufficient_quota") { return noCredit }
+    if code.equals("model_not_found") || code.equals("beta_api_shape_disabled") {
+      return badSession
+    }
+    return nil
+  }
+
+  static func refused(_ status: Int) -> Upstream.Verdict {
+    switch status {
+    case 401, 403: return badKey
+    case 402: return noCredit
+    case 429: return busy
+    case 500...599:
+      return Upstream.Verdict(
+        retry: true, cause: .upstreamLost, code: "upstream_unavailable",
+        sentence: "OpenAI is not available")
+    default: return badSession
+    }
+  }
+
+  /// OpenAI's own clients connect again after these codes and after no other. A reason may name the
+  /// error that came before.
+  static func closed(_ code: UInt16, _ reason: Bytes) -> Upstream.Verdict {
+    if reason.containsIgnoringCase("maximum duration") { return expired }
+    if reason.containsIgnoringCase("session_expired") { return expired }
+    if reason.containsIgnoringCase("api_key") { return badKey }
+    if reason.containsIgnoringCase("quota") { return noCredit }
+    switch code {
+    case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015: return lost
+    case 1000:
+      var verdict = lost
+      verdict.retry = false
+      return verdict
+    default: return badSession
+    }
+  }
+}
