@@ -103,6 +103,8 @@ extension Config {
     package var options: [(name: String, value: String)] = []
     package init() {}
 
+    /// Its secret is missing.
+    package var isWithoutKey: Bool { key.isEmpty && !keyVariable.isEmpty }
     /// Whether it talks: its calls need playout, and conversion where the formats differ.
     package var talks: Bool {
       Sidetone.Upstream.index(of: kind).map { Sidetone.Upstream.all[$0].voice != nil } ?? false

@@ -11,7 +11,7 @@ extension Relay {
     case .complete(let head):
       var visit = Visit(
         head: head, bytes: window, listener: links[index].listener, peer: links[index].peer,
-        now: now)
+        now: now, wall: wall(at: now))
       do throws(Refusal) {
         let destination = try admission.destination(of: visit)
         switch HTTP.body(head.framing, in: window.dropping(head.length), limit: limits.bodyBytesMax)
@@ -22,8 +22,8 @@ extension Relay {
           visit.body = window[head.length..<head.length &+ count]
         }
         totals.requests &+= 1
-        _ = try admission.admit(visit, to: destination)
-        try respond(index, destination, visit)
+        let identity = try admission.admit(visit, to: destination)
+        try respond(index, destination, visit, identity)
       } catch {
         refuse(index, error, isHead: head.method == .head, now)
       }
@@ -72,7 +72,7 @@ extension Relay {
   }
 
   /// One answer, and the connection is done.
-  private func answer(_ index: Int, _ now: Instant, _ write: (inout Writer) -> Void) {
+  func answer(_ index: Int, _ now: Instant, _ write: (inout Writer) -> Void) {
     var writer = Writer(scratch.bytes)
     write(&writer)
     if writer.overflowed {
@@ -91,7 +91,7 @@ extension Relay {
   }
 
   private func respond(
-    _ index: Int, _ destination: Destination, _ visit: Visit
+    _ index: Int, _ destination: Destination, _ visit: Visit, _ identity: Identity
   ) throws(Refusal) {
     let now = visit.now
     let isHead = visit.head.method == .head
@@ -114,6 +114,9 @@ extension Relay {
       // The stream that the answer names would be refused: the carrier shall use its fallback.
       if isDraining { throw .draining }
       answer(index, now) { self.voice.write(visit, route: route, into: &$0) }
+    case .connect(let route):
+      if isDraining { throw .draining }
+      try sendConnect(index, route, visit, identity)
     case .call(let route): try upgrade(index, route, visit)
     }
   }

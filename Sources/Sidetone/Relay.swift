@@ -44,6 +44,7 @@ package final class Relay {
   let admission: Admission
   let control: Control
   let voice: Voice
+  let connect: Connect
   let startedAt: Instant
 
   // Everything that a connection or a call needs, taken once.
@@ -64,6 +65,7 @@ package final class Relay {
   let isPending: Bytes
   private let pendingFlags: Arena
 
+  var tokens = CallTokens(capacity: Limits.tokensMax)
   var healths: [UpstreamHealth]
   var random: Random
   var lines: Lines
@@ -86,6 +88,7 @@ package final class Relay {
     admission = Admission(config: config, seed: random.next64())
     control = Control(service: config.service)
     voice = Voice(config: config)
+    connect = Connect(config: config, routes: routes)
     startedAt = now
     links = Slab(capacity: limits.linksMax, repeating: Link())
     calls = Slab(
@@ -140,11 +143,12 @@ extension Relay {
     while let key = timers.due(at: now) {
       if key < links.capacity { linkIsDue(key, now) } else { callIsDue(key - links.capacity, now) }
     }
+    while let held = tokens.expired(at: now) { release(held) }
     if isDraining, drainDeadline <= now { endCalls(.draining, at: now) }
   }
 
   /// When `advance` wants to be called at the latest.
-  package var wakeTime: Instant { min(timers.earliest, drainDeadline) }
+  package var wakeTime: Instant { min(timers.earliest, drainDeadline, tokens.nextExpiry) }
 
   /// The next thing to do, or nil when the turn is done.
   package func next() -> Output? {

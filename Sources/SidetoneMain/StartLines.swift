@@ -108,10 +108,10 @@ extension Means {
   fileprivate var sentence: String {
     var parts: [String] = []
     if contains(.keys) { parts.append("an API key") }
-    if contains(.signature) { parts.append("a carrier's signature") }
+    if !isDisjoint(with: [.signature, .bodySignature]) { parts.append("a carrier's signature") }
+    if contains(.token) { parts.append("a call token") }
     if contains(.addresses) { parts.append("a listed address") }
     if contains(.secret) { parts.append("the secret path") }
-    let isChoice = contains(.keys) || contains(.signature)
-    return parts.joined(separator: isChoice ? " or " : " and ")
+    return parts.joined(separator: isDisjoint(with: [.addresses, .secret]) ? " or " : " and ")
   }
 }

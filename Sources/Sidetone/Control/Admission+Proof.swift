@@ -7,7 +7,7 @@ extension Admission {
     let wait: Instant.Span?
     switch identity {
     case .key(let index): wait = limiter.take(key: index, at: visit.now)
-    case .loopback, .anyone: wait = limiter.take(address: client(visit), at: visit.now)
+    case .loopback, .anyone, .token: wait = limiter.take(address: client(visit), at: visit.now)
     // Carriers and vendors share few addresses; the cap on calls bounds them.
     case .signature, .secret, .network: wait = nil
     }
@@ -49,6 +49,13 @@ extension Admission {
       if count == 1, isSigned(visit) { return .signature }
       if count > 0 { refusal = .wrongSignature }
     }
+    if means.contains(.bodySignature), TelnyxWebhook.isSigned(visit) {
+      switch telnyx.judge(visit) {
+      case .good: return .signature
+      case .stale: refusal = .staleSignature
+      case .wrong: refusal = .wrongBodySignature
+      }
+    }
     if means.contains(.keys) {
       let count = fields.count(of: "authorization", in: visit.bytes)
       if count > 0 {
@@ -60,6 +67,8 @@ extension Admission {
         refusal = .wrongKey
       }
     }
+    // What was shown must fit; whoever shows nothing may still have a token.
+    if means.contains(.token), refusal == .noProof(means) { return .token }
     throw refusal
   }
 
@@ -84,19 +93,12 @@ extension Admission {
     if fields.hasToken("websocket", in: "upgrade", of: visit.bytes) {
       return signature.fitsSocket(value, target: target)
     }
-    guard visit.head.method == .post, !visit.body.isEmpty else {
-      return signature.fitsWebhook(value, target: target, form: .empty)
-    }
-    if isForm(fields.value(of: "content-type", in: visit.bytes)) {
-      return signature.fitsWebhook(value, target: target, form: visit.body)
+    let isPosted = visit.head.method == .post && !visit.body.isEmpty
+    guard isPosted, visit.form.isEmpty else {
+      return signature.fitsWebhook(value, target: target, form: visit.form)
     }
     return signature.fitsWebhook(value, target: target, form: .empty)
       && TwilioSignature.hashFits(visit.body, query: visit.head.query.bytes(in: visit.bytes))
-  }
-
-  private func isForm(_ type: Bytes) -> Bool {
-    let end = type.firstIndex(of: 0x3b) ?? type.count
-    return type.prefix(end).equalsIgnoringCase("application/x-www-form-urlencoded")
   }
 
   // MARK: Addresses

@@ -5,7 +5,7 @@
 //
 //     destination   path known? method right? no key in the URL?
 //         │         (a webhook's body is read now)
-//       admit       guarded: key, signature, address or secret
+//       admit       guarded: key, signature, address or secret, or a token that is yet to come
 //                   loopback: peer, Host, no proxy, no foreign Origin
 //         │
 //       buckets     by key, or by address where nothing better is known
@@ -23,15 +23,27 @@ package struct Visit {
   package var listener: Int
   package var peer: Address
   package var now: Instant
+  /// The wall clock, against which signatures state their time.
+  package var wall: WallTime
 
   package init(
-    head: HTTP.RequestHead, bytes: Bytes, listener: Int, peer: Address, now: Instant
+    head: HTTP.RequestHead, bytes: Bytes, listener: Int, peer: Address, now: Instant,
+    wall: WallTime
   ) {
     self.head = head
     self.bytes = bytes
     self.listener = listener
     self.peer = peer
     self.now = now
+    self.wall = wall
+  }
+
+  /// The body where it is a form, as webhooks post it; else nothing.
+  var form: Bytes {
+    let type = head.fields.value(of: "content-type", in: bytes)
+    let end = type.firstIndex(of: 0x3b) ?? type.count
+    let isForm = type.prefix(end).equalsIgnoringCase("application/x-www-form-urlencoded")
+    return isForm && head.method == .post ? body : .empty
   }
 }
 
@@ -40,6 +52,7 @@ package enum Destination: Equatable, Sendable {
   /// Indices in `Config.routes`.
   case call(Int)
   case voice(Int)
+  case connect(Int)
 }
 
 /// What is known of an admitted caller.
@@ -47,6 +60,16 @@ package enum Identity: Equatable, Sendable {
   /// The index of the API key.
   case key(Int)
   case signature, secret, network, loopback, anyone
+  /// Nothing is known yet: the first messages must bring a call token.
+  case token
+
+  /// Whether it is known who speaks, so that free text for a model may be taken from it.
+  var isKnown: Bool {
+    switch self {
+    case .key, .signature, .secret, .network, .loopback: true
+    case .anyone, .token: false
+    }
+  }
 }
 
 package final class Admission {
@@ -58,10 +81,13 @@ package final class Admission {
   private let variables: [Text]
   /// Where a carrier's webhook belongs, for those who point it at a socket; may be empty.
   private let webhook: Text
+  /// For each route the names of its bots, as they stand in JSON.
+  private let bots: [Text]
   /// All digests of API keys, one behind the other.
   let digests: Text
   let origins: [Text]
   let signature: TwilioSignature
+  let telnyx: TelnyxWebhook
   var limiter: RateLimiter
 
   /// A route, prepared.
@@ -70,7 +96,7 @@ package final class Admission {
     let secret: Text
     let kind: Config.Route.Kind
     let exposure: Exposure
-    /// The index of the upstream where its secret is missing, or -1.
+    /// The index of the upstream where no upstream of the route has its secret, or -1.
     let keyless: Int
   }
 
@@ -80,13 +106,9 @@ package final class Admission {
   package init(config: Config, seed: UInt64) {
     self.config = config
     let doors = config.routes.map { route in
-      let upstream = config.upstreams.firstIndex {
-        $0.name == route.upstream && $0.key.isEmpty && !$0.keyVariable.isEmpty
-      }
-      return Door(
+      Door(
         path: Text(route.path), secret: Text(route.secret), kind: route.kind,
-        exposure: config.exposure(of: route),
-        keyless: route.kind == .call ? upstream ?? -1 : -1)
+        exposure: config.exposure(of: route), keyless: Self.keyless(route, in: config))
     }
     let paths =
       ["/health", "/ready", "/stats", "/metrics"]
@@ -99,12 +121,26 @@ package final class Admission {
     let end = paths.count > Self.pathsNamedMax ? " and others." : "."
     known = Text(named.filter { $0 != "\"" && $0 != "\\" } + end)
     variables = config.upstreams.map { Text($0.keyVariable) }
-    let voice = config.routes.first { $0.kind == .voice && $0.secret.isEmpty }?.path
-    webhook = Text(voice.map { " A carrier's webhook belongs to \($0)." } ?? "")
+    let webhooks = config.routes.filter { $0.isWebhook && $0.secret.isEmpty }.map(\.path)
+    let places = webhooks.prefix(Self.pathsNamedMax).joined(separator: " or ")
+    webhook = Text(places.isEmpty ? "" : " A carrier's webhook belongs to \(places).")
+    bots = config.routes.map {
+      Text(" Choose one of: " + $0.bots.map(\.name).joined(separator: ", ") + ".")
+    }
     digests = Text(config.keyDigests.flatMap { $0 })
     origins = config.allowedOrigins.map { Text($0) }
     signature = TwilioSignature(config: config)
+    telnyx = TelnyxWebhook(config: config)
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
+  }
+
+  /// A route with a choice is served as long as one of its upstreams can be.
+  private static func keyless(_ route: Config.Route, in config: Config) -> Int {
+    guard route.kind == .call else { return -1 }
+    let names = [route.upstream] + route.bots.map(\.upstream)
+    let upstreams = config.upstreams.indices.filter { names.contains(config.upstreams[$0].name) }
+    let isServed = upstreams.contains { !config.upstreams[$0].isWithoutKey }
+    return isServed ? -1 : upstreams.first { config.upstreams[$0].name == route.upstream } ?? -1
   }
 
   // MARK: Destination
@@ -120,7 +156,7 @@ package final class Admission {
       return destination
     case .stats, .metrics:
       guard head.method == .get || head.method == .head else { throw .wrongMethod(.page) }
-    case .voice(let index):
+    case .voice(let index), .connect(let index):
       try isServed(index)
       guard head.method == .get || head.method == .post else { throw .wrongMethod(.webhook) }
     case .call(let index):
@@ -156,7 +192,11 @@ package final class Admission {
           continue
         }
       }
-      return doors[index].kind == .call ? .call(index) : .voice(index)
+      switch doors[index].kind {
+      case .call: return .call(index)
+      case .voice: return .voice(index)
+      case .connect: return .connect(index)
+      }
     }
     return nil
   }
@@ -203,7 +243,7 @@ package final class Admission {
       switch destination {
       case .health, .ready: return .anyone
       case .stats, .metrics: return try admitOperator(visit)
-      case .call(let index), .voice(let index):
+      case .call(let index), .voice(let index), .connect(let index):
         identity = try prove(visit, doors[index].exposure, config.routes[index].addresses)
       }
     } catch {
@@ -244,6 +284,7 @@ package final class Admission {
       out.write(variables[index].bytes)
       out.write(" and start the relay again.")
     case .noSocket(.notAsked): out.write(webhook.bytes)
+    case .unknownBot(let route), .unservedBot(let route): out.write(bots[route].bytes)
     default: break
     }
     HTTP.endError(into: &out)

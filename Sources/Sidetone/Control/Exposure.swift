@@ -3,8 +3,8 @@
 // by omission: away from loopback it is guarded, open by the operator's explicit word, or not
 // served at all.
 
-/// How callers prove that they may use a route. Of `keys` and `signature` one is enough. A route's
-/// own `addresses` and `secret` take the place of both, and where it has the two, both must hold.
+/// How callers prove that they may use a route. Of keys, signatures and tokens one is enough. A
+/// route's own `addresses` and `secret` take their place, and where it has the two, both must hold.
 package struct Means: OptionSet, Sendable {
   package let rawValue: UInt8
   package init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -17,6 +17,11 @@ package struct Means: OptionSet, Sendable {
   package static let addresses = Means(rawValue: 4)
   /// The secret path segment.
   package static let secret = Means(rawValue: 8)
+  /// The carrier's signature over the time and the body of a webhook.
+  package static let bodySignature = Means(rawValue: 16)
+  /// A token that a webhook of ours has given out. It can only be seen in the socket's first
+  /// messages, so a caller who shows nothing else gets a socket, but no upstream before it.
+  package static let token = Means(rawValue: 32)
 }
 
 package enum Exposure: Equatable, Sendable {
@@ -59,6 +64,20 @@ extension Config {
     var common: Means = []
     if !keyDigests.isEmpty { common.insert(.keys) }
     if checksSignatures, route.isForSigners { common.insert(.signature) }
+    if checksBodySignatures, route.isWebhook { common.insert(.bodySignature) }
+    if isGivenTokens(route) { common.insert(.token) }
     return common
+  }
+
+  /// Whether callers of this route come with tokens of a webhook that is guarded itself.
+  private func isGivenTokens(_ route: Route) -> Bool {
+    guard route.kind == .call else { return false }
+    return routes.contains { webhook in
+      guard webhook.kind == .connect, webhook.stream == route.path else { return false }
+      switch exposure(of: webhook) {
+      case .guarded, .open: return true
+      case .loopback, .off: return false
+      }
+    }
   }
 }

@@ -10,7 +10,7 @@ package enum Refusal: Error, Equatable, Sendable {
 
   /// Nothing was shown that proves who calls; what would be accepted.
   case noProof(Means)
-  case wrongScheme, wrongKey, wrongSignature, foreignAddress
+  case wrongScheme, wrongKey, wrongSignature, wrongBodySignature, staleSignature, foreignAddress
 
   /// The path is open to this machine only, and the request did not come straight from it.
   case foreignPeer, foreignHost, forwarded, foreignOrigin
@@ -19,6 +19,12 @@ package enum Refusal: Error, Equatable, Sendable {
   case tooOften(seconds: Int)
   /// The index in `Config.upstreams` of an upstream whose secret is missing.
   case noUpstreamKey(Int)
+
+  /// What a caller asked its call to be like cannot be had. The index in `Config.routes` is that of
+  /// the call route.
+  case unknownBot(Int)
+  case unservedBot(Int)
+  case strangeChoice, longChoice, foreignChoice
   case draining, full, timedOut
 
   package enum Methods: Equatable, Sendable { case page, webhook, socket }
@@ -31,8 +37,9 @@ package enum Refusal: Error, Equatable, Sendable {
     case .wrongMethod: .methodNotAllowed
     case .keyInURL, .wrongScheme, .wrongKey: .unauthorized
     case .noProof(let means): means.contains(.keys) ? .unauthorized : .forbidden
-    case .wrongSignature, .foreignAddress, .foreignPeer, .foreignHost, .forwarded,
-      .foreignOrigin, .unprotected:
+    case .unknownBot, .unservedBot, .strangeChoice, .longChoice: .badRequest
+    case .wrongSignature, .wrongBodySignature, .staleSignature, .foreignAddress, .foreignPeer,
+      .foreignHost, .forwarded, .foreignOrigin, .unprotected, .foreignChoice:
       .forbidden
     case .tooOften: .tooManyRequests
     case .noPublicURL, .noUpstreamKey, .draining, .full: .unavailable
@@ -50,7 +57,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noProof: "no_proof"
     case .wrongScheme: "wrong_scheme"
     case .wrongKey: "wrong_key"
-    case .wrongSignature: "wrong_signature"
+    case .wrongSignature, .wrongBodySignature: "wrong_signature"
+    case .staleSignature: "stale_signature"
     case .foreignAddress: "foreign_address"
     case .foreignPeer: "foreign_peer"
     case .foreignHost: "foreign_host"
@@ -60,13 +68,18 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noPublicURL: "no_public_url"
     case .tooOften: "too_often"
     case .noUpstreamKey: "no_upstream_key"
+    case .unknownBot: "unknown_bot"
+    case .unservedBot: "unserved_bot"
+    case .strangeChoice: "bad_choice"
+    case .longChoice: "choice_too_long"
+    case .foreignChoice: "choice_not_allowed"
     case .draining: "draining"
     case .full: "full"
     case .timedOut: "timed_out"
     }
   }
 
-  /// What is wrong and how to mend it; `unknownPath` and `noUpstreamKey` are continued with names.
+  /// What is wrong and how to mend it; some are continued with names.
   package var sentence: StaticString {
     switch self {
     case .malformed(let fault): fault.sentence
@@ -88,6 +101,16 @@ package enum Refusal: Error, Equatable, Sendable {
       The X-Twilio-Signature does not fit. TWILIO_AUTH_TOKEN (auth.twilio_auth_token) must be the \
       token of the account that calls, and listen.public_url the origin under which it calls us.
       """
+    case .wrongBodySignature:
+      """
+      The telnyx-signature-ed25519 does not fit. TELNYX_PUBLIC_KEY (auth.telnyx_public_key) must be \
+      the public key of the account that calls.
+      """
+    case .staleSignature:
+      """
+      The telnyx-timestamp is more than 300 s away from this machine's clock. Set the clock, or ask \
+      with a new signature.
+      """
     case .foreignAddress:
       """
       This path is open to certain addresses only, and this one is not in the route's addresses. \
@@ -100,6 +123,26 @@ package enum Refusal: Error, Equatable, Sendable {
       The answer must name this relay's public address, and none is set. Set listen.public_url \
       (SIDETONE_LISTEN_PUBLIC_URL), for example to https://relay.example.com.
       """
+    case .unknownBot: "This bot_type is not served."
+    case .unservedBot:
+      """
+      A chain of speech-to-text, text and text-to-speech (tts-llm-stt) is not served, only models \
+      that hear and speak.
+      """
+    case .strangeChoice:
+      """
+      model, voice and language have at most 128 letters, digits and signs of - . _ ~ : / each.
+      """
+    case .longChoice:
+      """
+      model, voice, language and system_instruction have 2048 bytes together. Longer instructions \
+      belong into the settings (instructions or instructions_file of the upstream).
+      """
+    case .foreignChoice:
+      """
+      system_instruction is taken from callers only who prove who they are. Sign the request, or \
+      bring a key (SIDETONE_API_KEYS, auth.api_keys), or set instructions in the settings.
+      """
     case .draining: "The relay is shutting down and takes no new calls. Try another instance."
     case .full: "All calls that the relay can carry (limits.calls_max) are taken. Try again later."
     case .timedOut: "The request did not arrive in time (limits.handshake_seconds)."
@@ -108,16 +151,29 @@ package enum Refusal: Error, Equatable, Sendable {
   }
 
   private static func proof(_ means: Means) -> StaticString {
-    if means.isSuperset(of: [.keys, .signature]) {
+    if means.contains(.keys), !means.isDisjoint(with: [.signature, .bodySignature]) {
       return """
         Prove who calls: with the header Authorization: Bearer KEY, KEY being one of \
-        SIDETONE_API_KEYS (auth.api_keys), or with Twilio's signature.
+        SIDETONE_API_KEYS (auth.api_keys), or with Twilio's signature or Telnyx's, where \
+        TWILIO_AUTH_TOKEN or TELNYX_PUBLIC_KEY is set.
         """
     }
     if means.contains(.keys) {
       return """
         Prove who calls with the header Authorization: Bearer KEY, KEY being one of \
         SIDETONE_API_KEYS (auth.api_keys).
+        """
+    }
+    if means.isSuperset(of: [.signature, .bodySignature]) {
+      return """
+        This path wants a carrier's signature, X-Twilio-Signature or telnyx-signature-ed25519. For \
+        callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).
+        """
+    }
+    if means.contains(.bodySignature) {
+      return """
+        This path wants Telnyx's signature (telnyx-signature-ed25519), since TELNYX_PUBLIC_KEY is \
+        set. For callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).
         """
     }
     return """

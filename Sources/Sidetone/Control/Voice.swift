@@ -1,67 +1,19 @@
 // The answer of `/voice`: TwiML that starts a stream of the call's audio to this relay and then
-// keeps the call up. `<Stream>` stands inside `<Start>`; directly under `<Response>` it is not
-// valid. A query in the stream's URL would be dropped by Twilio, so there is none.
+// keeps the call up, since it would end with its last verb.
 
 package struct Voice: Sendable {
-  /// For each route the path of its stream, secret included, escaped for XML; empty where the route
-  /// is no webhook.
-  private let paths: [Text]
-  /// `wss://host`, or empty where no public URL is set.
-  private let origin: Text
+  private let document: TwiML
   private let verbs: Text
-  private let isTLS: [Bool]
 
   package init(config: Config) {
-    paths = config.routes.map { route in
-      guard route.kind == .voice else { return Text("") }
-      let secret = config.routes.first { $0.kind == .call && $0.path == route.stream }?.secret ?? ""
-      let path = route.stream + (secret.isEmpty ? "" : "/" + secret)
-      return Text(Self.escaped(path))
-    }
-    origin = Text(Self.escaped(Self.socketOrigin(config.publicURL)))
+    document = TwiML(config: config)
     verbs = Text(config.voiceVerbs)
-    isTLS = config.listeners.map(\.isTLS)
   }
 
-  /// The whole response. The stream's host is the public URL's; on a relay that is open to its own
-  /// machine only it is what the request calls us by, which admission has found to be a loopback
-  /// name.
+  /// The whole response.
   package func write(_ visit: Visit, route: Int, into out: inout Writer) {
-    var response = HTTP.Response(.ok, into: &out)
-    response.beginBody("text/xml; charset=utf-8", into: &out)
-    out.write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><Start><Stream url=\"")
-    if origin.bytes.isEmpty {
-      out.write(isTLS[visit.listener] ? "wss://" : "ws://")
-      // A host's bytes need no escaping: letters, digits, and none of XML's signs.
-      out.write(visit.head.host.bytes(in: visit.bytes))
-    } else {
-      out.write(origin.bytes)
-    }
-    out.write(paths[route].bytes)
-    out.write("\"/></Start>")
-    out.write(verbs.bytes)
-    out.write("</Response>\n")
-    response.end(into: &out)
-  }
-
-  /// The same origin as a socket's: `https` becomes `wss`.
-  private static func socketOrigin(_ url: String) -> String {
-    if url.hasPrefix("https://") { return "wss://" + url.dropFirst(8) }
-    return url.hasPrefix("http://") ? "ws://" + url.dropFirst(7) : url
-  }
-
-  private static func escaped(_ text: String) -> String {
-    var escaped = ""
-    for character in text {
-      switch character {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "\"": escaped += "&quot;"
-      case "'": escaped += "&apos;"
-      default: escaped.append(character)
-      }
-    }
-    return escaped
+    let response = document.begin(.start, visit, route: route, into: &out)
+    out.write("/>")
+    document.end(.start, response, verbs: verbs.bytes, into: &out)
   }
 }

@@ -165,6 +165,11 @@ struct LoopbackTests {
     (.foreignAddress, "listen.trusted_proxies"), (.wrongKey, "SIDETONE_API_KEYS"),
     (.noProof(.keys), "Authorization: Bearer KEY"), (.noProof(.signature), "X-Twilio-Signature"),
     (.noProof([.keys, .signature]), "Twilio's signature"), (.noUpstreamKey(0), "DEEPGRAM_API_KEY"),
+    (.noProof([.keys, .bodySignature, .token]), "TELNYX_PUBLIC_KEY"),
+    (.noProof(.bodySignature), "telnyx-signature-ed25519"),
+    (.noProof([.signature, .bodySignature]), "telnyx-signature-ed25519"),
+    (.wrongBodySignature, "TELNYX_PUBLIC_KEY"), (.staleSignature, "telnyx-timestamp"),
+    (.longChoice, "instructions_file"), (.foreignChoice, "SIDETONE_API_KEYS"),
   ])
   func `a refusal names the setting that mends it`(refusal: Refusal, setting: String) throws {
     let (_, error) = try answer(refusal)
@@ -176,7 +181,8 @@ struct LoopbackTests {
       .malformed(.badHost), .noSocket(.badKey), .unknownPath, .wrongMethod(.socket), .keyInURL,
       .noProof(.keys), .wrongScheme, .wrongKey, .wrongSignature, .foreignAddress, .foreignPeer,
       .foreignHost, .forwarded, .foreignOrigin, .unprotected, .noPublicURL, .tooOften(seconds: 2),
-      .noUpstreamKey(0), .draining, .full, .timedOut,
+      .noUpstreamKey(0), .draining, .full, .timedOut, .wrongBodySignature, .staleSignature,
+      .unknownBot(0), .unservedBot(0), .strangeChoice, .longChoice, .foreignChoice,
     ]
     for refusal in refusals {
       let (head, error) = try answer(refusal)
@@ -302,7 +308,12 @@ struct ProofTests {
 
   @Test func `a route whose upstream has no key is refused once the caller is known`() throws {
     var config = plainConfig()
+    config.routes[1].bots = [(name: "a", upstream: "deepgram"), (name: "b", upstream: "other")]
+    var other = config.upstreams[0]
+    other.name = "other"
     config.upstreams[0].key = ""
+    config.upstreams.append(other)
+    #expect(decide(config, try visit("GET /media-stream", socket())) == .success(.loopback))
     #expect(decide(config, try visit("GET /media", socket())) == .failure(.noUpstreamKey(0)))
     #expect(try answer(.noUpstreamKey(0), config).head.hasPrefix("HTTP/1.1 503 "))
     config.allow(key: "sk-first")

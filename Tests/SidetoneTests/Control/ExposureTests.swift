@@ -69,6 +69,51 @@ import Testing
     #expect(config("0.0.0.0").exposure(of: open) == .open)
   }
 
+  private func withPhone(_ config: Config, _ change: (inout Config.Route) -> Void = { _ in })
+    -> (config: Config, phone: Config.Route, webhook: Config.Route)
+  {
+    var phone = route
+    phone.path = "/ws/phone"
+    phone.carriers = ["telnyx"]
+    var webhook = route
+    webhook.path = "/twiml"
+    webhook.kind = .connect
+    webhook.stream = "/ws/phone"
+    change(&webhook)
+    var config = config
+    config.routes = [phone, webhook]
+    return (config, phone, webhook)
+  }
+
+  @Test func aGuardedWebhookGivesTokensToItsStream() {
+    var far = config("0.0.0.0")
+    far.publicURL = "https://relay.example.com"
+    far.telnyxKeys = [[UInt8](repeating: 1, count: 32)]
+    let (guarded, phone, webhook) = withPhone(far)
+    #expect(guarded.exposure(of: webhook) == .guarded(.bodySignature))
+    #expect(guarded.exposure(of: phone) == .guarded(.token))
+    far.keyDigests = [[1]]
+    let (keyed, _, _) = withPhone(far)
+    #expect(keyed.exposure(of: webhook) == .guarded([.keys, .bodySignature]))
+    #expect(keyed.exposure(of: phone) == .guarded([.keys, .token]))
+    // A secret path of its own takes the token's place.
+    var own = phone
+    own.secret = "a-long-path-segment"
+    #expect(keyed.exposure(of: own) == .guarded(.secret))
+  }
+
+  @Test func aWebhookThatIsOffOrOpenOnLoopbackGivesNoTokens() {
+    let (near, phone, webhook) = withPhone(config("127.0.0.1"))
+    #expect(near.exposure(of: webhook) == .loopback && near.exposure(of: phone) == .loopback)
+    let (far, _, _) = withPhone(config("0.0.0.0"))
+    #expect(far.exposure(of: webhook) == .off(.noPublicURL))
+    #expect(far.exposure(of: phone) == .off(.unprotected))
+    // A key for bodies says nothing about sockets.
+    var keyed = config("0.0.0.0")
+    keyed.telnyxKeys = [[UInt8](repeating: 1, count: 32)]
+    #expect(keyed.exposure(of: phone) == .off(.unprotected))
+  }
+
   @Test func voiceAwayFromLoopbackNeedsThePublicURL() {
     var config = config("0.0.0.0")
     config.keyDigests = [[1]]

@@ -4,39 +4,6 @@ import Testing
 
 @testable import Sidetone
 
-#if canImport(FoundationXML)
-  import FoundationXML
-#endif
-
-/// Writes each element as its path and attributes, in order.
-private final class Outline: NSObject, XMLParserDelegate {
-  var lines: [String] = []
-  private var path: [String] = []
-
-  func parser(
-    _ parser: XMLParser, didStartElement name: String, namespaceURI: String?,
-    qualifiedName: String?, attributes: [String: String]
-  ) {
-    path.append(name)
-    let pairs = attributes.sorted { $0.key < $1.key }.map { " \($0.key)=\($0.value)" }
-    lines.append(path.joined(separator: "/") + pairs.joined())
-  }
-
-  func parser(
-    _ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?
-  ) {
-    path.removeLast()
-  }
-
-  static func of(_ text: String) throws -> [String] {
-    let outline = Outline()
-    let parser = XMLParser(data: Data(text.utf8))
-    parser.delegate = outline
-    try #require(parser.parse(), "\(text)")
-    return outline.lines
-  }
-}
-
 struct VoiceTests {
   private func outline(
     _ config: Config, host: String = "127.0.0.1:8080", route: Int = 3

@@ -11,7 +11,8 @@ extension Address {
 
 func visit(
   _ start: String, _ lines: [String] = [], body: String = "", from peer: Address = .here,
-  at now: Instant = .zero, sourceLocation: SourceLocation = #_sourceLocation
+  at now: Instant = .zero, wall seconds: Int64 = 0,
+  sourceLocation: SourceLocation = #_sourceLocation
 ) throws -> Visit {
   let head = ([start + " HTTP/1.1"] + lines).joined(separator: "\r\n") + "\r\n\r\n"
   let bytes = kept(head)
@@ -19,7 +20,9 @@ func visit(
     Issue.record("not a request: \(head)", sourceLocation: sourceLocation)
     throw HTTP.Fault.badRequestLine
   }
-  var visit = Visit(head: parsed, bytes: bytes, listener: 0, peer: peer, now: now)
+  var visit = Visit(
+    head: parsed, bytes: bytes, listener: 0, peer: peer, now: now,
+    wall: WallTime(nanoseconds: seconds * 1_000_000_000))
   visit.body = kept(body)
   return visit
 }

@@ -1,0 +1,143 @@
+// Call tokens: what a webhook gives a call so that its socket is known again. Twilio drops the query
+// of a stream's URL and cuts parameters at 500 characters, so what a webhook chose for its call
+// waits here, and only the token travels: 128 random bits, good for one use and 120 s.
+//
+//     issue ──▶ waiting ──▶ claim      the socket brought it: what it stands for goes to the call
+//                  │
+//                  ├──────▶ expired    nobody came: what it stands for goes back to its owner
+//                  └──────▶ displaced  the table is full: as expired, for the one that waits longest
+//
+// Displaced is the oldest, because a socket comes within a second or two of its webhook: the longer
+// a token has waited, the surer its caller has hung up. Refusing new calls instead would let calls
+// that never come hold up those that do. All tokens live equally long, so the oldest is also the
+// first to expire.
+
+package struct CallTokens: Sendable {
+  package static let life = Instant.Span.seconds(120)
+  package static let bytes = 16
+  /// In hexadecimal.
+  package static let textBytes = 32
+
+  /// What a token stands for. Whoever gets it back from here owns the chain and the slot.
+  package struct Held: BitwiseCopyable, Sendable {
+    /// The call route that it opens; index into Config.routes.
+    package var route: Int
+    /// Index into the route's bots.
+    package var bot: Int
+    /// What was chosen, as a query, in blocks of the relay's pool.
+    package var choices: Chain
+    /// The call whose upstream was dialled ahead, or `none`.
+    package var call: SlotID
+
+    package init(route: Int, bot: Int, choices: Chain, call: SlotID) {
+      self.route = route
+      self.bot = bot
+      self.choices = choices
+      self.call = call
+    }
+  }
+
+  package struct Token: BitwiseCopyable, Sendable {
+    fileprivate var high: UInt64
+    fileprivate var low: UInt64
+
+    /// 32 hexadecimal digits.
+    package func write(into out: inout Writer) {
+      Bytes.withTemporary(CallTokens.bytes) { place in
+        place.store(high, at: 0)
+        place.store(low, at: 8)
+        out.write(hex: place)
+      }
+    }
+  }
+
+  private struct Entry: BitwiseCopyable, Sendable {
+    var token = Token(high: 0, low: 0)
+    /// `never`: the entry is free.
+    var expiresAt = Instant.never
+    var held = Held(route: 0, bot: 0, choices: Chain(), call: .none)
+  }
+
+  private var entries: [Entry]
+  package private(set) var count = 0
+  /// When the oldest token expires; `never` where there is none.
+  package private(set) var nextExpiry = Instant.never
+
+  package init(capacity: Int) {
+    precondition(capacity > 0)
+    entries = Array(repeating: Entry(), count: capacity)
+  }
+
+  /// A new token for `held`. `displaced` goes back to its owner, where there was no room otherwise.
+  package mutating func issue(
+    _ held: Held, random: inout Random, at now: Instant
+  ) -> (token: Token, displaced: Held?) {
+    let isFull = count == entries.count
+    let place = isFull ? oldest : free
+    let displaced = isFull ? release(place) : nil
+    let token = Token(high: random.next64(), low: random.next64())
+    entries[place] = Entry(token: token, expiresAt: now + Self.life, held: held)
+    count += 1
+    nextExpiry = min(nextExpiry, now + Self.life)
+    return (token, displaced)
+  }
+
+  /// What the token stands for, once; nil for one that is unknown, used, expired, or for another
+  /// route, which are all alike to whoever brings it. Every entry is compared, so the time tells
+  /// nothing.
+  package mutating func claim(_ text: Bytes, route: Int, at now: Instant) -> Held? {
+    guard let token = Self.read(text) else { return nil }
+    var found = -1
+    for index in entries.indices {
+      let entry = entries[index]
+      let difference = (entry.token.high ^ token.high) | (entry.token.low ^ token.low)
+      let isOpen = entry.expiresAt != .never && entry.expiresAt > now && entry.held.route == route
+      if difference == 0, isOpen { found = index }
+    }
+    return found < 0 ? nil : release(found)
+  }
+
+  /// One that has expired by now, or nil; to be asked until there is none.
+  package mutating func expired(at now: Instant) -> Held? {
+    guard nextExpiry <= now else { return nil }
+    return release(oldest)
+  }
+
+  /// One of those that still wait, or nil: for an owner who gives up all of them.
+  package mutating func remove() -> Held? { count == 0 ? nil : release(oldest) }
+
+  private mutating func release(_ place: Int) -> Held {
+    let held = entries[place].held
+    entries[place] = Entry()
+    count -= 1
+    nextExpiry = .never
+    for entry in entries { nextExpiry = min(nextExpiry, entry.expiresAt) }
+    return held
+  }
+
+  private var oldest: Int {
+    var oldest = 0
+    for index in entries.indices where entries[index].expiresAt < entries[oldest].expiresAt {
+      oldest = index
+    }
+    return oldest
+  }
+
+  private var free: Int {
+    for index in entries.indices where entries[index].expiresAt == .never { return index }
+    preconditionFailure("a free entry was counted before")
+  }
+
+  private static func read(_ text: Bytes) -> Token? {
+    guard text.count == textBytes else { return nil }
+    return Bytes.withTemporary(bytes) { place in
+      for index in 0..<bytes {
+        guard let high = Query.hexValue(text[2 &* index]),
+          let low = Query.hexValue(text[2 &* index &+ 1])
+        else { return nil }
+        place[index] = high << 4 | low
+      }
+      return Token(high: place.load(UInt64.self, at: 0), low: place.load(UInt64.self, at: 8))
+    }
+  }
+}

@@ -1,0 +1,225 @@
+// The webhook that connects a caller with a voice model, `/twiml`: what it may choose for its call,
+// and the answer that brings the call's socket to us. Choices are made by name:
+//
+//     bot_type             which of the call route's upstreams; the first where it is not said
+//     model                kept as they are asked for, over what the settings say
+//     voice, language
+//     system_instruction   free text: only from callers who are known
+//
+// A webhook says them in its query or its form, a socket without a token in its carrier's
+// parameters or its own query; the first of a name counts, and one without a value says nothing.
+
+package struct Choice {
+  /// Index into the call route's bots.
+  package var bot: Int
+  /// Index into Config.upstreams.
+  package var upstream: Int
+  /// What was chosen of the rest, as a query by the settings' names; may be empty. Valid until the
+  /// next choice is made.
+  package var options: Bytes
+}
+
+package struct Connect: Sendable {
+  private let routes: [PreparedRoute]
+  private let isWithoutKey: [Bool]
+  private let document: TwiML
+  private let telnyx: TelnyxWebhook
+  /// What was chosen, and one decoded value.
+  private let chosen: Arena
+  private let decoded: Arena
+
+  init(config: Config, routes: [PreparedRoute]) {
+    self.routes = routes
+    isWithoutKey = config.upstreams.map(\.isWithoutKey)
+    document = TwiML(config: config)
+    telnyx = TelnyxWebhook(config: config)
+    chosen = Arena(count: Limits.choiceBytesMax)
+    decoded = Arena(count: Limits.choiceBytesMax)
+  }
+
+  /// What a webhook chooses for its call. `route`: the webhook's.
+  package func choose(
+    _ visit: Visit, route: Int, as identity: Identity
+  ) throws(Refusal) -> Choice {
+    var wishes = Wishes(routes[route].stream, identity, chosen.bytes)
+    try take(query: visit.head.query.bytes(in: visit.bytes), into: &wishes)
+    try take(query: visit.form, into: &wishes)
+    return try choice(wishes)
+  }
+
+  /// What a socket without a token chooses: by its carrier's parameters, a JSON object or nothing,
+  /// and by the query of its handshake. `route`: the call's own.
+  package func choose(
+    parameters: Bytes, query: Bytes, route: Int, as identity: Identity
+  ) throws(Refusal) -> Choice {
+    var wishes = Wishes(route, identity, chosen.bytes)
+    try take(parameters: parameters, into: &wishes)
+    try take(query: query, into: &wishes)
+    return try choice(wishes)
+  }
+
+  /// The whole response to a webhook: the call's audio comes to us, with this token.
+  package func write(
+    _ visit: Visit, route: Int, token: CallTokens.Token, into out: inout Writer
+  ) {
+    let response = document.begin(.connect, visit, route: route, into: &out)
+    if TelnyxWebhook.isMine(visit) { telnyx.writeAttributes(into: &out) }
+    out.write("><Parameter name=\"token\" value=\"")
+    token.write(into: &out)
+    out.write("\"/></Stream>")
+    document.end(.connect, response, verbs: .empty, into: &out)
+  }
+
+  /// The token among a carrier's parameters, or nil.
+  package static func token(in parameters: Bytes) -> Bytes? {
+    guard !parameters.isEmpty, let token = JSON.find("token", in: parameters),
+      token.kind == .string
+    else { return nil }
+    return parameters[token.range]
+  }
+
+  // MARK: Gathering
+
+  private enum Field: UInt8 {
+    case bot, model, voice, language, instructions
+
+    init?(_ name: Bytes) {
+      if name.equals("bot_type") {
+        self = .bot
+      } else if name.equals("model") {
+        self = .model
+      } else if name.equals("voice") {
+        self = .voice
+      } else if name.equals("language") {
+        self = .language
+      } else if name.equals("system_instruction") {
+        self = .instructions
+      } else {
+        return nil
+      }
+    }
+
+    /// What the setting of that meaning is called.
+    var setting: StaticString {
+      switch self {
+      case .bot: "bot"
+      case .model: "model"
+      case .voice: "voice"
+      case .language: "language"
+      case .instructions: "instructions"
+      }
+    }
+  }
+
+  /// The choices of one call while they are gathered.
+  private struct Wishes {
+    /// The call route's.
+    let route: Int
+    let isKnown: Bool
+    var bot = 0
+    var out: Writer
+    /// A bit for each field that was said.
+    var said: UInt8 = 0
+
+    init(_ route: Int, _ identity: Identity, _ place: Bytes) {
+      self.route = route
+      isKnown = identity.isKnown
+      out = Writer(place)
+    }
+  }
+
+  private func take(query: Bytes, into wishes: inout Wishes) throws(Refusal) {
+    var pairs = Query(query)
+    while let pair = pairs.next() {
+      guard let field = field(pair.name) else { continue }
+      var value = Writer(decoded.bytes)
+      Query.decode(pair.value, into: &value)
+      try take(field, value, into: &wishes)
+    }
+  }
+
+  private func field(_ name: Bytes) -> Field? {
+    Bytes.withTemporary(32) { place in
+      var plain = Writer(place)
+      Query.decode(name, into: &plain)
+      return plain.overflowed ? nil : Field(plain.written)
+    }
+  }
+
+  private func take(parameters: Bytes, into wishes: inout Wishes) throws(Refusal) {
+    guard !parameters.isEmpty else { return }
+    var members = JSON.Members(of: JSON.Value(.object, 0..<parameters.count), in: parameters)
+    while let member = members.next() {
+      guard let field = Field(parameters[member.name.range]), member.value.kind == .string else {
+        continue
+      }
+      var value = Writer(decoded.bytes)
+      var text = JSON.Text(member.value, in: parameters)
+      while let byte = text.next() { value.write(byte: byte) }
+      try take(field, value, into: &wishes)
+    }
+  }
+
+  private func take(
+    _ field: Field, _ value: Writer, into wishes: inout Wishes
+  ) throws(Refusal) {
+    let bit = UInt8(1) << field.rawValue
+    guard !value.overflowed else { throw .longChoice }
+    guard !value.written.isEmpty, wishes.said & bit == 0 else { return }
+    wishes.said |= bit
+    switch field {
+    case .bot:
+      wishes.bot = try bot(value.written, of: wishes.route)
+      return
+    case .model, .voice, .language:
+      guard Self.isPlain(value.written) else { throw .strangeChoice }
+    case .instructions:
+      guard wishes.isKnown else { throw .foreignChoice }
+    }
+    if wishes.out.count > 0 { wishes.out.write("&") }
+    wishes.out.write(field.setting)
+    wishes.out.write("=")
+    Self.encode(value.written, into: &wishes.out)
+    if wishes.out.overflowed { throw .longChoice }
+  }
+
+  /// The place of the bot of that name; on a route without a choice any name will do.
+  private func bot(_ name: Bytes, of route: Int) throws(Refusal) -> Int {
+    let bots = routes[route].bots
+    if bots.count == 1, bots[0].name.bytes.isEmpty { return 0 }
+    for index in 0..<bots.count where bots[index].name.bytes.equals(name) { return index }
+    throw name.equals("tts-llm-stt") ? .unservedBot(route) : .unknownBot(route)
+  }
+
+  private func choice(_ wishes: Wishes) throws(Refusal) -> Choice {
+    let upstream = routes[wishes.route].bots[wishes.bot].upstream
+    guard !isWithoutKey[upstream] else { throw .noUpstreamKey(upstream) }
+    return Choice(bot: wishes.bot, upstream: upstream, options: wishes.out.written)
+  }
+
+  /// What may stand in an upstream's URL as it is.
+  private static func isPlain(_ text: Bytes) -> Bool {
+    guard text.count <= 128 else { return false }
+    for index in 0..<text.count {
+      switch text[index] {
+      case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d...0x2f, 0x3a, 0x5f, 0x7e: continue
+      default: return false
+      }
+    }
+    return true
+  }
+
+  /// Only what has a meaning in a query is written as %XX, so that text in any script takes the room
+  /// of its own bytes.
+  private static func encode(_ text: Bytes, into out: inout Writer) {
+    for index in 0..<text.count {
+      let byte = text[index]
+      let isSpecial = byte == 0x25 || byte == 0x26 || byte == 0x2b || byte == 0x3d
+      if isSpecial || byte <= 0x20 || byte == 0x7f {
+        Query.encode(text[index..<index &+ 1], into: &out)
+      } else {
+        out.write(byte: byte)
+      }
+    }
+  }
+}
