@@ -64,11 +64,14 @@ private func play(
   }
 
   @Test func anAnswerThatIsOverBeforeItsInterruptionIsNotInterrupted() {
-    var dialogue = dialogue(turns: 1, interruption: 3)
-    dialogue.hear(at: 0.2)
-    #expect(dialogue.step(at: 1.1) == nil)
-    #expect(dialogue.step(at: 1.3) == .begin(turn: 0))
-    #expect(!dialogue.isInterrupting)
+    // Looked at between the end and the moment of the interruption, and only after both.
+    for look in [1.3, 4] {
+      var dialogue = dialogue(turns: 1, interruption: 3)
+      dialogue.hear(at: 0.2)
+      #expect(dialogue.step(at: 1.1) == nil)
+      #expect(dialogue.step(at: look) == .begin(turn: 0))
+      #expect(!dialogue.isInterrupting)
+    }
   }
 
   @Test func everythingIsSaidOnlyWhenTheLastTurnIsOver() {

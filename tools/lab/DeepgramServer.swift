@@ -47,7 +47,7 @@ final class DeepgramServer {
   }
 
   private func accept(_ stream: Stream) {
-    let requestID = Self.uuid()
+    let requestID = Identifier.uuid()
     var session: Session?
     let peer = Peer(accepted: stream, on: loop) { [self] request in
       do throws(DeepgramRefusal) {
@@ -154,14 +154,6 @@ final class DeepgramServer {
     head += "dg-request-id: \(requestID)\r\ndg-error: \(refusal.message)\r\n"
     if let seconds = refusal.retryAfterSeconds { head += "Retry-After: \(seconds)\r\n" }
     return Array((head + "\r\n" + body).utf8)
-  }
-
-  private static func uuid() -> String {
-    var digits = (0..<32).map { _ in "0123456789abcdef".randomElement() ?? "0" }
-    digits[12] = "4"
-    digits[16] = "8"
-    for place in [8, 13, 18, 23] { digits.insert("-", at: place) }
-    return String(digits)
   }
 
   /// RFC 3339 in UTC.

@@ -43,14 +43,14 @@ package enum WireEvent: Equatable, Sendable {
   case wrong(String)
 }
 
-/// The identifiers that carriers make up.
-enum Identifier {
+/// The identifiers that carriers and services make up.
+package enum Identifier {
   static func hexadecimal(_ digits: Int) -> String {
     String((0..<digits).map { _ in "0123456789abcdef".randomElement() ?? "0" })
   }
 
   /// RFC 9562 §5.4: random but for its version and variant.
-  static func uuid() -> String {
+  package static func uuid() -> String {
     var digits = Array(hexadecimal(32))
     digits[12] = "4"
     digits[16] = "8"
