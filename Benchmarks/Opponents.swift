@@ -12,6 +12,8 @@ enum CallKind {
   /// Where the callers connect.
   var path: String { self == .oneWay ? "/media" : "/ws" }
 
+  var words: String { self == .oneWay ? "one-way" : "two-way" }
+
   /// What `sidetone-lab load` must be told.
   var options: [String] { self == .oneWay ? [] : ["--two-way"] }
 }

@@ -1,4 +1,4 @@
-// One load on one opponent, and the best of several.
+// What one load on one opponent showed, and the best of several.
 
 import Foundation
 
@@ -19,46 +19,12 @@ struct Figures {
   /// Whether the load kept its own schedule well enough to judge others.
   var isTrustworthy: Bool { lateness < 2_000 }
 
-  /// Runs one load. Nil where it could not be carried out.
+  /// Nil where the load could not be carried out.
   static func measure(_ opponent: Opponent, calls: Int, seconds: Int) -> Figures? {
-    let command = Programs.pinned(
-      [
-        Programs.folder + "/sidetone-lab", "load",
-        "--relay", "ws://127.0.0.1:\(opponent.port)\(opponent.kind.path)",
-        "--twin-port", String(opponent.twinPort), "--calls", String(calls),
-        "--seconds", String(seconds), "--pid", String(opponent.identifier), "--json",
-      ] + opponent.kind.options, on: Programs.processors.last)
-    let output = Programs.output(command)
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    guard let report = try? decoder.decode(Report.self, from: Data(output.text.utf8)) else {
-      print("\(opponent.name): \(output.text)")
-      return nil
-    }
-    return Figures(report)
+    LoadReport.of(opponent, calls: calls, seconds: seconds).map(Figures.init)
   }
 
-  /// The part of the load's report that is used here.
-  private struct Report: Decodable {
-    struct Frames: Decodable { var arrived: Int, lost: Int }
-    struct Times: Decodable { var p50: Double, p99: Double }
-    struct Busy: Decodable { var busyPercent: Double }
-    struct Relay: Decodable {
-      var usPerFrame: Double, busyPercent: Double, residentKibPerCall: Double
-    }
-    var frames: Frames
-    var delayUs: Times
-    var generatorLatenessUs: Times
-    /// Of two-way calls: the other direction.
-    var downFrames: Frames?
-    var downDelayUs: Times?
-    var downGeneratorLatenessUs: Times?
-    var generator: Busy
-    var relay: Relay
-    var clean: Bool
-  }
-
-  private init(_ report: Report) {
+  private init(_ report: LoadReport) {
     processorPerFrame = report.relay.usPerFrame
     // Of two directions the worse one counts.
     median = max(report.delayUs.p50, report.downDelayUs?.p50 ?? 0)
@@ -70,6 +36,28 @@ struct Figures {
     lateness = max(report.generatorLatenessUs.p99, report.downGeneratorLatenessUs?.p99 ?? 0)
     generatorBusy = report.generator.busyPercent
     busy = report.relay.busyPercent
+  }
+}
+
+/// How punctually a burst of the upstream's sound came to a caller, on the carrier's clock; times in
+/// microseconds.
+struct Punctuality {
+  var medianLate: Double
+  var p99Late: Double
+  var p99Early: Double
+  /// Pieces that came when the carrier had nothing left to play.
+  var gaps: Int
+  var isClean: Bool
+
+  /// Nil where the load could not be carried out.
+  static func measure(_ opponent: Opponent, calls: Int, seconds: Int) -> Punctuality? {
+    let report = LoadReport.of(opponent, calls: calls, seconds: seconds, ["--burst", "2"])
+    guard let report, let late = report.playoutLateUs, let early = report.playoutEarlyUs,
+      let playout = report.playout
+    else { return nil }
+    return Punctuality(
+      medianLate: late.p50, p99Late: late.p99, p99Early: early.p99, gaps: playout.gaps,
+      isClean: report.clean && late.count > 0)
   }
 }
 

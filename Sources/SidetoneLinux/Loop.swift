@@ -32,7 +32,11 @@ extension Machine {
     resolver.advance(at: now)
     continueDials()
     if now >= acceptTime { resumeAccepting() }
-    relay.advance(to: now)
+    #if PLANTED_FAULTS
+      if now >= engineWakeTime { relay.advance(to: now) }
+    #else
+      relay.advance(to: now)
+    #endif
     performOutputs()
     forwardLines()
     sweep()
@@ -41,7 +45,7 @@ extension Machine {
   /// Sleeps until something is ready or due; how many events there are.
   private func wait() -> Int {
     let wake = min(
-      min(relay.wakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
+      min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
     var nanoseconds = wake == .never ? -1 : max(0, (wake - now).nanoseconds)
     if handshakes.count > 0 { nanoseconds = 0 }
     let outcome = perform {
@@ -49,6 +53,15 @@ extension Machine {
     }
     guard case .done(let count) = outcome else { return 0 }
     return count
+  }
+
+  /// When the engine's next turn is due.
+  private var engineWakeTime: Instant {
+    #if PLANTED_FAULTS
+      return relay.wakeTime + PlantedFault.lateness
+    #else
+      return relay.wakeTime
+    #endif
   }
 
   private func dispatch(_ ready: UInt32, for source: Source) {
