@@ -25,7 +25,7 @@ struct Gates {
 
   private static func isKept(_ gate: Gate, in build: String) -> Bool {
     do {
-      let measured = try gate.measure(House(build: build))
+      let measured = try gate.measure(House(build: build, isTwoWay: gate.isTwoWay))
       let isKept = measured.value <= gate.bound
       tell(
         "\(isKept ? "ok  " : "FAIL") \(gate.name): \(measured.value.shown) \(gate.unit), "
@@ -53,6 +53,20 @@ struct Gates {
       Gate(name: "system-calls", unit: "system calls a frame", bound: 3.3, measure: systemCalls),
       Gate(name: "memory", unit: "KiB a call", bound: 96, measure: memory),
       Gate(name: "short-calls", unit: "descriptors left over", bound: 0, measure: shortCalls),
+      Gate(name: "allocations-two-way", unit: "allocations", bound: 0, isTwoWay: true) {
+        try allocations(in: $0, isTLS: false)
+      },
+      Gate(name: "allocations-two-way-tls", unit: "allocations", bound: 0, isTwoWay: true) {
+        try allocations(in: $0, isTLS: true)
+      },
+      Gate(
+        name: "system-calls-two-way", unit: "system calls a frame", bound: 3.3, isTwoWay: true,
+        measure: systemCalls),
+      Gate(
+        name: "memory-two-way", unit: "KiB a call", bound: 256, isTwoWay: true, measure: memory),
+      Gate(
+        name: "short-calls-two-way", unit: "descriptors left over", bound: 0, isTwoWay: true,
+        measure: shortCalls),
     ]
   }
 }
@@ -62,6 +76,8 @@ struct Gate {
   var name: String
   var unit: String
   var bound: Double
+  /// Whether the upstream talks back; then frames of both directions count.
+  var isTwoWay = false
   var measure: (House) throws -> Measured
 }
 
@@ -97,7 +113,7 @@ private func allocations(in house: House, isTLS: Bool) throws -> Measured {
   let end = (time: Date(), count: counter.allocations)
   try load.report()
   if begin.count == 0 { throw Unmeasured("the counter was not loaded") }
-  let frames = Int(end.time.timeIntervalSince(begin.time) * 50) * 50
+  let frames = Int(end.time.timeIntervalSince(begin.time) * 50) * 50 * house.directions
   return Measured(
     value: Double(end.count - begin.count),
     words: "\(frames) frames, after \(begin.count) allocations to start and set up")
@@ -114,7 +130,7 @@ private func systemCalls(in house: House) throws -> Measured {
   sleep(3)
   let traced = try systemCalls(of: relay.process.processIdentifier, seconds: 5)
   try load.report()
-  let frames = traced.seconds * 50 * Double(calls)
+  let frames = traced.seconds * 50 * Double(calls * house.directions)
   return Measured(
     value: Double(traced.count) / frames, words: "\(traced.count) for \(Int(frames)) frames")
 }
@@ -126,7 +142,8 @@ private func memory(in house: House) throws -> Measured {
   defer { house.endAll() }
   let calls = 200
   func resident(callsMax: Int, load arguments: [String]) throws -> Double {
-    let limit = ["SIDETONE_LIMITS_CALLS_MAX": "\(callsMax)"]
+    var limit = ["SIDETONE_LIMITS_CALLS_MAX": "\(callsMax)"]
+    if house.isTwoWay { limit["SIDETONE_LIMITS_TWO_WAY_CALLS_MAX"] = "\(callsMax)" }
     let relay = try house.startRelay(isTLS: false, settings: limit)
     return try house.startLoad(arguments, on: relay).report().number("relay", "resident_kib")
   }

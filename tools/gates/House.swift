@@ -6,14 +6,18 @@ import Foundation
 
 final class House {
   let build: String
+  /// Whether the upstream talks back.
+  let isTwoWay: Bool
+  var directions: Int { isTwoWay ? 2 : 1 }
   private let folder: URL
   private var programs: [Program] = []
   private let twinPort = freePort()
   /// Where callers connect: the relay, or what stands before it.
   private var callerPort: UInt16 = 0
 
-  init(build: String) throws {
+  init(build: String, isTwoWay: Bool) throws {
     self.build = build
+    self.isTwoWay = isTwoWay
     folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("sidetone-gates-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -28,6 +32,8 @@ final class House {
       "SIDETONE_LISTEN_ADDRESS": "127.0.0.1:\(port)",
       "DEEPGRAM_URL": "ws://127.0.0.1:\(twinPort)/v1/listen",
       "DEEPGRAM_API_KEY": "test",
+      "OPENAI_REALTIME_URL": "ws://127.0.0.1:\(twinPort)/v1/realtime",
+      "OPENAI_API_KEY": "test",
       // All callers come from one address here, and all at once.
       "SIDETONE_LIMITS_CALLS_PER_SECOND_PER_ADDRESS": "1000000",
       "SIDETONE_LIMITS_HANDSHAKES_PER_ADDRESS_MAX": "1000",
@@ -46,11 +52,13 @@ final class House {
   }
 
   func startLoad(_ arguments: [String], on relay: Program) throws -> Load {
+    let path = isTwoWay ? "/ws" : "/media"
     let command = [
-      "\(build)/sidetone-lab", "load", "--relay", "ws://127.0.0.1:\(callerPort)/media",
+      "\(build)/sidetone-lab", "load", "--relay", "ws://127.0.0.1:\(callerPort)\(path)",
       "--twin-port", "\(twinPort)", "--pid", "\(relay.process.processIdentifier)", "--json",
     ]
-    return Load(program: try start(command + arguments), relay: relay)
+    let kind = isTwoWay ? ["--two-way"] : []
+    return Load(program: try start(command + kind + arguments), relay: relay)
   }
 
   func endAll() {
@@ -96,6 +104,8 @@ final class House {
       "SIDETONE_LISTEN_CERTIFICATE": certificate, "SIDETONE_LISTEN_KEY": key,
       "DEEPGRAM_URL": "wss://127.0.0.1:\(secretPort)/v1/listen",
       "SIDETONE_UPSTREAMS_DEEPGRAM_CA_FILE": certificate,
+      "OPENAI_REALTIME_URL": "wss://127.0.0.1:\(secretPort)/v1/realtime",
+      "SIDETONE_UPSTREAMS_OPENAI_CA_FILE": certificate,
     ]
   }
 }
