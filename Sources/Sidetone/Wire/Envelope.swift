@@ -1,8 +1,8 @@
 // Every frame.
 //
-// The constant text around audio that goes to a caller, rendered once when its call starts: prefix,
-// base64, suffix is then a whole message, and no carrier's code runs for a frame. It lives in the
-// call's slot.
+// The constant text around audio, rendered once when a call or a session starts: prefix, audio,
+// suffix is then a whole message, and no vendor's code runs for a frame. It lives in the call's
+// slot and serves both directions: what a caller hears, and what an upstream is sent.
 
 package struct Envelope: BitwiseCopyable, Sendable {
   private var prefix = Part()
@@ -17,51 +17,94 @@ package struct Envelope: BitwiseCopyable, Sendable {
     self.suffix = Part(suffix)
   }
 
+  /// How much audio one message holds at most.
+  @_noAllocation package func audioBytesMax(as carriage: Media.Carriage) -> Int {
+    most(written(carriage))
+  }
+
   /// Puts a payload that is base64 already into messages of the server side: one, or several where
   /// it does not fit in a block. False and nothing done where the pool is dry; nothing comes of
   /// nothing.
   @_noAllocation package func seal(
     base64 payload: Bytes, into outbox: inout Chain, from pool: BlockPool
   ) -> Bool {
-    seal(payload, isEncoded: true, into: &outbox, from: pool)
+    seal(payload, .asItIs, key: nil, into: &outbox, from: pool)
   }
 
-  /// The same with the audio itself, which is encoded straight into the outbox.
+  /// The same with the audio itself, which is written straight into the outbox as `carriage` has
+  /// it: integers are made of little-endian samples of two bytes, binary messages have no text
+  /// around them. Masked where there is a `key`; a key is for one frame (RFC 6455 §5.3), so such
+  /// audio has at most `audioBytesMax`.
   @_noAllocation package func seal(
-    audio: Bytes, into outbox: inout Chain, from pool: BlockPool
+    audio: Bytes, as carriage: Media.Carriage = .base64, key: UInt32? = nil,
+    into outbox: inout Chain, from pool: BlockPool
   ) -> Bool {
-    seal(audio, isEncoded: false, into: &outbox, from: pool)
+    seal(audio, written(carriage), key: key, into: &outbox, from: pool)
+  }
+
+  /// How the bytes at hand become the text of a message.
+  private enum Writing { case asItIs, base64, integers, binary }
+
+  private func written(_ carriage: Media.Carriage) -> Writing {
+    switch carriage {
+    case .base64: .base64
+    case .integers: .integers
+    case .binary: .binary
+    }
+  }
+
+  /// The most bytes for one message. Base64 is cut between its groups, and only after a multiple of
+  /// 160 of them, so that 20 ms of audio is not cut either; a sample is at most seven characters.
+  private func most(_ writing: Writing) -> Int {
+    let frame = BlockPool.blockBytes &- WebSocket.headerBytesMax
+    let room = frame &- prefix.count &- suffix.count
+    switch writing {
+    case .asItIs: return room / 640 &* 640
+    case .base64: return room / 640 &* 480
+    case .integers: return min(room / 7, Integers.countMax) &* 2
+    case .binary: return frame / 160 &* 160
+    }
   }
 
   private func seal(
-    _ source: Bytes, isEncoded: Bool, into outbox: inout Chain, from pool: BlockPool
+    _ source: Bytes, _ writing: Writing, key: UInt32?, into outbox: inout Chain,
+    from pool: BlockPool
   ) -> Bool {
-    // Groups of base64 in a message: a multiple of 160, so that 20 ms of audio is not cut either.
-    let room =
-      BlockPool.blockBytes &- WebSocket.headerBytesMax &- prefix.count &- suffix.count
-    let most = room / 640 &* 160 &* (isEncoded ? 4 : 3)
+    let most = most(writing)
+    precondition(key == nil || source.count <= most, "a key masks one frame")
     // Each message takes at most one new block; a single one asks for it itself.
     if source.count > most, (source.count &+ most &- 1) / most > pool.free { return false }
     var done = 0
     while done < source.count {
       let piece = source[done..<min(done &+ most, source.count)]
-      guard sealPiece(piece, isEncoded: isEncoded, into: &outbox, from: pool) else { return false }
+      guard sealPiece(piece, writing, key: key, into: &outbox, from: pool) else { return false }
       done &+= piece.count
     }
     return true
   }
 
   private func sealPiece(
-    _ piece: Bytes, isEncoded: Bool, into outbox: inout Chain, from pool: BlockPool
+    _ piece: Bytes, _ writing: Writing, key: UInt32?, into outbox: inout Chain,
+    from pool: BlockPool
   ) -> Bool {
-    let length = isEncoded ? piece.count : Base64.encodedCount(of: piece.count)
+    let length: Int
+    switch writing {
+    case .asItIs: length = piece.count
+    case .base64: length = Base64.encodedCount(of: piece.count)
+    case .integers: length = Integers.textCount(of: piece)
+    case .binary: return WebSocket.seal(.binary, piece, key: key, into: &outbox, from: pool)
+    }
     let count = prefix.count &+ length &+ suffix.count
     guard
-      let draft = WebSocket.draft(.text, payloadBytes: count, key: nil, into: &outbox, from: pool)
+      let draft = WebSocket.draft(.text, payloadBytes: count, key: key, into: &outbox, from: pool)
     else { return false }
     prefix.copy(to: draft.payload)
     let place = draft.payload.dropping(prefix.count)
-    if isEncoded { place.copy(piece) } else { _ = Base64.encode(piece, into: place) }
+    switch writing {
+    case .base64: _ = Base64.encode(piece, into: place)
+    case .integers: Integers.write(piece, into: place.prefix(length))
+    case .asItIs, .binary: place.copy(piece)
+    }
     suffix.copy(to: place.dropping(length))
     WebSocket.commit(draft, in: &outbox, of: pool)
     return true

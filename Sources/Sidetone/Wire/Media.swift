@@ -8,6 +8,8 @@ package struct Media: BitwiseCopyable, Sendable {
   package enum Carriage: BitwiseCopyable, Sendable {
     /// Base64 text in a string of a JSON object.
     case base64
+    /// A JSON array of signed 16-bit samples.
+    case integers
     /// A message of its own, whole.
     case binary
   }
@@ -17,12 +19,18 @@ package struct Media: BitwiseCopyable, Sendable {
 
   /// One piece of audio in a message.
   package struct Piece: Equatable, Sendable {
-    /// Where the payload lies in the message: base64 text, or the bytes themselves. May be empty.
+    /// Where the payload lies in the message: base64 text, what stands between the brackets of a
+    /// list (`Integers` reads it and is the one to find fault with it), or the bytes themselves.
+    /// May be empty.
     package var payload: Range<Int>
     /// On the carrier's media clock, in milliseconds; -1 where the message states none.
     package var timestamp = -1
     /// Inbound where the message states none.
     package var track = Track.inbound
+    /// The number of this piece in its stream; -1 where the message states none.
+    package var order = -1
+    /// Samples a second, as this message announces them; 0 where it does not.
+    package var rate = 0
   }
 
   package enum Located: Equatable, Sendable {
@@ -41,13 +49,15 @@ package struct Media: BitwiseCopyable, Sendable {
   private let payload: Key
   private let timestamp: Key
   private let track: Key
+  private let order: Key
+  private let rate: Key
 
   /// Messages whose member `name` is the string `event` carry audio under `holder` and, in it,
-  /// `payload`. Timestamp and track, where there are such names, lie beside the payload.
+  /// `payload`. Timestamp, track, order and rate, where there are such names, lie beside it.
   package init(
     when name: StaticString, is event: StaticString, at holder: StaticString,
     _ payload: StaticString, timestamp: StaticString = "", track: StaticString = "",
-    as carriage: Carriage
+    order: StaticString = "", rate: StaticString = "", as carriage: Carriage
   ) {
     eventName = Key(name)
     self.event = Key(event)
@@ -55,6 +65,8 @@ package struct Media: BitwiseCopyable, Sendable {
     self.payload = Key(payload)
     self.timestamp = Key(timestamp)
     self.track = Key(track)
+    self.order = Key(order)
+    self.rate = Key(rate)
     self.carriage = carriage
   }
 
@@ -67,16 +79,36 @@ extension Media {
   /// counts; unknown ones are skipped. A payload with escapes is unescaped where it lies, so a
   /// message is located only once.
   @_noAllocation package func locate(_ message: Bytes) -> Located {
-    guard carriage == .base64 else { return .audio(Piece(payload: 0..<message.count)) }
+    guard carriage != .binary else { return .audio(Piece(payload: 0..<message.count)) }
     var scanner = JSON.Scanner(message)
     guard scanner.next() == UInt8(ascii: "{") else {
       return scanner.value() != nil && scanner.isAtEnd ? .other : .malformed
     }
     var found = Found()
-    guard readMessage(&scanner, &found), scanner.isAtEnd else { return .malformed }
-    guard found.isEvent == true else { return .other }
-    guard let payload = found.payload, payload.kind == .string else { return .malformed }
+    guard readMessage(&scanner, &found), scanner.isAtEnd else {
+      return found.hasRawList ? locateStrictly(message) : .malformed
+    }
+    guard found.isEvent == true else {
+      return found.hasRawList ? locateStrictly(message) : .other
+    }
+    let kind = carriage == .integers ? JSON.Kind.array : .string
+    guard let payload = found.payload, payload.kind == kind else { return .malformed }
     return .audio(piece(found, payload, in: message))
+  }
+
+  /// A message with a list that was not looked into, and that is no audio or does not end well: it
+  /// may be another event whose list is none of ours.
+  @inline(never) private func locateStrictly(_ message: Bytes) -> Located {
+    var scanner = JSON.Scanner(message)
+    guard let whole = scanner.value(), scanner.isAtEnd else { return .malformed }
+    var members = JSON.Members(of: whole, in: message)
+    while let member = members.next() {
+      if Key(member.name, in: message) == eventName {
+        let isEvent = member.value.kind == .string && Key(member.value, in: message) == event
+        return isEvent ? .malformed : .other
+      }
+    }
+    return .other
   }
 
   /// What a message has shown so far.
@@ -86,6 +118,10 @@ extension Media {
     var payload: JSON.Value?
     var timestamp: JSON.Value?
     var track: JSON.Value?
+    var order: JSON.Value?
+    var rate: JSON.Value?
+    /// Whether a list was taken up to its first closing bracket, whatever is in it.
+    var hasRawList = false
   }
 
   /// Reads the message to its closing bracket; false where it is malformed.
@@ -113,14 +149,22 @@ extension Media {
   private func readHolder(_ scanner: inout JSON.Scanner, _ found: inout Found) -> Bool {
     var step = scanner.enter(.object)
     while step == .item {
-      guard let name = scanner.name(), let value = scanner.value() else { return false }
+      guard let name = scanner.name() else { return false }
       let key = Key(name, in: scanner.document)
+      let isRawList =
+        carriage == .integers && key == payload && scanner.next() == UInt8(ascii: "[")
+      if isRawList { found.hasRawList = true }
+      guard let value = isRawList ? scanner.rawList() : scanner.value() else { return false }
       if key == payload {
         if found.payload == nil { found.payload = value }
       } else if key == timestamp {
         if found.timestamp == nil { found.timestamp = value }
       } else if key == track {
         if found.track == nil { found.track = value }
+      } else if key == order {
+        if found.order == nil { found.order = value }
+      } else if key == rate {
+        if found.rate == nil { found.rate = value }
       }
       step = scanner.advance(in: .object)
     }
@@ -134,6 +178,15 @@ extension Media {
     }
     if let value = found.track, JSON.text(value, in: message, equals: "outbound") {
       piece.track = .outbound
+    }
+    if let value = found.order, let number = JSON.integer(value, in: message) {
+      piece.order = max(number, -1)
+    }
+    if let value = found.rate, let rate = JSON.integer(value, in: message) {
+      piece.rate = max(rate, 0)
+    }
+    if carriage == .integers {
+      piece.payload = payload.range.lowerBound &+ 1..<payload.range.upperBound &- 1
     }
     if payload.hasEscapes {
       var text = Writer(message[payload.range])

@@ -85,6 +85,59 @@ struct EnvelopeTests {
     #expect(heard == text)
   }
 
+  @Test func `integers of any number arrive whole`() throws {
+    let pool = BlockPool(blocks: 64)
+    defer { pool.deallocate() }
+    let list = Envelope(prefix: kept(#"{"list":["#), suffix: kept("]}"))!
+    for count in [1, 2, 79, 80, 81, 290, 291, 5000] {
+      var random = SeededRandom(seed: UInt64(count))
+      let audio = kept(random.bytes(2 * count))
+      var chain = Chain()
+      #expect(list.seal(audio: audio, as: .integers, into: &chain, from: pool))
+      var heard: [UInt8] = []
+      for message in messages(in: &chain, of: pool) {
+        let text = kept(message)
+        let place = kept(count: 1920)
+        let value = try #require(JSON.find("list", in: text)).range
+        let inside = text[value.lowerBound + 1..<value.upperBound - 1]
+        heard += place.prefix(2 * (try #require(Integers.parse(inside, into: place)))).array
+      }
+      #expect(heard == audio.array)
+    }
+  }
+
+  @Test func `with a key a message is masked, and as long as it may be`() throws {
+    let pool = BlockPool(blocks: 4)
+    defer { pool.deallocate() }
+    for carriage in [Media.Carriage.base64, .integers, .binary] {
+      var random = SeededRandom(seed: 4)
+      let audio = kept(random.bytes(twilio.audioBytesMax(as: carriage)))
+      var plain = Chain()
+      #expect(twilio.seal(audio: audio, as: carriage, into: &plain, from: pool))
+      var masked = Chain()
+      #expect(
+        twilio.seal(audio: audio, as: carriage, key: 0x0102_0304, into: &masked, from: pool))
+      let wire = kept(masked.front(in: pool).array)
+      var socket = WebSocket(role: .server, messageBytesMax: 4096)
+      switch socket.nextEvent(in: wire) {
+      case .text(let range), .binary(let range):
+        #expect(wire[range].array == plain.front(in: pool).dropping(4).array)
+      default: Issue.record("no message")
+      }
+      plain.clear(in: pool)
+      masked.clear(in: pool)
+    }
+  }
+
+  @Test func `a binary carrier's audio has no text around it`() {
+    let pool = BlockPool(blocks: 1)
+    defer { pool.deallocate() }
+    var chain = Chain()
+    #expect(Envelope().seal(audio: kept([1, 2, 3]), as: .binary, into: &chain, from: pool))
+    #expect(chain.front(in: pool).array == [0x82, 3, 1, 2, 3])
+    chain.clear(in: pool)
+  }
+
   @Test func `text that is too long makes no envelope`() {
     #expect(Envelope(prefix: kept(count: 192), suffix: kept(count: 192)) != nil)
     #expect(Envelope(prefix: kept(count: 193), suffix: .empty) == nil)
