@@ -84,6 +84,19 @@ extension Uplink {
     return .done
   }
 
+  /// Reads the inside of a JSON array of integers into the ring as little-endian samples of two
+  /// bytes. Lists with anything else in them are malformed and leave nothing behind.
+  @_noAllocation package mutating func keep(integers list: Bytes, in pool: BlockPool) -> Kept {
+    let count = Integers.count(in: list)
+    guard count > 0 else { return .empty }
+    let length = 2 &* count
+    guard count <= Integers.countMax, length % format.bytesPerFrame == 0 else { return .malformed }
+    guard let place = acquire(length, in: pool) else { return .full }
+    guard Integers.parse(list, into: place) == count else { return .malformed }
+    commit(length, in: pool)
+    return .done
+  }
+
   /// A place in the ring for whole samples (at most a block), to be filled and then given to
   /// `commit`; nil where there is no room, and the audio is lost and counted.
   @_noAllocation package mutating func acquire(_ length: Int, in pool: BlockPool) -> Bytes? {
