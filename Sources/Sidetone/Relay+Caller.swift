@@ -25,7 +25,7 @@ extension Relay {
   /// The frame's path, steps 5 and 6: find the audio, carry it. Everything else is rare.
   private func takeText(_ index: Int, _ message: Bytes, _ now: Instant) {
     let call = links[index].call.index
-    if calls[call].isStarted, calls[call].media.carriage == .base64 {
+    if calls[call].isStarted, calls[call].media.carriage != .binary {
       switch calls[call].media.locate(message) {
       case .audio(let piece):
         carry(message[piece.payload], of: piece, on: call, at: now)
@@ -52,14 +52,21 @@ extension Relay {
 
   // MARK: Who is it
 
-  /// Asks each carrier that the route accepts; false where nobody knows the message.
+  /// Asks each carrier that the route accepts; false where nobody knows the message, or more than
+  /// one does.
   private func recognise(_ call: Int, _ message: Bytes, _ now: Instant) -> Bool {
     calls[call].messagesSeen &+= 1
+    var found = -1
+    var claims = 0
     for row in routes[calls[call].route].carriers {
       if let recognise = Carrier.all[row].recognise, recognise(message) {
-        setCarrier(call, row)
-        return true
+        found = row
+        claims &+= 1
       }
+    }
+    if claims == 1 {
+      setCarrier(call, found)
+      return true
     }
     if calls[call].messagesSeen >= Carrier.messagesToRecogniseMax {
       end(call, .unrecognised, now)
@@ -92,6 +99,8 @@ extension Relay {
     switch event {
     // What a caller dials may be the number of a card: nothing of it is kept or logged.
     case .ignored, .mark, .digit: totals.messagesIgnored &+= 1
+    case .complaint(let text):
+      log(.warning, "carrier_complains", call: call, at: now) { $0.write(message[text]) }
     case .started(let start): started(call, start, message, now)
     case .refused(let sentence):
       log(.warning, "call_refused", call: call, at: now) { $0.write(sentence) }

@@ -20,10 +20,12 @@ extension Relay {
     let kept: Uplink.Kept
     if calls[call].pairingBlock >= 0 {
       kept = pair(payload, of: piece, on: call, at: now)
-    } else if calls[call].media.carriage == .base64 {
-      kept = calls[call].uplink.keep(base64: payload, in: pool)
     } else {
-      kept = calls[call].uplink.keep(raw: payload, in: pool)
+      switch calls[call].media.carriage {
+      case .base64: kept = calls[call].uplink.keep(base64: payload, in: pool)
+      case .integers: kept = calls[call].uplink.keep(integers: payload, in: pool)
+      case .binary: kept = calls[call].uplink.keep(raw: payload, in: pool)
+      }
     }
     switch kept {
     case .done: break

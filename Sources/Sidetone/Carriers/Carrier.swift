@@ -6,8 +6,8 @@ package struct Carrier: Sendable {
   package let name: StaticString
   /// Where the audio lies in a message, and how it is written there.
   package let media: Media
-  /// Whether this is one of its first messages; nil for a carrier that is known by its binary
-  /// audio.
+  /// Whether this may be one of its first messages; nil for a carrier that is known by its binary
+  /// audio. Where several of a route's carriers say so, the next message decides.
   package let recognise: (@Sendable (Bytes) -> Bool)?
   /// A carrier that has no start message says everything in the query of its handshake.
   package let open: (@Sendable (_ query: Bytes) -> Opening)?
@@ -28,8 +28,8 @@ package struct Carrier: Sendable {
   /// Nobody can say which byte of its 16-bit samples comes first: it is heard from the audio.
   package var isByteOrderHeard = false
 
-  /// The one line to add for a new carrier. Asked in this order where a route accepts several.
-  package static let all: [Carrier] = [.twilio, .raw]
+  /// The one line to add for a new carrier.
+  package static let all: [Carrier] = [.twilio, .telnyx, .ucid, .raw]
 
   package static func index(of name: String) -> Int? {
     all.firstIndex { $0.name.description == name }
@@ -48,6 +48,8 @@ extension Carrier {
     case refused(StaticString)
     case digit(UInt8)
     case mark(Range<Int>)
+    /// What the carrier says is wrong with what it was sent.
+    case complaint(Range<Int>)
     case stopped
     /// The caller wants what was said so far as final now, or is done.
     case finalize, finish

@@ -20,7 +20,7 @@ extension Carrier {
 }
 
 private enum Twilio {
-  /// `connected` comes first and `start` second; either will do.
+  /// `connected` comes first and `start` second. Others say `connected` in the same words.
   static func recognise(_ message: Bytes) -> Bool {
     guard let event = text("event", in: message) else { return false }
     if message[event].equals("connected") {
