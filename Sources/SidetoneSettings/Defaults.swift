@@ -54,16 +54,18 @@ let defaultRoutes: [Config.Route] = {
     }
 }()
 
-/// A call route with those of its carriers that are built in; nil where nobody is left on a side.
+/// A call route with those of its carriers and bots that are built in; nil where nobody is left on a
+/// side.
 private func builtIn(_ route: Config.Route) -> Config.Route? {
+  guard !route.isWebhook else { return nil }
   let names = defaultUpstreams.map(\.name)
-  guard !route.isWebhook, names.contains(route.upstream),
-    route.bots.allSatisfy({ names.contains($0.upstream) })
-  else { return nil }
   var route = route
+  route.bots.removeAll { !names.contains($0.upstream) }
+  route.upstream = route.bots.first?.upstream ?? route.upstream
   let isForAny = route.carriers.isEmpty
   route.carriers.removeAll { !carrierNames.contains($0) }
-  return route.carriers.isEmpty && !isForAny ? nil : route
+  let hasCaller = isForAny || !route.carriers.isEmpty
+  return hasCaller && names.contains(route.upstream) ? route : nil
 }
 
 /// Served by the relay itself.

@@ -14,7 +14,7 @@ package struct Choice {
   package var bot: Int
   /// Index into Config.upstreams.
   package var upstream: Int
-  /// What was chosen of the rest, as a query by the settings' names; may be empty. Valid until the
+  /// What was chosen of the rest, as a query by the same names; may be empty. Valid until the
   /// next choice is made.
   package var options: Bytes
 }
@@ -81,32 +81,24 @@ package struct Connect: Sendable {
   // MARK: Gathering
 
   private enum Field: UInt8 {
-    case bot, model, voice, language, instructions
+    case bot, model, voice, language, instruction
 
     init?(_ name: Bytes) {
-      if name.equals("bot_type") {
-        self = .bot
-      } else if name.equals("model") {
-        self = .model
-      } else if name.equals("voice") {
-        self = .voice
-      } else if name.equals("language") {
-        self = .language
-      } else if name.equals("system_instruction") {
-        self = .instructions
-      } else {
-        return nil
+      for raw: UInt8 in 0...4 {
+        guard let field = Field(rawValue: raw), name.equals(field.name) else { continue }
+        self = field
+        return
       }
+      return nil
     }
 
-    /// What the setting of that meaning is called.
-    var setting: StaticString {
+    var name: StaticString {
       switch self {
-      case .bot: "bot"
+      case .bot: "bot_type"
       case .model: "model"
       case .voice: "voice"
       case .language: "language"
-      case .instructions: "instructions"
+      case .instruction: "system_instruction"
       }
     }
   }
@@ -173,11 +165,11 @@ package struct Connect: Sendable {
       return
     case .model, .voice, .language:
       guard Self.isPlain(value.written) else { throw .strangeChoice }
-    case .instructions:
+    case .instruction:
       guard wishes.isKnown else { throw .foreignChoice }
     }
     if wishes.out.count > 0 { wishes.out.write("&") }
-    wishes.out.write(field.setting)
+    wishes.out.write(field.name)
     wishes.out.write("=")
     Self.encode(value.written, into: &wishes.out)
     if wishes.out.overflowed { throw .longChoice }

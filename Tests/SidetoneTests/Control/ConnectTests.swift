@@ -92,7 +92,9 @@ struct ConnectTests {
     let all = try choose(
       "POST /twiml?bot_type=openai-realtime&voice=marin&voice=cedar",
       form: "From=%2B15550100&voice=ash&language=en-US&system_instruction=Be+brief+%26+kind%3D1%25")
-    let options = ["voice": "marin", "language": "en-US", "instructions": "Be brief & kind=1%"]
+    let options = [
+      "voice": "marin", "language": "en-US", "system_instruction": "Be brief & kind=1%",
+    ]
     #expect(all == .success(Chosen(bot: "openai-realtime", options: options)))
     let model = try choose("GET /twiml?model=models%2Fgemini-2.5:live")
     #expect(
@@ -102,7 +104,7 @@ struct ConnectTests {
   @Test func `a socket's parameters are read as JSON and go before its query`() {
     let parameters = #"{"bot_type":"openai-realtime","system_instruction":"Say \"h\u00e9\"\n+1"}"#
     let expected = Chosen(
-      bot: "openai-realtime", options: ["instructions": "Say \"hé\"\n+1", "voice": "ash"])
+      bot: "openai-realtime", options: ["system_instruction": "Say \"hé\"\n+1", "voice": "ash"])
     #expect(choose(parameters: parameters, query: "bot_type=x&voice=ash") == .success(expected))
   }
 
@@ -135,7 +137,8 @@ struct ConnectTests {
   @Test func `free text is taken from those who are known`() throws {
     let start = "GET /twiml?system_instruction=x"
     for identity: Identity in [.key(0), .signature, .secret, .network, .loopback] {
-      #expect(try choose(start, as: identity).map(\.options) == .success(["instructions": "x"]))
+      #expect(
+        try choose(start, as: identity).map(\.options) == .success(["system_instruction": "x"]))
     }
     for identity: Identity in [.anyone, .token] {
       #expect(try choose(start, as: identity) == .failure(.foreignChoice))
@@ -145,10 +148,10 @@ struct ConnectTests {
   }
 
   @Test func `choices have a bound`() throws {
-    let room = Limits.choiceBytesMax - "instructions=".count
+    let room = Limits.choiceBytesMax - "system_instruction=".count
     let fitting = String(repeating: "ä", count: room / 2)
     let kept = try choose("POST /twiml", form: "system_instruction=" + fitting)
-    #expect(kept.map { $0.options["instructions"]?.count } == .success(room / 2))
+    #expect(kept.map { $0.options["system_instruction"]?.count } == .success(room / 2))
     for text in [fitting + "ä", String(repeating: "a", count: 9000)] {
       #expect(
         try choose("POST /twiml", form: "system_instruction=" + text) == .failure(.longChoice))
