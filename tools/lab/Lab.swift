@@ -23,9 +23,12 @@ import LabLoad
     let pair = "\(name) \(words.first ?? "")"
     guard let verb = verbs.first(where: { $0.name == name || $0.name == pair }) else {
       let wider = verbs.map(\.name).filter { $0.hasPrefix(name + " ") }
-      let hint = wider.isEmpty ? "\n\n\(help)" : "; there are: \(wider.joined(separator: ", "))"
-      Console.complain("no such verb: \(words.isEmpty ? name : pair)\(hint)")
-      exit(2)
+      guard !wider.isEmpty else {
+        Console.complain("no such verb: \(name)\n\n\(help)")
+        exit(2)
+      }
+      Console.complain("\(name) is one of: \(wider.joined(separator: ", "))")
+      exit(words.first == "--help" ? 0 : 2)
     }
     if verb.name == pair { words.removeFirst() }
     if words.contains("--help") || words.contains("-h") {

@@ -1,5 +1,5 @@
-// One session of Gemini Live as the client sees it, without its socket. The caller's turns are found
-// in the audio itself; each is answered in tones, as a burst unless a pace is set.
+// One session of Gemini Live as the client sees it, without its socket. The caller's turns are
+// found in the audio itself; each is answered in tones, as a burst unless a pace is set.
 //
 //     setup > setupComplete        sound, silence > transcription, answer, generationComplete
 //                                  (as long as the answer plays)        > turnComplete

@@ -38,14 +38,20 @@ package struct WireFormat: Equatable, Sendable {
     switch coding {
     case .mulaw: samples.map { Law.mu.encode($0) }
     case .alaw: samples.map { Law.a.encode($0) }
-    case .linear16:
-      samples.flatMap { sample in
-        let (high, low) = (
-          UInt8(truncatingIfNeeded: sample >> 8), UInt8(truncatingIfNeeded: sample)
-        )
-        return isBigEndian ? [high, low] : [low, high]
-      }
+    case .linear16: writeLinear(samples)
     }
+  }
+
+  /// An answer of a voice model is written at once, so this must not take long.
+  private func writeLinear(_ samples: some Sequence<Int16>) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(2 * samples.underestimatedCount)
+    for sample in samples {
+      let value = isBigEndian ? sample.byteSwapped : sample
+      bytes.append(UInt8(truncatingIfNeeded: value))
+      bytes.append(UInt8(truncatingIfNeeded: value >> 8))
+    }
+    return bytes
   }
 
   /// The samples that are whole in `bytes`.
