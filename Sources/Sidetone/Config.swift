@@ -29,9 +29,8 @@ package struct Config: Sendable {
 
   /// How conversion between sample rates weighs delay against fidelity.
   package var profile = Profile.balanced
-  /// What is sent to a carrier that leaves the choice to us (Telnyx): µ-law or A-law at 8 kHz, or
-  /// linear PCM at 8 or 16 kHz in the byte order below.
-  package var chosenFormat = Format.mulaw8k
+  /// What is sent to a carrier that leaves the choice to us (Telnyx).
+  package var chosenAudio = ChosenAudio.mulaw
   /// The byte order of linear PCM from and to a carrier whose documents leave it open (Telnyx).
   package var chosenIsBigEndian = false
 
@@ -55,6 +54,12 @@ extension Config {
   /// The recipes of conversion, from the least delay to the widest band.
   package enum Profile: UInt8, BitwiseCopyable, Sendable, CaseIterable {
     case lowest, balanced, fidelity
+  }
+
+  /// G.711 at 8 kHz, or linear PCM at 8 or 16 kHz.
+  package enum ChosenAudio: Equatable, Sendable {
+    case mulaw, alaw
+    case linear16(rate: Int)
   }
 
   /// A sound that callers hear at once: signed 16-bit samples of one channel.
@@ -98,17 +103,13 @@ extension Config {
     package var pacePercent = 125
     /// Concurrent sessions; 0: as many as calls.
     package var sessionsMax = 0
-    /// What a voice model is told, by the names of the settings: ("voice", "marin"). Each name once,
-    /// with the defaults filled in; none for upstreams that only listen.
+    /// What a voice model is told, by the names of the settings: ("voice", "marin"). Each name
+    /// once, with the defaults filled in; none for upstreams that only listen.
     package var options: [(name: String, value: String)] = []
     package init() {}
 
     /// Its secret is missing.
     package var isWithoutKey: Bool { key.isEmpty && !keyVariable.isEmpty }
-    /// Whether it talks: its calls need playout, and conversion where the formats differ.
-    package var talks: Bool {
-      Sidetone.Upstream.index(of: kind).map { Sidetone.Upstream.all[$0].voice != nil } ?? false
-    }
   }
 
   /// The parts of `wss://host:port/path?query`.
@@ -138,8 +139,8 @@ extension Config {
     package var carriers: [String] = []
     /// The `name` of an upstream.
     package var upstream = ""
-    /// For `call`: the upstreams that a caller may choose from, by the names callers use; the first
-    /// is `upstream`. Empty: there is no choice.
+    /// For `call`: the upstreams that a caller may choose from, by the names callers use; the
+    /// first is `upstream`. Empty: there is no choice.
     package var bots: [(name: String, upstream: String)] = []
     /// For the webhooks: the path of the call route that the answer points to.
     package var stream = ""

@@ -45,8 +45,7 @@ struct PreparedRoute: Sendable {
   let carriers: [Int]
   /// Index into Config.upstreams; of several bots, the first one's.
   let upstream: Int
-  /// What callers may choose from, the default first; of a call route never empty. One without a
-  /// name is no choice.
+  /// What callers may choose from, the default first; of a call route never empty.
   let bots: [Bot]
   /// For a webhook: the index of the call route that its answer points to; -1 for a call.
   let stream: Int
@@ -57,14 +56,12 @@ struct PreparedRoute: Sendable {
   let upstreamRate: Int
 
   struct Bot: Sendable {
-    let name: Text
     /// Index into Config.upstreams.
     let upstream: Int
     /// The route's options, then the upstream's; of one name the first counts.
     let options: Text
 
-    init(_ name: String, _ upstream: Int, _ route: Config.Route, _ config: Config) {
-      self.name = Text(name)
+    init(_ upstream: Int, _ route: Config.Route, _ config: Config) {
       self.upstream = upstream
       options = Text(encoded(route.options + config.upstreams[upstream].options))
     }
@@ -81,7 +78,7 @@ struct PreparedRoute: Sendable {
     precondition(kind != .call || upstream >= 0, "settings name only upstreams that exist")
     let choice = route.bots.isEmpty ? [(name: "", upstream: route.upstream)] : route.bots
     bots = choice.compactMap { bot in
-      names.firstIndex(of: bot.upstream).map { Bot(bot.name, $0, route, config) }
+      names.firstIndex(of: bot.upstream).map { Bot($0, route, config) }
     }
     precondition(kind != .call || bots.count == choice.count, "and so do a route's bots")
     stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
@@ -94,6 +91,25 @@ struct PreparedRoute: Sendable {
   var opensAtOnce: Int? {
     guard carriers.count == 1, Carrier.all[carriers[0]].open != nil else { return nil }
     return carriers[0]
+  }
+}
+
+extension Config {
+  /// `chosenAudio`, as the relay knows audio.
+  package var chosenFormat: Format {
+    switch chosenAudio {
+    case .mulaw: Format(codec: .mulaw, rate: 8000)
+    case .alaw: Format(codec: .alaw, rate: 8000)
+    case .linear16(let rate):
+      Format(codec: .linear16, rate: rate, isBigEndian: chosenIsBigEndian)
+    }
+  }
+}
+
+extension Config.Upstream {
+  /// Whether it talks: its calls need playout, and conversion where the formats differ.
+  package var talks: Bool {
+    Upstream.index(of: kind).map { Upstream.all[$0].voice != nil } ?? false
   }
 }
 

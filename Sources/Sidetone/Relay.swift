@@ -43,7 +43,7 @@ package final class Relay {
   let routes: [PreparedRoute]
   let admission: Admission
   let control: Control
-  let voice: Voice
+  let voice: VoiceWebhook
   let connect: Connect
   let startedAt: Instant
 
@@ -87,8 +87,8 @@ package final class Relay {
     var random = Random(seed: seed)
     admission = Admission(config: config, seed: random.next64())
     control = Control(service: config.service)
-    voice = Voice(config: config)
-    connect = Connect(config: config, routes: routes)
+    voice = VoiceWebhook(config: config)
+    connect = Connect(config: config)
     startedAt = now
     links = Slab(capacity: limits.linksMax, repeating: Link())
     calls = Slab(

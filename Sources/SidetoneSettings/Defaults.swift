@@ -54,8 +54,8 @@ let defaultRoutes: [Config.Route] = {
     }
 }()
 
-/// A call route with those of its carriers and bots that are built in; nil where nobody is left on a
-/// side.
+/// A call route with those of its carriers and bots that are built in; nil where nobody is left on
+/// a side.
 private func builtIn(_ route: Config.Route) -> Config.Route? {
   guard !route.isWebhook else { return nil }
   let names = defaultUpstreams.map(\.name)

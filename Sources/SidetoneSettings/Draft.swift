@@ -11,7 +11,7 @@ struct Draft {
   var key = ""
   var apiKeys: [String] = []
   var voice = Voice()
-  var telnyx = (codec: Format.Codec.mulaw, rate: 8000)
+  var telnyx = (codec: "PCMU", rate: 8000)
   var upstreams = defaultUpstreams
   /// The key that a vendor's own variable gave; for every upstream of that kind without a key.
   var vendorKeys: [String: String] = [:]

@@ -60,7 +60,7 @@ extension Setting where Target == Draft {
       among: Config.Profile.allCases.map { ("\($0)", $0) }),
     .choice(
       "audio", "telnyx_codec", standard: "PCMU", help: "What Telnyx is sent.",
-      \.telnyx.codec, among: [("PCMU", .mulaw), ("PCMA", .alaw), ("L16", .linear16)]),
+      \.telnyx.codec, among: ["PCMU", "PCMA", "L16"].map { ($0, $0) }),
     Self(
       table: "audio", key: "telnyx_rate", form: "8000 or 16000", standard: "8000",
       help: "Its samples a second; 16000 with L16 only."

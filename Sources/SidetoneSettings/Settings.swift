@@ -56,15 +56,24 @@ extension Draft {
     let limits = config.limits
     finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
     finishShare("playout", limits.playoutMillisecondsPlanned, of: limits.playoutMillisecondsMax)
-    if telnyx.codec != .linear16, telnyx.rate != 8000 {
-      refuse(
-        place(of: "audio.telnyx_rate", "audio.telnyx_codec"),
-        "[audio] telnyx_rate 16000 needs telnyx_codec = \"L16\"")
-    }
-    config.chosenFormat = Format(
-      codec: telnyx.codec, rate: telnyx.rate, isBigEndian: config.chosenIsBigEndian)
+    finishTelnyx()
     config.voiceVerbs = voice.verbs
     finishRoutes(routes)
+  }
+
+  private mutating func finishTelnyx() {
+    switch telnyx.codec {
+    case "L16":
+      config.chosenAudio = .linear16(rate: telnyx.rate)
+      return
+    case "PCMA": config.chosenAudio = .alaw
+    default: config.chosenAudio = .mulaw
+    }
+    if telnyx.rate != 8000 {
+      refuse(
+        place(of: "audio.telnyx_rate", "audio.telnyx_codec"),
+        "[audio] telnyx_rate \(telnyx.rate) needs telnyx_codec = \"L16\"")
+    }
   }
 
   private mutating func finishShare(_ name: String, _ planned: Int, of most: Int) {

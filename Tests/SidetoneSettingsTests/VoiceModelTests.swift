@@ -1,7 +1,7 @@
 // What voice models are told: settings by the upstream's names, their defaults, and whom they are
 // for.
 
-import Glibc
+import Foundation
 import Sidetone
 import Testing
 
@@ -9,9 +9,10 @@ import Testing
 
 private let isBuiltIn = names("openai", "gemini").count == 2
 
-/// A file in the working directory's place for rubbish, gone with the process's end.
+/// A file with this content, where temporary files belong.
 func file(_ name: String, _ bytes: [UInt8]) -> String {
-  let path = "/tmp/sidetone-\(getpid())-\(name)"
+  let folder = FileManager.default.temporaryDirectory
+  let path = folder.appendingPathComponent("sidetone-\(getpid())-\(name)").path
   let file = fopen(path, "w")!
   defer { fclose(file) }
   precondition(fwrite(bytes, 1, bytes.count, file) == bytes.count)

@@ -20,7 +20,7 @@ enum Vendors {
   private static let also: [String: [String]] = [
     // Twilio's way of signing is the relay's way of trusting a carrier.
     "twilio": [
-      "Sources/Sidetone/Control/Voice.swift", "Sources/Sidetone/Control/Refusal.swift",
+      "Sources/Sidetone/Control/Refusal.swift",
       "Sources/Sidetone/Control/Admission+Proof.swift", "Sources/Sidetone/Control/Admission.swift",
       "Sources/Sidetone/Control/Exposure.swift",
     ],

@@ -1,11 +1,11 @@
-// Call tokens: what a webhook gives a call so that its socket is known again. Twilio drops the query
-// of a stream's URL and cuts parameters at 500 characters, so what a webhook chose for its call
-// waits here, and only the token travels: 128 random bits, good for one use and 120 s.
+// Call tokens: what a webhook gives a call so that its socket is known again. Carriers drop the
+// query of a stream's URL and cut parameters at 500 characters, so what a webhook chose for its
+// call waits here, and only the token travels: 128 random bits, good for one use and 120 s.
 //
 //     issue ──▶ waiting ──▶ claim      the socket brought it: what it stands for goes to the call
 //                  │
 //                  ├──────▶ expired    nobody came: what it stands for goes back to its owner
-//                  └──────▶ displaced  the table is full: as expired, for the one that waits longest
+//                  └──────▶ displaced  the table is full: as expired, for the oldest
 //
 // Displaced is the oldest, because a socket comes within a second or two of its webhook: the longer
 // a token has waited, the surer its caller has hung up. Refusing new calls instead would let calls

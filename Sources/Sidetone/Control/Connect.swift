@@ -20,7 +20,7 @@ package struct Choice {
 }
 
 package struct Connect: Sendable {
-  private let routes: [PreparedRoute]
+  private let routes: [Route]
   private let isWithoutKey: [Bool]
   private let document: TwiML
   private let telnyx: TelnyxWebhook
@@ -28,8 +28,24 @@ package struct Connect: Sendable {
   private let chosen: Arena
   private let decoded: Arena
 
-  init(config: Config, routes: [PreparedRoute]) {
-    self.routes = routes
+  /// What it must know of a route.
+  private struct Route: Sendable {
+    /// For a webhook: the index of the call route that its answer points to; else -1.
+    var stream: Int
+    /// For a call: the names and upstreams to choose from; a single one may have no name.
+    var bots: [(name: Text, upstream: Int)]
+  }
+
+  package init(config: Config) {
+    routes = config.routes.map { route in
+      let bots = route.bots.isEmpty ? [(name: "", upstream: route.upstream)] : route.bots
+      return Route(
+        stream: config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1,
+        bots: bots.map { bot in
+          let upstream = config.upstreams.firstIndex { $0.name == bot.upstream }
+          return (Text(bot.name), upstream ?? -1)
+        })
+    }
     isWithoutKey = config.upstreams.map(\.isWithoutKey)
     document = TwiML(config: config)
     telnyx = TelnyxWebhook(config: config)
@@ -201,8 +217,8 @@ package struct Connect: Sendable {
     return true
   }
 
-  /// Only what has a meaning in a query is written as %XX, so that text in any script takes the room
-  /// of its own bytes.
+  /// Only what has a meaning in a query is written as %XX, so that text in any script takes the
+  /// room of its own bytes.
   private static func encode(_ text: Bytes, into out: inout Writer) {
     for index in 0..<text.count {
       let byte = text[index]

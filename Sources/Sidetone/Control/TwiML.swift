@@ -1,7 +1,7 @@
 // The XML that carriers' webhooks are answered with: one stream of the call's audio to this relay,
 // in a verb that says whether we only listen (`Start`) or also talk (`Connect`). `<Stream>` stands
-// inside the verb; directly under `<Response>` it is not valid. A query in the stream's URL would be
-// dropped on the way, so there is none.
+// inside the verb; directly under `<Response>` it is not valid. A query in the stream's URL would
+// be dropped on the way, so there is none.
 
 struct TwiML: Sendable {
   enum Verb { case start, connect }

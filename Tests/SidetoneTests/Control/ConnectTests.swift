@@ -32,7 +32,7 @@ private let phone = 4
 private let webhook = 5
 
 private func connect(_ config: Config) -> Connect {
-  Connect(config: config, routes: config.routes.map { PreparedRoute($0, in: config) })
+  Connect(config: config)
 }
 
 private struct Chosen: Equatable {
@@ -221,10 +221,10 @@ struct ConnectTests {
         == "Response/Connect/Stream bidirectionalCodec=PCMU bidirectionalMode=rtp "
         + "bidirectionalSamplingRate=8000 codec=PCMU track=inbound_track "
         + "url=ws://localhost:8080/ws/phone")
-    config.chosenFormat = Format(codec: .linear16, rate: 16000)
+    config.chosenAudio = .linear16(rate: 16000)
     let wide = try answer(config, lines)[2]
     #expect(wide.contains("bidirectionalCodec=L16") && wide.contains("SamplingRate=16000"))
-    config.chosenFormat = Format(codec: .alaw, rate: 8000)
+    config.chosenAudio = .alaw
     #expect(try answer(config, lines)[2].contains(" codec=PCMA"))
   }
 

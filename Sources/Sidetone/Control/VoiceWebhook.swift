@@ -1,7 +1,7 @@
 // The answer of `/voice`: TwiML that starts a stream of the call's audio to this relay and then
 // keeps the call up, since it would end with its last verb.
 
-package struct Voice: Sendable {
+package struct VoiceWebhook: Sendable {
   private let document: TwiML
   private let verbs: Text
 
