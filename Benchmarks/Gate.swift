@@ -1,8 +1,8 @@
-// `SidetoneBench gate`: the loose bounds, short enough for every run of the tests. Two loads of each
-// kind of call, because two kinds of mistakes hide in different places: many calls show what a frame
-// costs, and few calls show a frame that waits for the next turn of the loop, since with few calls
-// that turn is long in coming. And one call whose upstream speaks in bursts, for the clock on which
-// they are played out.
+// `SidetoneBench gate`: the loose bounds, short enough for every run of the tests. Two loads of
+// each kind of call, because two kinds of mistakes hide in different places: many calls show what a
+// frame costs, and few calls show a frame that waits for the next turn of the loop, since with few
+// calls that turn is long in coming. And one call whose upstream speaks in bursts, for the clock on
+// which they are played out.
 
 import Foundation
 

@@ -39,8 +39,8 @@ struct Figures {
   }
 }
 
-/// How punctually a burst of the upstream's sound came to a caller, on the carrier's clock; times in
-/// microseconds.
+/// How punctually a burst of the upstream's sound came to a caller, on the carrier's clock; times
+/// in microseconds.
 struct Punctuality {
   var medianLate: Double
   var p99Late: Double
