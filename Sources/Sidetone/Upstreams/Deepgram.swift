@@ -14,7 +14,7 @@ extension Upstream {
     needsKey: true,
     keyHeader: "Authorization",
     keyScheme: "Token ",
-    hears: { caller, _ in caller.isBigEndian ? nil : caller },
+    hears: Deepgram.hears,
     voice: nil,
     envelope: { _, _, _ in },
     allows: Deepgram.allows,
@@ -34,6 +34,15 @@ extension Upstream {
 }
 
 private enum Deepgram {
+  /// It takes audio as it comes, but for the byte order. Another rate is the operator's wish, and
+  /// for one channel only.
+  static func hears(_ caller: Format, _ session: Upstream.Session) -> Format? {
+    if session.rate > 0, session.rate != caller.rate, caller.channels == 1 {
+      return Format(codec: .linear16, rate: session.rate)
+    }
+    return caller.isBigEndian ? nil : caller
+  }
+
   static func allows(_ option: Bytes) -> Bool {
     switch option.count {
     case 3: return option.equals("tag")

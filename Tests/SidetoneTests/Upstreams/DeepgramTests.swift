@@ -27,6 +27,20 @@ struct DeepgramTests {
       query(Format(codec: .alaw, rate: 8000)) == "encoding=alaw&sample_rate=8000&channels=1")
   }
 
+  @Test("Another rate, where the operator wants one, for callers of one channel who have another")
+  func rates() {
+    func hears(_ caller: Format, _ rate: Int) -> Format? {
+      Upstream.deepgram.hears(caller, Upstream.Session(hears: caller, says: caller, rate: rate))
+    }
+    let wide = Format(codec: .linear16, rate: 16_000)
+    let swapped = Format(codec: .linear16, rate: 8000, isBigEndian: true)
+    let stereo = Format(codec: .mulaw, rate: 8000, channels: 2)
+    #expect(hears(.mulaw8k, 0) == .mulaw8k && hears(.mulaw8k, 8000) == .mulaw8k)
+    #expect(hears(.mulaw8k, 16_000) == wide && hears(swapped, 16_000) == wide)
+    #expect(hears(wide, 16_000) == wide && hears(stereo, 16_000) == stereo)
+    #expect(hears(swapped, 0) == nil)
+  }
+
   @Test("The caller's wish goes before the route's option; lists stay lists")
   func options() {
     let text = query(
