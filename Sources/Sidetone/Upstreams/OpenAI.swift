@@ -19,7 +19,7 @@ extension Upstream {
     keyHeader: "Authorization",
     keyScheme: "Bearer ",
     hears: OpenAI.format,
-    voice: Voice(
+    voice: .init(
       says: { caller, session in OpenAI.format(caller, session) ?? OpenAI.pcm },
       speech: SpeechPath(
         when: "type", is: "response.output_audio.delta", or: "response.audio.delta",

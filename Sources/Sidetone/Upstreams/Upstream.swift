@@ -37,7 +37,7 @@ package struct Upstream: Sendable {
   package let habits: Habits
 
   /// The one line to add for a new upstream.
-  package static let all: [Upstream] = [.deepgram, .openai, .echo]
+  package static let all: [Upstream] = [.deepgram, .openai, .gemini, .echo]
 
   package static func index(of kind: String) -> Int? {
     all.firstIndex { $0.name.description == kind }

@@ -1,0 +1,257 @@
+// Google's Gemini Live, BidiGenerateContent. JSON both ways, text to it and mostly binary messages
+// from it, audio as base64 in both. Rules that shape this file, from Google's reference of the Live
+// API and its pages on sessions:
+// - `setup` comes first and once, and nothing may follow it before `setupComplete`;
+// - one message may say several things;
+// - after `interrupted` the old turn's audio may still come, up to `turnComplete`; what was heard
+//   of it is the service's own guess, there is nothing to tell;
+// - a connection lasts some ten minutes; `goAway` comes before its end, and the newest handle
+//   resumes the session in another one;
+// - a refusal is a close frame, and its reason is the only diagnosis.
+
+extension Upstream {
+  package static let gemini = Upstream(
+    name: "gemini",
+    isDialled: true,
+    needsKey: true,
+    keyHeader: "x-goog-api-key",
+    keyScheme: "",
+    hears: { caller, _ in caller.channels == 1 ? Format(codec: .linear16, rate: 16_000) : nil },
+    voice: .init(
+      says: { _, _ in Format(codec: .linear16, rate: 24_000) },
+      speech: SpeechPath(
+        at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
+        unless: "thought"),
+      hasItems: false, isVoidUntilTurnEnds: true),
+    envelope: { _, prefix, suffix in
+      prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")
+      suffix.write("\",\"mimeType\":\"audio/pcm;rate=16000\"}}}")
+    },
+    allows: Gemini.allows,
+    allowed: "model, voice, language, system_instruction",
+    query: { session, writer in writer.write(session.fixed) },
+    setup: Gemini.setup,
+    read: Gemini.read,
+    write: Gemini.write,
+    refused: Gemini.refused,
+    closed: Gemini.closed,
+    habits: Habits(
+      keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
+      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)))
+}
+
+private enum Gemini {
+  static func allows(_ option: Bytes) -> Bool {
+    switch option.count {
+    case 5: return option.equals("model") || option.equals("voice")
+    case 8: return option.equals("language")
+    case 18: return option.equals("system_instruction")
+    default: return false
+    }
+  }
+}
+
+// MARK: - What it is told
+
+extension Gemini {
+  static func setup(_ session: Upstream.Session, _ writer: inout Writer) {
+    writer.write("{\"setup\":{")
+    if let model = session.wish(for: "model") { writeModel(model, &writer) }
+    writer.write("\"generationConfig\":{\"responseModalities\":[\"AUDIO\"]")
+    writeSpeech(session, &writer)
+    writer.write("},")
+    if let text = session.wish(for: "system_instruction") ?? session.value(of: "instructions") {
+      writer.write("\"systemInstruction\":{\"parts\":[{\"text\":\"")
+      writer.write(jsonOfEncoded: text)
+      writer.write("\"}]},")
+    }
+    if let silence = session.value(of: "silence_milliseconds")?.decimal {
+      writer.write("\"realtimeInputConfig\":{\"automaticActivityDetection\":")
+      writer.write("{\"silenceDurationMs\":")
+      writer.write(decimal: silence)
+      writer.write("}},")
+    }
+    writer.write("\"inputAudioTranscription\":{},\"outputAudioTranscription\":{},")
+    writer.write("\"sessionResumption\":{")
+    if !session.handle.isEmpty {
+      writer.write("\"handle\":\"")
+      writer.write(session.handle)
+      writer.write("\"")
+    }
+    // Without it a session ends after fifteen minutes of audio.
+    writer.write("},\"contextWindowCompression\":{\"slidingWindow\":{}}}}")
+  }
+
+  /// A bare name is one of the public models; other resources are named by their whole path.
+  private static func writeModel(_ model: Bytes, _ writer: inout Writer) {
+    writer.write("\"model\":\"")
+    let isPath = model.firstIndex(of: 0x2f) != nil || model.containsIgnoringCase("%2f")
+    if !isPath { writer.write("models/") }
+    writer.write(jsonOfEncoded: model)
+    writer.write("\",")
+  }
+
+  private static func writeSpeech(_ session: Upstream.Session, _ writer: inout Writer) {
+    let voice = session.wish(for: "voice")
+    let language = session.wish(for: "language")
+    if voice == nil, language == nil { return }
+    writer.write(",\"speechConfig\":{")
+    if let voice {
+      writer.write("\"voiceConfig\":{\"prebuiltVoiceConfig\":{\"voiceName\":\"")
+      writer.write(jsonOfEncoded: voice)
+      writer.write(language == nil ? "\"}}" : "\"}},")
+    }
+    if let language {
+      writer.write("\"languageCode\":\"")
+      writer.write(jsonOfEncoded: language)
+      writer.write("\"")
+    }
+    writer.write("}")
+  }
+
+  /// Text on the live input is understood by every model, and answered without being asked;
+  /// `clientContent` is for history only in the newer ones.
+  static func write(_ command: Upstream.Command, _ writer: inout Writer) {
+    switch command {
+    case .greet(let text):
+      if text.isEmpty { return }
+      writer.write("{\"realtimeInput\":{\"text\":\"")
+      writer.write(jsonOfEncoded: text)
+      writer.write("\"}}")
+    case .digit(let digit):
+      writer.write("{\"realtimeInput\":{\"text\":\"The caller pressed ")
+      writer.write(byte: digit)
+      writer.write(".\"}}")
+    case .finish: writer.write("{\"realtimeInput\":{\"audioStreamEnd\":true}}")
+    case .keepAlive, .finalize, .truncate, .forget, .respond: break
+    }
+  }
+}
+
+// MARK: - What it says
+
+extension Gemini {
+  static func read(_ message: Bytes) -> Upstream.News {
+    // A binary message has not been judged as text by anybody.
+    guard JSON.isValid(message) else { return .malformed }
+    var scanner = JSON.Scanner(message)
+    guard scanner.next() == UInt8(ascii: "{"), let whole = scanner.value() else {
+      return .malformed
+    }
+    var news = Upstream.News()
+    var members = JSON.Members(of: whole, in: message)
+    while let member = members.next() {
+      if JSON.text(member.name, in: message, equals: "setupComplete") {
+        news.isReady = true
+      } else if JSON.text(member.name, in: message, equals: "serverContent") {
+        readContent(member.value, message, &news)
+      } else if JSON.text(member.name, in: message, equals: "goAway") {
+        news.leavesWithin = timeLeft(member.value, in: message)
+      } else if JSON.text(member.name, in: message, equals: "sessionResumptionUpdate") {
+        news.handle = handle(member.value, in: message)
+      }
+    }
+    return news
+  }
+
+  private static func readContent(
+    _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+  ) {
+    var members = JSON.Members(of: content, in: message)
+    while let member = members.next() {
+      let isTrue = member.value.kind == .true
+      if JSON.text(member.name, in: message, equals: "interrupted") {
+        news.isInterrupted = isTrue
+      } else if JSON.text(member.name, in: message, equals: "generationComplete") {
+        news.isSpoken = isTrue
+      } else if JSON.text(member.name, in: message, equals: "turnComplete") {
+        news.isTurnOver = isTrue
+      } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
+        news.callerWords = words(member.value, in: message)
+      } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
+        news.agentWords = words(member.value, in: message)
+      }
+    }
+  }
+
+  /// Pieces, each of which continues the one before; some bring no text.
+  private static func words(_ value: JSON.Value, in message: Bytes) -> Upstream.Words? {
+    guard value.kind == .object, let text = JSON.find("text", in: message, under: value),
+      text.kind == .string, !text.range.isEmpty
+    else { return nil }
+    return Upstream.Words(text: text.range, isWhole: false)
+  }
+
+  /// While it talks, and while it waits for a function, a session cannot be resumed: the handle is
+  /// then empty.
+  private static func handle(_ value: JSON.Value, in message: Bytes) -> Range<Int>? {
+    guard value.kind == .object,
+      JSON.find("resumable", in: message, under: value)?.kind == .true,
+      let handle = JSON.find("newHandle", in: message, under: value), handle.kind == .string,
+      !handle.range.isEmpty
+    else { return nil }
+    return handle.range
+  }
+
+  /// A duration is a string of seconds that ends with s, or an object with `seconds`. Where there is
+  /// none, or less than none, the end may come at any time.
+  private static func timeLeft(_ value: JSON.Value, in message: Bytes) -> Instant.Span {
+    guard value.kind == .object, let left = JSON.find("timeLeft", in: message, under: value) else {
+      return .zero
+    }
+    var seconds = left
+    if left.kind == .object {
+      guard let whole = JSON.find("seconds", in: message, under: left) else { return .zero }
+      seconds = whole
+    } else if left.kind == .string, !left.range.isEmpty,
+      message[left.range.upperBound &- 1] == UInt8(ascii: "s")
+    {
+      seconds = JSON.Value(.string, left.range.dropLast())
+    }
+    let milliseconds = JSON.decimal(seconds, scale: 3, in: message) ?? 0
+    return .milliseconds(min(max(milliseconds, 0), 3_600_000))
+  }
+}
+
+// MARK: - What its refusals mean
+
+extension Gemini {
+  private static let badKey = Upstream.Verdict(
+    retry: false, cause: .upstreamKey, code: "upstream_key",
+    sentence: "Gemini refused the relay's key: set GEMINI_API_KEY to one with access")
+  private static let noQuota = Upstream.Verdict(
+    retry: false, cause: .upstreamRefused, code: "upstream_quota",
+    sentence: "Gemini's quota or credit is used up")
+  private static let badSession = Upstream.Verdict(
+    retry: false, cause: .upstreamRefused, code: "upstream_refused",
+    sentence: "Gemini refused the session: check url, model, voice and language")
+  private static let lost = Upstream.Verdict(
+    retry: true, cause: .upstreamLost, code: "upstream_lost",
+    sentence: "Gemini ended the session")
+
+  static func refused(_ status: Int) -> Upstream.Verdict {
+    switch status {
+    case 401, 403: return badKey
+    case 429:
+      return Upstream.Verdict(
+        retry: true, cause: .upstreamBusy, code: "upstream_busy",
+        sentence: "Gemini's limit of requests is reached")
+    case 500...599:
+      return Upstream.Verdict(
+        retry: true, cause: .upstreamLost, code: "upstream_unavailable",
+        sentence: "Gemini is not available")
+    default: return badSession
+    }
+  }
+
+  /// What the reason names goes before what the code says: quota, for one, comes as an internal
+  /// error.
+  static func closed(_ code: UInt16, _ reason: Bytes) -> Upstream.Verdict {
+    if reason.containsIgnoringCase("api key") { return badKey }
+    for word in ["quota", "resource_exhausted", "billing", "credit"] as [StaticString] {
+      if reason.containsIgnoringCase(word) { return noQuota }
+    }
+    if code == 1007 || code == 1008 { return badSession }
+    return lost
+  }
+}
