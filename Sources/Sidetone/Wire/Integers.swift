@@ -169,8 +169,12 @@ private struct Number {
     let pairs = (aligned &* 10 &+ aligned >> 8) & 0x00ff_00ff_00ff_00ff
     let fours = (pairs &* 100 &+ pairs >> 16) & 0x0000_ffff_0000_ffff
     let magnitude = (fours &* 10_000 &+ fours >> 32) & 0xffff_ffff
-    let hasLeadingZero = count > 1 && digits & 0xff == 0
-    isSound = count > 0 && count <= 5 && magnitude <= 32_767 &+ sign && !hasLeadingZero
+    // Faults are summed up, since a branch on each would depend on the sound.
+    let isOtherLength: UInt64 = UInt(bitPattern: count &- 1) > 4 ? 1 : 0
+    let isTooLarge: UInt64 = magnitude > 32_767 &+ sign ? 1 : 0
+    let isOneDigit: UInt64 = count == 1 ? 1 : 0
+    let hasLeadingZero: UInt64 = digits & 0xff | isOneDigit == 0 ? 1 : 0
+    isSound = isOtherLength | isTooLarge | hasLeadingZero == 0
     length = count &+ Int(sign)
     value = Int16(truncatingIfNeeded: sign == 0 ? Int64(magnitude) : 0 &- Int64(magnitude))
     end = UInt8(truncatingIfNeeded: text >> UInt64(8 &* min(count, 7)))
