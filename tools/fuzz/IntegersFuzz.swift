@@ -47,7 +47,8 @@ private func read(_ text: Bytes) -> Bool {
 /// The same, as the general reader sees it.
 private func isList(_ text: Bytes) -> Bool {
   let document = ExactMemory(count: text.count + 7)
-  document.bytes.copy("{\"a\":[".bytes)
+  let opening: StaticString = "{\"a\":["
+  document.bytes.copy(opening.bytes)
   document.bytes.copy(text, at: 6)
   document.bytes[text.count + 6] = UInt8(ascii: "]")
   guard let array = JSON.find("a", in: document.bytes), array.kind == .array,

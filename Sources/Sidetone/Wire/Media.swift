@@ -151,8 +151,10 @@ extension Media {
     while step == .item {
       guard let name = scanner.name() else { return false }
       let key = Key(name, in: scanner.document)
+      // Only the first list is read by somebody who sees what is in it.
       let isRawList =
-        carriage == .integers && key == payload && scanner.next() == UInt8(ascii: "[")
+        carriage == .integers && key == payload && found.payload == nil
+        && scanner.next() == UInt8(ascii: "[")
       if isRawList { found.hasRawList = true }
       guard let value = isRawList ? scanner.rawList() : scanner.value() else { return false }
       if key == payload {

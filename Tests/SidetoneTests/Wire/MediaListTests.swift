@@ -53,6 +53,7 @@ struct MediaListTests {
       #"{"type":"media","data":{"samples":[[1],2]}}"#, #"{"type":"media","data":{"samples":[1,2"#,
       #"{"type":"media","data":{"samples":["]"]}}"#, #"{"type":"media","data":[1,2]}"#,
       #"{"type":"media","data":{"samples":[1]}"#, #"{"type":"media","data":{"samples":[1]}}}"#,
+      #"{"type":"media","data":{"samples":[1],"samples":[1 2]}}"#,
       #"{"type":"text","data":{"samples":[1 2]}}"#, #"{"type":"text","data":{"samples":[01]}}"#,
     ])
   func malformed(message: String) { #expect(locate(message) == .malformed) }
