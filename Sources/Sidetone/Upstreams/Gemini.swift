@@ -193,8 +193,8 @@ extension Gemini {
     return handle.range
   }
 
-  /// A duration is a string of seconds that ends with s, or an object with `seconds`. Where there is
-  /// none, or less than none, the end may come at any time.
+  /// A duration is a string of seconds that ends with s, or an object with `seconds`. Where there
+  /// is none, or less than none, the end may come at any time.
   private static func timeLeft(_ value: JSON.Value, in message: Bytes) -> Instant.Span {
     guard value.kind == .object, let left = JSON.find("timeLeft", in: message, under: value) else {
       return .zero

@@ -1,7 +1,7 @@
 // Every frame.
 //
-// An upstream's audio is data too: where in its messages what it says lies, as a path of names, read
-// by one generic scanner. No upstream's name and no upstream's code is here.
+// An upstream's audio is data too: where in its messages what it says lies, as a path of names,
+// read by one generic scanner. No upstream's name and no upstream's code is here.
 
 package struct SpeechPath: BitwiseCopyable, Sendable {
   /// One piece of speech in a message.
