@@ -32,6 +32,9 @@ let package = Package(
         .define("COUNT_COPIES", .when(configuration: .debug)),
         .unsafeFlags(["-O3", "-Wall", "-Werror"]),
       ]),
+    .target(
+      name: "CSoxr", cSettings: [.unsafeFlags(["-Wall", "-Werror"])],
+      linkerSettings: [.linkedLibrary("soxr")]),
     .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
     .target(name: "CToml", cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
     .systemLibrary(name: "CDigest", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -39,7 +42,8 @@ let package = Package(
     .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
 
     // The engine: bytes and time in, outputs out. No system call.
-    .target(name: "Sidetone", dependencies: ["CKernels", "CDigest"], swiftSettings: engine),
+    .target(
+      name: "Sidetone", dependencies: ["CKernels", "CSoxr", "CDigest"], swiftSettings: engine),
     // The machine: epoll, sockets, TLS, DNS, signals. Knows nothing about calls.
     .target(
       name: "SidetoneLinux", dependencies: ["Sidetone", "CLinux", "COpenSSL", "CAres"],
@@ -77,8 +81,11 @@ let package = Package(
       name: "SidetoneGates", path: "tools/gates", exclude: ["counter"], swiftSettings: plain),
     .target(name: "CAllocationCounter", path: "tools/gates/counter", publicHeadersPath: "include"),
 
+    // For tests that count their own memory.
+    .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
     .testTarget(
-      name: "SidetoneTests", dependencies: ["Sidetone", "CKernels"], swiftSettings: plain),
+      name: "SidetoneTests", dependencies: ["Sidetone", "CKernels", "CMalloc"], swiftSettings: plain
+    ),
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),

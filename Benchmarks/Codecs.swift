@@ -74,31 +74,38 @@ enum WebSocketBenchmarks {
   }
 }
 
-/// Linear samples and back: only for calls whose two sides speak differently.
-enum G711Benchmarks {
-  static var all: [MicroBenchmark] { [decode(), encode()] }
+/// Calls whose two sides speak differently: the codec alone, and with a resampler.
+enum ConversionBenchmarks {
+  private static let pool = ResamplerPool(profile: .balanced, streamsMax: 1)
+  private static let formats = [8_000, 16_000, 24_000].map { Format(codec: .linear16, rate: $0) }
 
-  private static func decode() -> MicroBenchmark {
-    let audio = Text(Sample.audio)
-    let place = Arena(count: 512)
-    return MicroBenchmark(name: "g711 decode", bytes: audio.bytes.count) { times in
-      var hash = ResultHash()
-      for _ in 0..<times {
-        hash.add(G711.decode(mulaw: audio.bytes, into: place.bytes))
-        hash.add(UInt64(place.bytes[317]))
+  static var all: [MicroBenchmark] {
+    let linear = formats[0]
+    var all = [
+      convert(.mulaw8k, linear, "mulaw decode"), convert(linear, .mulaw8k, "mulaw encode"),
+    ]
+    for from in formats {
+      for to in formats where from != to {
+        all.append(convert(from, to, "resample \(from.rate / 1000) to \(to.rate / 1000) kHz"))
       }
-      return hash.value
     }
+    return all
   }
 
-  private static func encode() -> MicroBenchmark {
-    let samples = Text((0..<320).map { UInt8(truncatingIfNeeded: $0 &* 73) })
-    let place = Arena(count: 512)
-    return MicroBenchmark(name: "g711 encode", bytes: samples.bytes.count) { times in
+  /// 20 ms from one format to the other. Each round begins with a settled stream.
+  private static func convert(_ from: Format, _ to: Format, _ name: String) -> MicroBenchmark {
+    guard let conversion = Conversion(from: from, to: to, in: pool) else {
+      preconditionFailure("a stream of each pair")
+    }
+    let count = from.bytes(forMilliseconds: 20)
+    let audio = Text((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 73) })
+    let place = Arena(count: conversion.outputBytes(for: count))
+    return MicroBenchmark(name: name, bytes: count, smoke: 10, full: 2_000) { times in
       var hash = ResultHash()
+      conversion.settle(in: pool)
       for _ in 0..<times {
-        hash.add(G711.encode(mulaw: samples.bytes, into: place.bytes))
-        hash.add(UInt64(place.bytes[157]))
+        conversion.convert(audio.bytes, into: place.bytes, in: pool)
+        hash.add(UInt64(place.bytes[place.bytes.count / 2]))
       }
       return hash.value
     }

@@ -17,7 +17,8 @@ struct MicroBenchmark {
 
 enum Micro {
   static var all: [MicroBenchmark] {
-    Base64Benchmarks.all + G711Benchmarks.all + MediaBenchmarks.all + WebSocketBenchmarks.all
+    Base64Benchmarks.all + ConversionBenchmarks.all + MediaBenchmarks.all
+      + WebSocketBenchmarks.all
   }
   private static let rounds = 25
 

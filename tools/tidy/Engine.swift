@@ -3,17 +3,20 @@
 // allocations.
 
 enum Engine {
-  private static let imports: Set<Substring> = ["CKernels", "CDigest"]
+  private static let imports: Set<Substring> = ["CKernels", "CDigest", "CSoxr"]
 
   /// Files outside `Memory/` that call C: each unsafe expression there must be such a call.
   private static let callers: Set = [
     "Sources/Sidetone/Wire/Base64.swift", "Sources/Sidetone/Wire/Digest.swift",
     "Sources/Sidetone/Wire/JSON+Scanner.swift", "Sources/Sidetone/Wire/UTF8.swift",
     "Sources/Sidetone/Wire/WebSocket.swift",
-    "Sources/Sidetone/Wire/WebSocket+Seal.swift", "Sources/Sidetone/Audio/G711.swift",
+    "Sources/Sidetone/Wire/WebSocket+Seal.swift", "Sources/Sidetone/Audio/Resampler.swift",
+    "Sources/Sidetone/Audio/Samples.swift",
   ]
   /// Beginnings of the names of C; `octets` is how a digest takes its bytes.
-  private static let calls = ["ck_", "octets", "EVP_", "SHA1", "SHA256", "HMAC", "CRYPTO_"]
+  private static let calls = [
+    "ck_", "csoxr_", "octets", "EVP_", "SHA1", "SHA256", "HMAC", "CRYPTO_",
+  ]
 
   private static let everyFrame = " Every frame."
   private static let proofs = ["@_noAllocation", "@_noLocks", "@inline(__always)"]

@@ -1,6 +1,6 @@
-// What the built objects ask for. The engine's may ask only for the Swift runtime, our kernels,
-// digests and plain memory functions: no symbol there reaches the kernel. The daemon may be linked
-// to the libraries it names and no other, and carries no Foundation.
+// What the built objects ask for. The engine's may ask only for the Swift runtime, our kernels, our
+// shim over libsoxr, digests and plain memory functions: no symbol there reaches the kernel. The
+// daemon may be linked to the libraries it names and no other, and carries no Foundation.
 
 import Foundation
 
@@ -11,8 +11,8 @@ func objects(in directory: String) -> [Finding] {
 
 /// Beginnings of the symbols that the engine's objects may leave undefined.
 private let runtime = [
-  "$s", "$ss", "swift_", "_swift", "__swift", "symbolic", "ck_", "EVP_", "SHA1", "SHA256", "HMAC",
-  "CRYPTO_memcmp", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail",
+  "$s", "$ss", "swift_", "_swift", "__swift", "symbolic", "ck_", "csoxr_", "EVP_", "SHA1", "SHA256",
+  "HMAC", "CRYPTO_memcmp", "_GLOBAL_OFFSET_TABLE_", "__stack_chk_fail",
 ]
 /// Functions of libc that only touch memory.
 private let memory: Set<Substring> = [
@@ -34,10 +34,11 @@ private func engineObjects(in folder: String) -> [Finding] {
   }
 }
 
-/// Libraries of the daemon; the vDSO and the loader are the kernel's and libc's own.
+/// Libraries of the daemon, and what they bring (libgomp comes with libsoxr); the vDSO and the
+/// loader are the kernel's and libc's own.
 private let libraries = [
-  "linux-vdso", "/lib64/ld-linux", "/lib/ld-linux", "libssl", "libcrypto", "libcares", "libstdc++",
-  "libgcc_s", "libc.", "libm.",
+  "linux-vdso", "/lib64/ld-linux", "/lib/ld-linux", "libssl", "libcrypto", "libcares", "libsoxr",
+  "libgomp", "libstdc++", "libgcc_s", "libc.", "libm.",
 ]
 
 private func daemon(at path: String) -> [Finding] {

@@ -36,3 +36,12 @@ CK_PURE ptrdiff_t ck_ascii(const void *from, ptrdiff_t count);
 // How many bytes precede the first quote, backslash or control character; `count` where there is
 // none.
 CK_PURE ptrdiff_t ck_json_run(const void *from, ptrdiff_t count);
+
+// G.711 between bytes on the wire and 16-bit little-endian samples, `count` of them. `to` and `from`
+// do not overlap, but encoding may begin where its source begins.
+CK_PURE void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count);
+CK_PURE void ck_mulaw_decode(void *to, const void *from, ptrdiff_t count);
+CK_PURE void ck_alaw_encode(void *to, const void *from, ptrdiff_t count);
+CK_PURE void ck_alaw_decode(void *to, const void *from, ptrdiff_t count);
+// Turns the byte order of so many 16-bit samples; `to` may be `from`.
+CK_PURE void ck_swap16(void *to, const void *from, ptrdiff_t count);

@@ -25,10 +25,9 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
 
   package static let mulaw8k = Format(codec: .mulaw, rate: 8000)
 
+  package var bytesPerSample: Int { @_noAllocation get { codec == .linear16 ? 2 : 1 } }
   /// The bytes of one sample of every channel; audio is never cut inside them.
-  package var bytesPerFrame: Int {
-    @_noAllocation get { (codec == .linear16 ? 2 : 1) &* channels }
-  }
+  package var bytesPerFrame: Int { @_noAllocation get { bytesPerSample &* channels } }
   package var bytesPerSecond: Int { @_noAllocation get { rate &* bytesPerFrame } }
 
   /// Whole frames only.

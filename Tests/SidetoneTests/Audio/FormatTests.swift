@@ -30,9 +30,12 @@ struct FormatTests {
     #expect(Format(codec: .linear16, rate: 8_000, isBigEndian: true) != little)
   }
 
-  @Test func `silence decodes to the quietest sample`() {
-    #expect(G711.linear(mulaw: Format.mulaw8k.silence) == 0)
-    #expect(G711.linear(alaw: Format(codec: .alaw, rate: 8_000).silence) == 8)
-    #expect(Format(codec: .linear16, rate: 8_000).silence == 0)
+  @Test(arguments: [
+    (Format.mulaw8k, 0), (Format(codec: .alaw, rate: 8_000), 8),
+    (Format(codec: .linear16, rate: 8_000), 0),
+  ])
+  func `silence decodes to the quietest sample`(format: Format, quietest: Int) {
+    let sample = [UInt8](repeating: format.silence, count: format.bytesPerSample)
+    #expect(decoded(sample, as: format) == [Int16(quietest)])
   }
 }

@@ -1,0 +1,183 @@
+// Resamplers made, primed and warmed at start, so that a call takes one that is ready and no frame
+// allocates. A stream is fed 10 ms at a time, always: its queues grow to what that needs within the
+// first 52 pieces, and another length would make them grow again. One that comes home is fed
+// silence, after which it equals a new one bit for bit; it is never torn down before the end.
+
+/// A plain value over memory taken at start; its owner calls `deallocate` at the very end. One
+/// thread's at a time.
+package struct ResamplerPool: Sendable {
+  /// What one stream costs in libsoxr's memory, at most, for the plan.
+  package static let streamBytes = 52 * 1024
+  /// The samples of a piece, 10 ms, at the highest rate.
+  static let pieceSamplesMax = 240
+  /// Pieces of silence after which nothing is left of what went in before: every filter is shorter.
+  static let settlingPieces = 2
+  /// Pieces of silence until a stream is warm: 1 s.
+  private static let warmingPieces = 100
+
+  /// The name of a stream that is taken.
+  package struct Stream: BitwiseCopyable, Sendable {
+    fileprivate let pair: Int
+    fileprivate let slot: SlotID
+  }
+
+  package let profile: ResamplerProfile
+  private var places: InlineArray<6, Slab<Resampler>>
+  private let buffers: BufferPool
+  private let silence: Bytes
+  /// Room for a piece on its way in, and on its way out. Valid until the next piece.
+  let samples: Bytes
+  private let resampled: Bytes
+
+  /// Makes `ready` streams for each pair of rates named; more are made when they are asked for, at
+  /// most `streamsMax` of each pair, and kept. Traps where a stream does not keep its promise of
+  /// exact counts, which another build of libsoxr might not.
+  package init(
+    profile: ResamplerProfile, ready: [(from: Int, to: Int, count: Int)] = [], streamsMax: Int
+  ) {
+    self.profile = profile
+    places = InlineArray { _ in Slab(capacity: streamsMax, repeating: Resampler()) }
+    buffers = BufferPool(buffers: 3, bytes: Self.pieceSamplesMax * Samples.size)
+    silence = buffers.bytes(0)
+    samples = buffers.bytes(1)
+    resampled = buffers.bytes(2)
+    silence.fill(0)
+    for (from, to, count) in ready {
+      guard let pair = Self.pair(from: from, to: to) else {
+        preconditionFailure("rates that can be converted")
+      }
+      precondition(count <= streamsMax)
+      for index in 0..<count {
+        guard let stream = make(pair) else { preconditionFailure("memory for a resampler") }
+        places[pair][index] = stream
+      }
+    }
+  }
+
+  package func deallocate() {
+    for pair in places.indices {
+      for index in 0..<places[pair].capacity where places[pair][index].exists {
+        places[pair][index].delete()
+      }
+      places[pair].deallocate()
+    }
+    buffers.deallocate()
+  }
+
+  /// The six pairs of rates.
+  private static func rates(_ pair: Int) -> (from: Int, to: Int) {
+    switch pair {
+    case 0: (8_000, 16_000)
+    case 1: (8_000, 24_000)
+    case 2: (16_000, 24_000)
+    case 3: (24_000, 16_000)
+    case 4: (24_000, 8_000)
+    case 5: (16_000, 8_000)
+    default: preconditionFailure("six pairs")
+    }
+  }
+
+  /// Which pair this is; nil for rates that are not converted.
+  @_noAllocation static func pair(from: Int, to: Int) -> Int? {
+    for pair in 0..<6 {
+      let rates = rates(pair)
+      if rates.from == from && rates.to == to { return pair }
+    }
+    return nil
+  }
+
+  /// Streams that somebody holds.
+  package var inUse: Int {
+    var count = 0
+    for pair in places.indices { count += places[pair].inUse }
+    return count
+  }
+
+  /// Streams that exist, held or not.
+  package var made: Int {
+    var count = 0
+    for pair in places.indices {
+      for index in 0..<places[pair].capacity where places[pair][index].exists { count += 1 }
+    }
+    return count
+  }
+
+  /// A stream like new; nil for rates that are not converted, and where all are held. The lowest
+  /// place goes out first, and one that came home before any other: so a new stream is made only
+  /// where no made one is free.
+  package func take(from: Int, to: Int) -> Stream? {
+    guard let pair = Self.pair(from: from, to: to), let slot = places[pair].take() else {
+      return nil
+    }
+    if !places[pair][slot.index].exists {
+      guard let stream = make(pair) else {
+        places[pair].release(slot)
+        return nil
+      }
+      places[pair][slot.index] = stream
+    }
+    return Stream(pair: pair, slot: slot)
+  }
+
+  @_noAllocation package func give(_ stream: Stream) {
+    settle(stream)
+    places[stream.pair].release(stream.slot)
+  }
+
+  /// Makes a stream equal to a new one, bit for bit.
+  @_noAllocation package func settle(_ stream: Stream) {
+    for _ in 0..<Self.settlingPieces { _ = drain(stream) }
+  }
+
+  /// Feeds a piece of silence; the first ones bring out the end of the sound that went in before.
+  /// Valid until the next piece.
+  @_noAllocation func drain(_ stream: Stream) -> Bytes {
+    resample(pieceOfSilence(stream.pair), by: stream)
+  }
+
+  /// Feeds 10 ms of samples; exactly 10 ms come out, valid until the next piece.
+  @_noAllocation func resample(_ piece: Bytes, by stream: Stream) -> Bytes {
+    let place = places[stream.pair]
+    precondition(place.holds(stream.slot), "a stream is used by who holds it")
+    return resample(piece, pair: stream.pair, place[stream.slot.index])
+  }
+
+  private func resample(_ piece: Bytes, pair: Int, _ resampler: Resampler) -> Bytes {
+    let rates = Self.rates(pair)
+    precondition(piece.count == rates.from / 100 &* Samples.size)
+    let out = resampled.prefix(rates.to / 100 &* Samples.size)
+    let count = resampler.process(piece, into: out)
+    precondition(count &* Samples.size == out.count, "a fitted stream gives as long as it takes")
+    return out
+  }
+
+  private func pieceOfSilence(_ pair: Int) -> Bytes {
+    silence.prefix(Self.rates(pair).from / 100 &* Samples.size)
+  }
+
+  /// A primed and warm stream.
+  private func make(_ pair: Int) -> Resampler? {
+    let recipe = recipe(pair)
+    guard let resampler = Resampler(recipe, silence: silence, scratch: resampled) else {
+      return nil
+    }
+    for _ in 0..<Self.warmingPieces {
+      _ = resample(pieceOfSilence(pair), pair: pair, resampler)
+    }
+    return resampler
+  }
+
+  private func recipe(_ pair: Int) -> Resampler.Recipe {
+    let rates = Self.rates(pair)
+    let recipe = Resampler.Recipe.all.first {
+      $0.profile == profile && $0.from == rates.from && $0.to == rates.to
+    }
+    guard let recipe else { preconditionFailure("a row for every pair and profile") }
+    return recipe
+  }
+
+  /// By how much a stream delays 1 kHz.
+  package func delayMicroseconds(of stream: Stream) -> Int {
+    recipe(stream.pair).delayMicroseconds
+  }
+}
