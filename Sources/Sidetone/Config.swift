@@ -73,6 +73,13 @@ extension Config {
     }
   }
 
+  /// Indices in `upstreams` of those that a route's calls may talk to.
+  package func upstreams(of route: Route) -> [Int] {
+    guard route.kind == .call else { return [] }
+    let names = route.bots.isEmpty ? [route.upstream] : route.bots.map(\.upstream)
+    return names.compactMap { name in upstreams.firstIndex { $0.name == name } }
+  }
+
   package struct Listener: Sendable {
     /// Dotted quad or IPv6 text, without brackets.
     package var address = "127.0.0.1"

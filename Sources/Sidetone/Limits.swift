@@ -67,7 +67,11 @@ package struct Limits: Sendable {
   /// Room for frame headers beside the longest message.
   static let bufferSlack = 256
   /// The longest text that is put together before it goes into an outbox.
-  static let scratchBytes = 16 * 1024
+  static let scratchBytes = 32 * 1024
+  /// For what such a text is made from, where it must lie in one piece.
+  static let sourceBytes = 8 * 1024
+  /// The longest piece of audio that is converted or sent at once: 40 ms at 24 kHz, and more.
+  static let frameBytesMax = 4 * 1024
   /// Lines for people that a slow writer has not taken yet.
   static let linesBytes = 256 * 1024
   /// The query of a call's handshake; a route's own options; both fit in a block with what is
@@ -86,6 +90,10 @@ package struct Limits: Sendable {
   package static let greetingSecondsMax = 30
   /// Audio to the upstream that its socket has not taken; more waits in the call's ring.
   static let upstreamOutboxBytesMax = 16 * 1024
+  /// Speech that a caller's socket has not taken; more waits in the call's ring.
+  static let playoutOutboxBytesMax = 4 * 1024
+  /// What is kept of the words of one item.
+  static let wordsBytesMax = 4 * 1024
   /// Audio that goes back to a caller who does not read; more is dropped.
   static let echoOutboxBytesMax = 64 * 1024
   /// Behind more than this no pong is queued.

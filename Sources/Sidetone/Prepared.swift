@@ -50,10 +50,14 @@ struct PreparedRoute: Sendable {
   /// For a webhook: the index of the call route that its answer points to; -1 for a call.
   let stream: Int
   let dialsAhead: Bool
+  /// For a call: whether webhooks send its callers, with tokens.
+  let isGivenTokens: Bool
   /// The options as a query, percent-encoded.
   let options: Text
   /// Samples a second that the upstream gets; 0: the caller's own.
   let upstreamRate: Int
+  /// What callers hear at once, as samples at each rate that a caller may be sent; may be empty.
+  private let greetings: [(rate: Int, samples: Text)]
 
   struct Bot: Sendable {
     /// Index into Config.upstreams.
@@ -63,7 +67,7 @@ struct PreparedRoute: Sendable {
 
     init(_ upstream: Int, _ route: Config.Route, _ config: Config) {
       self.upstream = upstream
-      options = Text(encoded(route.options + config.upstreams[upstream].options))
+      options = Text(Query.encoded(route.options + config.upstreams[upstream].options))
     }
   }
 
@@ -83,8 +87,43 @@ struct PreparedRoute: Sendable {
     precondition(kind != .call || bots.count == choice.count, "and so do a route's bots")
     stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
     dialsAhead = kind == .connect && route.dialsAhead
-    options = Text(encoded(route.options))
+    isGivenTokens = config.routes.contains { $0.kind == .connect && $0.stream == route.path }
+    options = Text(Query.encoded(route.options))
     upstreamRate = route.upstreamRate
+    greetings = route.greetingAudio.map { Self.greetings($0, config.resamplerProfile) } ?? []
+  }
+
+  func greeting(at rate: Int) -> Bytes? {
+    for greeting in greetings where greeting.rate == rate { return greeting.samples.bytes }
+    return nil
+  }
+
+  /// The greeting at every rate, in whole pieces of 10 ms.
+  private static func greetings(
+    _ greeting: Config.Greeting, _ profile: ResamplerProfile
+  ) -> [(rate: Int, samples: Text)] {
+    let pool = ResamplerPool(profile: profile, streamsMax: 1)
+    defer { pool.deallocate() }
+    let source = Format(codec: .linear16, rate: greeting.rate)
+    let step = greeting.rate / 100
+    let count = (greeting.samples.count + step - 1) / step * step
+    var bytes = [UInt8]()
+    for index in 0..<count {
+      let sample = index < greeting.samples.count ? greeting.samples[index] : 0
+      bytes += [UInt8(truncatingIfNeeded: sample), UInt8(truncatingIfNeeded: sample >> 8)]
+    }
+    return [8_000, 16_000, 24_000].map { rate in
+      let target = Format(codec: .linear16, rate: rate)
+      guard var conversion = Conversion(from: source, to: target, in: pool) else {
+        preconditionFailure("settings take only rates that can be converted")
+      }
+      defer { conversion.release(to: pool) }
+      var samples = [UInt8](repeating: 0, count: conversion.outputBytes(for: bytes.count))
+      bytes.withMutableBytes { from in
+        samples.withMutableBytes { conversion.convert(from, into: $0, in: pool) }
+      }
+      return (rate, Text(samples))
+    }
   }
 
   /// The one carrier that it accepts and that starts with its handshake, or nil.
@@ -95,6 +134,15 @@ struct PreparedRoute: Sendable {
 }
 
 extension Config {
+  /// `profile`, as resamplers know it.
+  var resamplerProfile: ResamplerProfile {
+    switch profile {
+    case .lowest: .lowest
+    case .balanced: .balanced
+    case .fidelity: .fidelity
+    }
+  }
+
   /// `chosenAudio`, as the relay knows audio.
   package var chosenFormat: Format {
     switch chosenAudio {
@@ -113,23 +161,25 @@ extension Config.Upstream {
   }
 }
 
-/// Options as a query: `name=value&name=value`, percent-encoded.
-private func encoded(_ options: [(name: String, value: String)]) -> [UInt8] {
-  // Every byte takes three at most, and each option two signs beside its texts.
-  let room = options.reduce(0) { $0 + 3 * ($1.name.utf8.count + $1.value.utf8.count) + 2 }
-  var bytes = [UInt8](repeating: 0, count: room)
-  let count = bytes.withMutableBytes { place in
-    var writer = Writer(place)
-    for option in options {
-      if writer.count > 0 { writer.write("&") }
-      Array(option.name.utf8).withBytes { Query.encode($0, into: &writer) }
-      writer.write("=")
-      Array(option.value.utf8).withBytes { Query.encode($0, into: &writer) }
+extension Query {
+  /// Options as a query: `name=value&name=value`, percent-encoded.
+  static func encoded(_ options: [(name: String, value: String)]) -> [UInt8] {
+    // Every byte takes three at most, and each option two signs beside its texts.
+    let room = options.reduce(0) { $0 + 3 * ($1.name.utf8.count + $1.value.utf8.count) + 2 }
+    var bytes = [UInt8](repeating: 0, count: room)
+    let count = bytes.withMutableBytes { place in
+      var writer = Writer(place)
+      for option in options {
+        if writer.count > 0 { writer.write("&") }
+        Array(option.name.utf8).withBytes { Query.encode($0, into: &writer) }
+        writer.write("=")
+        Array(option.value.utf8).withBytes { Query.encode($0, into: &writer) }
+      }
+      return writer.count
     }
-    return writer.count
+    bytes.removeLast(bytes.count - count)
+    return bytes
   }
-  bytes.removeLast(bytes.count - count)
-  return bytes
 }
 
 /// How an upstream fares, for `/ready` and for refusing calls that would only fail.

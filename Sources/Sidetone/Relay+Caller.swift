@@ -28,7 +28,7 @@ extension Relay {
     if calls[call].isStarted, calls[call].media.carriage != .binary {
       switch calls[call].media.locate(message) {
       case .audio(let piece):
-        carry(message[piece.payload], of: piece, on: call, at: now)
+        take(piece, in: message, call, now)
         return
       case .other: break
       case .malformed:
@@ -38,6 +38,51 @@ extension Relay {
     }
     guard calls[call].carrier >= 0 || recognise(call, message, now) else { return }
     act(on: Carrier.all[calls[call].carrier].read(message), message, call, now)
+  }
+
+  /// Audio in a text message, unless it is not what it should be: of another rate, or from the
+  /// mouth that only the agent would hear itself from.
+  private func take(_ piece: Media.Piece, in message: Bytes, _ call: Int, _ now: Instant) {
+    if piece.rate > 0, piece.rate != calls[call].format.rate {
+      // Some carriers begin with one message of another rate.
+      let isFirst = calls[call].lastAudio == .never && calls[call].messagesBad == 0
+      totals.framesBad &+= 1
+      if isFirst {
+        calls[call].messagesBad &+= 1
+      } else {
+        complain(call, "audio of another rate than the call's", now)
+      }
+      return
+    }
+    if calls[call].isTwoWay, piece.track == .outbound { return }
+    carry(message[piece.payload], of: piece, on: call, at: now)
+    if let isBigEndian = calls[call].byteOrder.verdict { hear(isBigEndian, on: call, now) }
+  }
+
+  /// The audio has shown its byte order; where that is not what was believed, both directions are
+  /// read and written the other way from now on.
+  private func hear(_ isBigEndian: Bool, on call: Int, _ now: Instant) {
+    guard Carrier.all[calls[call].carrier].isByteOrderHeard, calls[call].format.codec == .linear16,
+      calls[call].format.isBigEndian != isBigEndian
+    else { return }
+    calls[call].format.isBigEndian = isBigEndian
+    calls[call].toUpstream.turn(from: calls[call].format, to: calls[call].hears)
+    if calls[call].reply.codec == .linear16, calls[call].isTwoWay {
+      calls[call].reply.isBigEndian = isBigEndian
+      calls[call].downlink.turn(to: calls[call].reply)
+    }
+    log(.info, "byte_order", call: call, at: now) {
+      $0.write(isBigEndian ? "big-endian, as heard" : "little-endian, as heard")
+    }
+  }
+
+  /// What the caller is sent: what it asked for, what was chosen for it, or what comes from it.
+  private func reply(to start: Carrier.Start, _ call: Int) -> Format {
+    if let reply = start.reply { return reply }
+    if Carrier.all[calls[call].carrier].takesChosenFormat { return config.chosenFormat }
+    var reply = start.format
+    reply.channels = 1
+    return reply
   }
 
   private func takeBinary(_ index: Int, _ message: Bytes, _ now: Instant) {
@@ -97,15 +142,20 @@ extension Relay {
 
   private func act(on event: Carrier.Event, _ message: Bytes, _ call: Int, _ now: Instant) {
     switch event {
-    // What a caller dials may be the number of a card: nothing of it is kept or logged.
-    case .ignored, .mark, .digit: totals.messagesIgnored &+= 1
+    // What a caller dials may be the number of a card: it goes to the model and to a terminal,
+    // never into the log.
+    case .ignored: totals.messagesIgnored &+= 1
     case .complaint(let text):
       log(.warning, "carrier_complains", call: call, at: now) { $0.write(message[text]) }
+    case .mark(let name): marked(call, message[name], now)
+    case .digit(let digit): press(digit, call, now)
     case .started(let start): started(call, start, message, now)
     case .refused(let sentence):
       log(.warning, "call_refused", call: call, at: now) { $0.write(sentence) }
       end(call, .unsupported, now)
-    case .stopped: perform(calls[call].life.callerDone(.stopped, at: now), call, now)
+    case .stopped:
+      log(.info, "stop_received", call: call, at: now)
+      perform(calls[call].life.callerDone(.stopped, at: now), call, now)
     case .finalize: finalize(call, now)
     case .finish: perform(calls[call].life.callerDone(.closed, at: now), call, now)
     case .malformed(let sentence): complain(call, sentence, now)
@@ -122,11 +172,17 @@ extension Relay {
       complain(call, "an id of the start message is too long", now)
       return
     }
+    let parameters = start.parameters.isEmpty ? Bytes.empty : message[start.parameters]
+    guard let call = admitted(call, parameters, now) else { return }
     calls[call].name = name
     calls[call].stream = stream
     calls[call].tracks = start.tracks
     calls[call].format = start.format
+    calls[call].reply = reply(to: start, call)
     self.start(call, now)
+    if start.isAudio, links.holds(calls[call].caller) {
+      takeText(calls[call].caller.index, message, now)
+    }
   }
 
   /// Counts a message without sense; says so now and then; too many end the call.
@@ -178,7 +234,7 @@ extension Relay {
     let index = calls[call].caller.index
     guard links[index].phase == .caller, !links[index].isCloseSent else { return }
     let facts = Carrier.Facts(
-      call: calls[call].name, now: wall(at: now),
+      call: calls[call].name, stream: calls[call].stream, now: wall(at: now),
       offsetMicroseconds: calls[call].uplink.sessionOffsetMicroseconds)
     var writer = Writer(scratch.bytes)
     let framing = Carrier.all[calls[call].carrier].write(answer, facts, &writer)

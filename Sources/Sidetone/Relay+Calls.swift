@@ -7,10 +7,10 @@ extension Relay {
   func start(_ call: Int, _ now: Instant) {
     let kind = Upstream.all[calls[call].kind]
     let upstream = upstreams[calls[call].upstream]
-    if calls[call].tracks == 2, calls[call].isDialled { calls[call].format.channels = 2 }
-    let format = calls[call].format
-    let session = Upstream.Session(hears: format, says: format)
-    guard kind.hears(format, session) != nil else {
+    let isPaired = calls[call].tracks == 2 && calls[call].isDialled && kind.voice == nil
+    if isPaired { calls[call].format.channels = 2 }
+    guard settle(call, kind), Conversion.exists(from: calls[call].format, to: calls[call].hears)
+    else {
       tell(
         call, .error(code: "unsupported", message: "this route's upstream cannot take this audio"),
         now)
@@ -18,16 +18,10 @@ extension Relay {
       return
     }
     if calls[call].name.isEmpty { calls[call].name = makeName() }
-    let isHeldBack = Carrier.all[calls[call].carrier].isHeldBack
-    calls[call].uplink = Uplink(
-      format: format, milliseconds: limits.uplinkMillisecondsMax,
-      bytesMin: isHeldBack ? 2 * limits.heldBackBytesMin : 0, pacePercent: upstream.pacePercent,
-      at: now)
-    calls[call].chunkBytesMax = format.bytes(
-      forMilliseconds: kind.habits.chunkMillisecondsMax)
     renderEnvelope(call)
-    if calls[call].tracks == 2, !beginPairing(call) { return end(call, .noMemory, now) }
-    guard renderQuery(call) else { return end(call, .noMemory, now) }
+    guard prepareUplink(call, kind, upstream, now), kind.voice == nil || prepareDownlink(call),
+      !isPaired || beginPairing(call), isPaired || beginOrder(call)
+    else { return end(call, .noMemory, now) }
     calls[call].isStarted = true
     totals.callsStarted &+= 1
     log(.info, "call_started", call: call, at: now) {
@@ -38,7 +32,81 @@ extension Relay {
       $0.write(self.routes[self.calls[call].route].path.bytes)
     }
     tell(call, .ready, now)
+    let id = calls.id(at: call)
     perform(calls[call].life.started(), call, now)
+    guard calls.holds(id), calls[call].isTwoWay else { return }
+    playGreeting(call, now)
+    if isUpstreamOpen(call) { beginTalk(call, now) }
+  }
+
+  /// What the upstream is sent and what it sends: settled before it is dialled, by what the caller
+  /// sends, or for one dialled ahead by what callers mostly send. False: it can take none of it.
+  func settle(_ call: Int, _ kind: Upstream) -> Bool {
+    guard !calls[call].isAhead else {
+      calls[call].isAhead = false
+      return true
+    }
+    guard let hears = kind.hears(calls[call].format, session(call)) else { return false }
+    calls[call].hears = hears
+    if let voice = kind.voice { calls[call].says = voice.says(calls[call].reply, session(call)) }
+    return true
+  }
+
+  /// What the present session of this call is made from. Valid until the next call of this method.
+  func session(_ call: Int) -> Upstream.Session {
+    let handle = calls[call].handle
+    return Upstream.Session(
+      hears: calls[call].hears, says: calls[call].says,
+      fixed: upstreams[calls[call].upstream].query.bytes,
+      options: routes[calls[call].route].bots[calls[call].bot].options.bytes,
+      callers: calls[call].choices.front(in: pool),
+      rate: routes[calls[call].route].upstreamRate,
+      handle: handle.isEmpty
+        ? .empty : handle.whole(handle.count, at: handle.first(), scratch: source.bytes, in: pool))
+  }
+
+  /// The caller's audio: how it is kept, converted and wrapped. False where there is no resampler.
+  private func prepareUplink(
+    _ call: Int, _ kind: Upstream, _ upstream: PreparedUpstream, _ now: Instant
+  ) -> Bool {
+    let format = calls[call].format
+    let hears = calls[call].hears
+    guard let conversion = Conversion(from: format, to: hears, in: resamplers) else { return false }
+    calls[call].toUpstream = conversion
+    calls[call].keepsForReplay = kind.habits.acknowledges
+    calls[call].chunkBytesMax = format.bytes(forMilliseconds: kind.habits.chunkMillisecondsMax)
+    let isHeldBack = Carrier.all[calls[call].carrier].isHeldBack
+    calls[call].uplink = Uplink(
+      format: format, step: conversion.stepBytes, milliseconds: limits.uplinkMillisecondsMax,
+      bytesMin: isHeldBack ? 2 * limits.heldBackBytesMin : 0, pacePercent: upstream.pacePercent,
+      at: now)
+    var prefix = Writer(scratch.bytes.prefix(256))
+    var suffix = Writer(scratch.bytes[256..<512])
+    kind.envelope(hears, &prefix, &suffix)
+    calls[call].isWrapped = prefix.count > 0
+    guard let wrapping = Envelope(prefix: prefix.written, suffix: suffix.written) else {
+      preconditionFailure("an upstream's row bounds its envelope")
+    }
+    calls[call].wrapping = wrapping
+    return true
+  }
+
+  /// The agent's audio: in which format it comes, and how it is played. False where there is no
+  /// resampler.
+  private func prepareDownlink(_ call: Int) -> Bool {
+    guard let voice = Upstream.all[calls[call].kind].voice,
+      let manner = Carrier.all[calls[call].carrier].playout
+    else { return false }
+    let reply = calls[call].reply
+    let says = calls[call].says
+    guard let conversion = Conversion(from: says, to: reply, in: resamplers) else { return false }
+    calls[call].downlink = Downlink(
+      says: says, reply: reply, conversion: conversion, manner: manner,
+      millisecondsMax: limits.playoutMillisecondsMax)
+    calls[call].carriage = manner.carriage
+    calls[call].speech = voice.speech
+    calls[call].isTwoWay = true
+    return true
   }
 
   /// Both tracks of a call in one stream of two channels, where the upstream takes that.
@@ -49,6 +117,15 @@ extension Relay {
     return calls[call].pairingBlock >= 0
   }
 
+  /// Where a carrier's messages may overtake each other.
+  private func beginOrder(_ call: Int) -> Bool {
+    let carrier = Carrier.all[calls[call].carrier]
+    guard carrier.isReordered, calls[call].isDialled, calls[call].tracks == 1 else { return true }
+    calls[call].orderBlock = pool.take()
+    calls[call].byteOrder = ByteOrder(rate: calls[call].format.rate)
+    return calls[call].orderBlock >= 0
+  }
+
   private func renderEnvelope(_ call: Int) {
     var prefix = Writer(scratch.bytes.prefix(256))
     var suffix = Writer(scratch.bytes[256..<512])
@@ -57,21 +134,6 @@ extension Relay {
       preconditionFailure("a carrier's row bounds its envelope")
     }
     calls[call].envelope = envelope
-  }
-
-  /// The upstream's query: rendered once, kept for every dialling. False where there is no block
-  /// for it.
-  private func renderQuery(_ call: Int) -> Bool {
-    guard calls[call].isDialled else { return true }
-    var writer = Writer(scratch.bytes.prefix(BlockPool.blockBytes))
-    let upstream = upstreams[calls[call].upstream]
-    Upstream.all[calls[call].kind].query(
-      Upstream.Session(
-        hears: calls[call].format, says: calls[call].format, fixed: upstream.query.bytes,
-        options: routes[calls[call].route].options.bytes,
-        callers: calls[call].query.front(in: pool)), &writer)
-    calls[call].query.clear(in: pool)
-    return !writer.overflowed && calls[call].query.append(writer.written, from: pool)
   }
 
   /// A random id in the form of a version 4 UUID (RFC 9562 §5.4).
@@ -143,13 +205,15 @@ extension Relay {
     if calls[call].pairAt <= now {
       _ = keepPairs(calls[call].pairing.ready(isFinal: true), on: call, at: now)
     }
-    if calls[call].uplink.unsent > 0 { pump(call, at: now) }
-    if calls[call].uplink.unsent == 0, isUpstreamOpen(call) {
+    if calls[call].orderAt <= now { giveUpOrder(call, at: now) }
+    if calls[call].uplink.backlog > 0 { pump(call, at: now) }
+    if calls[call].uplink.backlog == 0, isUpstreamOpen(call) {
       perform(calls[call].life.drained(), call, now)
     }
     guard calls.holds(id) else { return }
+    handOver(call, now)
     keepAlive(call, now)
-    if !calls[call].isFinalized, calls[call].uplink.unsent == 0,
+    if !calls[call].isFinalized, calls[call].uplink.backlog == 0,
       calls[call].lastAudio + Upstream.all[calls[call].kind].habits.finalizeAfter <= now
     {
       finalize(call, now)
@@ -167,17 +231,18 @@ extension Relay {
     if !calls[call].life.isClosing {
       next = min(next, calls[call].startedAt + .seconds(limits.callSecondsMax))
     }
-    if calls[call].uplink.unsent > 0, isUpstreamOpen(call) {
+    if calls[call].uplink.backlog > 0, isUpstreamOpen(call) {
       next = min(next, flowTime(call, now))
     }
     if calls[call].life.state == .talking, calls[call].isDialled {
       next = min(next, max(calls[call].lastSign + habits.keepAliveAfter, now + .milliseconds(1)))
-      if !calls[call].isFinalized, calls[call].uplink.unsent == 0 {
+      if calls[call].leaveAt != .never { next = min(next, now + .milliseconds(100)) }
+      if !calls[call].isFinalized, calls[call].uplink.backlog == 0 {
         next = min(
           next, max(calls[call].lastAudio + habits.finalizeAfter, now + .milliseconds(1)))
       }
     }
-    next = min(next, calls[call].pairAt)
+    next = min(next, min(calls[call].pairAt, calls[call].orderAt))
     if calls[call].caller != .none, links.holds(calls[call].caller),
       links[calls[call].caller.index].isHeldBack
     {
@@ -214,7 +279,9 @@ extension Relay {
 
   /// Audio was taken of which the upstream never said that its results are complete.
   private func isOwedWords(_ call: Int) -> Bool {
-    calls[call].isDialled && !calls[call].isConfirmed && calls[call].uplink.received > 0
+    guard calls[call].isDialled, !calls[call].isConfirmed else { return false }
+    return calls[call].isTwoWay
+      ? calls[call].transcriptsOwed > 0 : calls[call].uplink.received > 0
   }
 
   /// Both legs are closed, everything is given back, and the end is written down: once for each
@@ -222,6 +289,7 @@ extension Relay {
   func finishCall(_ call: Int, _ now: Instant) {
     let id = calls.id(at: call)
     let cause = calls[call].life.cause
+    endSpeech(call, now)
     if cause.closeCode == 1011 || cause.closeCode == 1013 {
       tell(call, .error(code: cause.word, message: cause.sentence), now)
     } else if isOwedWords(call) {
@@ -237,12 +305,26 @@ extension Relay {
     log(.info, "call_ended", call: call, at: now) {
       $0.write(cause.word)
       $0.write(" after ")
-      $0.write(decimal: (now - self.calls[call].startedAt).milliseconds)
-      $0.write(" ms, ")
+      let milliseconds = (now - self.calls[call].startedAt).milliseconds
+      $0.write(decimal: milliseconds)
+      $0.write(" ms (")
+      $0.write(decimal: milliseconds / 1000)
+      $0.write(".")
+      $0.write(decimal: milliseconds % 1000, width: 3)
+      $0.write(" s), ")
       $0.write(decimal: self.calls[call].framesIn)
       $0.write(" frames, ")
       $0.write(decimal: self.calls[call].transcripts)
       $0.write(" results")
+      if self.calls[call].isTwoWay {
+        $0.write(", heard ")
+        $0.write(decimal: self.calls[call].heardMilliseconds)
+        $0.write(" of ")
+        $0.write(decimal: self.calls[call].generatedMilliseconds)
+        $0.write(" ms that the agent said, interrupted ")
+        $0.write(decimal: self.calls[call].interruptions)
+        $0.write(" times")
+      }
       if self.calls[call].uplink.lost > 0 {
         $0.write(", lost ")
         $0.write(decimal: self.calls[call].uplink.lost)
@@ -257,8 +339,14 @@ extension Relay {
     totals.audioLost &+= calls[call].uplink.lost
     calls[call].uplink.release(to: pool)
     if calls[call].pairingBlock >= 0 { pool.give(calls[call].pairingBlock) }
-    calls[call].query.clear(in: pool)
+    if calls[call].orderBlock >= 0 { pool.give(calls[call].orderBlock) }
+    calls[call].downlink.release(to: pool, resamplers)
+    calls[call].toUpstream.release(to: resamplers)
+    calls[call].choices.clear(in: pool)
+    calls[call].callerWords.clear(in: pool)
+    calls[call].handle.clear(in: pool)
     timers.set(links.capacity &+ call, .never)
+    timers.set(links.capacity &+ calls.capacity &+ call, .never)
     calls.release(id)
   }
 }

@@ -2,7 +2,7 @@
 //
 // From the caller's message to the upstream's outbox, in one turn:
 //
-//   message  ──decode──▶  ring (kept until acknowledged)  ──mask, seal──▶  outbox  ──▶ socket
+//   message  ──decode──▶  ring (kept until acknowledged)  ──convert, seal──▶  outbox  ──▶ socket
 //
 // `carry` does the first arrow, `pump` the second. `pump` is also what sends a backlog: after the
 // upstream has opened, after its socket was full, when the pace allows the next piece.
@@ -17,17 +17,7 @@ extension Relay {
       bounce(payload, on: call, at: now)
       return
     }
-    let kept: Uplink.Kept
-    if calls[call].pairingBlock >= 0 {
-      kept = pair(payload, of: piece, on: call, at: now)
-    } else {
-      switch calls[call].media.carriage {
-      case .base64: kept = calls[call].uplink.keep(base64: payload, in: pool)
-      case .integers: kept = calls[call].uplink.keep(integers: payload, in: pool)
-      case .binary: kept = calls[call].uplink.keep(raw: payload, in: pool)
-      }
-    }
-    switch kept {
+    switch keep(payload, of: piece, on: call, at: now) {
     case .done: break
     // Never forwarded: several upstreams take an empty message for the end.
     case .empty: return
@@ -43,6 +33,20 @@ extension Relay {
     calls[call].lastAudio = now
     calls[call].isFinalized = false
     pump(call, at: now)
+  }
+
+  /// Puts the audio of a message into the ring, by way of what it may have to wait for: its other
+  /// track, or those that it has overtaken.
+  @_noAllocation private func keep(
+    _ payload: Bytes, of piece: Media.Piece, on call: Int, at now: Instant
+  ) -> Uplink.Kept {
+    if calls[call].pairingBlock >= 0 { return pair(payload, of: piece, on: call, at: now) }
+    if calls[call].orderBlock >= 0 { return sort(payload, piece.order, on: call, at: now) }
+    switch calls[call].media.carriage {
+    case .base64: return calls[call].uplink.keep(base64: payload, in: pool)
+    case .integers: return calls[call].uplink.keep(integers: payload, in: pool)
+    case .binary: return calls[call].uplink.keep(raw: payload, in: pool)
+    }
   }
 
   /// A piece of one of two tracks: what has its partner by now goes into the ring, both channels
@@ -90,13 +94,21 @@ extension Relay {
     guard !payload.isEmpty, links.holds(link), !links[link.index].isCloseSent else { return }
     let index = link.index
     var audio = payload
-    if calls[call].media.carriage == .base64 {
+    switch calls[call].media.carriage {
+    case .base64:
       // Decoded where it lies.
       guard let count = Base64.decode(payload, into: payload) else {
         totals.framesBad &+= 1
         return
       }
       audio = payload.prefix(count)
+    case .integers:
+      guard let count = Integers.parse(payload, into: gathered) else {
+        totals.framesBad &+= 1
+        return
+      }
+      audio = gathered.prefix(2 &* count)
+    case .binary: break
     }
     calls[call].framesIn &+= 1
     totals.frames &+= 1
@@ -106,12 +118,9 @@ extension Relay {
       return
     }
     if links[index].outbox.isEmpty { links[index].audioSince = now }
-    let isSealed: Bool
-    if calls[call].media.carriage == .base64 {
-      isSealed = calls[call].envelope.seal(audio: audio, into: &links[index].outbox, from: pool)
-    } else {
-      isSealed = WebSocket.seal(.binary, audio, key: nil, into: &links[index].outbox, from: pool)
-    }
+    let isSealed = calls[call].envelope.seal(
+      audio: audio, as: calls[call].media.carriage, key: nil, into: &links[index].outbox,
+      from: pool)
     if !isSealed { totals.framesLost &+= 1 }
     calls[call].bytesSent &+= audio.count
     want(.write, index)
@@ -125,30 +134,47 @@ extension Relay {
     let isHurried = calls[call].life.isClosing
     let chunkMax = chunkMax(call)
     while links[index].outbox.count < Limits.upstreamOutboxBytesMax {
-      let chunk = calls[call].uplink.next(upTo: chunkMax, isHurried: isHurried, at: now, in: pool)
+      let chunk = calls[call].uplink.next(
+        upTo: chunkMax, isHurried: isHurried, at: now, scratch: gathered, in: pool)
       if chunk.isEmpty { break }
       let wasEmpty = links[index].outbox.isEmpty
-      guard
-        WebSocket.seal(
-          .binary, chunk, key: random.next(), into: &links[index].outbox, from: pool)
-      else { break }
-      calls[call].uplink.advance(by: chunk.count)
+      guard seal(chunk, of: call, on: index) else { break }
+      calls[call].uplink.advance(by: chunk.count, in: pool)
+      if !calls[call].keepsForReplay { calls[call].uplink.forgetSent(in: pool) }
       calls[call].bytesSent &+= chunk.count
       totals.bytesToUpstreams &+= chunk.count
       calls[call].lastSign = now
       // Only audio of this very turn says how late we are; a backlog waits for other reasons.
-      if wasEmpty, calls[call].uplink.unsent == 0, calls[call].lastAudio == now {
+      if wasEmpty, calls[call].uplink.backlog == 0, calls[call].lastAudio == now {
         links[index].audioSince = now
       }
       want(.write, index)
     }
-    if calls[call].uplink.unsent == 0 {
+    if calls[call].uplink.backlog == 0 {
       // A closing call has now drained; its timer, which is due at once, tells the upstream to
       // finish.
       if isHurried { wake(call, at: now) }
     } else if links[index].outbox.count < Limits.upstreamOutboxBytesMax {
       wake(call, at: flowTime(call, now))
     }
+  }
+
+  /// Puts one chunk into the upstream's outbox as the upstream wants it: converted, wrapped,
+  /// masked. False and nothing done where the pool is dry.
+  @_noAllocation private func seal(_ chunk: Bytes, of call: Int, on index: Int) -> Bool {
+    var audio = chunk
+    if !calls[call].toUpstream.isIdentity {
+      // A resampler must not hear the same twice: what it gives has to find its place.
+      guard pool.free > 1 else { return false }
+      audio = converted.prefix(calls[call].toUpstream.outputBytes(for: chunk.count))
+      calls[call].toUpstream.convert(chunk, into: audio, in: resamplers)
+    }
+    let key = random.next()
+    if calls[call].isWrapped {
+      return calls[call].wrapping.seal(
+        audio: audio, as: .base64, key: key, into: &links[index].outbox, from: pool)
+    }
+    return WebSocket.seal(.binary, audio, key: key, into: &links[index].outbox, from: pool)
   }
 
   /// When more of what waits may go to the upstream: as the pace allows, and a little later where

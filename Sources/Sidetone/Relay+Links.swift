@@ -74,7 +74,7 @@ extension Relay {
     case .caller:
       calls[call.index].caller = .none
       perform(calls[call.index].life.callerDone(.left, at: now), call.index, now)
-    case .dialling, .upgrade, .upstream: upstreamBroke(call.index, failure, now)
+    case .dialling, .upgrade, .setup, .upstream: upstreamBroke(call.index, failure, now)
     case .request, .leaving, .gone: return
     }
   }
@@ -110,7 +110,7 @@ extension Relay {
     let window = window(index, links[index].inbox.count &+ count)
     switch links[index].phase {
     case .caller: takeFromCaller(index, window, now)
-    case .upstream: takeFromUpstream(index, window, now)
+    case .upstream, .setup: takeFromUpstream(index, window, now)
     case .request: takeRequest(index, window, now)
     case .upgrade: takeAnswer(index, window, now)
     case .dialling, .leaving, .gone: return
@@ -127,9 +127,11 @@ extension Relay {
   package func sent(_ count: Int, on link: SlotID, at now: Instant) {
     guard links.holds(link) else { return }
     let index = link.index
+    if links[index].phase == .caller { passFrames(count, index) }
     links[index].outbox.drop(count, in: pool)
     totals.bytesOut &+= count
     guard links[index].outbox.isEmpty else { return }
+    links[index].frontRest = 0
     if links[index].audioSince != .never {
       budget.record(now - links[index].audioSince)
       links[index].audioSince = .never
@@ -137,15 +139,30 @@ extension Relay {
     switch links[index].phase {
     case .upstream: sendBacklog(links[index].call.index, now)
     case .leaving: want(.close, index)
-    case .request, .caller, .dialling, .upgrade, .gone: return
+    case .caller: converseAgain(links[index].call, now)
+    case .request, .dialling, .upgrade, .setup, .gone: return
     }
+  }
+
+  /// Keeps where the frame ends that the socket has begun to take: what follows it could be taken
+  /// back. Only a socket that did not take all makes this walk.
+  private func passFrames(_ count: Int, _ index: Int) {
+    guard count < links[index].outbox.count else { return }
+    let front = links[index].outbox.front(in: pool)
+    var end = links[index].frontRest
+    while end < count { end &+= WebSocket.frameBytes(front.dropping(end)) }
+    links[index].frontRest = end &- count
+  }
+
+  private func converseAgain(_ call: SlotID, _ now: Instant) {
+    if calls.holds(call), calls[call.index].isTwoWay { converse(call.index, now) }
   }
 
   /// The upstream's socket has taken what there was: what waits behind it may follow.
   private func sendBacklog(_ call: Int, _ now: Instant) {
-    guard calls[call].uplink.unsent > 0 else { return }
+    guard calls[call].uplink.backlog > 0 else { return }
     pump(call, at: now)
-    if calls[call].uplink.unsent == 0 { wake(call, at: now) }
+    if calls[call].uplink.backlog == 0 { wake(call, at: now) }
   }
 
   // MARK: What the driver is asked for
@@ -224,7 +241,7 @@ extension Relay {
     guard links.isInUse(index) else { return }
     switch links[index].phase {
     case .request: refuseLate(index, now)
-    case .dialling, .upgrade:
+    case .dialling, .upgrade, .setup:
       let call = links[index].call
       reset(index)
       lost(.upgrade, call, .timedOut, now)
@@ -337,7 +354,7 @@ extension Relay {
     switch links[index].phase {
     case .request: most = buffers.capacity / 2
     case .caller: most = buffers.capacity * 3 / 4
-    case .upgrade, .upstream, .dialling, .leaving, .gone: most = buffers.capacity
+    case .upgrade, .setup, .upstream, .dialling, .leaving, .gone: most = buffers.capacity
     }
     return buffers.inUse < max(most, 1)
   }

@@ -117,7 +117,7 @@ extension Relay {
     case .connect(let route):
       if isDraining { throw .draining }
       try sendConnect(index, route, visit, identity)
-    case .call(let route): try upgrade(index, route, visit)
+    case .call(let route): try upgrade(index, route, visit, identity)
     }
   }
 
@@ -175,7 +175,9 @@ extension Relay {
   // MARK: Calls
 
   /// A request for a call: everything is checked, then the socket is opened and the call begins.
-  private func upgrade(_ index: Int, _ route: Int, _ visit: Visit) throws(Refusal) {
+  private func upgrade(
+    _ index: Int, _ route: Int, _ visit: Visit, _ identity: Identity
+  ) throws(Refusal) {
     let now = visit.now
     guard case .valid(let key) = Upgrade.check(visit.head, in: visit.bytes) else {
       throw .noSocket(.notAsked)
@@ -186,10 +188,13 @@ extension Relay {
     if isDraining { throw .draining }
     guard admits(index, route, now) else { return }
     guard let call = makeCall(index, route, opening, query, now) else { throw .full }
+    calls[call].isKnown = identity.isKnown
+    calls[call].needsToken = identity == .token
     var writer = Writer(scratch.bytes)
     Upgrade.writeAccept(key: key.bytes(in: visit.bytes), into: &writer)
     let isKept = links[index].outbox.append(writer.written, from: pool)
     precondition(isKept, "a call's blocks were counted before")
+    links[index].frontRest = writer.count
     want(.write, index)
     links[index].phase = .caller
     links[index].webSocket = WebSocket(
@@ -300,6 +305,7 @@ extension Relay {
     calls[call].isDialled = Upstream.all[upstreams[upstream].kind].isDialled
     calls[call].name = opening.call
     calls[call].format = opening.format
+    calls[call].reply = opening.format
     if let row = routes[route].opensAtOnce { setCarrier(call, row) }
     links[index].call = id
     healths[upstream].calls &+= 1
@@ -311,7 +317,7 @@ extension Relay {
   /// The caller's options wait beside the call until its upstream is dialled.
   private func keepQuery(_ call: Int, _ query: Bytes) {
     guard calls[call].isDialled else { return }
-    _ = calls[call].query.append(
+    _ = calls[call].choices.append(
       query.prefix(min(query.count, BlockPool.blockBytes)), from: pool)
   }
 }

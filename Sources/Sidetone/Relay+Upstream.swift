@@ -21,6 +21,7 @@ extension Relay {
     links[id.index].call = calls.id(at: call)
     links[id.index].lastHeard = now
     calls[call].dialled = id
+    calls[call].dialledAt = now
     setDeadline(id.index, now + .seconds(limits.handshakeSeconds))
     want(.dial, id.index)
   }
@@ -31,17 +32,18 @@ extension Relay {
     let upstream = upstreams[calls[call].upstream]
     links[index].phase = .upgrade
     calls[call].nonce = Upgrade.Nonce(low: random.next64(), high: random.next64())
-    var writer = Writer(scratch.bytes)
+    var writer = Writer(scratch.bytes.prefix(Limits.scratchBytes / 2))
+    var query = Writer(scratch.bytes.dropping(Limits.scratchBytes / 2))
+    Upstream.all[calls[call].kind].query(session(call), &query)
     Upgrade.beginRequest(
       host: upstream.host.bytes, port: upstream.port, isTLS: upstream.isTLS,
-      path: upstream.path.bytes, query: calls[call].query.front(in: pool),
-      nonce: calls[call].nonce, into: &writer)
+      path: upstream.path.bytes, query: query.written, nonce: calls[call].nonce, into: &writer)
     if !upstream.authorization.bytes.isEmpty {
       HTTP.writeField(upstream.keyHeader, upstream.authorization.bytes, into: &writer)
     }
     writer.write("User-Agent: sidetone\r\n")
     Upgrade.endRequest(into: &writer)
-    precondition(!writer.overflowed, "a request is smaller than the scratch")
+    precondition(!writer.overflowed && !query.overflowed, "a request is smaller than the scratch")
     guard links[index].outbox.append(writer.written, from: pool) else {
       reset(index)
       upstreamBroke(call, .noMemory, now)
@@ -86,33 +88,58 @@ extension Relay {
     }
   }
 
+  /// The WebSocket stands. A session that has to be described is, and is ready when it says so.
   private func opened(_ index: Int, _ rest: Bytes, _ now: Instant) {
     let call = links[index].call.index
-    links[index].phase = .upstream
     links[index].webSocket = WebSocket(
       role: .client, messageBytesMax: limits.upstreamMessageBytesMax)
+    var writer = Writer(scratch.bytes)
+    Upstream.all[calls[call].kind].setup(session(call), &writer)
+    if writer.count == 0 {
+      ready(index, now)
+    } else {
+      links[index].phase = .setup
+      setDeadline(index, now + .seconds(limits.handshakeSeconds))
+      guard !writer.overflowed, seal(.text, writer.written, on: index) else {
+        reset(index)
+        return upstreamBroke(call, .noMemory, now)
+      }
+    }
+    guard links[index].phase == .upstream || links[index].phase == .setup else { return }
+    if rest.isEmpty { releaseInbox(index) } else { takeFromUpstream(index, rest, now) }
+  }
+
+  /// The session is as it was asked for: audio may flow.
+  private func ready(_ index: Int, _ now: Instant) {
+    let call = links[index].call.index
+    links[index].phase = .upstream
     setDeadline(index, now + .seconds(limits.pingSeconds))
     healths[calls[call].upstream].opened()
+    log(.info, "upstream_connected", call: call, at: now) {
+      $0.write(self.upstreams[self.calls[call].upstream].name.bytes)
+      $0.write(" after ")
+      $0.write(decimal: (now - self.calls[call].dialledAt).milliseconds)
+      $0.write(" ms")
+    }
     calls[call].lastSign = now
     calls[call].finalsEnd = InlineArray(repeating: 0)
     calls[call].uplink.beginSession(at: now)
     // What is sent again must be asked for as final again.
-    if calls[call].uplink.unsent > 0 { calls[call].isFinalized = false }
+    if calls[call].uplink.backlog > 0 { calls[call].isFinalized = false }
+    let id = calls.id(at: call)
     perform(calls[call].life.opened(), call, now)
-    guard links[index].phase == .upstream else { return }
-    if rest.isEmpty { releaseInbox(index) } else { takeFromUpstream(index, rest, now) }
+    if calls.holds(id), calls[call].isTwoWay { beginTalk(call, now) }
   }
 
   // MARK: Listening
 
   func takeFromUpstream(_ index: Int, _ window: Bytes, _ now: Instant) {
-    while links[index].phase == .upstream {
+    while links[index].phase == .upstream || links[index].phase == .setup {
       switch links[index].webSocket.nextEvent(in: window) {
       case .needMore:
         if !keepRest(index, of: window) { breakUpstream(index, now) }
         return
-      case .text(let range): hear(links[index].call.index, window[range], now)
-      case .binary: totals.messagesIgnored &+= 1
+      case .text(let range), .binary(let range): take(window[range], on: index, now)
       case .ping(let range): answerPing(window[range], on: index)
       case .pong: break
       case .close(let code, let reason):
@@ -122,6 +149,67 @@ extension Relay {
         breakUpstream(index, now)
         return
       }
+    }
+  }
+
+  private func take(_ message: Bytes, on index: Int, _ now: Instant) {
+    let call = links[index].call.index
+    if links[index].phase == .setup {
+      setUp(index, message, now)
+    } else if calls[call].isTwoWay {
+      heed(call, message, now)
+      heardLastWords(call, now)
+    } else {
+      hear(call, message, now)
+    }
+  }
+
+  /// A call that ends waits for the transcript of what was said last.
+  private func heardLastWords(_ call: Int, _ now: Instant) {
+    guard calls.isInUse(call), calls[call].life.state == .closing(.waiting),
+      calls[call].transcriptsOwed == 0
+    else { return }
+    perform(calls[call].life.upstreamFinished(), call, now)
+  }
+
+  /// The answer to a session's description. A complaint now means that it was not understood: the
+  /// session would go on without what was asked for.
+  private func setUp(_ index: Int, _ message: Bytes, _ now: Instant) {
+    let call = links[index].call.index
+    let news = Upstream.all[calls[call].kind].read(message)
+    if let complaint = news.complaint {
+      warn(complaint, message, call, now)
+      reset(index)
+      return upstreamLost(
+        call,
+        complaint.verdict
+          ?? Upstream.Verdict(
+            retry: false, cause: .upstreamRefused, code: "upstream_refused",
+            sentence: "the upstream refused the session's settings: see the log"),
+        pause: .zero, now)
+    }
+    guard news.isReady else { return }
+    calls[call].transcribes = news.transcribes
+    ready(index, now)
+  }
+
+  /// An error that the upstream reports; some of them end the session.
+  func complained(_ complaint: Upstream.Complaint, _ message: Bytes, _ call: Int, _ now: Instant) {
+    warn(complaint, message, call, now)
+    guard let verdict = complaint.verdict, links.holds(calls[call].dialled) else { return }
+    let index = calls[call].dialled.index
+    calls[call].dialled = .none
+    closeUpstream(index, 1000, now)
+    upstreamLost(call, verdict, pause: .zero, now)
+  }
+
+  private func warn(
+    _ complaint: Upstream.Complaint, _ message: Bytes, _ call: Int, _ now: Instant
+  ) {
+    log(.warning, "upstream_error", call: call, at: now) {
+      $0.write(message[complaint.code])
+      $0.write(": ")
+      $0.write(message[complaint.message])
     }
   }
 
@@ -176,7 +264,7 @@ extension Relay {
     links.holds(calls[call].dialled) && links[calls[call].dialled.index].phase == .upstream
   }
 
-  private func command(_ command: Upstream.Command, _ call: Int, _ now: Instant) {
+  func command(_ command: Upstream.Command, _ call: Int, _ now: Instant) {
     guard isUpstreamOpen(call) else { return }
     var writer = Writer(scratch.bytes)
     Upstream.all[calls[call].kind].write(command, &writer)
@@ -184,14 +272,24 @@ extension Relay {
     if seal(.text, writer.written, on: calls[call].dialled.index) { calls[call].lastSign = now }
   }
 
-  func finishUpstream(_ call: Int, _ now: Instant) { command(.finish, call, now) }
+  /// Where an upstream never says that it has finished, it has when the last transcript is there.
+  func finishUpstream(_ call: Int, _ now: Instant) {
+    command(.finish, call, now)
+    let lastWords = Upstream.all[calls[call].kind].habits.lastWordsWithin
+    guard lastWords != .never else { return }
+    if calls[call].transcriptsOwed == 0 {
+      perform(calls[call].life.upstreamFinished(), call, now)
+    } else {
+      calls[call].life.hurry(until: now + lastWords)
+    }
+  }
 
   /// What was said so far is wanted as final.
   func finalize(_ call: Int, _ now: Instant) {
     // A call that ends asks for more than that.
     guard !calls[call].life.isClosing else { return }
     // Behind a backlog the request would come too early: the timer asks again when it is sent.
-    guard calls[call].uplink.unsent == 0 else {
+    guard calls[call].uplink.backlog == 0 else {
       calls[call].lastAudio = now + (.zero - Upstream.all[calls[call].kind].habits.finalizeAfter)
       return
     }
@@ -207,11 +305,12 @@ extension Relay {
       calls[call].lastSign + habits.keepAliveAfter <= now
     else { return }
     if calls[call].uplink.isSessionSilent, habits.openingSilenceMilliseconds > 0 {
-      let silence = scratch.bytes.prefix(
-        calls[call].format.bytes(forMilliseconds: habits.openingSilenceMilliseconds))
-      silence.fill(calls[call].format.silence)
+      let milliseconds = habits.openingSilenceMilliseconds
+      let silence = scratch.bytes.prefix(calls[call].hears.bytes(forMilliseconds: milliseconds))
+      silence.fill(calls[call].hears.silence)
       if seal(.binary, silence, on: calls[call].dialled.index) {
-        calls[call].uplink.insertedSilence(bytes: silence.count)
+        calls[call].uplink.insertedSilence(
+          bytes: calls[call].format.bytes(forMilliseconds: milliseconds))
       }
     }
     command(.keepAlive, call, now)
@@ -221,7 +320,12 @@ extension Relay {
 
   private func upstreamClosed(_ index: Int, _ code: UInt16, _ reason: Bytes, _ now: Instant) {
     let call = links[index].call.index
-    let verdict = Upstream.all[calls[call].kind].closed(code, reason)
+    var verdict = Upstream.all[calls[call].kind].closed(code, reason)
+    if links[index].phase == .setup, !calls[call].handle.isEmpty {
+      // Perhaps only what should have resumed the session was refused: the next one begins anew.
+      calls[call].handle.clear(in: pool)
+      verdict.retry = true
+    }
     // After it was told to finish, a close without complaint says that it has.
     let isWell = code == 1000 || code == 1001 || code == WebSocket.noCode
     let isFinished = isWell && calls[call].life.state == .closing(.waiting)
@@ -267,6 +371,7 @@ extension Relay {
     _ call: Int, _ verdict: Upstream.Verdict, pause: Instant.Span, _ now: Instant
   ) {
     calls[call].dialled = .none
+    upstreamFellSilent(call, now)
     totals.upstreamsLost &+= 1
     healths[calls[call].upstream].failed(verdict, at: now)
     if !verdict.code.bytes.isEmpty {
@@ -280,7 +385,7 @@ extension Relay {
 
   /// Answers the upstream's Close, or says ours, and lets go.
   private func closeUpstream(_ index: Int, _ code: UInt16, _ now: Instant) {
-    if links[index].phase == .upstream, !links[index].isCloseSent {
+    if links[index].phase == .upstream || links[index].phase == .setup, !links[index].isCloseSent {
       let echoed = WebSocket.isSendable(closeCode: code) ? code : 1000
       links[index].isCloseSent = WebSocket.sealClose(
         code: echoed, key: random.next(), into: &links[index].outbox, from: pool)
@@ -293,7 +398,7 @@ extension Relay {
     let index = calls[call].dialled.index
     calls[call].dialled = .none
     switch links[index].phase {
-    case .upstream: closeUpstream(index, 1000, now)
+    case .upstream, .setup: closeUpstream(index, 1000, now)
     case .request, .caller, .dialling, .upgrade, .leaving, .gone: reset(index)
     }
   }

@@ -58,8 +58,18 @@ package final class Relay {
   let shared: Arena
   /// For texts on their way into an outbox.
   let scratch: Arena
+  /// For what such a text is made from: choices, words, names.
+  let source: Arena
+  /// For one frame: gathered out of several blocks, and as it comes out of its conversion.
+  private let frames: Arena
+  let gathered: Bytes
+  let converted: Bytes
+  let resamplers: ResamplerPool
 
+  /// A link's, a call's, and a call's playout.
   var timers: Timers
+  /// Frames that may still be converted in this turn.
+  var conversionsLeft: Int
   /// Links that the driver has to be asked something for; each is in it at most once.
   var pending: Ring<Int32>
   let isPending: Bytes
@@ -103,7 +113,13 @@ package final class Relay {
       buffers: limits.largeBuffersMax, bytes: limits.upstreamMessageBytesMax + Limits.bufferSlack)
     shared = Arena(count: BlockPool.blockBytes + Limits.readBytesMax)
     scratch = Arena(count: Limits.scratchBytes)
-    timers = Timers(capacity: limits.linksMax + limits.callsMax)
+    source = Arena(count: Limits.sourceBytes)
+    frames = Arena(count: 2 * Limits.frameBytesMax)
+    gathered = frames.bytes.prefix(Limits.frameBytesMax)
+    converted = frames.bytes.dropping(Limits.frameBytesMax)
+    resamplers = Self.makeResamplers(config, upstreams)
+    conversionsLeft = limits.conversionFramesPerTurnMax
+    timers = Timers(capacity: limits.linksMax + 2 * limits.callsMax)
     pending = Ring(capacity: limits.linksMax, repeating: 0)
     pendingFlags = Arena(count: limits.linksMax)
     isPending = pendingFlags.bytes
@@ -119,8 +135,35 @@ package final class Relay {
     pool.deallocate()
     medium.deallocate()
     large.deallocate()
+    resamplers.deallocate()
     timers.deallocate()
     pending.deallocate()
+  }
+}
+
+extension Relay {
+  /// Streams for what callers at 8 kHz need with each upstream that talks and can be used; what
+  /// others need is made when the first of them calls.
+  private static func makeResamplers(
+    _ config: Config, _ upstreams: [PreparedUpstream]
+  ) -> ResamplerPool {
+    var ready: [(from: Int, to: Int, count: Int)] = []
+    func add(_ from: Int, _ to: Int) {
+      guard from != to, !ready.contains(where: { $0.from == from && $0.to == to }) else { return }
+      ready.append((from, to, config.twoWayCalls))
+    }
+    let caller = Format.mulaw8k
+    let used = Set(config.routes.flatMap { config.upstreams(of: $0) })
+    for index in used.sorted() where upstreams[index].missing.bytes.isEmpty {
+      let row = Upstream.all[upstreams[index].kind]
+      let options = Text(Query.encoded(config.upstreams[index].options))
+      let session = Upstream.Session(hears: caller, says: caller, options: options.bytes)
+      guard let voice = row.voice, let hears = row.hears(caller, session) else { continue }
+      add(caller.rate, hears.rate)
+      add(voice.says(caller, session).rate, caller.rate)
+    }
+    return ResamplerPool(
+      profile: config.resamplerProfile, ready: ready, streamsMax: max(config.limits.callsMax, 1))
   }
 }
 
@@ -133,6 +176,7 @@ extension Relay {
   package var blocksFree: Int { pool.free }
   package var blocksMax: Int { pool.capacity }
   package var buffersInUse: Int { medium.inUse + large.inUse }
+  package var resamplersInUse: Int { resamplers.inUse }
 }
 
 // MARK: Time and life
@@ -140,10 +184,17 @@ extension Relay {
 extension Relay {
   /// Performs what is due. Call once per turn, after the inputs of that turn.
   package func advance(to now: Instant) {
+    conversionsLeft = limits.conversionFramesPerTurnMax
     while let key = timers.due(at: now) {
-      if key < links.capacity { linkIsDue(key, now) } else { callIsDue(key - links.capacity, now) }
+      if key < links.capacity {
+        linkIsDue(key, now)
+      } else if key < links.capacity + calls.capacity {
+        callIsDue(key - links.capacity, now)
+      } else {
+        playoutIsDue(key - links.capacity - calls.capacity, now)
+      }
     }
-    while let held = tokens.expired(at: now) { release(held) }
+    while let held = tokens.expired(at: now) { release(held, now) }
     if isDraining, drainDeadline <= now { endCalls(.draining, at: now) }
   }
 

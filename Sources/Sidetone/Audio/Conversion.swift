@@ -11,16 +11,16 @@
 /// A plain value that lives in its call's slot. Holds a stream of the pool it was made with, so it
 /// must be released before it is forgotten; the pool's `inUse` proves that it was.
 package struct Conversion: BitwiseCopyable, Sendable {
-  private let from: Format
-  private let to: Format
+  private var from: Format
+  private var to: Format
   private let stream: ResamplerPool.Stream?
   /// Whether bytes pass as they are.
-  package let isIdentity: Bool
+  package private(set) var isIdentity: Bool
   /// By how much 1 kHz is delayed, beyond the wait for the frame itself.
   package let delayMicroseconds: Int
   /// What comes in must be a multiple of this: 10 ms where the rate differs, one sample where only
   /// the codec or the byte order does, one byte where nothing does.
-  package let stepBytes: Int
+  package private(set) var stepBytes: Int
 
   /// The one that changes nothing.
   package init() {
@@ -117,6 +117,15 @@ package struct Conversion: BitwiseCopyable, Sendable {
   /// Forgets what went through, so that what comes next is converted as by a new conversion.
   @_noAllocation package func settle(in pool: ResamplerPool) {
     if let stream { pool.settle(stream) }
+  }
+
+  /// The same conversion for samples whose bytes lie the other way round.
+  package mutating func turn(from: Format, to: Format) {
+    precondition(from.rate == self.from.rate && to.rate == self.to.rate || isIdentity)
+    self.from = from
+    self.to = to
+    isIdentity = from == to
+    if stream == nil { stepBytes = isIdentity ? 1 : from.bytesPerSample }
   }
 
   /// Gives the stream back; this becomes the conversion that changes nothing.

@@ -21,6 +21,8 @@ package struct Call: BitwiseCopyable, Sendable {
   package var isConfirmed = false
   /// Where two tracks become two channels: what waits for its partner lies in a block of its own.
   package var pairingBlock: Int32 = -1
+  /// Where messages may overtake each other: those that wait for one lie in a block of their own.
+  package var orderBlock: Int32 = -1
   package var chunkBytesMax = 0
   /// When the caller last sent audio; `never` before the first.
   package var lastAudio = Instant.never
@@ -31,6 +33,23 @@ package struct Call: BitwiseCopyable, Sendable {
   package var uplink = Uplink()
   /// A copy of the carrier's row, so that no row is looked up for a frame.
   package var media = Media.binary
+  /// What the upstream is sent: in its own format, as binary messages or wrapped in text.
+  package var hears = Format.mulaw8k
+  package var toUpstream = Conversion()
+  package var isWrapped = false
+  package var keepsForReplay = true
+  package var wrapping = Envelope()
+  /// Whether the upstream talks back, where its audio lies in its messages, and what of it waits.
+  package var isTwoWay = false
+  package var speech = SpeechPath.none
+  package var carriage = Media.Carriage.base64
+  package var downlink = Downlink()
+  /// What comes belongs to a turn that was interrupted.
+  package var isVoid = false
+
+  package var order = Reorder()
+  package var orderAt = Instant.never
+  package var byteOrder = ByteOrder(rate: 8000)
 
   // The rest is rare.
 
@@ -42,11 +61,25 @@ package struct Call: BitwiseCopyable, Sendable {
   package var format = Format.mulaw8k
   package var pairing = Pairing(silence: 0)
   package var pairAt = Instant.never
+  /// What the caller is sent, and what the upstream says it in.
+  package var reply = Format.mulaw8k
+  package var says = Format.mulaw8k
   package var name = Name()
   package var stream = Name()
   package var envelope = Envelope()
-  /// The upstream's query, kept for the next dialling.
-  package var query = Chain()
+  /// Which of the route's bots it talks to.
+  package var bot = 0
+  /// What was chosen for this call, by its own query or by its webhook: kept for every dialling.
+  package var choices = Chain()
+  package var dialledAt = Instant.zero
+  /// What is known of its caller: enough to take free text from it, or nothing before a token is
+  /// seen.
+  package var isKnown = false
+  package var needsToken = false
+  /// Dialled on a webhook's word; its caller is still to come.
+  package var isAhead = false
+  /// The upstream has said that it will leave: another session takes over in a quiet moment before.
+  package var leaveAt = Instant.never
   package var nonce = Upgrade.Nonce(low: 0, high: 0)
 
   package var peer = Address.none
@@ -58,6 +91,19 @@ package struct Call: BitwiseCopyable, Sendable {
   package var messagesSeen = 0
   package var messagesBad = 0
   package var transcripts = 0
+  /// Whether the session writes down what the caller says, and how much of it is still to come.
+  package var transcribes = false
+  package var transcriptsOwed = 0
+  package var callerWords = Chain()
+  package var hasGreeted = false
+  /// Keys that were pressed before the upstream stood.
+  package var digits = InlineArray<16, UInt8>(repeating: 0)
+  package var digitCount = 0
+  /// What resumes the session; empty where nothing does.
+  package var handle = Chain()
+  package var interruptions = 0
+  package var generatedMilliseconds = 0
+  package var heardMilliseconds = 0
   /// When the next line about bad messages may be written.
   package var complainAt = Instant.zero
 

@@ -86,7 +86,8 @@ package struct Life: BitwiseCopyable, Sendable {
     }
   }
 
-  /// The caller said who it is and what it sends.
+  /// The caller said who it is and what it sends. One whose upstream was dialled ahead is already
+  /// on its way.
   package mutating func started() -> Action {
     switch state {
     case .greeting:
@@ -153,6 +154,21 @@ package struct Life: BitwiseCopyable, Sendable {
     switch state {
     case .closing: return end(cause)
     case .greeting, .dialling, .resting, .talking, .over: return .nothing
+    }
+  }
+
+  /// The upstream will not say when it has finished: it is given so long.
+  package mutating func hurry(until time: Instant) {
+    if case .closing = state { deadline = min(deadline, time) }
+  }
+
+  /// The upstream will end the session soon: another one takes over.
+  package mutating func handOver() -> Action {
+    switch state {
+    case .talking:
+      state = .dialling
+      return .dial
+    case .greeting, .dialling, .resting, .closing, .over: return .nothing
     }
   }
 

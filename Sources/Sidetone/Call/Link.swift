@@ -9,8 +9,11 @@ package struct Link: BitwiseCopyable, Sendable {
     case caller
     /// Client side: asked for with `.dial`. Ways out: upgrade, gone.
     case dialling
-    /// The request is sent, the answer is awaited. Ways out: upstream, leaving.
+    /// The request is sent, the answer is awaited. Ways out: setup, upstream, leaving.
     case upgrade
+    /// The socket stands, the session was described; its word that it is ready is awaited. Ways
+    /// out: upstream, leaving.
+    case setup
     /// The upstream's side of a call. Way out: leaving.
     case upstream
     /// The last bytes are being written; what comes is thrown away. Way out: gone.
@@ -38,6 +41,8 @@ package struct Link: BitwiseCopyable, Sendable {
   package var webSocket = WebSocket(role: .server, messageBytesMax: 0)
   package var inbox = Inbox()
   package var outbox = Chain()
+  /// How much of the frame at the front of the outbox is still to be sent; 0: it begins there.
+  package var frontRest = 0
 
   /// Its reader was told to wait: `room` was empty.
   package var isHeldBack = false

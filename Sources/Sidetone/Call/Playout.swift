@@ -1,6 +1,21 @@
 // Every frame.
 //
-// When what the agent says goes to its caller.
+// When what the agent says goes to its caller, and how much of it has been heard. All in samples of
+// the call, counted from its first; time is an input, and the clock is absolute: a position is
+// computed from the moment at which a spurt of speech began, never summed up from pauses, so nothing
+// drifts, and a late turn of the loop only makes the next piece larger.
+//
+//        heard            played by our clock         sent                    lead's end
+//   ───────┴───────────────────┴───────────────────────┴────────────────────────┴─────
+//                              └──────── ahead ────────┘
+//
+// 1. A spurt begins when the carrier's buffer is empty by our clock: its first piece goes at once,
+//    and the clock is set by it. A carrier that has run dry, whoever was late, begins a new spurt:
+//    nothing is ever played faster in order to catch up.
+// 2. Inside a spurt a piece goes as soon as `ahead` leaves room for it below the lead.
+// 3. Less than a whole piece waits for more of it, as long as the carrier has a piece to play.
+// 4. Carriers with marks say what they have played. The first piece of a spurt is short and is
+//    marked, so that their delay is known from then on; between marks the clock counts on.
 
 package struct Playout: BitwiseCopyable, Sendable {
   /// How a carrier wants to be sent audio.
@@ -10,9 +25,157 @@ package struct Playout: BitwiseCopyable, Sendable {
     package var leadMilliseconds: Int
     /// The largest piece in one message.
     package var pieceMilliseconds: Int
-    /// Every message holds just such a piece; what is missing is silence.
-    package var isExact: Bool
+    /// No message holds less; what is missing at the end is silence.
+    package var leastMilliseconds: Int
     /// It says what it has played.
     package var hasMarks: Bool
+  }
+
+  private static let firstPieceMilliseconds = 20
+  private static let markEveryMilliseconds = 400
+  private static let marksMax = 16
+
+  private var rate = 8000
+  private var lead = 0
+  package private(set) var piece = 0
+  private var firstPiece = 0
+  package private(set) var least = 0
+  private var hasMarks = false
+
+  /// Samples sent since the call began.
+  package private(set) var sent = 0
+  /// The clock of this spurt: the sample `spurt` was played at `spurtAt`; `never` where none is.
+  private var spurt = 0
+  private var spurtAt = Instant.never
+
+  /// How often what was sent has been declared void; a mark from before that says nothing.
+  package private(set) var epoch = 0
+  /// Positions behind which a mark was sent that has not come back, oldest first.
+  private var marks = InlineArray<16, Int>(repeating: 0)
+  private var marksSent = 0
+  private var marksSeen = 0
+  private var markedTo = 0
+  /// The carrier said at `heardAt` that it had played up to `heardTo`.
+  private var heardTo = 0
+  private var heardAt = Instant.never
+  /// Something was sent since the last `clear`.
+  package private(set) var hasSent = false
+
+  package init() {}
+
+  /// `rate`: samples a second of what the carrier is sent.
+  package init(_ manner: Manner, rate: Int) {
+    self.rate = rate
+    piece = rate &* manner.pieceMilliseconds / 1000
+    lead = max(rate &* manner.leadMilliseconds / 1000, piece)
+    firstPiece = min(piece, rate &* Self.firstPieceMilliseconds / 1000)
+    least = rate &* manner.leastMilliseconds / 1000
+    hasMarks = manner.hasMarks
+  }
+}
+
+// MARK: The clock
+
+extension Playout {
+  /// The sample that is being played by our clock, at most `sent`.
+  @_noAllocation package func played(at now: Instant) -> Int {
+    spurtAt == .never ? sent : min(sent, spurt &+ samples(in: now - spurtAt))
+  }
+
+  /// How many of `waiting` samples may go now as one message; 0: none yet, see `time`. `isLast`: no
+  /// more will follow soon, so even less than the least goes, to be filled up with silence.
+  @_noAllocation package func due(_ waiting: Int, isLast: Bool, at now: Instant) -> Int {
+    guard waiting > 0 else { return 0 }
+    let ahead = sent &- played(at: now)
+    if waiting < least { return isLast && ahead &+ least <= lead ? waiting : 0 }
+    if ahead == 0 { return min(waiting, hasMarks ? firstPiece : piece) }
+    if waiting >= piece { return ahead &+ piece <= lead ? piece : 0 }
+    guard isLast || ahead < piece else { return 0 }
+    return ahead &+ waiting <= lead ? waiting : 0
+  }
+
+  /// When `due` will have something to say though nothing more comes; `never` where nothing waits.
+  @_noAllocation package func time(_ waiting: Int, isLast: Bool) -> Instant {
+    guard waiting > 0, spurtAt != .never else { return .never }
+    let ahead: Int
+    if waiting < least {
+      guard isLast else { return .never }
+      ahead = lead &- least
+    } else if waiting >= piece {
+      ahead = lead &- piece
+    } else if isLast {
+      ahead = lead &- waiting
+    } else {
+      ahead = piece &- 1
+    }
+    return spurtAt + span(of: max(0, sent &- ahead &- spurt))
+  }
+
+  /// That many samples went to the carrier. Says whether a mark shall follow.
+  @_noAllocation package mutating func send(_ count: Int, isEnd: Bool, at now: Instant) -> Bool {
+    let isNew = played(at: now) == sent
+    if isNew {
+      spurt = sent
+      spurtAt = now
+      markedTo = sent
+      heardAt = .never
+      heardTo = sent
+      // What was sent before has all been played.
+      marksSeen = marksSent
+    }
+    sent &+= count
+    hasSent = true
+    guard hasMarks, marksSent &- marksSeen < Self.marksMax else { return false }
+    let gap = rate &* Self.markEveryMilliseconds / 1000
+    guard isNew || isEnd || sent &- markedTo >= gap else { return false }
+    markedTo = sent
+    marks[marksSent & 15] = sent
+    marksSent &+= 1
+    return true
+  }
+
+  /// What was sent and not yet played is void: the carrier is told so in this turn.
+  @_noAllocation package mutating func clear() {
+    epoch &+= 1
+    marksSeen = marksSent
+    spurtAt = .never
+    heardAt = .never
+    heardTo = sent
+    hasSent = false
+  }
+
+  private func samples(in span: Instant.Span) -> Int {
+    let nanoseconds = max(0, Int(span.nanoseconds))
+    return nanoseconds / 1_000_000_000 &* rate
+      &+ nanoseconds % 1_000_000_000 &* rate / 1_000_000_000
+  }
+
+  /// How long so many samples last, rounded up.
+  private func span(of samples: Int) -> Instant.Span {
+    let rest = samples % rate &* 1_000_000_000
+    return Instant.Span(
+      nanoseconds: Int64(samples / rate &* 1_000_000_000 &+ (rest &+ rate &- 1) / rate))
+  }
+}
+
+// MARK: What was heard
+
+extension Playout {
+  /// The carrier has played up to this position. Of an epoch that is over, or never sent: nothing.
+  @_noAllocation package mutating func marked(_ position: Int, epoch: Int, at now: Instant) {
+    guard epoch == self.epoch, position <= sent, position > heardTo else { return }
+    while marksSeen < marksSent, marks[marksSeen & 15] <= position { marksSeen &+= 1 }
+    heardTo = position
+    heardAt = now
+  }
+
+  /// Up to where the caller has heard: from the last mark on by the clock, and never past a mark
+  /// that has not come back; by our own clock where there are none.
+  @_noAllocation package func heard(at now: Instant) -> Int {
+    guard hasMarks else { return played(at: now) }
+    guard spurtAt != .never else { return sent }
+    let clock = heardAt == .never ? played(at: now) : heardTo &+ samples(in: now - heardAt)
+    let bound = marksSeen < marksSent ? marks[marksSeen & 15] : sent
+    return min(clock, bound)
   }
 }

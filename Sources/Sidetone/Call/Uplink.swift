@@ -30,6 +30,8 @@ package struct Uplink: BitwiseCopyable, Sendable {
   package private(set) var isSessionSilent = true
 
   package private(set) var format = Format.mulaw8k
+  /// What is sent is a multiple of this: what has to be converted goes in whole steps.
+  private var step = 1
   private var bytesMax = 0
   private var replayMax = 0
 
@@ -41,11 +43,15 @@ package struct Uplink: BitwiseCopyable, Sendable {
 
   package init() {}
 
-  /// `milliseconds`: how much audio may wait, but never less than `bytesMin`; `pacePercent`: how
-  /// fast a backlog may be sent.
-  package init(format: Format, milliseconds: Int, bytesMin: Int, pacePercent: Int, at now: Instant)
-  {
+  /// `step`: what is sent is a multiple of so many bytes; 0: of one sample. `milliseconds`: how
+  /// much audio may wait, but never less than `bytesMin`; `pacePercent`: how fast a backlog may be
+  /// sent.
+  package init(
+    format: Format, step: Int = 0, milliseconds: Int, bytesMin: Int, pacePercent: Int,
+    at now: Instant
+  ) {
     self.format = format
+    self.step = max(step, format.bytesPerFrame)
     let align = format.bytesPerFrame
     let bytes = format.bytes(forMilliseconds: milliseconds)
     bytesMax = max(bytes, bytesMin) / align * align
@@ -56,6 +62,8 @@ package struct Uplink: BitwiseCopyable, Sendable {
   }
 
   package var unsent: Int { received &- sent }
+  /// What can be sent of it: less than a step waits for more.
+  package var backlog: Int { unsent / step &* step }
 
   /// How much a caller who can be held back may still send: what waits to be sent has a bound, and
   /// what was sent stays for a replay, up to its own bound, behind which it makes way.
@@ -199,23 +207,24 @@ extension Uplink {
 // MARK: Sending
 
 extension Uplink {
-  /// The next chunk to be sent: whole samples, contiguous, at most `bytesMax` and what the pace
-  /// allows. Empty: nothing waits, or not yet (see `paceTime`). `isHurried`: the call is ending,
-  /// the pace no longer counts.
+  /// The next chunk to be sent: whole steps, contiguous, at most `bytesMax` and what the pace
+  /// allows; a step that lies in two blocks is gathered in `scratch`. Empty: nothing waits, or not
+  /// yet (see `paceTime`). `isHurried`: the call is ending, the pace no longer counts.
   @_noAllocation package mutating func next(
-    upTo bytesMax: Int, isHurried: Bool, at now: Instant, in pool: BlockPool
+    upTo bytesMax: Int, isHurried: Bool, at now: Instant, scratch: Bytes, in pool: BlockPool
   ) -> Bytes {
     guard unsent > 0 else { return .empty }
-    let align = format.bytesPerFrame
     let allowed = isHurried ? bytesMax : min(bytesMax, pace.allowance(at: now))
-    let length = min(allowed, unsent) / align &* align
+    let length = min(allowed, unsent) / step &* step
     guard length > 0 else { return .empty }
-    return kept.run(at: &cursor, upTo: length, in: pool)
+    let run = kept.run(at: &cursor, upTo: length, in: pool)
+    if run.count >= step { return run.prefix(run.count / step &* step) }
+    return kept.whole(step, at: cursor, scratch: scratch, in: pool)
   }
 
   /// The chunk that `next` gave out was handed to the upstream.
-  @_noAllocation package mutating func advance(by length: Int) {
-    kept.advance(&cursor, by: length)
+  @_noAllocation package mutating func advance(by length: Int, in pool: BlockPool) {
+    kept.advance(&cursor, by: length, in: pool)
     sent &+= length
     pace.spend(length)
     isSessionSilent = false
@@ -239,6 +248,11 @@ extension Uplink {
     inserted = 0
     isSessionSilent = true
     pace.restart(at: now)
+  }
+
+  /// What was sent is not kept: this upstream never says how far it has come.
+  @_noAllocation package mutating func forgetSent(in pool: BlockPool) {
+    if sent > acknowledged { letGo(of: sent &- acknowledged, in: pool) }
   }
 
   /// The session was given silence of our own.

@@ -27,6 +27,8 @@ package struct Carrier: Sendable {
   package var isReordered = false
   /// Nobody can say which byte of its 16-bit samples comes first: it is heard from the audio.
   package var isByteOrderHeard = false
+  /// The webhook's answer says what its callers are sent; otherwise it is what comes from them.
+  package var takesChosenFormat = false
 
   /// The one line to add for a new carrier.
   package static let all: [Carrier] = [.twilio, .telnyx, .ucid, .raw]

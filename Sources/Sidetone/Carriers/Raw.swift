@@ -13,7 +13,7 @@ extension Carrier {
     envelope: { _, _, _ in },
     isHeldBack: true,
     playout: Playout.Manner(
-      carriage: .binary, leadMilliseconds: 200, pieceMilliseconds: 40, isExact: false,
+      carriage: .binary, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
       hasMarks: false))
 
   /// Whether a query's parameter is the raw client's own; all others are the upstream's options.

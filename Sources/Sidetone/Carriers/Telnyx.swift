@@ -15,7 +15,7 @@ extension Carrier {
     envelope: Telnyx.envelope,
     isHeldBack: false,
     playout: Playout.Manner(
-      carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, isExact: false,
+      carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 20,
       hasMarks: true),
     isReordered: true,
     isByteOrderHeard: true)

@@ -16,7 +16,7 @@ extension Carrier {
     isHeldBack: false,
     // Nobody documents what happens to audio that is sent far ahead of its time.
     playout: Playout.Manner(
-      carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, isExact: true,
+      carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
       hasMarks: false))
 }
 

@@ -17,6 +17,9 @@ package struct Totals: BitwiseCopyable, Sendable {
   package var frames = 0
   /// Audio that was no base64 or cut a sample in two.
   package var framesBad = 0
+  /// Numbered audio that came twice or too late, and that which never came.
+  package var framesLate = 0
+  package var framesMissing = 0
   /// Audio for which there was no room.
   package var framesLost = 0
   /// Bytes of callers' audio that no upstream ever got.
@@ -27,6 +30,13 @@ package struct Totals: BitwiseCopyable, Sendable {
   package var answersTooLong = 0
   /// Results with words.
   package var transcripts = 0
+  /// Pieces of speech that came from upstreams, messages of speech that went to callers.
+  package var speechPieces = 0
+  package var speechSent = 0
+  /// Pieces for which there was no room, and those of an item that was already interrupted.
+  package var speechCut = 0
+  package var speechLate = 0
+  package var interruptions = 0
   package var upstreamsLost = 0
   package var redials = 0
   package init() {}

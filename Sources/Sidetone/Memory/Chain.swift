@@ -239,7 +239,57 @@ package struct Chain: BitwiseCopyable, Sendable {
     return pool.bytes(cursor.block)[cursor.offset..<cursor.offset &+ min(available, length)]
   }
 
-  @_noAllocation package func advance(_ cursor: inout Cursor, by length: Int) {
+  @_noAllocation package func advance(
+    _ cursor: inout Cursor, by length: Int, in pool: BlockPool
+  ) {
+    guard length > 0 else { return }
     cursor.offset &+= length
+    while cursor.offset > pool.end(cursor.block) {
+      cursor.offset &-= pool.end(cursor.block)
+      cursor.block = pool.following(cursor.block)
+    }
+  }
+
+  /// The `length` bytes (all of which are there) at the cursor in one piece: where they lie, or
+  /// gathered in `scratch` where they lie in several blocks. The cursor stays.
+  @_noAllocation package func whole(
+    _ length: Int, at cursor: Cursor, scratch: Bytes, in pool: BlockPool
+  ) -> Bytes {
+    var place = cursor
+    let first = run(at: &place, upTo: length, in: pool)
+    if first.count == length { return first }
+    scratch.copy(first)
+    var done = first.count
+    advance(&place, by: first.count, in: pool)
+    while done < length {
+      let next = run(at: &place, upTo: length &- done, in: pool)
+      precondition(!next.isEmpty, "the bytes are there")
+      scratch.copy(next, at: done)
+      done &+= next.count
+      advance(&place, by: next.count, in: pool)
+    }
+    return scratch.prefix(length)
+  }
+
+  /// Lets go of everything behind the first `length` bytes.
+  @_noAllocation package mutating func truncate(to length: Int, in pool: BlockPool) {
+    precondition(length >= 0 && length <= count)
+    guard length > 0 else { return clear(in: pool) }
+    var block = head
+    var end = start &+ length
+    while end > pool.end(block) {
+      end &-= pool.end(block)
+      block = pool.following(block)
+    }
+    var rest = pool.following(block)
+    while rest >= 0 {
+      let following = pool.following(rest)
+      pool.give(rest)
+      rest = following
+    }
+    pool.link(block, to: -1)
+    pool.setEnd(block, end)
+    tail = block
+    count = length
   }
 }

@@ -17,6 +17,9 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     package var next = 0
   }
 
+  /// No message holds any.
+  package static let none = SpeechPath(when: "", is: "", or: "", payload: "", item: "")
+
   package enum Located: Equatable, Sendable {
     case speech(Piece)
     /// A sound message without speech, or no further piece.

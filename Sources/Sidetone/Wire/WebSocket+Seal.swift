@@ -124,6 +124,18 @@ extension WebSocket {
     return length
   }
 
+  /// The length of one of our own frames, header and payload; its header is whole.
+  static func frameBytes(_ frame: Bytes) -> Int {
+    let isMasked = frame[1] & 0x80 != 0
+    var payload = Int(frame[1] & 0x7f)
+    if payload == 126 {
+      payload = Int(frame.load(UInt16.self, at: 2).byteSwapped)
+    } else if payload == 127 {
+      payload = Int(truncatingIfNeeded: frame.load(UInt64.self, at: 2).byteSwapped)
+    }
+    return headerBytes(payload: payload, isMasked: isMasked) &+ payload
+  }
+
   @_noAllocation @inline(__always)
   static func headerBytes(payload: Int, isMasked: Bool) -> Int {
     (payload < 126 ? 2 : payload <= 0xffff ? 4 : 10) &+ (isMasked ? 4 : 0)

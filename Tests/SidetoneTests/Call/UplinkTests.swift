@@ -27,10 +27,12 @@ struct UplinkTests {
   ) -> [UInt8] {
     var bytes: [UInt8] = []
     while true {
-      let chunk = uplink.next(upTo: most, isHurried: isHurried, at: now ?? start, in: pool)
+      let chunk = uplink.next(
+        upTo: most, isHurried: isHurried, at: now ?? start,
+        scratch: kept([UInt8](repeating: 0, count: 64)), in: pool)
       if chunk.isEmpty { return bytes }
       bytes += chunk.array
-      uplink.advance(by: chunk.count)
+      uplink.advance(by: chunk.count, in: pool)
     }
   }
 
@@ -144,8 +146,10 @@ struct UplinkTests {
     _ = keep([UInt8](repeating: 1, count: 1600), &uplink, pool)
     uplink.acknowledge(sessionMicroseconds: 100_000, in: pool)
     #expect(uplink.acknowledged == 0)
-    _ = uplink.next(upTo: 800, isHurried: false, at: start, in: pool)
-    uplink.advance(by: 800)
+    _ = uplink.next(
+      upTo: 800, isHurried: false, at: start, scratch: kept([UInt8](repeating: 0, count: 64)),
+      in: pool)
+    uplink.advance(by: 800, in: pool)
     uplink.acknowledge(sessionMicroseconds: 4_000_000_000_000_000, in: pool)
     #expect(uplink.acknowledged == 800)
     uplink.acknowledge(sessionMicroseconds: 0, in: pool)
@@ -244,7 +248,11 @@ struct UplinkTests {
     while uplink.unsent > 0 {
       let wake = uplink.paceTime(for: 800, at: now)
       #expect(wake > now)
-      #expect(uplink.next(upTo: 800, isHurried: false, at: now, in: pool).isEmpty)
+      #expect(
+        uplink.next(
+          upTo: 800, isHurried: false, at: now, scratch: kept([UInt8](repeating: 0, count: 64)),
+          in: pool
+        ).isEmpty)
       now = wake
       sent += send(&uplink, pool, at: now).count
       let allowed = 8000 + (now - start).microseconds / 100
@@ -314,10 +322,13 @@ struct UplinkTests {
         if keep(bytes, &uplink, pool) == .done { spoken += bytes }
       case 3:
         let length = Int.random(in: 1...800, using: &dice)
-        let chunk = uplink.next(upTo: length, isHurried: false, at: start, in: pool).array
+        let chunk = uplink.next(
+          upTo: length, isHurried: false, at: start,
+          scratch: kept([UInt8](repeating: 0, count: 64)), in: pool
+        ).array
         let position = uplink.sent
         #expect(chunk == Array(spoken[position..<position + chunk.count]))
-        uplink.advance(by: chunk.count)
+        uplink.advance(by: chunk.count, in: pool)
         heard += chunk
       case 4:
         let milliseconds = Int.random(in: 0...max(1, heard.count / 8), using: &dice)

@@ -91,7 +91,7 @@ struct ChainTests {
       let run = chain.run(at: &cursor, upTo: Int.random(in: 1...2500, using: &dice), in: pool)
       if run.isEmpty { break }
       bytes += run.array
-      chain.advance(&cursor, by: run.count)
+      chain.advance(&cursor, by: run.count, in: pool)
     }
     return bytes
   }

@@ -33,7 +33,8 @@ struct HostileTests {
     rig.say("{\"event\":\"connected\",\"protocol\":\"Call\",\"version\":\"1.0.0\"}", on: caller)
     rig.dryOut()
     let calls = rig.relay.callsInUse
-    rig.start(caller)
+    // Two tracks wait for each other in a block.
+    rig.start(caller, tracks: #""inbound","outbound""#)
     #expect(rig.relay.callsInUse == calls - 1)
     #expect(rig.closed.contains(caller) || rig.wasReset.contains(caller))
   }
@@ -124,7 +125,7 @@ struct HostileTests {
       voice.kind = .voice
       voice.stream = "/media"
       config.routes.append(voice)
-      config.voiceVerbs = String(repeating: "<Say>long</Say>", count: 2000)
+      config.voiceVerbs = String(repeating: "<Say>long</Say>", count: 4000)
     }
     let link = try #require(rig.accept())
     rig.feed("GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)

@@ -14,24 +14,26 @@ final class Rig {
   private(set) var log: [String] = []
   private var stalled: Set<SlotID> = []
 
-  /// One upstream, `/media` and `/ws/transcribe` to it, and `/echo`.
+  /// A listener behind `/media` and `/ws/transcribe` to it, and `/echo`.
   init(_ change: (inout Config) -> Void = { _ in }) {
     var config = Config()
     config.limits.callsMax = 4
     config.limits.otherLinksMax = 16
     config.limits.callsPerSecondPerAddress = 1_000_000
-    for kind in ["deepgram", "echo"] {
+    for kind in ["deepgram", "echo", "openai"] {
       var upstream = Config.Upstream()
       upstream.name = kind
       upstream.kind = kind
-      upstream.key = "test"
+      // A voice model is there for those who ask for it: its calls take much memory.
+      upstream.key = kind == "openai" ? "" : "test"
+      upstream.keyVariable = "KEY"
       upstream.endpoint.isTLS = false
       upstream.endpoint.host = "127.0.0.1"
       config.upstreams.append(upstream)
     }
     for (path, carrier, upstream) in [
       ("/media", "twilio", "deepgram"), ("/ws/transcribe", "raw", "deepgram"),
-      ("/echo", "", "echo"),
+      ("/echo", "", "echo"), ("/talk", "twilio", "openai"),
     ] {
       var route = Config.Route()
       route.path = path
@@ -207,12 +209,15 @@ final class Rig {
 
   /// Fills the pool to the last block with echoes that nobody reads.
   func dryOut() {
-    let message = frame(.binary, [UInt8](repeating: 1, count: 2000), isMasked: true)
-    while relay.blocksFree > 0 {
-      guard let hog = relay.blocksFree > 16 ? open("/echo") : nil else { break }
+    let message = frame(.binary, [UInt8](repeating: 1, count: 1900), isMasked: true)
+    var hogs: [SlotID] = []
+    while relay.blocksFree > 16, let hog = open("/echo") {
       stall(hog)
-      for _ in 0..<33 where relay.blocksFree > 0 { feed(message, on: hog) }
+      hogs.append(hog)
+      // They could take more, and do where no other can be had.
+      for _ in 0..<28 where relay.blocksFree > 0 { feed(message, on: hog) }
     }
+    for hog in hogs { for _ in 0..<5 where relay.blocksFree > 0 { feed(message, on: hog) } }
     precondition(relay.blocksFree == 0, "the hogs have taken everything")
   }
 }

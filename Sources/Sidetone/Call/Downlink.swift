@@ -1,0 +1,215 @@
+// Every frame.
+//
+// What the agent says on its way to the caller. It comes in bursts, much faster than it can be
+// played; it is taken at once, so that the upstream's socket is never held back (its interruption
+// stands behind the audio), and waits here.
+//
+//   base64 ──▶ staged ──convert──▶ ring ──playout──▶ the caller's outbox
+//            (as it came)      (as the caller wants it)
+//
+// Where both formats are one there is nothing to convert, and audio goes straight into the ring.
+// Otherwise it is converted in whole steps of 10 ms, at most so many in one turn of the loop; what
+// is less than a step waits for more, and is filled with silence when its speaker has ended, behind
+// which comes the tail that the filter still holds. What has no room is cut at its newest end, and
+// counted.
+
+package struct Downlink: BitwiseCopyable, Sendable {
+  private var staged = Chain()
+  private var ring = Chain()
+  private var conversion = Conversion()
+  package private(set) var says = Format.mulaw8k
+  package private(set) var reply = Format.mulaw8k
+  private var millisecondsMax = 0
+
+  package var playout = Playout()
+  package var utterances = Utterances()
+  /// No more will come soon: what is less than a piece is said too.
+  private var isEnding = false
+  /// The filter holds something of what was said.
+  private var isTailOwed = false
+  /// Milliseconds that had no room.
+  package private(set) var cut = 0
+
+  package init() {}
+
+  package init(
+    says: Format, reply: Format, conversion: Conversion, manner: Playout.Manner,
+    millisecondsMax: Int
+  ) {
+    self.says = says
+    self.reply = reply
+    self.conversion = conversion
+    self.millisecondsMax = millisecondsMax
+    playout = Playout(manner, rate: reply.rate)
+  }
+
+  /// Samples that wait to be played, in whole ones of the caller's format.
+  package var waiting: Int { ring.count / reply.bytesPerFrame }
+
+  /// Where the next piece that comes will be played.
+  package var end: Int {
+    playout.sent &+ waiting
+      &+ staged.count / says.bytesPerFrame &* reply.rate / says.rate
+  }
+
+  package var waitingMilliseconds: Int {
+    reply.milliseconds(forBytes: ring.count) &+ says.milliseconds(forBytes: staged.count)
+  }
+
+  /// Something of what came is not yet in the ring, and can be.
+  package var hasToConvert: Bool {
+    !conversion.isIdentity && staged.count >= conversion.stepBytes || isEnding && isTailOwed
+  }
+
+  /// What is in the ring is the last for now.
+  package var isLast: Bool { isEnding && staged.isEmpty && !isTailOwed }
+}
+
+extension Downlink {
+  /// The caller's samples lie the other way round than was believed.
+  package mutating func turn(to reply: Format) {
+    self.reply = reply
+    conversion.turn(from: says, to: reply)
+  }
+}
+
+// MARK: In
+
+extension Downlink {
+  package enum Kept: BitwiseCopyable, Sendable {
+    case bytes(Int)
+    case malformed, full
+  }
+
+  /// Takes a piece of speech as it came. Says how many bytes of audio it was.
+  @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
+    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
+    guard length > 0 else { return .bytes(0) }
+    guard waitingMilliseconds < millisecondsMax else {
+      cut &+= says.milliseconds(forBytes: length)
+      return .full
+    }
+    let isKept: Bool
+    if conversion.isIdentity {
+      isKept = Self.append(payload, length, to: &ring, in: pool)
+    } else {
+      isKept = Self.append(payload, length, to: &staged, in: pool)
+      isTailOwed = true
+    }
+    guard isKept else {
+      if pool.free > 0 { return .malformed }
+      cut &+= says.milliseconds(forBytes: length)
+      return .full
+    }
+    isEnding = false
+    return .bytes(length)
+  }
+
+  /// A frame is decoded where it will lie; a burst where it came, and moved.
+  private static func append(
+    _ payload: Bytes, _ length: Int, to chain: inout Chain, in pool: BlockPool
+  ) -> Bool {
+    if length <= BlockPool.blockBytes {
+      guard let place = chain.acquire(length, from: pool),
+        Base64.decode(payload, into: place) == length
+      else { return false }
+      chain.commit(length, in: pool)
+      return true
+    }
+    guard Base64.decode(payload, into: payload) == length else { return false }
+    return chain.append(payload.prefix(length), from: pool)
+  }
+
+  /// Takes samples that are already as the caller wants them: a greeting. At most a block.
+  @_noAllocation package mutating func keep(ready audio: Bytes, in pool: BlockPool) -> Bool {
+    guard let place = ring.acquire(audio.count, from: pool) else { return false }
+    place.copy(audio)
+    ring.commit(audio.count, in: pool)
+    return true
+  }
+
+  /// Nobody is speaking any more: what is left is filled up and said.
+  @_noAllocation package mutating func finish() { isEnding = true }
+
+  /// Converts what waits, at most `budget` frames of 20 ms, and says how many it took.
+  @_noAllocation package mutating func convert(
+    budget: Int, scratch: Bytes, in pool: BlockPool, _ resamplers: ResamplerPool
+  ) -> Int {
+    let step = conversion.stepBytes
+    let frame = says.bytes(forMilliseconds: 20)
+    var frames = 0
+    while frames < budget {
+      if staged.count < step {
+        guard isEnding, isTailOwed, fill(to: step, pool, resamplers) else { break }
+        if staged.isEmpty {
+          frames &+= 1
+          continue
+        }
+      }
+      let length = min(staged.count, frame) / step &* step
+      let output = conversion.outputBytes(for: length)
+      guard let place = ring.acquire(output, from: pool) else { break }
+      let input = staged.whole(length, at: staged.first(), scratch: scratch, in: pool)
+      conversion.convert(input, into: place, in: resamplers)
+      ring.commit(output, in: pool)
+      staged.drop(length, in: pool)
+      frames &+= 1
+    }
+    return frames
+  }
+
+  /// The end of speech: the last step is filled with silence; when it has gone, the tail that the
+  /// filter holds follows. False where the pool is dry.
+  private mutating func fill(
+    to step: Int, _ pool: BlockPool, _ resamplers: ResamplerPool
+  ) -> Bool {
+    let missing = step &- staged.count
+    if missing < step {
+      guard let place = staged.acquire(upTo: missing, from: pool) else { return false }
+      place.fill(says.silence)
+      staged.commit(place.count, in: pool)
+      return staged.count == step || fill(to: step, pool, resamplers)
+    }
+    let output = conversion.tailBytes
+    if output > 0 {
+      guard let place = ring.acquire(output, from: pool) else { return false }
+      conversion.tail(into: place, in: resamplers)
+      ring.commit(output, in: pool)
+    }
+    isTailOwed = false
+    return true
+  }
+}
+
+// MARK: Out
+
+extension Downlink {
+  /// The next samples to be played, in one piece.
+  @_noAllocation package func next(_ samples: Int, scratch: Bytes, in pool: BlockPool) -> Bytes {
+    ring.whole(samples &* reply.bytesPerFrame, at: ring.first(), scratch: scratch, in: pool)
+  }
+
+  @_noAllocation package mutating func advance(_ samples: Int, in pool: BlockPool) {
+    ring.drop(samples &* reply.bytesPerFrame, in: pool)
+  }
+
+  /// What was not yet sent is void.
+  @_noAllocation package mutating func clear(in pool: BlockPool, _ resamplers: ResamplerPool) {
+    ring.clear(in: pool)
+    staged.clear(in: pool)
+    isEnding = false
+    if isTailOwed { conversion.settle(in: resamplers) }
+    isTailOwed = false
+  }
+
+  /// Gives everything back.
+  package mutating func release(to pool: BlockPool, _ resamplers: ResamplerPool) {
+    ring.clear(in: pool)
+    staged.clear(in: pool)
+    while utterances.count > 0 {
+      var utterance = utterances.removeFirst()
+      utterance.words.clear(in: pool)
+    }
+    conversion.release(to: resamplers)
+  }
+}

@@ -1,0 +1,134 @@
+// The playout's clock and what it believes was heard, against a carrier that plays in real time.
+
+import Testing
+
+@testable import Sidetone
+
+struct PlayoutTests {
+  private static let buffered = Playout.Manner(
+    carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
+    hasMarks: true)
+  private static let exact = Playout.Manner(
+    carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
+    hasMarks: false)
+
+  private func at(_ milliseconds: Int) -> Instant {
+    Instant(nanoseconds: Int64(milliseconds) * 1_000_000)
+  }
+
+  /// Sends all that is due, and says in which pieces.
+  private func flow(_ playout: inout Playout, _ waiting: Int, isLast: Bool = false, _ now: Instant)
+    -> [Int]
+  {
+    var rest = waiting
+    var pieces: [Int] = []
+    while case let count = playout.due(rest, isLast: isLast, at: now), count > 0 {
+      _ = playout.send(count, isEnd: isLast && count == rest, at: now)
+      rest -= count
+      pieces.append(count)
+    }
+    return pieces
+  }
+
+  @Test func `the first piece goes at once and is short, the others follow up to the lead`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    #expect(flow(&playout, 80_000, at(0)) == [160, 320, 320, 320, 320])
+    #expect(playout.sent == 1440)
+    // 180 ms are ahead: a piece of 40 ms fits when 20 ms were played.
+    #expect(playout.time(78_560, isLast: false) == at(20))
+    #expect(flow(&playout, 78_560, at(19)) == [])
+    #expect(flow(&playout, 78_560, at(20)) == [320])
+  }
+
+  @Test func `audio in real time leaves as it comes`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    for frame in 0..<500 { #expect(flow(&playout, 160, at(20 * frame)) == [160], "\(frame)") }
+  }
+
+  @Test func `hours of speech do not drift`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    var now = at(0)
+    _ = flow(&playout, .max / 2, now)
+    for _ in 0..<(3 * 60 * 60 * 25) {
+      let next = playout.time(.max / 2, isLast: false)
+      #expect(next > now)
+      now = next
+      #expect(flow(&playout, .max / 2, now) == [320])
+    }
+    let played = playout.played(at: now)
+    #expect(abs(played - Int(now.nanoseconds / 125_000)) <= 1)
+    #expect(playout.sent - played == 1600)
+  }
+
+  @Test func `after a stall what is due goes at once, and nothing is played faster`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    _ = flow(&playout, 80_000, at(0))
+    // 180 ms were sent; the carrier has been dry for 820 ms when the loop turns again.
+    #expect(flow(&playout, 78_560, at(1000)) == [160, 320, 320, 320, 320])
+    #expect(playout.played(at: at(1100)) == 1440 + 800)
+  }
+
+  @Test func `ten milliseconds every ten milliseconds, twenty ahead`() {
+    var playout = Playout(Self.exact, rate: 8000)
+    #expect(flow(&playout, 8000, at(0)) == [80, 80])
+    for tick in 1..<98 {
+      #expect(playout.time(8000, isLast: false) == at(10 * tick))
+      #expect(flow(&playout, 8000, at(10 * tick)) == [80])
+    }
+  }
+
+  @Test func `a carrier gets less than its least only at the end`() {
+    var playout = Playout(Self.exact, rate: 8000)
+    #expect(flow(&playout, 79, at(0)) == [])
+    #expect(playout.time(79, isLast: false) == .never)
+    #expect(flow(&playout, 79, isLast: true, at(5)) == [79])
+  }
+
+  @Test func `less than a piece waits while the carrier has one to play`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    #expect(flow(&playout, 160 + 320 + 8, at(0)) == [160, 320])
+    #expect(playout.time(8, isLast: false) > at(20))
+    #expect(flow(&playout, 8, playout.time(8, isLast: false)) == [8])
+    #expect(flow(&playout, 8, isLast: true, at(30)) == [8])
+  }
+
+  @Test func `without marks the clock says what was heard`() {
+    var playout = Playout(Self.exact, rate: 8000)
+    _ = flow(&playout, 8000, at(0))
+    #expect(playout.heard(at: at(7)) == 56)
+    #expect(playout.heard(at: at(400)) == 160)
+  }
+
+  @Test(arguments: [0, 5, 20, 150, 900])
+  func `with marks it is what a carrier with a constant delay has played`(delay: Int) {
+    var playout = Playout(Self.buffered, rate: 8000)
+    var marks: [(position: Int, at: Int)] = []
+    var waiting = 16_000
+    for millisecond in 0..<2_600 {
+      let now = at(millisecond)
+      while let mark = marks.first, mark.at <= millisecond {
+        playout.marked(mark.position, epoch: 0, at: now)
+        marks.removeFirst()
+      }
+      while case let count = playout.due(waiting, isLast: true, at: now), count > 0 {
+        waiting -= count
+        if playout.send(count, isEnd: waiting == 0, at: now) {
+          marks.append((playout.sent, playout.sent / 8 + delay))
+        }
+      }
+      let played = max(0, min(playout.sent, (millisecond - delay) * 8))
+      #expect(abs(playout.heard(at: now) - played) <= 160, "\(millisecond) ms")
+    }
+  }
+
+  @Test func `marks of an epoch that is over, or never sent, say nothing`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    _ = flow(&playout, 80_000, at(0))
+    playout.clear()
+    playout.marked(160, epoch: 0, at: at(30))
+    playout.marked(9_999_999, epoch: 1, at: at(30))
+    #expect(playout.heard(at: at(30)) == playout.sent)
+    #expect(playout.epoch == 1)
+    #expect(!playout.hasSent)
+  }
+}
