@@ -1,5 +1,5 @@
-// Webhooks that connect a caller with us, and the callers who then come: what was chosen waits under
-// a token for the call's socket, and so may a session that was dialled in the meantime.
+// Webhooks that connect a caller with us, and the callers who then come: what was chosen waits
+// under a token for the call's socket, and so may a session that was dialled in the meantime.
 //
 //     webhook ──▶ token (choices, a call without a caller whose upstream is being dialled)
 //                   │

@@ -120,7 +120,7 @@ package struct Conversion: BitwiseCopyable, Sendable {
   }
 
   /// The same conversion for samples whose bytes lie the other way round.
-  package mutating func turn(from: Format, to: Format) {
+  @_noAllocation package mutating func turn(from: Format, to: Format) {
     precondition(from.rate == self.from.rate && to.rate == self.to.rate || isIdentity)
     self.from = from
     self.to = to

@@ -33,7 +33,7 @@ package struct Downlink: BitwiseCopyable, Sendable {
   package init() {}
 
   package init(
-    says: Format, reply: Format, conversion: Conversion, manner: Playout.Manner,
+    says: Format, reply: Format, conversion: Conversion, manner: Carrier.Manner,
     millisecondsMax: Int
   ) {
     self.says = says
@@ -67,7 +67,7 @@ package struct Downlink: BitwiseCopyable, Sendable {
 
 extension Downlink {
   /// The caller's samples lie the other way round than was believed.
-  package mutating func turn(to reply: Format) {
+  @_noAllocation package mutating func turn(to reply: Format) {
     self.reply = reply
     conversion.turn(from: says, to: reply)
   }
@@ -203,7 +203,7 @@ extension Downlink {
   }
 
   /// Gives everything back.
-  package mutating func release(to pool: BlockPool, _ resamplers: ResamplerPool) {
+  @_noAllocation package mutating func release(to pool: BlockPool, _ resamplers: ResamplerPool) {
     ring.clear(in: pool)
     staged.clear(in: pool)
     while utterances.count > 0 {

@@ -2,8 +2,8 @@
 //
 // When what the agent says goes to its caller, and how much of it has been heard. All in samples of
 // the call, counted from its first; time is an input, and the clock is absolute: a position is
-// computed from the moment at which a spurt of speech began, never summed up from pauses, so nothing
-// drifts, and a late turn of the loop only makes the next piece larger.
+// computed from the moment at which a spurt of speech began, never summed up from pauses, so
+// nothing drifts, and a late turn of the loop only means that more is due.
 //
 //        heard            played by our clock         sent                    lead's end
 //   ───────┴───────────────────┴───────────────────────┴────────────────────────┴─────
@@ -18,19 +18,6 @@
 //    marked, so that their delay is known from then on; between marks the clock counts on.
 
 package struct Playout: BitwiseCopyable, Sendable {
-  /// How a carrier wants to be sent audio.
-  package struct Manner: BitwiseCopyable, Sendable {
-    package var carriage: Media.Carriage
-    /// How far ahead of what is being played we may be.
-    package var leadMilliseconds: Int
-    /// The largest piece in one message.
-    package var pieceMilliseconds: Int
-    /// No message holds less; what is missing at the end is silence.
-    package var leastMilliseconds: Int
-    /// It says what it has played.
-    package var hasMarks: Bool
-  }
-
   private static let firstPieceMilliseconds = 20
   private static let markEveryMilliseconds = 400
   private static let marksMax = 16
@@ -64,7 +51,7 @@ package struct Playout: BitwiseCopyable, Sendable {
   package init() {}
 
   /// `rate`: samples a second of what the carrier is sent.
-  package init(_ manner: Manner, rate: Int) {
+  package init(_ manner: Carrier.Manner, rate: Int) {
     self.rate = rate
     piece = rate &* manner.pieceMilliseconds / 1000
     lead = max(rate &* manner.leadMilliseconds / 1000, piece)

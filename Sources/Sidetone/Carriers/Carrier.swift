@@ -22,7 +22,7 @@ package struct Carrier: Sendable {
   /// not, since its carrier would drop the audio: there the oldest is dropped here, and counted.
   package let isHeldBack: Bool
   /// How its callers are spoken to; nil: not at all.
-  package let playout: Playout.Manner?
+  package let playout: Manner?
   /// Its messages may overtake each other; they state their order.
   package var isReordered = false
   /// Nobody can say which byte of its 16-bit samples comes first: it is heard from the audio.
@@ -41,6 +41,19 @@ package struct Carrier: Sendable {
 }
 
 extension Carrier {
+  /// How a carrier wants to be sent audio.
+  package struct Manner: BitwiseCopyable, Sendable {
+    package var carriage: Media.Carriage
+    /// How far ahead of what is being played we may be.
+    package var leadMilliseconds: Int
+    /// The largest piece in one message.
+    package var pieceMilliseconds: Int
+    /// No message holds less; what is missing at the end is silence.
+    package var leastMilliseconds: Int
+    /// It says what it has played.
+    package var hasMarks: Bool
+  }
+
   /// What a caller's message means. Ranges point into the message.
   package enum Event {
     /// Known and of no consequence, or unknown: carriers add events at any time.
@@ -67,7 +80,7 @@ extension Carrier {
     package var reply: Format?
     /// Two: the carrier sends both sides of the call as separate tracks.
     package var tracks: Int
-    /// The JSON object of names and texts that the call's webhook gave it; empty where there is none.
+    /// The JSON object of names and texts that the call's webhook gave it; empty without one.
     package var parameters = 0..<0
     /// The message is audio as well, of a carrier that may leave out its start.
     package var isAudio = false

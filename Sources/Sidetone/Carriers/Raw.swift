@@ -12,7 +12,7 @@ extension Carrier {
     write: Raw.write,
     envelope: { _, _, _ in },
     isHeldBack: true,
-    playout: Playout.Manner(
+    playout: Manner(
       carriage: .binary, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
       hasMarks: false))
 

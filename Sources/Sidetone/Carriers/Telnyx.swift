@@ -14,7 +14,7 @@ extension Carrier {
     write: Telnyx.write,
     envelope: Telnyx.envelope,
     isHeldBack: false,
-    playout: Playout.Manner(
+    playout: Manner(
       carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 20,
       hasMarks: true),
     isReordered: true,

@@ -14,7 +14,7 @@ extension Carrier {
     write: Twilio.write,
     envelope: Twilio.envelope,
     isHeldBack: false,
-    playout: Playout.Manner(
+    playout: Manner(
       carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
       hasMarks: true))
 }

@@ -15,7 +15,7 @@ extension Carrier {
     envelope: Ucid.envelope,
     isHeldBack: false,
     // Nobody documents what happens to audio that is sent far ahead of its time.
-    playout: Playout.Manner(
+    playout: Manner(
       carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
       hasMarks: false))
 }

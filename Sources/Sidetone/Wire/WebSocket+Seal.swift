@@ -125,7 +125,7 @@ extension WebSocket {
   }
 
   /// The length of one of our own frames, header and payload; its header is whole.
-  static func frameBytes(_ frame: Bytes) -> Int {
+  @_noAllocation static func frameBytes(_ frame: Bytes) -> Int {
     let isMasked = frame[1] & 0x80 != 0
     var payload = Int(frame[1] & 0x7f)
     if payload == 126 {

@@ -5,10 +5,10 @@ import Testing
 @testable import Sidetone
 
 struct PlayoutTests {
-  private static let buffered = Playout.Manner(
+  private static let buffered = Carrier.Manner(
     carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
     hasMarks: true)
-  private static let exact = Playout.Manner(
+  private static let exact = Carrier.Manner(
     carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
     hasMarks: false)
 
