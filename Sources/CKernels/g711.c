@@ -1,5 +1,5 @@
-// G.711 (ITU-T G.711, 1988): a sample in one byte, sign, three bits of exponent and four of mantissa,
-// by µ-law (North America, Japan) and A-law (elsewhere).
+// G.711 (ITU-T G.711, 1988): a sample in one byte, sign, three bits of exponent and four of
+// mantissa, by µ-law (North America, Japan) and A-law (elsewhere).
 //
 //   µ-law   segment n begins at 33 · 2ⁿ⁺² of 14-bit magnitude + 33; all bits inverted on the wire
 //   A-law   segment 0 is linear, segment n > 0 begins at 2ⁿ⁺⁷ of 16; even bits inverted on the wire

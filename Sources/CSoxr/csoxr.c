@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <soxr.h>
 
-static soxr_t create(double from, double to, double passband, double stopband, double phase,
+static soxr_t create(ptrdiff_t from, ptrdiff_t to, double passband, double stopband, double phase,
                      unsigned size) {
   soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
   // The fewest bits that libsoxr accepts: 96 dB, all that 16-bit samples can hold.
@@ -17,7 +17,7 @@ static soxr_t create(double from, double to, double passband, double stopband, d
   soxr_io_spec_t io = soxr_io_spec(SOXR_INT16_I, SOXR_INT16_I);
   io.flags |= SOXR_NO_DITHER;
   soxr_error_t error = NULL;
-  const soxr_t stream = soxr_create(from, to, 1, &error, &io, &quality, &runtime);
+  const soxr_t stream = soxr_create((double)from, (double)to, 1, &error, &io, &quality, &runtime);
   if (!error) return stream;
   if (stream) soxr_delete(stream);
   return NULL;
@@ -30,8 +30,8 @@ static void fill_table(void) {
   if (stream) soxr_delete(stream);
 }
 
-csoxr_stream *csoxr_create(double from, double to, double passband, double stopband, double phase,
-                           unsigned size) {
+csoxr_stream *csoxr_create(ptrdiff_t from, ptrdiff_t to, double passband, double stopband,
+                           double phase, unsigned size) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, fill_table);
   return (csoxr_stream *)create(from, to, passband, stopband, phase, size);

@@ -37,8 +37,8 @@ CK_PURE ptrdiff_t ck_ascii(const void *from, ptrdiff_t count);
 // none.
 CK_PURE ptrdiff_t ck_json_run(const void *from, ptrdiff_t count);
 
-// G.711 between bytes on the wire and 16-bit little-endian samples, `count` of them. `to` and `from`
-// do not overlap, but encoding may begin where its source begins.
+// G.711 between bytes on the wire and 16-bit little-endian samples, `count` of them. `to` and
+// `from` do not overlap, but encoding may begin where its source begins.
 CK_PURE void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count);
 CK_PURE void ck_mulaw_decode(void *to, const void *from, ptrdiff_t count);
 CK_PURE void ck_alaw_encode(void *to, const void *from, ptrdiff_t count);

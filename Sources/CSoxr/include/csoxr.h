@@ -1,6 +1,6 @@
-// libsoxr, as far as the engine may see it: mono streams of 16-bit samples whose blocks fit a frame.
-// Flushing and clearing are not offered: after the one, libsoxr crashes on the next input; the other
-// frees everything and designs the filter anew.
+// libsoxr, as far as the engine may see it: mono streams of 16-bit samples. Flushing and clearing
+// are not offered: after the one, libsoxr crashes on the next input; the other frees everything and
+// designs the filter anew.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -12,11 +12,11 @@
 typedef struct csoxr_stream csoxr_stream;
 
 // A new stream from one rate to another, or null where there is no memory for it. The band passes
-// up to `passband` and stops from `stopband` (1 is the Nyquist frequency of the lower rate); `phase`
-// is 0 for minimum and 50 for linear phase; transforms have 2^`size` points. Undithered, so that
-// silence stays silence.
-csoxr_stream *csoxr_create(double from, double to, double passband, double stopband, double phase,
-                           unsigned size);
+// up to `passband` and stops from `stopband` (1 is the Nyquist frequency of the lower rate);
+// `phase` is 0 for minimum and 50 for linear phase; transforms have 2^`size` points. No dither is
+// added: silence stays silence.
+csoxr_stream *csoxr_create(ptrdiff_t from, ptrdiff_t to, double passband, double stopband,
+                           double phase, unsigned size);
 
 // Feeds `count` samples; how many came out, or -1 where not all of them were taken.
 CSOXR_WARM ptrdiff_t csoxr_process(csoxr_stream *stream, const void *samples, ptrdiff_t count,

@@ -11,19 +11,38 @@
 
 import CSoxr
 
-/// What to prefer where delay and fidelity pull apart.
-package enum ResamplerProfile: String, CaseIterable, Sendable {
-  /// Short minimum-phase filters; between 16 and 24 kHz images are 69 dB down instead of 103.
-  case lowest
-  /// Minimum phase, flat to 92 % of the band.
-  case balanced
-  /// Linear phase: no frequency is delayed more than another, all by 3 to 6 ms.
-  case fidelity
+/// A primed stream. A plain value: `delete` ends what it names.
+@safe struct Resampler: BitwiseCopyable, @unchecked Sendable {
+  private let stream: OpaquePointer?
+
+  /// A new, primed stream that is not yet warm; nil where there is no memory for it. `silence` and
+  /// `scratch` hold 10 ms of samples at the highest rate each.
+  init?(_ recipe: Recipe, silence: Bytes, scratch: Bytes) {
+    let filter = recipe.filter
+    let phase = recipe.phase.rawValue
+    unsafe stream = csoxr_create(
+      recipe.from, recipe.to, filter.passband, filter.stopband, phase, filter.size)
+    if unsafe stream == nil { return nil }
+    _ = process(silence.prefix(recipe.prime &* Samples.size), into: scratch)
+  }
+
+  /// Feeds samples; how many came out, at most as many as `out` holds, or -1.
+  @_noAllocation func process(_ samples: Bytes, into out: Bytes) -> Int {
+    unsafe csoxr_process(
+      stream, samples.base, samples.count / Samples.size, out.base, out.count / Samples.size)
+  }
+
+  func delete() {
+    unsafe csoxr_delete(stream)
+  }
 }
 
 extension Resampler {
+  /// How a stream is set for a pair of rates, by profile: `lowest` has the shortest filters, whose
+  /// images between 16 and 24 kHz are 69 dB down instead of 103; `balanced` is flat to 92 % of the
+  /// band; `fidelity` has linear phase, which delays all frequencies alike, by 3 to 6 ms.
   struct Recipe: Sendable {
-    let profile: ResamplerProfile
+    let profile: Config.Profile
     /// Samples a second.
     let from: Int
     let to: Int
@@ -54,7 +73,7 @@ extension Resampler {
     }
 
     init(
-      _ profile: ResamplerProfile, _ from: Int, _ to: Int, _ filter: Filter, _ phase: Phase,
+      _ profile: Config.Profile, _ from: Int, _ to: Int, _ filter: Filter, _ phase: Phase,
       prime: Int, delay: Int
     ) {
       self.profile = profile
@@ -89,35 +108,5 @@ extension Resampler {
       Recipe(.fidelity, 24_000, 8_000, .taps273, .linear, prime: 136, delay: 5_670),
       Recipe(.fidelity, 16_000, 8_000, .taps97, .linear, prime: 48, delay: 3_000),
     ]
-  }
-}
-
-/// A stream, or the place of one that is yet to be made. A plain value; `delete` ends what it names.
-@safe struct Resampler: BitwiseCopyable, @unchecked Sendable {
-  private let stream: OpaquePointer?
-
-  /// A place without a stream.
-  init() { unsafe stream = nil }
-
-  /// A new, primed stream that is not yet warm; nil where there is no memory for it. `silence` and
-  /// `scratch` hold 10 ms of samples at the highest rate each.
-  init?(_ recipe: Recipe, silence: Bytes, scratch: Bytes) {
-    unsafe stream = csoxr_create(
-      Double(recipe.from), Double(recipe.to), recipe.filter.passband, recipe.filter.stopband,
-      recipe.phase.rawValue, recipe.filter.size)
-    guard exists else { return nil }
-    _ = process(silence.prefix(recipe.prime &* Samples.size), into: scratch)
-  }
-
-  var exists: Bool { unsafe stream != nil }
-
-  /// Feeds samples; how many came out, at most as many as `out` holds, or -1.
-  @_noAllocation func process(_ samples: Bytes, into out: Bytes) -> Int {
-    unsafe csoxr_process(
-      stream, samples.base, samples.count / Samples.size, out.base, out.count / Samples.size)
-  }
-
-  func delete() {
-    unsafe csoxr_delete(stream)
   }
 }

@@ -6,8 +6,6 @@
 /// A plain value over memory taken at start; its owner calls `deallocate` at the very end. One
 /// thread's at a time.
 package struct ResamplerPool: Sendable {
-  /// What one stream costs in libsoxr's memory, at most, for the plan.
-  package static let streamBytes = 52 * 1024
   /// The samples of a piece, 10 ms, at the highest rate.
   static let pieceSamplesMax = 240
   /// Pieces of silence after which nothing is left of what went in before: every filter is shorter.
@@ -21,8 +19,8 @@ package struct ResamplerPool: Sendable {
     fileprivate let slot: SlotID
   }
 
-  package let profile: ResamplerProfile
-  private var places: InlineArray<6, Slab<Resampler>>
+  package let profile: Config.Profile
+  private var places: InlineArray<6, Slab<Resampler?>>
   private let buffers: BufferPool
   private let silence: Bytes
   /// Room for a piece on its way in, and on its way out. Valid until the next piece.
@@ -33,10 +31,10 @@ package struct ResamplerPool: Sendable {
   /// most `streamsMax` of each pair, and kept. Traps where a stream does not keep its promise of
   /// exact counts, which another build of libsoxr might not.
   package init(
-    profile: ResamplerProfile, ready: [(from: Int, to: Int, count: Int)] = [], streamsMax: Int
+    profile: Config.Profile, ready: [(from: Int, to: Int, count: Int)] = [], streamsMax: Int
   ) {
     self.profile = profile
-    places = InlineArray { _ in Slab(capacity: streamsMax, repeating: Resampler()) }
+    places = InlineArray { _ in Slab(capacity: streamsMax, repeating: nil) }
     buffers = BufferPool(buffers: 3, bytes: Self.pieceSamplesMax * Samples.size)
     silence = buffers.bytes(0)
     samples = buffers.bytes(1)
@@ -56,9 +54,7 @@ package struct ResamplerPool: Sendable {
 
   package func deallocate() {
     for pair in places.indices {
-      for index in 0..<places[pair].capacity where places[pair][index].exists {
-        places[pair][index].delete()
-      }
+      for index in 0..<places[pair].capacity { places[pair][index]?.delete() }
       places[pair].deallocate()
     }
     buffers.deallocate()
@@ -97,7 +93,7 @@ package struct ResamplerPool: Sendable {
   package var made: Int {
     var count = 0
     for pair in places.indices {
-      for index in 0..<places[pair].capacity where places[pair][index].exists { count += 1 }
+      for index in 0..<places[pair].capacity where places[pair][index] != nil { count += 1 }
     }
     return count
   }
@@ -109,7 +105,7 @@ package struct ResamplerPool: Sendable {
     guard let pair = Self.pair(from: from, to: to), let slot = places[pair].take() else {
       return nil
     }
-    if !places[pair][slot.index].exists {
+    if places[pair][slot.index] == nil {
       guard let stream = make(pair) else {
         places[pair].release(slot)
         return nil
@@ -138,8 +134,10 @@ package struct ResamplerPool: Sendable {
   /// Feeds 10 ms of samples; exactly 10 ms come out, valid until the next piece.
   @_noAllocation func resample(_ piece: Bytes, by stream: Stream) -> Bytes {
     let place = places[stream.pair]
-    precondition(place.holds(stream.slot), "a stream is used by who holds it")
-    return resample(piece, pair: stream.pair, place[stream.slot.index])
+    guard place.holds(stream.slot), let resampler = place[stream.slot.index] else {
+      preconditionFailure("a stream is used by who holds it")
+    }
+    return resample(piece, pair: stream.pair, resampler)
   }
 
   private func resample(_ piece: Bytes, pair: Int, _ resampler: Resampler) -> Bytes {

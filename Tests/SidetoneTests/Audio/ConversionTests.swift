@@ -124,9 +124,9 @@ struct ConversionTests {
 
   /// Each way has one µ-law, whose own noise lies 37.2 dB below such tones; the two ways together
   /// have two.
-  @Test(arguments: ResamplerProfile.allCases, [437.0, 3_137.0])
+  @Test(arguments: Config.Profile.allCases, [437.0, 3_137.0])
   func `the way to 24 kHz and back adds no noise to that of µ-law`(
-    profile: ResamplerProfile, hertz: Double
+    profile: Config.Profile, hertz: Double
   ) throws {
     let rig = ConversionRig(profile: profile)
     let near = Sine(hertz: hertz, rate: 8_000, decibels: -10).samples(16_000)
@@ -156,7 +156,7 @@ struct ConversionTests {
 final class ConversionRig {
   let pool: ResamplerPool
 
-  init(profile: ResamplerProfile = .balanced) {
+  init(profile: Config.Profile = .balanced) {
     pool = ResamplerPool(profile: profile, streamsMax: 1)
   }
 

@@ -10,14 +10,13 @@ struct ResamplerTests {
   /// What each row promises beside its delay: rejection of the nearest image, and signal to noise
   /// of a sine at -1 dBFS, in decibels. Sixteen bits end at 98.
   struct Row: CustomTestStringConvertible, Sendable {
-    let profile: ResamplerProfile
+    let profile: Config.Profile
     let from: Int
     let to: Int
     let rejection: Double
     let signalToNoise: Double
 
-    init(_ profile: ResamplerProfile, _ from: Int, _ to: Int, _ rejection: Double, _ noise: Double)
-    {
+    init(_ profile: Config.Profile, _ from: Int, _ to: Int, _ rejection: Double, _ noise: Double) {
       self.profile = profile
       self.from = from * 1000
       self.to = to * 1000
@@ -135,10 +134,10 @@ struct ResamplerTests {
 
   @Test func `what a stream takes is in the plan`() async {
     await #expect(processExitsWith: .success) {
-      for profile in ResamplerProfile.allCases {
+      for profile in Config.Profile.allCases {
         let before = allocated()
         let pool = ResamplerPool(profile: profile, ready: allPairs(10), streamsMax: 10)
-        precondition(allocated() - before < 60 * ResamplerPool.streamBytes)
+        precondition(allocated() - before < 60 * Limits.resamplerBytes)
         pool.deallocate()
       }
     }
@@ -147,7 +146,7 @@ struct ResamplerTests {
   /// In a process of its own, where nobody else allocates.
   @Test func `no memory is taken while frames run`() async {
     await #expect(processExitsWith: .success) {
-      for profile in ResamplerProfile.allCases {
+      for profile in Config.Profile.allCases {
         let pool = ResamplerPool(profile: profile, ready: allPairs(1), streamsMax: 1)
         let conversions = allPairs(1).map { ResamplerTests.linear($0.from, $0.to, in: pool)! }
         let sound = Arena(count: 4_800)
