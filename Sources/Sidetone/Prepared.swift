@@ -90,7 +90,7 @@ struct PreparedRoute: Sendable {
     isGivenTokens = config.routes.contains { $0.kind == .connect && $0.stream == route.path }
     options = Text(Query.encoded(route.options))
     upstreamRate = route.upstreamRate
-    greetings = route.greetingAudio.map { Self.greetings($0, config.resamplerProfile) } ?? []
+    greetings = route.greetingAudio.map { Self.greetings($0, config.profile) } ?? []
   }
 
   func greeting(at rate: Int) -> Bytes? {
@@ -100,7 +100,7 @@ struct PreparedRoute: Sendable {
 
   /// The greeting at every rate, in whole pieces of 10 ms.
   private static func greetings(
-    _ greeting: Config.Greeting, _ profile: ResamplerProfile
+    _ greeting: Config.Greeting, _ profile: Config.Profile
   ) -> [(rate: Int, samples: Text)] {
     let pool = ResamplerPool(profile: profile, streamsMax: 1)
     defer { pool.deallocate() }
@@ -134,15 +134,6 @@ struct PreparedRoute: Sendable {
 }
 
 extension Config {
-  /// `profile`, as resamplers know it.
-  var resamplerProfile: ResamplerProfile {
-    switch profile {
-    case .lowest: .lowest
-    case .balanced: .balanced
-    case .fidelity: .fidelity
-    }
-  }
-
   /// `chosenAudio`, as the relay knows audio.
   package var chosenFormat: Format {
     switch chosenAudio {

@@ -163,7 +163,7 @@ extension Relay {
       add(voice.says(caller, session).rate, caller.rate)
     }
     return ResamplerPool(
-      profile: config.resamplerProfile, ready: ready, streamsMax: max(config.limits.callsMax, 1))
+      profile: config.profile, ready: ready, streamsMax: max(config.limits.callsMax, 1))
   }
 }
 

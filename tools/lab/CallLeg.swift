@@ -1,5 +1,5 @@
-// A caller's socket: a carrier's wire over a WebSocket, from the handshake to the end, which is told
-// exactly once. What the two kinds of call have in common.
+// A caller's socket: a carrier's wire over a WebSocket, from the handshake to the end, which is
+// told exactly once. What the two kinds of call have in common.
 
 import LabKit
 

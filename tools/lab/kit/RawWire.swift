@@ -1,5 +1,5 @@
-// A client of a raw socket: binary audio both ways, results as JSON. Its goodbye is the Close of the
-// WebSocket, and it is owed the last results before the answer to that.
+// A client of a raw socket: binary audio both ways, results as JSON. Its goodbye is the Close of
+// the WebSocket, and it is owed the last results before the answer to that.
 
 package struct RawWire: Wire {
   package let uplink: WireFormat

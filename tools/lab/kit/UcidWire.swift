@@ -1,6 +1,7 @@
-// The ucid stream of Ozonetel, CloudAgent and KooKoo: JSON whose audio is an array of samples, 80 of
-// them every 10 ms. KooKoo adds fields to `start`, leaves `event` out of its media messages, begins
-// with a message of another rate that is to be dropped, and acknowledges what carries a `seqid`.
+// The ucid stream of Ozonetel, CloudAgent and KooKoo: JSON whose audio is an array of samples, 80
+// of them every 10 ms. KooKoo adds fields to `start`, leaves `event` out of its media messages,
+// begins with a message of another rate that is to be dropped, and acknowledges what carries a
+// `seqid`.
 
 package struct UcidWire: Wire {
   package let uplink = WireFormat(.linear16)
