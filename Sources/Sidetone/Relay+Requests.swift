@@ -162,14 +162,14 @@ extension Relay {
     if isDraining { return .draining }
     if calls.isFull { return .full }
     let isServed = routes.contains { route in
-      guard route.kind == .call, Upstream.all[upstreams[route.upstream].kind].isDialled else {
-        return false
-      }
-      return upstreams[route.upstream].missing.bytes.isEmpty
-        && healths[route.upstream].refusedUntil <= now
-        && healths[route.upstream].failingUntil <= now
+      route.kind == .call && route.bots.contains { serves($0.upstream, now) }
     }
     return isServed ? .ready : .noUpstream
+  }
+
+  private func serves(_ upstream: Int, _ now: Instant) -> Bool {
+    Upstream.all[upstreams[upstream].kind].isDialled && upstreams[upstream].missing.bytes.isEmpty
+      && healths[upstream].refusedUntil <= now && healths[upstream].failingUntil <= now
   }
 
   // MARK: Calls
@@ -184,7 +184,7 @@ extension Relay {
     }
     let query = visit.head.query.bytes(in: visit.bytes)
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
-    guard let opening = opening(index, route, query, now) else { return }
+    guard let opening = opening(index, route, query, identity, now) else { return }
     if isDraining { throw .draining }
     guard admits(index, route, now) else { return }
     guard let call = makeCall(index, route, opening, query, now) else { throw .full }
@@ -209,7 +209,7 @@ extension Relay {
   /// What a carrier without a start message says in its query; nil where the request was refused
   /// for it.
   private func opening(
-    _ index: Int, _ route: Int, _ query: Bytes, _ now: Instant
+    _ index: Int, _ route: Int, _ query: Bytes, _ identity: Identity, _ now: Instant
   ) -> (row: Int, call: Name, format: Format)? {
     guard let row = routes[route].carriers.first(where: { Carrier.all[$0].open != nil }),
       let open = Carrier.all[row].open
@@ -222,7 +222,9 @@ extension Relay {
       let kind = Upstream.all[upstreams[routes[route].upstream].kind]
       var pairs = Query(query)
       while let pair = pairs.next() {
-        if kind.isDialled, !Carrier.isRawParameter(pair.name), !kind.allows(pair.name) {
+        // Free text is taken from those who are known.
+        let isFree = pair.name.equals("system_instruction") && !identity.isKnown
+        if kind.isDialled, !Carrier.isRawParameter(pair.name), isFree || !kind.allows(pair.name) {
           refuseParameter(index, pair.name, kind.allowed, now)
           return nil
         }

@@ -32,6 +32,9 @@ extension Relay {
 
   /// Says what has come as far as it is time for it, and sees to it that the rest follows.
   func converse(_ call: Int, _ now: Instant) {
+    guard !calls[call].life.isClosing else {
+      return timers.set(links.capacity + calls.capacity + call, .never)
+    }
     convert(call)
     while true {
       switch play(call, at: now) {
@@ -70,9 +73,21 @@ extension Relay {
   /// The item that this name stands for; it begins here where it is new.
   private func utterance(_ item: Bytes, _ call: Int, _ now: Instant) -> Int? {
     if let known = calls[call].downlink.utterances.index(of: item) { return known }
+    return beginUtterance(item, call, now)
+  }
+
+  /// What came before it has all come.
+  func beginUtterance(_ item: Bytes, _ call: Int, _ now: Instant) -> Int? {
+    completeUtterances(call)
     retire(call, now)
     flushCallerWords(call, now)
     return calls[call].downlink.utterances.begin(item, at: calls[call].downlink.end)
+  }
+
+  private func completeUtterances(_ call: Int) {
+    for index in 0..<calls[call].downlink.utterances.count {
+      calls[call].downlink.utterances[index].isComplete = true
+    }
   }
 
   /// Items that were heard to their end are done with.
@@ -85,9 +100,11 @@ extension Relay {
     }
   }
 
+  /// Whatever may still be under way of it is dropped from now on.
   private func forgetOldest(_ call: Int, heard: Int, _ now: Instant) {
     showWords(call, 0, now)
     var utterance = calls[call].downlink.utterances.removeFirst()
+    if !utterance.item.isEmpty { calls[call].downlink.utterances.void(utterance.item) }
     let rate = calls[call].reply.rate
     calls[call].generatedMilliseconds &+= utterance.length &* 1000 / rate
     calls[call].heardMilliseconds &+= heard &* 1000 / rate
@@ -128,7 +145,6 @@ extension Relay {
     let heardMilliseconds = min(
       heard &* 1000 / calls[call].reply.rate, says.milliseconds(forBytes: utterance.received))
     if isNamed, !utterance.item.isEmpty {
-      calls[call].downlink.utterances.void(utterance.item)
       var name = Writer(source.bytes.prefix(Name.bytesMax))
       name.write(utterance.item)
       command(
@@ -258,9 +274,9 @@ extension Relay {
     guard calls[call].isTwoWay else { return }
     calls[call].isVoid = false
     calls[call].transcriptsOwed = 0
+    completeUtterances(call)
     for index in 0..<calls[call].downlink.utterances.count {
       calls[call].downlink.utterances[index].item = Name()
-      calls[call].downlink.utterances[index].isComplete = true
     }
     calls[call].downlink.finish()
     converse(call, now)
@@ -300,6 +316,7 @@ extension Relay {
       if news.isTurnOver { showWords(call, index, now) }
     }
     if news.isTurnOver {
+      completeUtterances(call)
       calls[call].isVoid = false
       flushCallerWords(call, now)
     }

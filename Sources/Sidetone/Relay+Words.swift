@@ -44,10 +44,7 @@ extension Relay {
       !calls[call].life.isClosing
     else { return }
     var index = calls[call].downlink.utterances.index(of: item)
-    if index == nil {
-      flushCallerWords(call, now)
-      index = calls[call].downlink.utterances.begin(item, at: calls[call].downlink.end)
-    }
+    if index == nil { index = beginUtterance(item, call, now) }
     guard let index else { return }
     if words.isWhole { calls[call].downlink.utterances[index].words.clear(in: pool) }
     append(message[words.text], to: &calls[call].downlink.utterances[index].words)

@@ -228,6 +228,8 @@ extension Relay {
     guard !isDraining else { return }
     isDraining = true
     drainDeadline = now + .seconds(limits.drainSeconds)
+    // Their sockets would be refused.
+    while let held = tokens.remove() { release(held, now) }
     log(.info, "draining", at: now) {
       $0.write(decimal: self.calls.inUse)
       $0.write(" calls")

@@ -21,6 +21,8 @@ package struct Playout: BitwiseCopyable, Sendable {
   private static let firstPieceMilliseconds = 20
   private static let markEveryMilliseconds = 400
   private static let marksMax = 16
+  /// So long after its time a mark is no longer waited for: some carriers never send them back.
+  private static let patience = Instant.Span.seconds(2)
 
   private var rate = 8000
   private var lead = 0
@@ -157,12 +159,15 @@ extension Playout {
   }
 
   /// Up to where the caller has heard: from the last mark on by the clock, and never past a mark
-  /// that has not come back; by our own clock where there are none.
+  /// that is still to come back; by our own clock where there are none.
   @_noAllocation package func heard(at now: Instant) -> Int {
     guard hasMarks else { return played(at: now) }
     guard spurtAt != .never else { return sent }
-    let clock = heardAt == .never ? played(at: now) : heardTo &+ samples(in: now - heardAt)
-    let bound = marksSeen < marksSent ? marks[marksSeen & 15] : sent
-    return min(clock, bound)
+    let played = played(at: now)
+    let clock = heardAt == .never ? played : heardTo &+ samples(in: now - heardAt)
+    guard marksSeen < marksSent else { return min(clock, sent) }
+    let mark = marks[marksSeen & 15]
+    let isOverdue = spurtAt + span(of: mark &- spurt) + Self.patience < now
+    return isOverdue ? played : min(clock, mark)
   }
 }

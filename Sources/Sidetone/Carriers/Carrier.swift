@@ -118,8 +118,6 @@ extension Carrier {
     case mark(name: Bytes)
     /// What it has not yet played is void.
     case clear
-    /// We end the call, not the caller.
-    case hangUp
   }
 
   /// What every answer may need.

@@ -129,7 +129,7 @@ private enum Raw {
       writer.write("\",\"message\":\"")
       writer.write(message)
       writer.write("\"")
-    case .mark, .hangUp: return .none
+    case .mark: return .none
     case .clear: writer.write("{\"type\":\"clear\"")
     }
     tail(facts, &writer)

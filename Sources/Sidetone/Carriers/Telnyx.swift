@@ -152,7 +152,7 @@ private enum Telnyx {
     case .clear:
       writer.write("{\"event\":\"clear\"}")
       return .whole
-    case .ready, .transcript, .response, .error, .hangUp: return .none
+    case .ready, .transcript, .response, .error: return .none
     }
   }
 

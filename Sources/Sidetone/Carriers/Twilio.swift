@@ -105,7 +105,7 @@ private enum Twilio {
       writer.write(facts.stream)
       writer.write("\"}")
       return .whole
-    case .ready, .transcript, .response, .error, .hangUp: return .none
+    case .ready, .transcript, .response, .error: return .none
     }
   }
 

@@ -81,7 +81,6 @@ private enum Ucid {
   ) -> Carrier.Framing {
     switch answer {
     case .clear: writer.write("{\"command\":\"clearBuffer\"}")
-    case .hangUp: writer.write("{\"command\":\"callDisconnect\"}")
     case .ready, .transcript, .response, .error, .mark: return .none
     }
     return .whole

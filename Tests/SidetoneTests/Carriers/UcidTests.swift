@@ -91,7 +91,6 @@ struct UcidTests {
       written { _ = Carrier.ucid.write(answer, facts, &$0) }.string
     }
     #expect(said(.clear) == #"{"command":"clearBuffer"}"#)
-    #expect(said(.hangUp) == #"{"command":"callDisconnect"}"#)
     #expect(said(.mark(name: kept("7"))) == "" && said(.ready) == "")
   }
 
