@@ -264,7 +264,11 @@ extension Relay {
     guard calls[call].isTwoWay else { return }
     if !calls[call].hasGreeted {
       calls[call].hasGreeted = true
-      if let greeting = session(call).value(of: "greeting") { command(.greet(greeting), call, now) }
+      // Where a recorded greeting is playing already, nobody else greets.
+      let isGreeted = routes[calls[call].route].greeting(at: calls[call].reply.rate) != nil
+      if !isGreeted, let greeting = session(call).value(of: "greeting") {
+        command(.greet(greeting), call, now)
+      }
     }
     pressWaiting(call, now)
   }

@@ -85,9 +85,10 @@ extension Relay {
     line.write(" ms: ")
     let text = whole(utterance.words)
     let share = generated > 0 ? text.count &* min(heard, generated) / generated : 0
-    write(text.prefix(wordBoundary(before: share, in: text)), to: &line)
-    line.write(" | ")
-    write(text.dropping(wordBoundary(before: share, in: text)), to: &line)
+    let end = wordBoundary(before: share, in: text)
+    write(text.prefix(end), to: &line)
+    line.write(" |")
+    write(text.dropping(end), to: &line)
     end(line, of: call)
   }
 

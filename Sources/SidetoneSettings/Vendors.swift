@@ -20,18 +20,21 @@ private func endpoint(_ host: String, _ path: String) -> Config.Endpoint {
   return endpoint
 }
 
+/// What an agent is asked before its caller has said anything.
+private let greeting = "Greet the caller in one short sentence and ask how you can help."
+
 /// What kinds of voice models are told, and what each stands at where nobody sets it; empty: it is
 /// not said, and the vendor's own default holds. Vendors retire models: here they are changed.
 let vendorOptions: [String: [(name: String, standard: String)]] = [
   "openai": [
     ("model", "gpt-realtime-2.1"), ("voice", "marin"), ("language", "en"), ("instructions", ""),
-    ("greeting", ""), ("transcription_model", "gpt-4o-mini-transcribe"),
+    ("greeting", greeting), ("transcription_model", "gpt-4o-mini-transcribe"),
     ("turn_detection", "server_vad"), ("silence_milliseconds", "500"), ("threshold", "0.5"),
     ("audio", "pcm"), ("speed", ""),
   ],
   "gemini": [
     ("model", "models/gemini-2.5-flash-native-audio-preview-09-2025"), ("voice", "Puck"),
-    ("language", "en-US"), ("instructions", ""), ("greeting", ""), ("silence_milliseconds", ""),
+    ("language", "en-US"), ("instructions", ""), ("greeting", greeting), ("silence_milliseconds", ""),
   ],
 ]
 
