@@ -85,10 +85,10 @@ extension Relay {
     line.write(" ms: ")
     let text = whole(utterance.words)
     let share = generated > 0 ? text.count &* min(heard, generated) / generated : 0
-    let end = wordBoundary(before: share, in: text)
-    write(text.prefix(end), to: &line)
+    let cut = wordBoundary(before: share, in: text)
+    write(text.prefix(cut), to: &line)
     line.write(" |")
-    write(text.dropping(end), to: &line)
+    write(text.dropping(cut), to: &line)
     end(line, of: call)
   }
 

@@ -1,7 +1,7 @@
 // The verb `demo`: a caller and the twin of its upstream in one process, on one clock, with a relay
-// between them; `Conversation` is its two-way half. The bytes of the call are matched by their place
-// in the stream, so the time that each frame took through the relay is known, and so is whether it
-// came through unchanged.
+// between them; `Conversation` is its two-way half. The bytes of the call are matched by their
+// place in the stream, so the time that each frame took through the relay is known, and so is
+// whether it came through unchanged.
 
 import LabKit
 
