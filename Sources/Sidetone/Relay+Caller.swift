@@ -76,9 +76,19 @@ extension Relay {
     }
   }
 
+  /// Where a carrier cannot say which byte comes first, what was chosen holds until it is heard.
+  private func ordered(_ format: Format, _ call: Int) -> Format {
+    guard Carrier.all[calls[call].carrier].isByteOrderHeard, calls[call].isDialled else {
+      return format
+    }
+    return Format(
+      codec: format.codec, rate: format.rate, channels: format.channels,
+      isBigEndian: config.chosenIsBigEndian)
+  }
+
   /// What the caller is sent: what it asked for, what was chosen for it, or what comes from it.
   private func reply(to start: Carrier.Start, _ call: Int) -> Format {
-    if let reply = start.reply { return reply }
+    if let reply = start.reply { return ordered(reply, call) }
     if Carrier.all[calls[call].carrier].takesChosenFormat { return config.chosenFormat }
     var reply = start.format
     reply.channels = 1
@@ -177,7 +187,7 @@ extension Relay {
     calls[call].name = name
     calls[call].stream = stream
     calls[call].tracks = start.tracks
-    calls[call].format = start.format
+    calls[call].format = ordered(start.format, call)
     calls[call].reply = reply(to: start, call)
     self.start(call, now)
     if start.isAudio, links.holds(calls[call].caller) {

@@ -18,7 +18,8 @@ extension Carrier {
       carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 20,
       hasMarks: true),
     isReordered: true,
-    isByteOrderHeard: true)
+    isByteOrderHeard: true,
+    takesChosenFormat: true)
 }
 
 private enum Telnyx {
@@ -76,9 +77,13 @@ private enum Telnyx {
         "the stream must be PCMU, PCMA or L16 (8000 Hz; L16 also 16000 or 24000), of one channel")
     }
     let parameters = JSON.find("start", "custom_parameters", in: message)
-    guard let reply = reply(parameters, in: message) else {
-      return .refused(
-        "bidirectional_codec must be PCMU, PCMA or L16 (8000 Hz; L16 also 16000 or 24000)")
+    var reply: Format?
+    if let asked = replyAsked(parameters, in: message) {
+      guard let format = self.format(asked.codec, asked.rate, in: message) else {
+        return .refused(
+          "bidirectional_codec must be PCMU, PCMA or L16 (8000 Hz; L16 also 16000 or 24000)")
+      }
+      reply = format
     }
     return .started(
       Carrier.Start(
@@ -102,13 +107,15 @@ private enum Telnyx {
   }
 
   /// What Telnyx takes is set where the stream is asked for (stream_bidirectional_codec and
-  /// …_sampling_rate) and is PCMU unless set; its messages never say. Whoever sets something else
-  /// says so in custom parameters of the same names.
-  private static func reply(_ parameters: JSON.Value?, in message: Bytes) -> Format? {
-    guard let parameters, parameters.kind == .object else { return .mulaw8k }
+  /// …_sampling_rate); its messages never say. Our webhook sets what the settings choose. Whoever
+  /// sets something else says so in custom parameters of the same names; nil: nobody did.
+  private static func replyAsked(
+    _ parameters: JSON.Value?, in message: Bytes
+  ) -> (codec: JSON.Value?, rate: JSON.Value?)? {
+    guard let parameters, parameters.kind == .object else { return nil }
     let codec = JSON.find("bidirectional_codec", in: message, under: parameters)
     let rate = JSON.find("bidirectional_sampling_rate", in: message, under: parameters)
-    return format(codec, rate, in: message)
+    return codec == nil && rate == nil ? nil : (codec, rate)
   }
 
   /// Nil: not to be served. What is not said is PCMU, and L16 is 16 kHz.

@@ -40,7 +40,7 @@ private enum Deepgram {
     if session.rate > 0, session.rate != caller.rate, caller.channels == 1 {
       return Format(codec: .linear16, rate: session.rate)
     }
-    return caller.isBigEndian ? nil : caller
+    return Format(codec: caller.codec, rate: caller.rate, channels: caller.channels)
   }
 
   static func allows(_ option: Bytes) -> Bool {
