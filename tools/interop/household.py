@@ -18,6 +18,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 BIN = Path(os.environ.get("SIDETONE_BIN", ROOT / ".build" / "release"))
 HERE = Path(__file__).resolve().parent
+# The names of each upstream's settings, and where it is served.
+UPSTREAMS = {
+    "openai": ("OPENAI", "OPENAI_REALTIME_URL", "/v1/realtime"),
+    "gemini": ("GEMINI", "GEMINI_LIVE_URL", "/ws/google.ai.generativelanguage.v1beta."
+               "GenerativeService.BidiGenerateContent"),
+    "deepgram": ("DEEPGRAM", "DEEPGRAM_URL", "/v1/listen"),
+}
 
 
 def free_port():
@@ -69,22 +76,38 @@ async def start(command, port, settings):
     raise RuntimeError(f"{command[0]} does not listen on {port}:\n" + "\n".join(program.lines))
 
 
-async def start_twin():
+async def start_twin(kind, *options):
+    """The lab's twin of one of the upstreams."""
     port = free_port()
-    command = [BIN / "sidetone-lab", "upstream", "deepgram", "--port", port]
+    command = [BIN / "sidetone-lab", "upstream", kind, "--port", port, *options]
     return await start(command, port, {})
 
 
-async def start_relay(upstream_port, **settings):
-    """A relay that finds its Deepgram on a loopback port; settings are environment variables."""
+def upstreams(**ports):
+    """The settings by which a relay finds its upstreams on loopback ports."""
+    settings = {}
+    for kind, port in ports.items():
+        name, variable, path = UPSTREAMS[kind]
+        settings[variable] = f"ws://127.0.0.1:{port}{path}"
+        settings[f"{name}_API_KEY"] = "test"
+    return settings
+
+
+async def start_relay(settings, file=None):
+    """A relay on a free port; settings are environment variables, the file is its TOML."""
     port = free_port()
     settings = {
         "SIDETONE_LISTEN_ADDRESS": f"127.0.0.1:{port}",
-        "DEEPGRAM_URL": f"ws://127.0.0.1:{upstream_port}/v1/listen",
-        "DEEPGRAM_API_KEY": "test",
         "SIDETONE_OUTPUT_TRANSCRIPTS": "true",
     } | settings
-    return await start([BIN / "sidetone", "serve"], port, settings)
+    command = [BIN / "sidetone", "serve"]
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as written:
+        if file is not None:
+            written.write(file)
+            written.flush()
+            command += ["--config", written.name]
+        # Once it listens it has read its file.
+        return await start(command, port, settings)
 
 
 def say(text):
@@ -96,6 +119,18 @@ def say(text):
             assert sound.getframerate() == 8000 and sound.getsampwidth() == 2
             assert sound.getnchannels() == 1
             return sound.readframes(sound.getnframes())
+
+
+def hear(samples):
+    """The words that the lab hears in little-endian 16-bit samples at 8 kHz."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "heard.wav"
+        with wave.open(str(path), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(samples)
+        heard = subprocess.run(
+            [BIN / "sidetone-lab", "hear", path], check=True, capture_output=True, text=True)
+    return " ".join(line.split()[-1] for line in heard.stdout.splitlines())
 
 
 def mulaw(samples):
