@@ -15,7 +15,9 @@ import traceback
 import calls
 import control
 import household
+import twins
 import users
+import voices
 from twin import Twin
 
 KEY = "sk-interop-0123456789"
@@ -33,16 +35,18 @@ class House:
         self.key, self.token, self.public = KEY, TOKEN, PUBLIC
         self.programs = []
         try:
-            hearing = await self.add(household.start_twin())
+            hearing = await self.add(household.start_twin("deepgram"))
+            heard = household.upstreams(deepgram=hearing.port)
             self.recorder = await Twin().__aenter__()
             # Open on loopback; its upstream is the lab's twin, which hears the tones.
-            self.open = await self.add(household.start_relay(hearing.port))
+            self.open = await self.add(household.start_relay(heard))
             # Open, with an upstream that keeps what it gets.
-            self.kept = await self.add(household.start_relay(self.recorder.port))
+            self.kept = await self.add(household.start_relay(
+                household.upstreams(deepgram=self.recorder.port)))
             # As on the Internet: keys, a carrier's token, a public name.
-            self.locked = await self.add(household.start_relay(
-                hearing.port, SIDETONE_API_KEYS=KEY, TWILIO_AUTH_TOKEN=TOKEN,
-                SIDETONE_LISTEN_PUBLIC_URL=PUBLIC))
+            self.locked = await self.add(household.start_relay(heard | {
+                "SIDETONE_API_KEYS": KEY, "TWILIO_AUTH_TOKEN": TOKEN,
+                "SIDETONE_LISTEN_PUBLIC_URL": PUBLIC}))
         except BaseException:
             await self.__aexit__()
             raise
@@ -67,7 +71,7 @@ def cases(old_python):
         control.signed_webhook_is_accepted_and_tampered_refused,
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
-        users.current_python_user_who_never_closes,
+        users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
     ]
     if old_python:
         everything.append(users.old_python_user_who_never_closes(old_python))
