@@ -12,7 +12,9 @@ private let isBuiltIn = names("openai", "gemini").count == 2
 /// A file with this content, where temporary files belong.
 func file(_ name: String, _ bytes: [UInt8]) -> String {
   let folder = FileManager.default.temporaryDirectory
-  let path = folder.appendingPathComponent("sidetone-\(getpid())-\(name)").path
+  let path = folder.appendingPathComponent(
+    "sidetone-\(getpid())-\(UInt32.random(in: 0 ... .max))-\(name)"
+  ).path
   let file = fopen(path, "w")!
   defer { fclose(file) }
   precondition(fwrite(bytes, 1, bytes.count, file) == bytes.count)
