@@ -94,15 +94,3 @@ void ck_alaw_decode(void *to, const void *from, ptrdiff_t count) {
     store(out + 2 * i, bits & 0x80 ? magnitude : -magnitude);
   }
 }
-
-void ck_swap16(void *to, const void *from, ptrdiff_t count) {
-  COUNT_COPY(2 * count);
-  uint8_t *out = to;
-  const uint8_t *in = from;
-  for (ptrdiff_t i = 0; i < count; i++) {
-    uint16_t sample;
-    memcpy(&sample, in + 2 * i, 2);
-    sample = (uint16_t)(sample << 8 | sample >> 8);
-    memcpy(out + 2 * i, &sample, 2);
-  }
-}

@@ -14,8 +14,8 @@ static soxr_t create(ptrdiff_t from, ptrdiff_t to, double passband, double stopb
   quality.phase_response = phase;
   soxr_runtime_spec_t runtime = soxr_runtime_spec(1);
   runtime.log2_min_dft_size = runtime.log2_large_dft_size = size;
-  soxr_io_spec_t io = soxr_io_spec(SOXR_INT16_I, SOXR_INT16_I);
-  io.flags |= SOXR_NO_DITHER;
+  // Floats are what it calculates with; 16-bit samples it would round one by one.
+  const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
   soxr_error_t error = NULL;
   const soxr_t stream = soxr_create((double)from, (double)to, 1, &error, &io, &quality, &runtime);
   if (!error) return stream;

@@ -45,3 +45,7 @@ CK_PURE void ck_alaw_encode(void *to, const void *from, ptrdiff_t count);
 CK_PURE void ck_alaw_decode(void *to, const void *from, ptrdiff_t count);
 // Turns the byte order of so many 16-bit samples; `to` may be `from`.
 CK_PURE void ck_swap16(void *to, const void *from, ptrdiff_t count);
+// Between such samples and 32-bit floats of the same scale, `count` of them; `to` and `from` do not
+// overlap. Rounding takes the nearest sample, and the loudest one for what is louder than any.
+CK_PURE void ck_widen(void *to, const void *from, ptrdiff_t count);
+CK_PURE void ck_round(void *to, const void *from, ptrdiff_t count);

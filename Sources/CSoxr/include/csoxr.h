@@ -1,5 +1,5 @@
-// libsoxr, as far as the engine may see it: mono streams of 16-bit samples. Flushing and clearing
-// are not offered: after the one, libsoxr crashes on the next input; the other frees everything and
+// libsoxr, as far as the engine may see it: mono streams of 32-bit floats. Flushing and clearing are
+// not offered: after the one, libsoxr crashes on the next input; the other frees everything and
 // designs the filter anew.
 #pragma once
 #include <stddef.h>
@@ -13,8 +13,7 @@ typedef struct csoxr_stream csoxr_stream;
 
 // A new stream from one rate to another, or null where there is no memory for it. The band passes
 // up to `passband` and stops from `stopband` (1 is the Nyquist frequency of the lower rate);
-// `phase` is 0 for minimum and 50 for linear phase; transforms have 2^`size` points. No dither is
-// added: silence stays silence.
+// `phase` is 0 for minimum and 50 for linear phase; transforms have 2^`size` points.
 csoxr_stream *csoxr_create(ptrdiff_t from, ptrdiff_t to, double passband, double stopband,
                            double phase, unsigned size);
 

@@ -4,7 +4,7 @@
 // bytes pass untouched; where only the codec or the byte order differs samples are written anew;
 // where the rate differs they go through a resampler that this conversion holds until `release`.
 //
-//     bytes -> [decode] -> 10 ms of samples -> [resample] -> 10 ms of samples -> [encode] -> bytes
+//     bytes -> [decode] -> 20 ms of samples -> [resample] -> 20 ms of samples -> [encode] -> bytes
 //
 // What goes in comes out as long as it was, in the same call.
 
@@ -91,15 +91,17 @@ package struct Conversion: BitwiseCopyable, Sendable {
     }
   }
 
-  /// What is done at a time: a step of a stream, or as much as the pool's scratch holds.
+  /// What is done at a time, which the pool's scratch holds at any rate that is converted.
   private var pieceBytes: Int {
-    stream == nil ? ResamplerPool.pieceSamplesMax &* from.bytesPerSample : stepBytes
+    stream == nil
+      ? ResamplerPool.pieceSamplesMax &* from.bytesPerSample
+      : from.bytes(forMilliseconds: ResamplerPool.pieceMilliseconds)
   }
 
   /// The bytes of the tail: 20 ms where there is a resampler, none elsewhere.
   package var tailBytes: Int {
     @_noAllocation get {
-      stream == nil ? 0 : ResamplerPool.settlingPieces &* to.bytes(forMilliseconds: 10)
+      stream == nil ? 0 : to.bytes(forMilliseconds: ResamplerPool.pieceMilliseconds)
     }
   }
 
@@ -107,16 +109,12 @@ package struct Conversion: BitwiseCopyable, Sendable {
   /// Then the conversion is settled.
   @_noAllocation package func tail(into output: Bytes, in pool: ResamplerPool) {
     precondition(output.count == tailBytes)
-    guard let stream else { return }
-    var written = 0
-    for _ in 0..<ResamplerPool.settlingPieces {
-      written &+= Samples.encode(pool.drain(stream), as: to, into: output.dropping(written))
-    }
+    if let stream { _ = Samples.encode(pool.settle(stream), as: to, into: output) }
   }
 
   /// Forgets what went through, so that what comes next is converted as by a new conversion.
   @_noAllocation package func settle(in pool: ResamplerPool) {
-    if let stream { pool.settle(stream) }
+    if let stream { _ = pool.settle(stream) }
   }
 
   /// The same conversion for samples whose bytes lie the other way round.

@@ -16,20 +16,21 @@ import CSoxr
   private let stream: OpaquePointer?
 
   /// A new, primed stream that is not yet warm; nil where there is no memory for it. `silence` and
-  /// `scratch` hold 10 ms of samples at the highest rate each.
+  /// `scratch` hold a piece at the highest rate each.
   init?(_ recipe: Recipe, silence: Bytes, scratch: Bytes) {
     let filter = recipe.filter
     let phase = recipe.phase.rawValue
     unsafe stream = csoxr_create(
       recipe.from, recipe.to, filter.passband, filter.stopband, phase, filter.size)
     if unsafe stream == nil { return nil }
-    _ = process(silence.prefix(recipe.prime &* Samples.size), into: scratch)
+    _ = process(silence.prefix(recipe.prime &* Samples.floatSize), into: scratch)
   }
 
-  /// Feeds samples; how many came out, at most as many as `out` holds, or -1.
-  @_noAllocation func process(_ samples: Bytes, into out: Bytes) -> Int {
-    unsafe csoxr_process(
-      stream, samples.base, samples.count / Samples.size, out.base, out.count / Samples.size)
+  /// Feeds floats; how many came out, at most as many as `out` holds, or -1.
+  @_noAllocation func process(_ floats: Bytes, into out: Bytes) -> Int {
+    let size = Samples.floatSize
+    return unsafe csoxr_process(
+      stream, floats.base, floats.count / size, out.base, out.count / size)
   }
 
   func delete() {

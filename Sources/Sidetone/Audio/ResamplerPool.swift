@@ -1,17 +1,19 @@
 // Resamplers made, primed and warmed at start, so that a call takes one that is ready and no frame
-// allocates. A stream is fed 10 ms at a time, always: its queues grow to what that needs within the
-// first 52 pieces, and another length would make them grow again. One that comes home is fed
-// silence, after which it equals a new one bit for bit; it is never torn down before the end.
+// allocates. A stream is fed 20 ms at a time, or 10 where there is no more: its queues, through
+// which a window moves, have grown to what that needs once each of them was gone through. One that
+// comes home is fed silence, after which it equals a new one bit for bit; it is never torn down
+// before the end.
 
 /// A plain value over memory taken at start; its owner calls `deallocate` at the very end. One
 /// thread's at a time.
 package struct ResamplerPool: Sendable {
-  /// The samples of a piece, 10 ms, at the highest rate.
-  static let pieceSamplesMax = 240
-  /// Pieces of silence after which nothing is left of what went in before: every filter is shorter.
-  static let settlingPieces = 2
-  /// Pieces of silence until a stream is warm: 1 s.
-  private static let warmingPieces = 100
+  /// The most that is done at a time. After as much silence nothing is left of what went in before:
+  /// every filter is shorter.
+  static let pieceMilliseconds = 20
+  /// The samples of a piece at the highest rate.
+  static let pieceSamplesMax = 480
+  /// Pieces after which the windows have gone through all queues: 1.5 s.
+  private static let warmingPieces = 75
 
   /// The name of a stream that is taken.
   package struct Stream: BitwiseCopyable, Sendable {
@@ -22,10 +24,13 @@ package struct ResamplerPool: Sendable {
   package let profile: Config.Profile
   private var places: InlineArray<6, Slab<Resampler?>>
   private let buffers: BufferPool
-  private let silence: Bytes
-  /// Room for a piece on its way in, and on its way out. Valid until the next piece.
+  /// Room for the samples of a piece on its way in, and on its way out. Valid until the next piece.
   let samples: Bytes
   private let resampled: Bytes
+  /// The same as floats, and a piece of silence.
+  private let floats: Bytes
+  private let resampledFloats: Bytes
+  private let silence: Bytes
 
   /// Makes `ready` streams for each pair of rates named; more are made when they are asked for, at
   /// most `streamsMax` of each pair, and kept. Traps where a stream does not keep its promise of
@@ -35,10 +40,12 @@ package struct ResamplerPool: Sendable {
   ) {
     self.profile = profile
     places = InlineArray { _ in Slab(capacity: streamsMax, repeating: nil) }
-    buffers = BufferPool(buffers: 3, bytes: Self.pieceSamplesMax * Samples.size)
-    silence = buffers.bytes(0)
-    samples = buffers.bytes(1)
-    resampled = buffers.bytes(2)
+    buffers = BufferPool(buffers: 5, bytes: Self.pieceSamplesMax * Samples.floatSize)
+    samples = buffers.bytes(0)
+    resampled = buffers.bytes(1)
+    floats = buffers.bytes(2)
+    resampledFloats = buffers.bytes(3)
+    silence = buffers.bytes(4)
     silence.fill(0)
     for (from, to, count) in ready {
       guard let pair = Self.pair(from: from, to: to) else {
@@ -116,52 +123,64 @@ package struct ResamplerPool: Sendable {
   }
 
   @_noAllocation package func give(_ stream: Stream) {
-    settle(stream)
+    _ = settle(stream)
     places[stream.pair].release(stream.slot)
   }
 
-  /// Makes a stream equal to a new one, bit for bit.
-  @_noAllocation package func settle(_ stream: Stream) {
-    for _ in 0..<Self.settlingPieces { _ = drain(stream) }
+  /// Feeds a piece of silence, which makes a stream equal to a new one, bit for bit. What it brings
+  /// out is the end of the sound that went in before; valid until the next piece.
+  @_noAllocation package func settle(_ stream: Stream) -> Bytes {
+    process(silence(stream.pair), by: stream)
   }
 
-  /// Feeds a piece of silence; the first ones bring out the end of the sound that went in before.
-  /// Valid until the next piece.
-  @_noAllocation func drain(_ stream: Stream) -> Bytes {
-    resample(pieceOfSilence(stream.pair), by: stream)
-  }
-
-  /// Feeds 10 ms of samples; exactly 10 ms come out, valid until the next piece.
+  /// Feeds 10 or 20 ms of samples; exactly as much comes out, valid until the next piece.
   @_noAllocation func resample(_ piece: Bytes, by stream: Stream) -> Bytes {
+    let input = floats.prefix(piece.count / Samples.size &* Samples.floatSize)
+    Samples.widen(piece, into: input)
+    return process(input, by: stream)
+  }
+
+  private func process(_ piece: Bytes, by stream: Stream) -> Bytes {
     let place = places[stream.pair]
     guard place.holds(stream.slot), let resampler = place[stream.slot.index] else {
       preconditionFailure("a stream is used by who holds it")
     }
-    return resample(piece, pair: stream.pair, resampler)
+    let output = process(piece, pair: stream.pair, resampler)
+    let rounded = resampled.prefix(output.count / Samples.floatSize &* Samples.size)
+    Samples.round(output, into: rounded)
+    return rounded
   }
 
-  private func resample(_ piece: Bytes, pair: Int, _ resampler: Resampler) -> Bytes {
+  private func process(_ piece: Bytes, pair: Int, _ resampler: Resampler) -> Bytes {
     let rates = Self.rates(pair)
-    precondition(piece.count == rates.from / 100 &* Samples.size)
-    let out = resampled.prefix(rates.to / 100 &* Samples.size)
-    let count = resampler.process(piece, into: out)
-    precondition(count &* Samples.size == out.count, "a fitted stream gives as long as it takes")
-    return out
+    let steps = piece.count / Self.bytes(10, of: rates.from)
+    precondition(piece.count == Self.bytes(10 &* steps, of: rates.from))
+    let output = resampledFloats.prefix(Self.bytes(10 &* steps, of: rates.to))
+    let count = resampler.process(piece, into: output)
+    precondition(
+      count &* Samples.floatSize == output.count, "a fitted stream gives as long as it takes")
+    return output
   }
 
-  private func pieceOfSilence(_ pair: Int) -> Bytes {
-    silence.prefix(Self.rates(pair).from / 100 &* Samples.size)
+  private static func bytes(_ milliseconds: Int, of rate: Int) -> Int {
+    milliseconds &* rate / 1000 &* Samples.floatSize
   }
 
-  /// A primed and warm stream.
+  private func silence(_ pair: Int) -> Bytes {
+    silence.prefix(Self.bytes(Self.pieceMilliseconds, of: Self.rates(pair).from))
+  }
+
+  /// A primed and warm stream. Its windows go through the queues twice, the second time shifted by
+  /// half a piece, as they are when a piece was short.
   private func make(_ pair: Int) -> Resampler? {
     let recipe = recipe(pair)
-    guard let resampler = Resampler(recipe, silence: silence, scratch: resampled) else {
+    guard let resampler = Resampler(recipe, silence: silence, scratch: resampledFloats) else {
       return nil
     }
-    for _ in 0..<Self.warmingPieces {
-      _ = resample(pieceOfSilence(pair), pair: pair, resampler)
-    }
+    let piece = silence(pair)
+    for _ in 0..<Self.warmingPieces { _ = process(piece, pair: pair, resampler) }
+    _ = process(piece.prefix(piece.count / 2), pair: pair, resampler)
+    for _ in 0..<Self.warmingPieces { _ = process(piece, pair: pair, resampler) }
     return resampler
   }
 

@@ -1,14 +1,15 @@
 // Every frame.
 //
 // Between the bytes of a format on the wire and samples as arithmetic wants them: 16 bits,
-// little-endian. The codecs are kernels in C, which turn 20 ms of G.711 in a tenth of a
-// microsecond; here are their bounds.
+// little-endian, and for filters 32-bit floats of the same scale. The codecs are kernels in C,
+// which turn 20 ms of G.711 in a tenth of a microsecond; here are their bounds.
 
 import CKernels
 
 package enum Samples {
-  /// The bytes of one sample.
+  /// The bytes of one sample, and of one that is a float.
   package static let size = 2
+  package static let floatSize = 4
 
   /// Decodes `source`, whole samples of `format`, into samples; answers their bytes. `samples` has
   /// room for them and does not overlap `source`.
@@ -41,5 +42,21 @@ package enum Samples {
     case .linear16: unsafe ck_move(destination.base, samples.base, bytes)
     }
     return bytes
+  }
+
+  /// Writes `samples` as floats into `floats`, which has exactly room for them and does not overlap
+  /// them.
+  @_noAllocation package static func widen(_ samples: Bytes, into floats: Bytes) {
+    let count = samples.count / size
+    precondition(samples.count == count &* size && floats.count == count &* floatSize)
+    unsafe ck_widen(floats.base, samples.base, count)
+  }
+
+  /// Writes the samples nearest to `floats` into `samples`, which has exactly room for them and
+  /// does not overlap them. What is louder than any sample becomes the loudest.
+  @_noAllocation package static func round(_ floats: Bytes, into samples: Bytes) {
+    let count = samples.count / size
+    precondition(samples.count == count &* size && floats.count == count &* floatSize)
+    unsafe ck_round(samples.base, floats.base, count)
   }
 }

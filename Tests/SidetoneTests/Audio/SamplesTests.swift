@@ -89,6 +89,26 @@ struct SamplesTests {
     #expect(place.bytes.prefix(65_536).array == encoded(Self.everySample, as: format))
   }
 
+  @Test func `floats have the scale of samples`() {
+    #expect(rounded(Self.everySample.map(Float.init)) == Self.everySample)
+    let source = ForbiddenPage(encoded(Self.everySample, as: Self.little))
+    let place = ForbiddenPage(count: 2 * source.bytes.count)
+    Samples.widen(source.bytes, into: place.bytes)
+    for (index, sample) in Self.everySample.enumerated() {
+      let value = Float(bitPattern: place.bytes.load(UInt32.self, at: 4 * index))
+      if value != Float(sample) { Issue.record("sample \(sample)") }
+    }
+  }
+
+  @Test func `floats become the nearest sample, and the loudest where they are louder`() {
+    #expect(rounded([0.4, 0.6, -0.4, -0.6, 0.5, 1.5, -0.5, -1.5]) == [0, 1, 0, -1, 0, 2, 0, -2])
+    #expect(rounded([32766.6, 32767.4, 1e9, .infinity]) == [32767, 32767, 32767, 32767])
+    #expect(rounded([-32767.6, -32768.4, -1e9, -.infinity]) == [-32768, -32768, -32768, -32768])
+    for count in 0..<40 {
+      #expect(rounded([Float](repeating: 7.7, count: count)) == [Int16](repeating: 8, count: count))
+    }
+  }
+
   /// Every length, since vectors leave a rest.
   @Test(arguments: [mulaw, alaw, little, big])
   func `nothing beside the samples is read or written`(format: Format) {
@@ -97,6 +117,17 @@ struct SamplesTests {
       #expect(encoded(decoded(wire, as: format), as: format).count == wire.count)
     }
   }
+}
+
+/// Floats as samples, between forbidden pages.
+private func rounded(_ floats: [Float]) -> [Int16] {
+  let source = ForbiddenPage(count: 4 * floats.count)
+  for (index, value) in floats.enumerated() {
+    source.bytes.store(value.bitPattern, at: 4 * index)
+  }
+  let place = ForbiddenPage(count: 2 * floats.count)
+  Samples.round(source.bytes, into: place.bytes)
+  return (0..<floats.count).map { place.bytes.load(Int16.self, at: 2 * $0) }
 }
 
 /// One step of a codec, between forbidden pages.
