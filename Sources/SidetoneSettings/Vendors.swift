@@ -34,7 +34,8 @@ let vendorOptions: [String: [(name: String, standard: String)]] = [
   ],
   "gemini": [
     ("model", "models/gemini-2.5-flash-native-audio-preview-09-2025"), ("voice", "Puck"),
-    ("language", "en-US"), ("instructions", ""), ("greeting", greeting), ("silence_milliseconds", ""),
+    ("language", "en-US"), ("instructions", ""), ("greeting", greeting),
+    ("silence_milliseconds", ""),
   ],
 ]
 
