@@ -15,6 +15,7 @@ import traceback
 import calls
 import control
 import household
+import pipelines
 import twins
 import users
 import voices
@@ -72,13 +73,15 @@ def cases(old_python):
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
         users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
+        *pipelines.CASES,
     ]
     if old_python:
         everything.append(users.old_python_user_who_never_closes(old_python))
     if shutil.which("node"):
         everything.append(users.javascript_user_who_closes_at_once)
+        everything.append(users.vendors_script_sees_media_and_the_end)
     else:
-        print("javascript user: cannot run here, there is no node")
+        print("javascript users: cannot run here, there is no node")
     return everything
 
 

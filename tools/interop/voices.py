@@ -107,10 +107,10 @@ async def every_session_of_openai_is_known_to_its_package(house):
     ]:
         model = OpenAI()
         settings = {name + key: value for key, value in settings.items()}
-        async with staged(model, **settings) as relay:
+        # Without a greeting it is not asked to speak first.
+        async with staged(model, '[upstreams.openai]\ngreeting = ""\n', **settings) as relay:
             async with Telnyx(f"ws://127.0.0.1:{relay.port}/ws", "v3:session") as phone:
                 event = await model.until(is_a("session.update"), "session.update")
-                # Without a greeting it is not asked to speak first.
                 await phone.say(mulaw(house.samples[:1600]))
                 await phone.hang_up()
             await model.sockets[-1].wait_closed()
