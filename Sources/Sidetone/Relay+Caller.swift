@@ -69,7 +69,7 @@ extension Relay {
     calls[call].toUpstream.turn(from: calls[call].format, to: calls[call].hears)
     if calls[call].reply.codec == .linear16, calls[call].isTwoWay {
       calls[call].reply.isBigEndian = isBigEndian
-      calls[call].downlink.turn(to: calls[call].reply)
+      calls[call].downlink.turn(to: calls[call].reply, in: pool)
     }
     log(.info, "byte_order", call: call, at: now) {
       $0.write(isBigEndian ? "big-endian, as heard" : "little-endian, as heard")

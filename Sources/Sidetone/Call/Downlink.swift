@@ -66,10 +66,29 @@ package struct Downlink: BitwiseCopyable, Sendable {
 }
 
 extension Downlink {
-  /// The caller's samples lie the other way round than was believed.
-  @_noAllocation package mutating func turn(to reply: Format) {
+  /// The caller's samples lie the other way round than was believed; those that wait are turned.
+  @_noAllocation package mutating func turn(to reply: Format, in pool: BlockPool) {
     self.reply = reply
     conversion.turn(from: says, to: reply)
+    var cursor = ring.first()
+    var rest = ring.count & ~1
+    while rest > 0 {
+      let run = ring.run(at: &cursor, upTo: rest, in: pool)
+      let whole = max(run.count & ~1, 1)
+      for index in 0..<whole / 2 {
+        run.store(run.load(UInt16.self, at: 2 &* index).byteSwapped, at: 2 &* index)
+      }
+      ring.advance(&cursor, by: whole, in: pool)
+      rest &-= whole
+      guard whole == 1 else { continue }
+      // A sample of which the other half lies in the next block.
+      let other = ring.run(at: &cursor, upTo: 1, in: pool)
+      let first = run[0]
+      run[0] = other[0]
+      other[0] = first
+      ring.advance(&cursor, by: 1, in: pool)
+      rest &-= 1
+    }
   }
 }
 
@@ -81,6 +100,25 @@ extension Downlink {
     case malformed, full
   }
 
+  /// Another item begins: of the one before it no half of a sample is left, which would turn all
+  /// that follows into noise.
+  package mutating func begin(in pool: BlockPool) {
+    let size = says.bytesPerFrame
+    if conversion.isIdentity {
+      Self.fill(ring.count % size, of: size, in: &ring, pool)
+    } else {
+      Self.fill(staged.count % size, of: size, in: &staged, pool)
+    }
+  }
+
+  private static func fill(
+    _ part: Int, of size: Int, in chain: inout Chain, _ pool: BlockPool
+  ) {
+    guard part > 0, let place = chain.acquire(size &- part, from: pool) else { return }
+    place.fill(0)
+    chain.commit(size &- part, in: pool)
+  }
+
   /// Takes a piece of speech as it came. Says how many bytes of audio it was.
   @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
     guard let length = Base64.decodedCount(of: payload) else { return .malformed }
@@ -89,35 +127,33 @@ extension Downlink {
       cut &+= says.milliseconds(forBytes: length)
       return .full
     }
-    let isKept: Bool
-    if conversion.isIdentity {
-      isKept = Self.append(payload, length, to: &ring, in: pool)
-    } else {
-      isKept = Self.append(payload, length, to: &staged, in: pool)
-      isTailOwed = true
+    let isIdentity = conversion.isIdentity
+    let kept =
+      isIdentity
+      ? Self.append(payload, length, to: &ring, in: pool)
+      : Self.append(payload, length, to: &staged, in: pool)
+    switch kept {
+    case .bytes:
+      isEnding = false
+      if !isIdentity { isTailOwed = true }
+    case .full: cut &+= says.milliseconds(forBytes: length)
+    case .malformed: break
     }
-    guard isKept else {
-      if pool.free > 0 { return .malformed }
-      cut &+= says.milliseconds(forBytes: length)
-      return .full
-    }
-    isEnding = false
-    return .bytes(length)
+    return kept
   }
 
   /// A frame is decoded where it will lie; a burst where it came, and moved.
   private static func append(
     _ payload: Bytes, _ length: Int, to chain: inout Chain, in pool: BlockPool
-  ) -> Bool {
+  ) -> Kept {
     if length <= BlockPool.blockBytes {
-      guard let place = chain.acquire(length, from: pool),
-        Base64.decode(payload, into: place) == length
-      else { return false }
+      guard let place = chain.acquire(length, from: pool) else { return .full }
+      guard Base64.decode(payload, into: place) == length else { return .malformed }
       chain.commit(length, in: pool)
-      return true
+      return .bytes(length)
     }
-    guard Base64.decode(payload, into: payload) == length else { return false }
-    return chain.append(payload.prefix(length), from: pool)
+    guard Base64.decode(payload, into: payload) == length else { return .malformed }
+    return chain.append(payload.prefix(length), from: pool) ? .bytes(length) : .full
   }
 
   /// Takes samples that are already as the caller wants them: a greeting. At most a block.
