@@ -177,6 +177,8 @@ extension Query {
 struct UpstreamHealth: BitwiseCopyable, Sendable {
   /// Calls that have, or will want, a session.
   var calls = 0
+  /// Of these, how many were dialled ahead for callers who have not come yet.
+  var ahead = 0
   var failures = 0
   /// New calls are refused until then.
   var refusedUntil = Instant.zero

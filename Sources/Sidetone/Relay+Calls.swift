@@ -44,6 +44,7 @@ extension Relay {
   func settle(_ call: Int, _ kind: Upstream) -> Bool {
     guard !calls[call].isAhead else {
       calls[call].isAhead = false
+      healths[calls[call].upstream].ahead &-= 1
       return true
     }
     guard let hears = kind.hears(calls[call].format, session(call)) else { return false }
@@ -334,6 +335,7 @@ extension Relay {
     if links.holds(calls[call].caller) { closeCaller(calls[call].caller.index, cause, now) }
     letGoOfUpstream(call, now)
     healths[calls[call].upstream].calls &-= 1
+    if calls[call].isAhead { healths[calls[call].upstream].ahead &-= 1 }
     totals.callsEnded &+= 1
     if calls[call].isStarted { totals.callsEndedAfterStart &+= 1 }
     totals.audioLost &+= calls[call].uplink.lost

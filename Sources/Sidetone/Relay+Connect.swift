@@ -48,6 +48,7 @@ extension Relay {
       return .none
     }
     calls[call].isAhead = true
+    healths[choice.upstream].ahead &+= 1
     perform(calls[call].life.started(), call, now)
     return calls.holds(id) ? id : .none
   }
@@ -94,9 +95,16 @@ extension Relay {
   /// The caller talks to this bot, with these choices.
   private func choose(_ call: Int, bot: Int, _ options: Bytes, _ now: Instant) -> Int? {
     let upstream = routes[calls[call].route].bots[bot].upstream
-    if upstream != calls[call].upstream {
-      let sessionsMax = upstreams[upstream].sessionsMax
-      let isFull = sessionsMax > 0 && healths[upstream].calls >= sessionsMax
+    let sessionsMax = upstreams[upstream].sessionsMax
+    let others = healths[upstream].calls - (upstream == calls[call].upstream ? 1 : 0)
+    let isFull = sessionsMax > 0 && others >= sessionsMax
+    if upstream == calls[call].upstream {
+      // It was let in for a session that had been dialled ahead, but that was not for it.
+      guard !isFull else {
+        end(call, .upstreamBusy, now)
+        return nil
+      }
+    } else {
       guard !isFull, healths[upstream].refusedUntil <= now else {
         end(call, .upstreamBusy, now)
         return nil

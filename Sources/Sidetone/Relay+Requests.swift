@@ -259,7 +259,9 @@ extension Relay {
   private func admits(_ index: Int, _ route: Int, _ now: Instant) -> Bool {
     let upstream = routes[route].upstream
     let sessionsMax = upstreams[upstream].sessionsMax
-    if sessionsMax > 0, healths[upstream].calls >= sessionsMax {
+    // A caller may have come for a session that was dialled ahead.
+    let ahead = routes[route].isGivenTokens ? healths[upstream].ahead : 0
+    if sessionsMax > 0, healths[upstream].calls &- ahead >= sessionsMax {
       refuseBusy(index, 1, now) {
         $0.write(json: "This route's upstream has as many sessions as sessions_max allows.")
       }
