@@ -94,6 +94,7 @@ extension Relay {
     guard links.holds(link), links[link.index].outbox.count < Limits.playoutOutboxBytesMax else {
       return timers.set(key, .never)
     }
-    timers.set(key, next == .never ? next : max(next, now + .microseconds(100)))
+    let pause: Instant.Span = pool.free > 1 ? .microseconds(100) : .milliseconds(5)
+    timers.set(key, next == .never ? next : max(next, now + pause))
   }
 }

@@ -19,6 +19,10 @@ extension Relay {
       if piece.isNotAll { news = Upstream.all[calls[call].kind].read(message) }
     }
     if let news, news.isInterrupted { interrupt(call, now) }
+    // Before its audio is decoded where it lies.
+    if let news, !news.isMalformed {
+      tell(call, .response(upstream: Upstream.all[calls[call].kind].name), body: message, now)
+    }
     var hasSpoken = false
     while case .speech(let piece) = located {
       say(message[piece.payload], message[piece.item], call, now)
@@ -81,6 +85,8 @@ extension Relay {
     completeUtterances(call)
     retire(call, now)
     flushCallerWords(call, now)
+    calls[call].isTurnOpen = true
+    calls[call].downlink.begin(in: pool)
     return calls[call].downlink.utterances.begin(item, at: calls[call].downlink.end)
   }
 
@@ -122,10 +128,12 @@ extension Relay {
     retire(call, now)
     let wasSpeaking = calls[call].downlink.utterances.count > 0
     if voice?.isVoidUntilTurnEnds == true { calls[call].isVoid = true }
-    takeBack(call)
+    calls[call].isAnswerOwed = false
     calls[call].downlink.clear(in: pool, resamplers)
     timers.set(links.capacity + calls.capacity + call, .never)
+    // Otherwise the latest that waits may be what told the carrier to clear.
     if calls[call].downlink.playout.hasSent {
+      takeBack(call)
       calls[call].downlink.playout.clear()
       tell(call, .clear, now)
     }
@@ -220,9 +228,10 @@ extension Relay {
     askForAnswer(call, now)
   }
 
-  /// An agent that is talking has heard of the key when it has ended.
+  /// An agent that is talking answers when it has ended: upstreams make one answer at a time.
   private func askForAnswer(_ call: Int, _ now: Instant) {
-    if calls[call].downlink.utterances.count == 0 { command(.respond, call, now) }
+    calls[call].isAnswerOwed = calls[call].isTurnOpen
+    if !calls[call].isTurnOpen { command(.respond, call, now) }
   }
 
   // MARK: News
@@ -244,8 +253,6 @@ extension Relay {
       let text = message[handle]
       if text.count <= Limits.wordsBytesMax { _ = calls[call].handle.append(text, from: pool) }
     }
-    tell(
-      call, .response(upstream: Upstream.all[calls[call].kind].name), body: message, now)
     if let span = news.leavesWithin {
       // A second before, whatever is being said.
       calls[call].leaveAt = max(now, now + (span - .seconds(1)))
@@ -261,7 +268,7 @@ extension Relay {
     calls[call].isVoid = false
     calls[call].transcriptsOwed = 0
     calls[call].leaveAt = .never
-    guard calls[call].isTwoWay else { return }
+    guard calls[call].isTwoWay, !calls[call].life.isClosing else { return }
     if !calls[call].hasGreeted {
       calls[call].hasGreeted = true
       // Where a recorded greeting is playing already, nobody else greets.
@@ -277,6 +284,7 @@ extension Relay {
   func upstreamFellSilent(_ call: Int, _ now: Instant) {
     guard calls[call].isTwoWay else { return }
     calls[call].isVoid = false
+    calls[call].isTurnOpen = false
     calls[call].transcriptsOwed = 0
     completeUtterances(call)
     for index in 0..<calls[call].downlink.utterances.count {
@@ -290,6 +298,7 @@ extension Relay {
   /// there is no time left.
   func handOver(_ call: Int, _ now: Instant) {
     guard calls[call].leaveAt != .never, calls[call].life.state == .talking else { return }
+    retire(call, now)
     guard calls[call].leaveAt <= now || calls[call].downlink.utterances.count == 0 else { return }
     calls[call].leaveAt = .never
     letGoOfUpstream(call, now)
@@ -322,7 +331,9 @@ extension Relay {
     if news.isTurnOver {
       completeUtterances(call)
       calls[call].isVoid = false
+      calls[call].isTurnOpen = false
       flushCallerWords(call, now)
+      if calls[call].isAnswerOwed { askForAnswer(call, now) }
     }
     converse(call, now)
   }

@@ -96,6 +96,9 @@ package struct Call: BitwiseCopyable, Sendable {
   package var transcriptsOwed = 0
   package var callerWords = Chain()
   package var hasGreeted = false
+  /// The agent's turn is not over; a key that was pressed meanwhile is answered when it is.
+  package var isTurnOpen = false
+  package var isAnswerOwed = false
   /// Keys that were pressed before the upstream stood.
   package var digits = InlineArray<16, UInt8>(repeating: 0)
   package var digitCount = 0
