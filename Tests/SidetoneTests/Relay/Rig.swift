@@ -71,16 +71,40 @@ final class Rig {
   func advance(milliseconds: Int) {
     let end = now + .milliseconds(milliseconds)
     while relay.wakeTime <= end {
-      now = max(now, relay.wakeTime)
-      relay.advance(to: now)
-      perform()
+      step()
     }
     now = end
     relay.advance(to: now)
     perform()
   }
 
+  /// Moves the clock to the next thing that is due, and does it.
+  func step() {
+    now = max(now, relay.wakeTime)
+    relay.advance(to: now)
+    perform()
+  }
+
   func stall(_ link: SlotID) { stalled.insert(link) }
+
+  /// A stalled socket takes so many bytes, and no more.
+  func push(_ count: Int, through link: SlotID) {
+    var rest = count
+    while case let run = relay.outgoing(link), rest > 0, !run.isEmpty {
+      let length = min(rest, run.count)
+      written[link, default: []] += run.prefix(length).array
+      relay.sent(length, on: link, at: now)
+      rest -= length
+    }
+    perform()
+  }
+
+  /// A stalled socket takes everything again.
+  func unstall(_ link: SlotID) {
+    stalled.remove(link)
+    write(link)
+    perform()
+  }
 
   func perform() {
     while let output = relay.next() {
