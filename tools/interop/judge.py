@@ -6,6 +6,7 @@
 #     judge.py [--old-python PYTHON] [CASE …]      OLD-PYTHON: one that has websockets 13
 import argparse
 import asyncio
+import base64
 import os
 import shutil
 import sys
@@ -19,6 +20,8 @@ import pipelines
 import twins
 import users
 import voices
+import webhooks
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twin import Twin
 
 KEY = "sk-interop-0123456789"
@@ -27,13 +30,14 @@ PUBLIC = "https://relay.example.com"
 
 
 class House:
-    """What the cases share: two twins, three relays, and one text as sound."""
+    """What the cases share: twins of all upstreams, three relays, and one text as sound."""
 
     text = "the quick brown fox jumps over"
 
     async def __aenter__(self):
         self.samples = household.say(self.text)
         self.key, self.token, self.public = KEY, TOKEN, PUBLIC
+        self.telnyx = Ed25519PrivateKey.generate()
         self.programs = []
         try:
             hearing = await self.add(household.start_twin("deepgram"))
@@ -44,10 +48,14 @@ class House:
             # Open, with an upstream that keeps what it gets.
             self.kept = await self.add(household.start_relay(
                 household.upstreams(deepgram=self.recorder.port)))
-            # As on the Internet: keys, a carrier's token, a public name.
-            self.locked = await self.add(household.start_relay(heard | {
-                "SIDETONE_API_KEYS": KEY, "TWILIO_AUTH_TOKEN": TOKEN,
-                "SIDETONE_LISTEN_PUBLIC_URL": PUBLIC}))
+            # As on the Internet: keys, what carriers sign with, a public name.
+            public_key = base64.b64encode(self.telnyx.public_key().public_bytes_raw()).decode()
+            voices = {kind: (await self.add(household.start_twin(kind))).port
+                      for kind in ("openai", "gemini")}
+            self.locked = await self.add(household.start_relay(
+                heard | household.upstreams(**voices) | {
+                    "SIDETONE_API_KEYS": KEY, "TWILIO_AUTH_TOKEN": TOKEN,
+                    "TELNYX_PUBLIC_KEY": public_key, "SIDETONE_LISTEN_PUBLIC_URL": PUBLIC}))
         except BaseException:
             await self.__aexit__()
             raise
@@ -73,7 +81,7 @@ def cases(old_python):
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
         users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
-        *pipelines.CASES,
+        *pipelines.CASES, *webhooks.CASES,
     ]
     if old_python:
         everything.append(users.old_python_user_who_never_closes(old_python))

@@ -136,7 +136,8 @@ class OpenAI(Model):
         return [e for e in map(json.loads, self.messages) if e["type"] == kind]
 
     def audio(self):
-        return b"".join(base64.b64decode(e["audio"]) for e in self.told("input_audio_buffer.append"))
+        pieces = self.told("input_audio_buffer.append")
+        return b"".join(base64.b64decode(piece["audio"]) for piece in pieces)
 
 
 class Gemini(Model):

@@ -8,6 +8,11 @@ import json
 import subprocess
 
 import audioop
+from loguru import logger
+
+# It greets whoever imports it.
+logger.disable("pipecat")
+
 from pipecat.frames.frames import (
     InputAudioRawFrame, InputDTMFFrame, InterruptionFrame, OutputAudioRawFrame)
 from pipecat.serializers.telnyx import TelnyxFrameSerializer
