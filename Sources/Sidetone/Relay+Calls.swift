@@ -9,7 +9,8 @@ extension Relay {
     let upstream = upstreams[calls[call].upstream]
     let isPaired = calls[call].tracks == 2 && calls[call].isDialled && kind.voice == nil
     if isPaired { calls[call].format.channels = 2 }
-    guard settle(call, kind), Conversion.exists(from: calls[call].format, to: calls[call].hears)
+    guard settleFormats(call, kind),
+      Conversion.exists(from: calls[call].format, to: calls[call].hears)
     else {
       tell(
         call, .error(code: "unsupported", message: "this route's upstream cannot take this audio"),
@@ -41,7 +42,7 @@ extension Relay {
 
   /// What the upstream is sent and what it sends: settled before it is dialled, by what the caller
   /// sends, or for one dialled ahead by what callers mostly send. False: it can take none of it.
-  func settle(_ call: Int, _ kind: Upstream) -> Bool {
+  func settleFormats(_ call: Int, _ kind: Upstream) -> Bool {
     guard !calls[call].isAhead else {
       calls[call].isAhead = false
       healths[calls[call].upstream].ahead &-= 1
@@ -220,7 +221,7 @@ extension Relay {
       finalize(call, now)
     }
     resumeCaller(call)
-    timers.set(links.capacity &+ call, .never)
+    timers.set(callTimer(call), .never)
     setTimer(call, now)
   }
 
@@ -347,8 +348,8 @@ extension Relay {
     calls[call].choices.clear(in: pool)
     calls[call].callerWords.clear(in: pool)
     calls[call].handle.clear(in: pool)
-    timers.set(links.capacity &+ call, .never)
-    timers.set(links.capacity &+ calls.capacity &+ call, .never)
+    timers.set(callTimer(call), .never)
+    timers.set(playoutTimer(call), .never)
     calls.release(id)
   }
 }

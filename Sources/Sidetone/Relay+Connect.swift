@@ -42,8 +42,8 @@ extension Relay {
     calls[call].bot = choice.bot
     _ = calls[call].choices.append(choice.options, from: pool)
     healths[choice.upstream].calls &+= 1
-    timers.set(links.capacity &+ call, .never)
-    guard settle(call, Upstream.all[upstream.kind]) else {
+    timers.set(callTimer(call), .never)
+    guard settleFormats(call, Upstream.all[upstream.kind]) else {
       end(call, .unsupported, now)
       return .none
     }
@@ -135,7 +135,7 @@ extension Relay {
     links[calls[call].caller.index].call = calls.id(at: ahead)
     healths[calls[call].upstream].calls &-= 1
     calls[call].choices.clear(in: pool)
-    timers.set(links.capacity &+ call, .never)
+    timers.set(callTimer(call), .never)
     calls.release(calls.id(at: call))
     return ahead
   }

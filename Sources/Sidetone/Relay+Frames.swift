@@ -191,7 +191,7 @@ extension Relay {
 
   /// Has the call's timer look after it at `time` at the latest.
   @_noAllocation func wake(_ call: Int, at time: Instant) {
-    let key = links.capacity &+ call
+    let key = callTimer(call)
     if time < timers.deadline(of: key) { timers.set(key, time) }
   }
 }

@@ -313,7 +313,7 @@ extension Relay {
     if let row = routes[route].opensAtOnce { setCarrier(call, row) }
     links[index].call = id
     healths[upstream].calls &+= 1
-    timers.set(links.capacity &+ call, .never)
+    timers.set(callTimer(call), .never)
     keepQuery(call, query)
     return call
   }

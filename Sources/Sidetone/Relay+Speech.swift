@@ -81,7 +81,7 @@ extension Relay {
 
   /// When the playout has to be looked after again.
   @_noAllocation func setPlayout(_ call: Int, at now: Instant) {
-    let key = links.capacity &+ calls.capacity &+ call
+    let key = playoutTimer(call)
     let isLast = calls[call].downlink.isLast
     var next = calls[call].downlink.playout.time(calls[call].downlink.waiting, isLast: isLast)
     if calls[call].downlink.hasToConvert {

@@ -1,6 +1,7 @@
-// The agent's side of a two-way call: what it says and what becomes of it. The frames themselves
-// are moved in Relay+Speech; here is what is rare: an item begins, the caller interrupts, words are
-// shown, a key was pressed.
+// The agent's side of a two-way call: each message of an upstream that talks comes here (`heed`)
+// and goes where it belongs. Audio is moved in Relay+Speech and words are gathered in Relay+Words;
+// the rest is rare: an item begins, the caller interrupts, a mark comes back, a key was pressed, a
+// session takes over from another.
 
 extension Relay {
   // MARK: What an upstream that talks says
@@ -37,7 +38,7 @@ extension Relay {
   /// Says what has come as far as it is time for it, and sees to it that the rest follows.
   func converse(_ call: Int, _ now: Instant) {
     guard !calls[call].life.isClosing else {
-      return timers.set(links.capacity + calls.capacity + call, .never)
+      return timers.set(playoutTimer(call), .never)
     }
     convert(call)
     while true {
@@ -130,7 +131,7 @@ extension Relay {
     if voice?.isVoidUntilTurnEnds == true { calls[call].isVoid = true }
     calls[call].isAnswerOwed = false
     calls[call].downlink.clear(in: pool, resamplers)
-    timers.set(links.capacity + calls.capacity + call, .never)
+    timers.set(playoutTimer(call), .never)
     // Otherwise the latest that waits may be what told the carrier to clear.
     if calls[call].downlink.playout.hasSent {
       takeBack(call)

@@ -188,14 +188,20 @@ extension Relay {
     while let key = timers.due(at: now) {
       if key < links.capacity {
         linkIsDue(key, now)
-      } else if key < links.capacity + calls.capacity {
-        callIsDue(key - links.capacity, now)
+      } else if key < playoutTimer(0) {
+        callIsDue(key - callTimer(0), now)
       } else {
-        playoutIsDue(key - links.capacity - calls.capacity, now)
+        playoutIsDue(key - playoutTimer(0), now)
       }
     }
     while let held = tokens.expired(at: now) { release(held, now) }
     if isDraining, drainDeadline <= now { endCalls(.draining, at: now) }
+  }
+
+  // Keys of `timers`: first a place for each link, then two for each call.
+  @_noAllocation func callTimer(_ call: Int) -> Int { links.capacity &+ call }
+  @_noAllocation func playoutTimer(_ call: Int) -> Int {
+    links.capacity &+ calls.capacity &+ call
   }
 
   /// When `advance` wants to be called at the latest.
