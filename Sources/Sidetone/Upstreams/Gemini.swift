@@ -27,8 +27,8 @@ extension Upstream {
       prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")
       suffix.write("\",\"mimeType\":\"audio/pcm;rate=16000\"}}}")
     },
-    allows: Gemini.allows,
-    allowed: "model, voice, language, system_instruction",
+    allows: isVoiceOption,
+    allowed: voiceOptions,
     query: { session, writer in writer.write(session.fixed) },
     setup: Gemini.setup,
     read: Gemini.read,
@@ -40,16 +40,7 @@ extension Upstream {
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)))
 }
 
-private enum Gemini {
-  static func allows(_ option: Bytes) -> Bool {
-    switch option.count {
-    case 5: return option.equals("model") || option.equals("voice")
-    case 8: return option.equals("language")
-    case 18: return option.equals("system_instruction")
-    default: return false
-    }
-  }
-}
+private enum Gemini {}
 
 // MARK: - What it is told
 

@@ -29,8 +29,8 @@ extension Upstream {
       prefix.write("{\"type\":\"input_audio_buffer.append\",\"audio\":\"")
       suffix.write("\"}")
     },
-    allows: OpenAI.allows,
-    allowed: "model, voice, language, system_instruction",
+    allows: isVoiceOption,
+    allowed: voiceOptions,
     query: OpenAI.query,
     setup: OpenAI.setup,
     read: OpenAI.read,
@@ -51,15 +51,6 @@ private enum OpenAI {
     let isG711 = caller.codec != .linear16 && caller.rate == 8000
     guard isG711, let audio = session.value(of: "audio"), audio.equals("g711") else { return pcm }
     return caller
-  }
-
-  static func allows(_ option: Bytes) -> Bool {
-    switch option.count {
-    case 5: return option.equals("model") || option.equals("voice")
-    case 8: return option.equals("language")
-    case 18: return option.equals("system_instruction")
-    default: return false
-    }
   }
 
   /// Where the operator's URL names a model, that one is meant.

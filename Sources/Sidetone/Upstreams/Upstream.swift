@@ -42,6 +42,15 @@ package struct Upstream: Sendable {
   package static func index(of kind: String) -> Int? {
     all.firstIndex { $0.name.description == kind }
   }
+
+  /// What callers may choose of a voice model, whoever makes it: `allows` and `allowed` of rows
+  /// with a voice.
+  static let voiceOptions: StaticString = "model, voice, language, system_instruction"
+
+  static func isVoiceOption(_ option: Bytes) -> Bool {
+    option.equals("model") || option.equals("voice") || option.equals("language")
+      || option.equals("system_instruction")
+  }
 }
 
 extension Upstream {
