@@ -52,8 +52,6 @@ struct PreparedRoute: Sendable {
   let dialsAhead: Bool
   /// For a call: whether webhooks send its callers, with tokens.
   let isGivenTokens: Bool
-  /// The options as a query, percent-encoded.
-  let options: Text
   /// Samples a second that the upstream gets; 0: the caller's own.
   let upstreamRate: Int
   /// What callers hear at once, as samples at each rate that a caller may be sent; may be empty.
@@ -62,7 +60,8 @@ struct PreparedRoute: Sendable {
   struct Bot: Sendable {
     /// Index into Config.upstreams.
     let upstream: Int
-    /// The route's options, then the upstream's; of one name the first counts.
+    /// The route's options, then the upstream's, as a query, percent-encoded; of one name the
+    /// first counts.
     let options: Text
 
     init(_ upstream: Int, _ route: Config.Route, _ config: Config) {
@@ -88,7 +87,6 @@ struct PreparedRoute: Sendable {
     stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
     dialsAhead = kind == .connect && route.dialsAhead
     isGivenTokens = config.routes.contains { $0.kind == .connect && $0.stream == route.path }
-    options = Text(Query.encoded(route.options))
     upstreamRate = route.upstreamRate
     greetings = route.greetingAudio.map { Self.greetings($0, config.profile) } ?? []
   }

@@ -60,7 +60,6 @@ final class VoiceServer {
     let frameBytes: Int
     let isBeta: Bool
     var timer: Int?
-    var speechStartedAt: Double?
     /// The audio of the caller, as it came.
     var audio: [Int16] = []
     var rate = 0

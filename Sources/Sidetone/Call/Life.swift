@@ -31,7 +31,7 @@ package struct Life: BitwiseCopyable, Sendable {
     case dialling
     /// A pause before the next attempt; audio is kept. Ways out: dialling, closing.
     case resting
-    /// Both legs stand. Ways out: resting, closing, over.
+    /// Both legs stand. Ways out: dialling (another session takes over), resting, closing, over.
     case talking
     /// The caller is done; its words are not yet. Ways out: over.
     case closing(Finish)

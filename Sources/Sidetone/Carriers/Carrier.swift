@@ -44,7 +44,7 @@ extension Carrier {
   /// How a carrier wants to be sent audio.
   package struct Manner: BitwiseCopyable, Sendable {
     package var carriage: Media.Carriage
-    /// How far ahead of what is being played we may be.
+    /// How far what was sent may be ahead of what is being played.
     package var leadMilliseconds: Int
     /// The largest piece in one message.
     package var pieceMilliseconds: Int
@@ -125,8 +125,8 @@ extension Carrier {
     package var call: Name
     package var stream = Name()
     package var now: WallTime
-    /// Seconds in the call at which the upstream's present session began, in microseconds; 0 for
-    /// the first.
+    /// Where in the call the upstream's present session began, in microseconds of audio; 0 for the
+    /// first.
     package var offsetMicroseconds: Int
   }
 

@@ -87,7 +87,7 @@ private enum Ucid {
   }
 
   /// In the order of the vendors' own messages. `numberOfFrames` counts samples; every message we
-  /// send has 80 (`isExact`).
+  /// send has 80 (`leastMilliseconds`).
   static func envelope(_ stream: Name, _ prefix: inout Writer, _ suffix: inout Writer) {
     prefix.write("{\"event\":\"media\",\"type\":\"media\",\"ucid\":\"")
     prefix.write(stream)
