@@ -1,6 +1,8 @@
 // A whole relay between two hostile ends. The input is a script of short steps: a caller on one of
 // the routes says this, its upstream says that, time passes, somebody leaves. Whatever it says,
-// nothing traps, and when everybody is gone every slot, block and buffer is back.
+// nothing traps, and when everybody is gone every slot, block, buffer and resampler is back.
+// Upstreams that talk are helped over their setup and to long pieces of speech, which no fuzzer
+// would find.
 
 import Sidetone
 
@@ -42,10 +44,14 @@ private final class Stage {
   private var caller: SlotID?
   private var upstream: SlotID?
   private var isUpstreamOpen = false
+  /// What the caller starts with, by route, and how its model talks.
+  private var start = Stage.twilio
+  private var isGemini = false
 
   init() {
     var config = Config()
     config.limits.callsMax = 2
+    config.limits.twoWayCallsMax = 1
     config.limits.otherLinksMax = 2
     config.limits.mediumBuffersMax = 1
     config.limits.largeBuffersMax = 1
@@ -56,12 +62,22 @@ private final class Stage {
     deepgram.key = "test"
     deepgram.endpoint.isTLS = false
     deepgram.endpoint.host = "127.0.0.1"
+    var openai = deepgram
+    openai.name = "openai"
+    openai.kind = "openai"
+    openai.options = [("greeting", "hello"), ("transcription_model", "x")]
+    var gemini = openai
+    gemini.name = "gemini"
+    gemini.kind = "gemini"
     var echo = Config.Upstream()
     echo.name = "echo"
     echo.kind = "echo"
-    config.upstreams = [deepgram, echo]
+    config.upstreams = [deepgram, echo, openai, gemini]
+    config.printsTranscripts = true
     for (path, carrier, upstream) in [
       ("/media", "twilio", "deepgram"), ("/raw", "raw", "deepgram"), ("/echo", "", "echo"),
+      ("/twilio", "twilio", "openai"), ("/telnyx", "telnyx", "gemini"), ("/ucid", "ucid", "openai"),
+      ("/l16", "telnyx", "openai"), ("/talk", "raw", "gemini"),
     ] {
       var route = Config.Route()
       route.path = path
@@ -75,7 +91,7 @@ private final class Stage {
   }
 
   func play(_ step: UInt8, _ script: inout Script) {
-    switch step % 16 {
+    switch step % 32 {
     case 0: connect("/media")
     case 1: connect("/raw?encoding=mulaw")
     case 2: connect("/echo")
@@ -83,17 +99,60 @@ private final class Stage {
     case 4...6: say(.text, script.text(), to: caller, isClient: true)
     case 7, 8: say(.binary, script.text(), to: caller, isClient: true)
     case 9: give(script.text(), to: caller)
-    case 10: start()
+    case 10: sendStart()
     case 11, 12: say(.text, script.text(), to: upstream, isClient: false)
     case 13: give(script.text(), to: upstream)
     case 14: now = now + .milliseconds(Int(script.byte() ?? 0) * 100)
-    default: lose(script.byte() ?? 0)
+    case 15: lose(script.byte() ?? 0)
+    case 16: connect("/twilio", Self.twilio)
+    case 17: connect("/telnyx", Self.telnyx("PCMU"), isGemini: true)
+    case 18: connect("/ucid", #"{"event":"start","ucid":"1"}"#)
+    case 19: connect("/l16", Self.telnyx("L16"))
+    case 20: connect("/talk?sample_rate=24000", isGemini: true)
+    case 21: ready()
+    case 22...25: speak(script.byte() ?? 0, script.byte() ?? 0)
+    case 26: interrupt()
+    case 27, 28: now = now + .milliseconds(Int(script.byte() ?? 0))
+    case 29: carry(script.byte() ?? 0)
+    case 30: say(.binary, script.text(), to: upstream, isClient: false)
+    default: isStalled.toggle()
     }
     turn()
   }
 
+  private func ready() {
+    let text = isGemini ? #"{"setupComplete":{}}"# : #"{"type":"session.updated","session":{}}"#
+    say(.text, Array(text.utf8), to: upstream, isClient: false)
+  }
+
+  /// So many bytes of speech, of one of four items.
+  private func speak(_ size: UInt8, _ item: UInt8) {
+    let length = Int(size) * Int(size) / 4
+    let audio = String(repeating: "AAAA", count: length / 3) + ["", "AA==", "AAA="][length % 3]
+    let text =
+      isGemini
+      ? #"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":"\#(audio)"}}]}}}"#
+      : #"{"type":"response.output_audio.delta","item_id":"\#(item % 4)","delta":"\#(audio)"}"#
+    say(.text, Array(text.utf8), to: upstream, isClient: false)
+  }
+
+  private func interrupt() {
+    let text =
+      isGemini
+      ? #"{"serverContent":{"interrupted":true}}"#
+      : #"{"type":"input_audio_buffer.speech_started"}"#
+    say(.text, Array(text.utf8), to: upstream, isClient: false)
+  }
+
+  /// A numbered piece of the caller's audio.
+  private func carry(_ number: UInt8) {
+    let text = #"{"event":"media","media":{"chunk":\#(number),"payload":"/////w=="}}"#
+    say(.text, Array(text.utf8), to: caller, isClient: true)
+  }
+
   /// Everybody goes, time passes, and the books are checked.
   func leave() {
+    isStalled = false
     for link in [caller, upstream] { if let link { relay.failed(link, .reset, at: now) } }
     for _ in 0..<40 {
       now = now + .seconds(5)
@@ -103,10 +162,15 @@ private final class Stage {
     precondition(relay.linksInUse == 0, "every link comes home")
     precondition(relay.blocksFree == relay.blocksMax, "every block comes home")
     precondition(relay.buffersInUse == 0, "every buffer comes home")
+    precondition(relay.resamplersInUse == 0, "every resampler comes home")
   }
 
-  private func connect(_ target: String) {
+  private func connect(
+    _ target: String, _ start: String = Stage.twilio, isGemini: Bool = false
+  ) {
     guard caller == nil else { return }
+    self.start = start
+    self.isGemini = isGemini
     caller = relay.accepted(on: 0, from: Address(ipv4: 0x7f00_0001, port: 40_000), at: now)
     give(
       Array(
@@ -123,14 +187,18 @@ private final class Stage {
     give(bytes, to: caller)
   }
 
-  private func start() {
-    say(
-      .text,
-      Array(
-        """
-        {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
-        ["inbound","outbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
-        """.utf8), to: caller, isClient: true)
+  private func sendStart() { say(.text, Array(start.utf8), to: caller, isClient: true) }
+
+  private static let twilio = """
+    {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
+    ["inbound","outbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
+    """
+
+  private static func telnyx(_ codec: String) -> String {
+    """
+    {"event":"start","stream_id":"S","start":{"call_control_id":"C","custom_parameters":\
+    {"bidirectional_codec":"\(codec)"},"media_format":{"encoding":"\(codec)"}}}
+    """
   }
 
   private func say(
@@ -176,6 +244,10 @@ private final class Stage {
         while true {
           let run = relay.outgoing(link)
           if run.isEmpty { break }
+          if isStalled, link == caller {
+            relay.sent(min(run.count, 7), on: link, at: now)
+            break
+          }
           if link == upstream, !isUpstreamOpen { answer(run.array) }
           relay.sent(run.count, on: link, at: now)
         }
@@ -197,6 +269,8 @@ private final class Stage {
   }
 
   private var accepted: [UInt8]?
+  /// The caller's socket takes seven bytes a turn.
+  private var isStalled = false
 
   /// The right answer to the relay's handshake.
   private func answer(_ request: [UInt8]) {
