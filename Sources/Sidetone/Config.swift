@@ -31,7 +31,8 @@ package struct Config: Sendable {
   package var profile = Profile.balanced
   /// What is sent to a carrier that leaves the choice to us (Telnyx).
   package var chosenAudio = ChosenAudio.mulaw
-  /// The byte order of linear PCM from and to a carrier whose documents leave it open (Telnyx).
+  /// The byte order of linear PCM from and to a carrier whose documents leave it open (Telnyx),
+  /// until a caller's audio shows it.
   package var chosenIsBigEndian = false
 
   package var limits = Limits()

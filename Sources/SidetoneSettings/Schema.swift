@@ -69,7 +69,7 @@ extension Setting where Target == Draft {
     },
     .choice(
       "audio", "telnyx_byte_order", standard: "little",
-      help: "The byte order of L16 from and to Telnyx.",
+      help: "The byte order of L16 from and to Telnyx, until a caller's audio shows it.",
       \.config.chosenIsBigEndian, among: [("little", false), ("big", true)]),
   ]
 

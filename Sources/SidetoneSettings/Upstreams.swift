@@ -59,7 +59,8 @@ extension Setting where Target == Config.Upstream {
       upstream.set("instructions", try readProse(text, bytesMax: Limits.instructionBytesMax))
     },
     option(
-      "greeting", help: "What it is asked to say first, such as: Greet the caller."
+      "greeting",
+      help: "What it is asked at the start, so that it speaks first; empty: the caller begins."
     ) { written throws(Refusal) in
       try readProse(try written.text(), bytesMax: Limits.settingBytesMax)
     },

@@ -39,13 +39,15 @@ let vendorOptions: [String: [(name: String, standard: String)]] = [
   ],
 ]
 
-/// "marin with openai, Puck with gemini": where an option stands, for people.
+/// Where an option stands, for people: "marin (openai), Puck (gemini)"; where all kinds agree, the
+/// value alone.
 func standards(of option: String) -> String {
   let kinds = vendorOptions.keys.sorted().reversed()
-  let texts = kinds.compactMap { kind -> String? in
-    guard let row = vendorOptions[kind]?.first(where: { $0.name == option }) else { return nil }
-    return row.standard.isEmpty ? nil : "\(row.standard) (\(kind))"
+  let rows = kinds.compactMap { kind in
+    vendorOptions[kind]?.first { $0.name == option }.map { (kind: kind, value: $0.standard) }
   }
+  if rows.count == vendorOptions.count, Set(rows.map(\.value)).count == 1 { return rows[0].value }
+  let texts = rows.filter { !$0.value.isEmpty }.map { "\($0.value) (\($0.kind))" }
   return texts.joined(separator: ", ")
 }
 
