@@ -25,7 +25,7 @@ let package = Package(
     .library(name: "AllocationCounter", type: .dynamic, targets: ["CAllocationCounter"]),
   ],
   targets: [
-    // C: vector kernels, and what Swift cannot import by itself.
+    // C: vector kernels, resampling, and what Swift cannot import by itself.
     .target(
       name: "CKernels",
       cSettings: [
@@ -54,12 +54,13 @@ let package = Package(
       name: "SidetoneMain", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),
 
-    // The lab: callers, twins of the upstreams, load. Built from the engine's own Wire and Audio.
+    // The lab: callers and twins of the upstreams on sockets, on the engine's own WebSocket.
     .executableTarget(
       name: "SidetoneLab", dependencies: ["LabKit", "LabLoad", "Sidetone", "CLinux", "COpenSSL"],
       path: "tools/lab", exclude: ["kit", "load", "TONES.md"], swiftSettings: plain),
-    // The lab's sound: tone code, files, rates. Pure, so that tests can import it; optimised in
-    // debug too, since it is arithmetic on every sample.
+    // What the lab decides: sound, carriers' wires, play-out buffers, twins of the upstreams. It
+    // knows no socket and no clock, so that tests can import it; optimised in debug too, since it
+    // is arithmetic on every sample.
     .target(
       name: "LabKit", path: "tools/lab/kit",
       swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
