@@ -104,13 +104,12 @@ extension Playout {
   @_noAllocation package mutating func send(_ count: Int, isEnd: Bool, at now: Instant) -> Bool {
     let isNew = played(at: now) == sent
     if isNew {
+      // A carrier with a delay may still be playing what we count as played: its marks go on to say
+      // how far it is, where they can be waited for.
+      if isOverdue(at: now) { marksSeen = marksSent }
       spurt = sent
       spurtAt = now
       markedTo = sent
-      heardAt = .never
-      heardTo = sent
-      // What was sent before has all been played.
-      marksSeen = marksSent
     }
     sent &+= count
     hasSent = true
@@ -166,8 +165,12 @@ extension Playout {
     let played = played(at: now)
     let clock = heardAt == .never ? played : heardTo &+ samples(in: now - heardAt)
     guard marksSeen < marksSent else { return min(clock, sent) }
-    let mark = marks[marksSeen & 15]
-    let isOverdue = spurtAt + span(of: mark &- spurt) + Self.patience < now
-    return isOverdue ? played : min(clock, mark)
+    return isOverdue(at: now) ? played : min(clock, marks[marksSeen & 15])
+  }
+
+  /// A mark should long have come back.
+  @_noAllocation private func isOverdue(at now: Instant) -> Bool {
+    guard marksSeen < marksSent, spurtAt != .never else { return false }
+    return spurtAt + span(of: marks[marksSeen & 15] &- spurt) + Self.patience < now
   }
 }

@@ -131,4 +131,23 @@ struct PlayoutTests {
     #expect(playout.epoch == 1)
     #expect(!playout.hasSent)
   }
+
+  @Test func `running dry does not mean that a carrier with a delay has played it all`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    var marks: [(position: Int, at: Int)] = []
+    // Pieces of 20 ms that come every 25 ms; the carrier plays each 300 ms later.
+    for millisecond in 0..<1000 {
+      let now = at(millisecond)
+      while let mark = marks.first, mark.at <= millisecond {
+        playout.marked(mark.position, epoch: 0, at: now)
+        marks.removeFirst()
+      }
+      if millisecond % 25 == 0, playout.send(160, isEnd: false, at: now) {
+        marks.append((playout.sent, millisecond + 320))
+      }
+      let since = max(0, millisecond - 300)
+      let played = since / 25 * 160 + min(since % 25 * 8, 160)
+      #expect(abs(playout.heard(at: now) - played) <= 160, "\(millisecond) ms")
+    }
+  }
 }
