@@ -177,6 +177,7 @@ extension Relay {
   package var blocksMax: Int { pool.capacity }
   package var buffersInUse: Int { medium.inUse + large.inUse }
   package var resamplersInUse: Int { resamplers.inUse }
+  package var tokensInUse: Int { tokens.count }
 }
 
 // MARK: Time and life

@@ -121,12 +121,12 @@ final class Twin: Peer {
       channels = request.contains("channels=2&multichannel=true") ? 2 : 1
       bytesPerSecond = 8000 * channels * (isWide ? 2 : 1)
       wire?.onRead = { [unowned self] in wasRead($0) }
-      wire?.send(accept(request))
+      wire?.send(Self.accept(request))
       take(rest)
     }
   }
 
-  private func accept(_ request: String) -> [UInt8] {
+  static func accept(_ request: String) -> [UInt8] {
     let line = request.split(separator: "\r\n").first {
       $0.lowercased().hasPrefix("sec-websocket-key:")
     }

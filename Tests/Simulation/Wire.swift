@@ -30,6 +30,8 @@ final class Wire {
   var isDeaf = false
   /// What the peer's socket can still take; a slow reader's is small and refills slowly.
   var window: Int
+  /// It took nothing lately, and will be asked again.
+  var isFull = false
   let windowMax: Int
   var lastArrival = Instant.zero
   var lastDelivery = Instant.zero

@@ -33,11 +33,14 @@ final class World {
   var latencyMaxMicroseconds = 20_000
   /// What a socket takes before its peer has read.
   var windowMax = 1 << 20
-  /// Answers `.dial`: who is there, or why nobody is.
-  var onDial: ((SlotID) -> Result<Peer, DialFailure>)?
+  /// Answers `.dial`, given the upstream's index: who is there, or why nobody is.
+  var onDial: ((Int) -> Result<Peer, DialFailure>)?
+  /// Sockets take what they are given, and latencies are small: times can be checked.
+  var isPrompt: Bool { windowMax == 1 << 20 && latencyMaxMicroseconds <= 5000 }
   var wasDrained = false
   var turns = 0
   var callers: [Caller] = []
+  var talkers: [Talker] = []
   private(set) var failures: [String] = []
   /// Audio of one call that the relay can keep whatever the others do: a little less than what its
   /// plan provides for each.
@@ -75,6 +78,7 @@ final class World {
   /// Lets go of everybody, so that the run and its relay are given back.
   func forget() {
     callers = []
+    talkers = []
     wires = [:]
     events = []
     onDial = nil
@@ -169,7 +173,7 @@ final class World {
       case .write(let link): write(link)
       case .resumeReading(let link):
         if let wire = wires[link] { schedule(now) { [self] in read(wire) } }
-      case .dial(let link, _): dial(link)
+      case .dial(let link, let upstream): dial(link, upstream)
       case .close(let link): close(link, byReset: false)
       case .reset(let link): close(link, byReset: true)
       case .drained: wasDrained = true
@@ -219,17 +223,20 @@ final class World {
 
   /// The socket is full: writable again a while later, if its peer reads at all.
   private func refill(_ wire: Wire) {
+    guard !wire.isFull else { return }
+    wire.isFull = true
     schedule(now + .milliseconds(dice.range(1...40))) { [self] in
+      wire.isFull = false
       guard wires[wire.link] === wire, !wire.isSilent else { return }
       write(wire.link)
     }
   }
 
-  private func dial(_ link: SlotID) {
+  private func dial(_ link: SlotID, _ upstream: Int) {
     let delay = Instant.Span.milliseconds(dice.range(1...400))
     schedule(now + delay) { [self] in
       guard let onDial else { return }
-      switch onDial(link) {
+      switch onDial(upstream) {
       case .success(let peer):
         let wire = Wire(link: link, peer: peer, world: self, windowMax: windowMax)
         wires[link] = wire

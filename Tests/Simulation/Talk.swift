@@ -1,0 +1,150 @@
+// One run of two-way calls: a few callers and their voice models, with faults drawn from the seed,
+// then rest, then the books are checked.
+
+import Sidetone
+
+struct Talk {
+  private(set) var failures: [String] = []
+  private(set) var summary = ""
+  private(set) var marks: Set<String> = []
+
+  init(seed: UInt64) {
+    let world = World(seed: seed, config: Self.config(callsMax: 4))
+    world.latencyMaxMicroseconds = [2000, 2000, 5000, 100_000][world.dice.below(4)]
+    if world.dice.percent(20) { world.windowMax = [700, 3000, 16_384][world.dice.below(3)] }
+    let trouble = world.dice.percent(50) ? world.dice.range(0...60) : 0
+    world.onDial = { upstream in
+      if world.dice.percent(trouble / 3) {
+        return .failure(World.DialFailure(failure: world.dice.percent(50) ? .refused : .reset))
+      }
+      let kind = upstream == 2 ? Voice.Kind.gemini : .openai
+      return .success(Voice(world: world, kind: kind, mood: Self.mood(trouble, &world.dice)))
+    }
+    let count = world.dice.percent(15) ? world.dice.range(5...7) : world.dice.range(1...3)
+    for number in 1...count { Self.add(number, to: world, trouble) }
+    world.run(until: world.now + .seconds(100)) { Self.checkStep(world) }
+    for talker in world.talkers { talker.leave() }
+    world.run(until: world.now + .seconds(180)) { Self.checkStep(world) }
+    failures = Self.checkBooks(world)
+    for talker in world.talkers where talker.isOpen {
+      Self.check(talker, isQuiet: trouble == 0, world)
+    }
+    failures += world.failures
+    marks = world.marks
+    summary =
+      world.talkers.map { "\($0.number):\($0.spoken),\($0.items.count),\($0.marksEchoed)" }
+      .joined(separator: " ") + " \(world.turns)"
+    world.forget()
+  }
+
+  /// Routes to a model with G.711 on both sides, to one with PCM, and to Gemini; a webhook, and
+  /// where it sends its callers. Room for all that a script says at once.
+  static func config(callsMax: Int) -> Config {
+    var config = Config()
+    config.limits.callsMax = callsMax
+    config.limits.otherLinksMax = 16
+    config.limits.callsPerSecondPerAddress = 1000
+    config.limits.playoutMillisecondsPlanned = 180_000
+    for (name, kind) in [("exact", "openai"), ("pcm", "openai"), ("gemini", "gemini")] {
+      var upstream = Config.Upstream()
+      upstream.name = name
+      upstream.kind = kind
+      upstream.key = "test"
+      upstream.endpoint.isTLS = false
+      upstream.endpoint.host = "127.0.0.1"
+      upstream.options = name == "exact" ? [("audio", "g711")] : []
+      config.upstreams.append(upstream)
+    }
+    for name in ["exact", "pcm", "gemini", "phone"] {
+      var route = Config.Route()
+      route.path = "/talk/\(name)"
+      route.carriers = ["twilio", "telnyx", "ucid"]
+      route.upstream = name == "phone" ? "exact" : name
+      if name == "phone" { route.bots = [("openai", "exact"), ("gemini", "gemini")] }
+      config.routes.append(route)
+    }
+    var webhook = Config.Route()
+    webhook.path = "/twiml"
+    webhook.kind = .connect
+    webhook.stream = "/talk/phone"
+    config.routes.append(webhook)
+    return config
+  }
+
+  // MARK: Who takes part
+
+  private static func mood(_ trouble: Int, _ dice: inout Dice) -> Voice.Mood {
+    guard dice.percent(trouble) else { return .good }
+    switch dice.below(8) {
+    case 0: return .refusing([401, 429, 500, 503][dice.below(4)])
+    case 1: return .mute
+    case 2: return .refusingSetup
+    default:
+      let deaths = Voice.Death.allCases
+      return .dying(.milliseconds(dice.range(0...15_000)), deaths[dice.below(deaths.count)])
+    }
+  }
+
+  private static func add(_ number: Int, to world: World, _ trouble: Int) {
+    var plan = Talker.Plan()
+    let dice = { (bound: Int) in world.dice.below(bound) }
+    plan.carrier = Talker.Carrier.allCases[dice(3)]
+    plan.path = ["/talk/exact", "/talk/exact", "/talk/pcm", "/talk/gemini"][dice(4)]
+    plan.leaving = Talker.Leaving.allCases[dice(5)]
+    if dice(100) < 30 { plan.leavesAfter = .milliseconds(dice(20_000)) }
+    plan.delay = .milliseconds(dice(2) * dice(301))
+    plan.drift = dice(401) - 200
+    let silences: [Instant.Span] = [.zero, .zero, .zero, .milliseconds(dice(3000)), .never]
+    plan.talksAfter = silences[dice(5)]
+    plan.shuffles = plan.carrier == .telnyx && dice(2) == 0 && world.latencyMaxMicroseconds < 9000
+    plan.keys = dice(4) / 2
+    let talker = Talker(world: world, number: number, plan: plan)
+    talker.script = (0..<dice(8)).map { _ in Turn.drawn(&world.dice) }
+    world.talkers.append(talker)
+    world.schedule(world.now + .milliseconds(dice(2000))) { talker.start() }
+  }
+
+  // MARK: Checks
+
+  static func checkStep(_ world: World) {
+    for talker in world.talkers where talker.isClearOwed && world.isPrompt {
+      if talker.isTalking { world.fail("caller \(talker.number): no clear in its turn") }
+      talker.isClearOwed = false
+    }
+  }
+
+  static func checkBooks(_ world: World) -> [String] {
+    let relay = world.relay
+    var failures: [String] = []
+    if relay.callsInUse != 0 { failures.append("\(relay.callsInUse) calls never ended") }
+    if relay.linksInUse != 0 { failures.append("\(relay.linksInUse) links never came home") }
+    if relay.blocksFree != relay.blocksMax {
+      failures.append("\(relay.blocksMax - relay.blocksFree) blocks never came home")
+    }
+    if relay.buffersInUse != 0 { failures.append("buffers never came home") }
+    if relay.resamplersInUse != 0 { failures.append("resamplers never came home") }
+    if relay.tokensInUse != 0 { failures.append("tokens never came home") }
+    return failures
+  }
+
+  /// `isQuiet`: nothing went wrong but what the caller did.
+  static func check(_ talker: Talker, isQuiet: Bool, _ world: World) {
+    if !talker.isDone {
+      world.fail("caller \(talker.number) (\(talker.plan.leaving)): nobody closed it")
+    }
+    guard isQuiet, world.windowMax == 1 << 20 else { return }
+    if talker.plan.leavesAfter == nil {
+      talker.checkItems(tellsModel: talker.plan.path != "/talk/gemini")
+      if talker.keysTold != talker.keysPressed.count {
+        world.fail("caller \(talker.number): \(talker.keysTold) keys told")
+      }
+    }
+    let isWhole = talker.plan.leaving != .reset && talker.plan.leaving != .vanish
+    if isWhole, talker.uplink != talker.spoken {
+      world.fail("caller \(talker.number): \(talker.uplink) of \(talker.spoken) reached the model")
+    }
+    if isWhole, talker.closeCode != 1000 {
+      world.fail("caller \(talker.number): closed with \(talker.closeCode ?? 0)")
+    }
+  }
+}

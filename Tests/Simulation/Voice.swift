@@ -1,0 +1,303 @@
+// A voice model of the simulation, with the manners of OpenAI Realtime or Gemini Live. What it says
+// is written in Voice+Script; here is how it is connected, and what it is told.
+
+import Sidetone
+
+final class Voice: Peer {
+  enum Kind { case openai, gemini }
+
+  enum Mood {
+    case good
+    /// The handshake is refused with this status.
+    case refusing(Int)
+    /// Never answers.
+    case mute
+    /// The description of the session is not understood.
+    case refusingSetup
+    /// Breaks so long after its session began.
+    case dying(Instant.Span, Death)
+  }
+  enum Death: CaseIterable {
+    case reset, close, silence
+    /// By an error that says so (OpenAI), or after a `goAway` (Gemini).
+    case expiry
+  }
+
+  /// What a message does to the relay when it is read.
+  enum Effect {
+    case nothing
+    case words(item: Int)
+    case audio(item: Int, bytes: Int)
+    case interruption(upTo: Int)
+    case over(item: Int)
+  }
+
+  weak var wire: Wire?
+  let world: World
+  let kind: Kind
+  let mood: Mood
+  private var head: [UInt8] = []
+  private var isOpen = false
+  private(set) var isReady = false
+  private(set) var isDead = false
+  private var socket = Socket(isClient: false)
+
+  // What has left the relay, and what the relay has read, as they happen.
+  private var early = Socket(isClient: false)
+  private var earlyHead: [UInt8]? = []
+  private var answers = Socket(isClient: true)
+  private var answersHead: [UInt8]? = []
+  private var effects: [Effect] = []
+  private var effectsRead = 0
+  private var firstAudio: [UInt8] = []
+
+  private(set) var talker: Talker?
+  private var isPaired = false
+
+  init(world: World, kind: Kind, mood: Mood) {
+    self.world = world
+    self.kind = kind
+    self.mood = mood
+  }
+
+  // MARK: Connected
+
+  func received(_ bytes: [UInt8], at now: Instant) {
+    guard !isDead else { return }
+    if isOpen { return take(bytes) }
+    head += bytes
+    guard let end = headEnd(of: head) else { return }
+    let rest = Array(head[end...])
+    switch mood {
+    case .mute: return
+    case .refusing(let status):
+      wire?.send(Array("HTTP/1.1 \(status) No\r\nContent-Length: 0\r\n\r\n".utf8))
+      wire?.end(byReset: false)
+      isDead = true
+    case .good, .refusingSetup, .dying:
+      isOpen = true
+      wire?.onRead = { [unowned self] in wasRead($0) }
+      wire?.send(Twin.accept(String(decoding: head[..<end], as: UTF8.self)))
+      if kind == .openai {
+        find(in: Array(head[..<end]), behind: "model=c")
+        say("{\"type\":\"session.created\",\"session\":{\"type\":\"realtime\"}}")
+      }
+      take(rest)
+    }
+  }
+
+  /// Its caller wished for a model of its own number.
+  private func find(in text: [UInt8], behind words: StaticString) {
+    guard let start = place(behind: words, in: text) else {
+      return world.fail("a session without a model")
+    }
+    let digits = text[start...].prefix { $0 &- 0x30 <= 9 }
+    let number = Int(String(decoding: digits, as: UTF8.self))
+    talker = world.talkers.first { $0.number == number }
+  }
+
+  private func take(_ bytes: [UInt8]) {
+    for message in socket.take(bytes) {
+      switch message {
+      case .text(let text) where !isReady && !isDead: setUp(text)
+      case .text, .binary: break
+      case .ping(let payload): wire?.send(socket.frame(.pong, payload))
+      case .close(let code):
+        wire?.send(socket.close(code == 1005 ? 1000 : code))
+        isDead = true
+        wire?.end(byReset: false)
+      case .failed: world.fail("the model was sent a broken frame")
+      }
+      if isDead { return }
+    }
+  }
+
+  private func setUp(_ text: [UInt8]) {
+    guard !isPaired else { return world.fail("the model was sent audio before it was ready") }
+    isPaired = true
+    let isSetup =
+      kind == .openai
+      ? place(behind: "{\"type\":\"session.update\"", in: text) != nil
+      : place(behind: "{\"setup\":", in: text) != nil
+    if !isSetup { world.fail("a session began with something else") }
+    if kind == .gemini { find(in: text, behind: "models/c") }
+    if place(behind: "\"handle\":\"", in: text) != nil { world.marks.insert("resumed") }
+    if case .refusingSetup = mood { return refuse() }
+    after(.milliseconds(world.dice.below(400))) { [unowned self] in
+      if kind == .openai {
+        say("{\"type\":\"session.updated\",\"session\":{\"type\":\"realtime\"}}")
+      } else {
+        say("{\"setupComplete\":{}}")
+      }
+      isReady = true
+      if case .dying(let span, let death) = mood { after(span) { [unowned self] in die(death) } }
+      after(.milliseconds(world.dice.below(300))) { [unowned self] in beginTurn() }
+    }
+  }
+
+  private func refuse() {
+    world.marks.insert("setup refused")
+    if kind == .openai {
+      say("{\"type\":\"error\",\"error\":{\"code\":\"unknown_parameter\",\"message\":\"no\"}}")
+    } else {
+      wire?.send(socket.close(1007))
+      wire?.end(byReset: false)
+      isDead = true
+    }
+  }
+
+  private func die(_ death: Death) {
+    world.marks.insert("model died: \(death)")
+    switch death {
+    case .reset: wire?.end(byReset: true)
+    case .close:
+      wire?.send(socket.close(1011))
+      wire?.end(byReset: false)
+    case .silence: wire?.isSilent = true
+    case .expiry where kind == .openai:
+      say("{\"type\":\"error\",\"error\":{\"code\":\"session_expired\",\"message\":\"60 min\"}}")
+      return
+    case .expiry:
+      say("{\"sessionResumptionUpdate\":{\"newHandle\":\"h\",\"resumable\":true}}")
+      say("{\"goAway\":{\"timeLeft\":\"3s\"}}")
+      after(.seconds(3)) { [unowned self] in
+        wire?.end(byReset: false)
+        isDead = true
+      }
+      return
+    }
+    isDead = true
+  }
+
+  func gone(byReset: Bool, at now: Instant) { isDead = true }
+
+  /// Does it then, if it is still there.
+  func after(_ span: Instant.Span, _ run: @escaping () -> Void) {
+    world.schedule(world.now + span) { [weak self] in
+      if self?.isDead == false { run() }
+    }
+  }
+
+  // MARK: What it sends
+
+  func say(_ text: String, _ effect: Effect = .nothing) {
+    guard !isDead else { return }
+    effects.append(effect)
+    wire?.send(socket.frame(kind == .openai ? .text : .binary, Array(text.utf8)))
+  }
+
+  private func wasRead(_ bytes: [UInt8]) {
+    guard let rest = behindHead(bytes, &answersHead) else { return }
+    for message in answers.take(rest) {
+      switch message {
+      case .text, .binary:
+        let effect = effects[effectsRead]
+        effectsRead += 1
+        apply(effect)
+      case .ping, .close, .failed: break
+      }
+    }
+  }
+
+  private func apply(_ effect: Effect) {
+    guard let talker else { return }
+    switch effect {
+    case .nothing: break
+    case .words(let item): talker.items[item].isKnown = true
+    case .audio(let item, let bytes): talker.items[item].hand(bytes, at: world.now)
+    case .over(let item): talker.items[item].isOver = true
+    case .interruption(let last):
+      // The turn that goes on is void as a whole, where items have no names.
+      if kind == .gemini { talker.items[last].isKnown = true }
+      talker.interrupted(upTo: last, at: world.now)
+    }
+  }
+
+  // MARK: What leaves for it
+
+  func departed(_ bytes: [UInt8], at now: Instant) {
+    guard let rest = behindHead(bytes, &earlyHead) else { return }
+    for case .text(let text) in early.take(rest) { hear(text) }
+  }
+
+  private func hear(_ text: [UInt8]) {
+    guard let talker else { return }
+    if let audio = payload(of: text, behind: "input_audio_buffer.append\",\"audio\":\"")
+      ?? payload(of: text, behind: "\"audio\":{\"data\":\"")
+    {
+      if audio.isEmpty { world.fail("an empty message reached the model") }
+      talker.sound == .exact ? hearExactly(audio, talker) : count(audio, talker)
+    } else if let start = place(behind: "conversation.item.truncate\",\"item_id\":\"", in: text) {
+      let rest = String(decoding: text[start...], as: UTF8.self).split(separator: "\"")
+      let time = rest.last.flatMap { Int($0.drop { !$0.isNumber }.prefix { $0.isNumber }) }
+      world.marks.insert("truncated")
+      talker.told(String(rest[0]), milliseconds: time ?? -1)
+    } else if let start = place(behind: "conversation.item.delete\",\"item_id\":\"", in: text) {
+      let rest = String(decoding: text[start...], as: UTF8.self).split(separator: "\"")
+      world.marks.insert("forgotten")
+      talker.told(String(rest[0]), milliseconds: 0)
+    } else if let start = place(behind: "The caller pressed ", in: text) {
+      world.marks.insert("key")
+      talker.keysTold += 1
+      if !talker.keysPressed.contains(text[start]) { world.fail("a key that nobody pressed") }
+    }
+  }
+
+  /// Every byte once, in its order, from where the last session ended or a little behind it.
+  private func hearExactly(_ heard: [UInt8], _ talker: Talker) {
+    if !hasHeard { begin(heard, talker) }
+    // A model that takes too little hears with gaps: what waits has a bound.
+    if !world.isPrompt, talker.spoken - talker.uplink > 9 * 8000,
+      !talker.says(heard, at: talker.uplink)
+    {
+      talker.uplink = position(of: heard, in: talker) ?? talker.uplink
+      world.marks.insert("uplink cut")
+    }
+    for byte in heard {
+      if byte != audio(call: talker.number, at: talker.uplink) {
+        return world.fail("call \(talker.number): wrong audio to the model at \(talker.uplink)")
+      }
+      talker.uplink += 1
+    }
+  }
+  private var hasHeard = false
+
+  private func begin(_ heard: [UInt8], _ talker: Talker) {
+    hasHeard = true
+    talker.sessions += 1
+    guard talker.sessions > 1 || talker.spoken > 9 * 8000 else { return }
+    let from = talker.uplink
+    guard let found = position(of: heard, in: talker) else {
+      return world.fail("call \(talker.number): a session of other audio")
+    }
+    if found > from { world.marks.insert("uplink cut") }
+    if found > from, talker.spoken - from < 9 * 8000, world.isPrompt {
+      world.fail("call \(talker.number): \(found - from) bytes never reached a model")
+    }
+    talker.uplink = found
+  }
+
+  private func position(of heard: [UInt8], in talker: Talker) -> Int? {
+    (talker.uplink..<max(talker.uplink, talker.spoken)).first { talker.says(heard, at: $0) }
+  }
+
+  private func count(_ heard: [UInt8], _ talker: Talker) {
+    if !hasHeard { talker.sessions += 1 }
+    hasHeard = true
+    talker.uplink += heard.count / 2 * 8 / (kind == .openai ? 24 : 16)
+    if talker.uplink > talker.spoken {
+      world.fail("call \(talker.number): more audio for the model than was said")
+    }
+  }
+
+  private func behindHead(_ bytes: [UInt8], _ head: inout [UInt8]?) -> [UInt8]? {
+    guard let before = head else { return bytes }
+    let all = before + bytes
+    guard let end = headEnd(of: all) else {
+      head = all
+      return nil
+    }
+    head = nil
+    return Array(all[end...])
+  }
+}
