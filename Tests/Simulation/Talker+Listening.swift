@@ -53,15 +53,17 @@ extension Talker {
   }
 
   private func judge(_ text: [UInt8], _ now: Instant) -> Sent {
-    if place(behind: "\"clear\"", in: text) != nil
-      || place(behind: "\"clearBuffer\"", in: text) != nil
+    let isMedia = text.starts(with: "{\"event\":\"media\"".utf8)
+    if !isMedia,
+      place(behind: "\"clear\"", in: text) != nil
+        || place(behind: "\"clearBuffer\"", in: text) != nil
     {
       shadow.clear(at: now)
       cleared += 1
       isClearOwed = false
       return .clear
     }
-    if let start = place(behind: "\"mark\":{\"name\":\"", in: text) {
+    if !isMedia, let start = place(behind: "\"mark\":{\"name\":\"", in: text) {
       let end = text[start...].firstIndex(of: 0x22) ?? text.count
       return .mark(String(decoding: text[start..<end], as: UTF8.self))
     }

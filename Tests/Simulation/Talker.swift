@@ -77,7 +77,9 @@ final class Talker: Peer {
   /// What its carrier plays, and what one without delay or drift would.
   var player: Player
   var shadow = Player()
+  /// The most that waited there, in samples.
   var mostAhead = 0
+  private(set) var mostWaiting = 0
   var cleared = 0
   private var playEpoch = 0
   private(set) var marksEchoed = 0
@@ -86,7 +88,8 @@ final class Talker: Peer {
     self.world = world
     self.number = number
     self.plan = plan
-    sound = plan.path == "/talk/exact" && plan.carrier != .ucid ? .exact : .level
+    let isG711 = plan.path == "/talk/exact" || plan.path == "/talk/phone"
+    sound = isG711 && plan.carrier != .ucid ? .exact : .level
     player = Player(delay: plan.delay, drift: plan.drift)
   }
 
@@ -267,6 +270,7 @@ final class Talker: Peer {
     switch arriving.removeFirst() {
     case .audio(let stretches):
       for (item, count) in stretches { player.take(count, of: item, at: world.now) }
+      mostWaiting = max(mostWaiting, player.waiting(at: world.now))
     case .mark(let name): mark(name)
     case .clear:
       player.clear(at: world.now)

@@ -47,7 +47,11 @@ struct Turn {
 
 extension Voice {
   func beginTurn() {
-    guard let talker, talker.wire?.isClosed == false else { return }
+    guard let talker, talker.isOpen else {
+      // Its caller is still to come.
+      return after(.milliseconds(200)) { [unowned self] in beginTurn() }
+    }
+    guard talker.wire?.isClosed == false else { return }
     guard let next = talker.script.first else {
       talker.isScriptOver = true
       return

@@ -51,7 +51,9 @@ final class Voice: Peer {
   private var effectsRead = 0
   private var firstAudio: [UInt8] = []
 
-  private(set) var talker: Talker?
+  private var number = 0
+  /// Who it talks with; one dialled ahead may be there before its caller.
+  var talker: Talker? { world.talkers.first { $0.number == number } }
   private var isPaired = false
 
   init(world: World, kind: Kind, mood: Mood) {
@@ -92,8 +94,7 @@ final class Voice: Peer {
       return world.fail("a session without a model")
     }
     let digits = text[start...].prefix { $0 &- 0x30 <= 9 }
-    let number = Int(String(decoding: digits, as: UTF8.self))
-    talker = world.talkers.first { $0.number == number }
+    number = Int(String(decoding: digits, as: UTF8.self)) ?? 0
   }
 
   private func take(_ bytes: [UInt8]) {
