@@ -24,8 +24,8 @@ package struct Limits: Sendable {
   package var uplinkMillisecondsMax = 10_000
   package var uplinkMillisecondsPlanned = 5_000
 
-  /// Calls with a voice model for which memory is taken at start: a resampler each way, and room
-  /// for what waits to be played.
+  /// Calls with a voice model at once; memory for them is taken at start: a resampler each way, and
+  /// room for what waits to be played.
   package var twoWayCallsMax = 250
   /// Audio of a voice model that waits for its moment, and the share of it that the plan provides
   /// for each two-way call at 8 kHz µ-law.
@@ -138,7 +138,7 @@ extension Config {
   /// Calls with a voice model for which memory is taken: none without an upstream that talks and
   /// has what it needs.
   package var twoWayCalls: Int {
-    let talks = upstreams.contains { $0.talks && !$0.key.isEmpty }
+    let talks = upstreams.contains { $0.talks && !$0.isWithoutKey }
     return talks ? min(limits.twoWayCallsMax, limits.callsMax) : 0
   }
 
@@ -158,7 +158,7 @@ extension Config {
       PlanLine(holder: "links", bytes: limits.linksMax * MemoryLayout<Link>.stride),
       PlanLine(
         holder: "resamplers of \(twoWayCalls) two-way calls",
-        bytes: twoWayCalls * 2 * Limits.resamplerBytes),
+        bytes: resamplersReady.reduce(0) { $0 + $1.count } * Limits.resamplerBytes),
       PlanLine(holder: "greetings", bytes: greetings),
       PlanLine(
         holder: "read buffer, scratch, lines",

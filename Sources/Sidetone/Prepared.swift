@@ -143,6 +143,37 @@ extension Config {
   }
 }
 
+extension Config {
+  /// Resamplers that are made at start: for what callers at 8 kHz need with each upstream that
+  /// talks and has its key. What others need is made when the first of them calls.
+  var resamplersReady: [(from: Int, to: Int, count: Int)] {
+    var ready: [(from: Int, to: Int, count: Int)] = []
+    func add(_ from: Int, _ to: Int) {
+      guard from != to, !ready.contains(where: { $0.from == from && $0.to == to }) else { return }
+      ready.append((from, to, twoWayCalls))
+    }
+    let caller = Format.mulaw8k
+    for index in Set(routes.flatMap { upstreams(of: $0) }).sorted() {
+      guard !upstreams[index].isWithoutKey,
+        let row = Sidetone.Upstream.index(of: upstreams[index].kind),
+        let voice = Sidetone.Upstream.all[row].voice
+      else { continue }
+      let options = Text(Query.encoded(upstreams[index].options))
+      let session = Sidetone.Upstream.Session(hears: caller, says: caller, options: options.bytes)
+      guard let hears = Sidetone.Upstream.all[row].hears(caller, session) else { continue }
+      add(caller.rate, hears.rate)
+      add(voice.says(caller, session).rate, caller.rate)
+    }
+    return ready
+  }
+
+  /// How many there may be of each pair of rates.
+  var resamplersMax: Int {
+    let isForListeners = routes.contains { $0.upstreamRate > 0 }
+    return max(isForListeners ? limits.callsMax : twoWayCalls, 1)
+  }
+}
+
 extension Config.Upstream {
   /// Whether it talks: its calls need playout, and conversion where the formats differ.
   package var talks: Bool {

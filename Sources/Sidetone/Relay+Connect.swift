@@ -31,7 +31,7 @@ extension Relay {
     let isBusy =
       calls.inUse * 4 >= calls.capacity * 3
       || upstream.sessionsMax > 0 && health.calls >= upstream.sessionsMax
-      || health.refusedUntil > now || pool.free <= 16 || !hasLinkToSpare
+      || health.refusedUntil > now || pool.free <= 16 || !hasLinkToSpare || !hasRoomForTalk
     guard !isBusy, Upstream.all[upstream.kind].voice != nil, let id = calls.take() else {
       return .none
     }

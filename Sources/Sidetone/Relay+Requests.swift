@@ -267,12 +267,27 @@ extension Relay {
       }
       return false
     }
+    if Upstream.all[upstreams[upstream].kind].voice != nil, !hasRoomForTalk {
+      refuseBusy(index, 1, now) {
+        $0.write(json: "There are as many two-way calls as two_way_calls_max allows.")
+      }
+      return false
+    }
     let until = healths[upstream].refusedUntil
     guard now < until else { return true }
     refuseBusy(index, max(1, (until - now).milliseconds / 1000), now) {
       $0.write(json: self.healths[upstream].cause.sentence)
     }
     return false
+  }
+
+  /// Whether another call may talk with a voice model.
+  var hasRoomForTalk: Bool {
+    var talking = 0
+    for index in 0..<upstreams.count where Upstream.all[upstreams[index].kind].voice != nil {
+      talking += healths[index].calls
+    }
+    return talking < config.twoWayCalls
   }
 
   private func refuseBusy(

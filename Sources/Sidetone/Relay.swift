@@ -117,7 +117,8 @@ package final class Relay {
     frames = Arena(count: 2 * Limits.frameBytesMax)
     gathered = frames.bytes.prefix(Limits.frameBytesMax)
     converted = frames.bytes.dropping(Limits.frameBytesMax)
-    resamplers = Self.makeResamplers(config, upstreams)
+    resamplers = ResamplerPool(
+      profile: config.profile, ready: config.resamplersReady, streamsMax: config.resamplersMax)
     conversionsLeft = limits.conversionFramesPerTurnMax
     timers = Timers(capacity: limits.linksMax + 2 * limits.callsMax)
     pending = Ring(capacity: limits.linksMax, repeating: 0)
@@ -138,32 +139,6 @@ package final class Relay {
     resamplers.deallocate()
     timers.deallocate()
     pending.deallocate()
-  }
-}
-
-extension Relay {
-  /// Streams for what callers at 8 kHz need with each upstream that talks and can be used; what
-  /// others need is made when the first of them calls.
-  private static func makeResamplers(
-    _ config: Config, _ upstreams: [PreparedUpstream]
-  ) -> ResamplerPool {
-    var ready: [(from: Int, to: Int, count: Int)] = []
-    func add(_ from: Int, _ to: Int) {
-      guard from != to, !ready.contains(where: { $0.from == from && $0.to == to }) else { return }
-      ready.append((from, to, config.twoWayCalls))
-    }
-    let caller = Format.mulaw8k
-    let used = Set(config.routes.flatMap { config.upstreams(of: $0) })
-    for index in used.sorted() where upstreams[index].missing.bytes.isEmpty {
-      let row = Upstream.all[upstreams[index].kind]
-      let options = Text(Query.encoded(config.upstreams[index].options))
-      let session = Upstream.Session(hears: caller, says: caller, options: options.bytes)
-      guard let voice = row.voice, let hears = row.hears(caller, session) else { continue }
-      add(caller.rate, hears.rate)
-      add(voice.says(caller, session).rate, caller.rate)
-    }
-    return ResamplerPool(
-      profile: config.profile, ready: ready, streamsMax: max(config.limits.callsMax, 1))
   }
 }
 
