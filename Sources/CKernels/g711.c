@@ -11,6 +11,7 @@
 // mantissa. No table, no branch, so the compiler turns each loop into vectors on every target.
 #include "ckernels.h"
 #include "count.h"
+#include "wide.h"
 
 #include <string.h>
 
@@ -48,7 +49,7 @@ static inline int32_t magnitude_of(int32_t code) {
   return (int32_t)value;
 }
 
-void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count) {
+WIDE void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count) {
   COUNT_COPY(count);
   uint8_t *out = to;
   const uint8_t *in = from;
@@ -60,7 +61,7 @@ void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count) {
   }
 }
 
-void ck_mulaw_decode(void *to, const void *from, ptrdiff_t count) {
+WIDE void ck_mulaw_decode(void *to, const void *from, ptrdiff_t count) {
   COUNT_COPY(2 * count);
   uint8_t *out = to;
   const uint8_t *in = from;
@@ -71,7 +72,7 @@ void ck_mulaw_decode(void *to, const void *from, ptrdiff_t count) {
   }
 }
 
-void ck_alaw_encode(void *to, const void *from, ptrdiff_t count) {
+WIDE void ck_alaw_encode(void *to, const void *from, ptrdiff_t count) {
   COUNT_COPY(count);
   uint8_t *out = to;
   const uint8_t *in = from;
@@ -84,7 +85,7 @@ void ck_alaw_encode(void *to, const void *from, ptrdiff_t count) {
   }
 }
 
-void ck_alaw_decode(void *to, const void *from, ptrdiff_t count) {
+WIDE void ck_alaw_decode(void *to, const void *from, ptrdiff_t count) {
   COUNT_COPY(2 * count);
   uint8_t *out = to;
   const uint8_t *in = from;

@@ -3,6 +3,7 @@
 // target.
 #include "ckernels.h"
 #include "count.h"
+#include "wide.h"
 
 #include <string.h>
 
@@ -12,7 +13,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are little-en
 // is rounded to the nearest whole number (to the even one of two), which stands in its low bits.
 static const float ROUNDER = 12582912;
 
-void ck_swap16(void *to, const void *from, ptrdiff_t count) {
+WIDE void ck_swap16(void *to, const void *from, ptrdiff_t count) {
   COUNT_COPY(2 * count);
   uint8_t *out = to;
   const uint8_t *in = from;
@@ -24,7 +25,7 @@ void ck_swap16(void *to, const void *from, ptrdiff_t count) {
   }
 }
 
-void ck_widen(void *to, const void *from, ptrdiff_t count) {
+WIDE void ck_widen(void *to, const void *from, ptrdiff_t count) {
   COUNT_COPY(4 * count);
   uint8_t *out = to;
   const uint8_t *in = from;
@@ -36,7 +37,7 @@ void ck_widen(void *to, const void *from, ptrdiff_t count) {
   }
 }
 
-void ck_round(void *to, const void *from, ptrdiff_t count) {
+WIDE void ck_round(void *to, const void *from, ptrdiff_t count) {
   COUNT_COPY(2 * count);
   uint8_t *out = to;
   const uint8_t *in = from;

@@ -2,6 +2,7 @@
 // not ASCII. Written as plain word loops that the compiler turns into vectors on every target.
 #include "ckernels.h"
 #include "count.h"
+#include "wide.h"
 
 #include <string.h>
 
@@ -9,7 +10,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lowest byte of a 
 
 #define TOP_BITS 0x8080808080808080u
 
-bool ck_mask(void *bytes, ptrdiff_t count, uint32_t key) {
+WIDE bool ck_mask(void *bytes, ptrdiff_t count, uint32_t key) {
   uint8_t *at = bytes;
   const uint64_t wide = (uint64_t)key << 32 | key;
   uint64_t seen = 0;
@@ -28,7 +29,7 @@ bool ck_mask(void *bytes, ptrdiff_t count, uint32_t key) {
   return (seen & TOP_BITS) == 0;
 }
 
-bool ck_mask_copy(void *to, const void *from, ptrdiff_t count, uint32_t key) {
+WIDE bool ck_mask_copy(void *to, const void *from, ptrdiff_t count, uint32_t key) {
   COUNT_COPY(count);
   uint8_t *out = to;
   const uint8_t *in = from;
@@ -49,7 +50,7 @@ bool ck_mask_copy(void *to, const void *from, ptrdiff_t count, uint32_t key) {
   return (seen & TOP_BITS) == 0;
 }
 
-ptrdiff_t ck_ascii(const void *from, ptrdiff_t count) {
+WIDE ptrdiff_t ck_ascii(const void *from, ptrdiff_t count) {
   const uint8_t *at = from;
   ptrdiff_t done = 0;
   while (count - done >= 64) {

@@ -141,8 +141,9 @@ package struct ResamplerPool: Sendable {
   }
 
   private func process(_ piece: Bytes, by stream: Stream) -> Bytes {
-    let place = places[stream.pair]
-    guard place.holds(stream.slot), let resampler = place[stream.slot.index] else {
+    guard places[stream.pair].holds(stream.slot),
+      let resampler = places[stream.pair][stream.slot.index]
+    else {
       preconditionFailure("a stream is used by who holds it")
     }
     let output = process(piece, pair: stream.pair, resampler)

@@ -44,7 +44,9 @@ package struct Downlink: BitwiseCopyable, Sendable {
   }
 
   /// Samples that wait to be played, in whole ones of the caller's format.
-  package var waiting: Int { ring.count / reply.bytesPerFrame }
+  package var waiting: Int {
+    @inline(__always) get { ring.count / reply.bytesPerFrame }
+  }
 
   /// Where the next piece that comes will be played.
   package var end: Int {
@@ -58,11 +60,15 @@ package struct Downlink: BitwiseCopyable, Sendable {
 
   /// Something of what came is not yet in the ring, and can be.
   package var hasToConvert: Bool {
-    !conversion.isIdentity && staged.count >= conversion.stepBytes || isEnding && isTailOwed
+    @inline(__always) get {
+      !conversion.isIdentity && staged.count >= conversion.stepBytes || isEnding && isTailOwed
+    }
   }
 
   /// What is in the ring is the last for now.
-  package var isLast: Bool { isEnding && staged.isEmpty && !isTailOwed }
+  package var isLast: Bool {
+    @inline(__always) get { isEnding && staged.isEmpty && !isTailOwed }
+  }
 }
 
 extension Downlink {
@@ -221,7 +227,7 @@ extension Downlink {
 
 extension Downlink {
   /// The next samples to be played, in one piece.
-  @_noAllocation package func next(_ samples: Int, scratch: Bytes, in pool: BlockPool) -> Bytes {
+  @inline(__always) package func next(_ samples: Int, scratch: Bytes, in pool: BlockPool) -> Bytes {
     ring.whole(samples &* reply.bytesPerFrame, at: ring.first(), scratch: scratch, in: pool)
   }
 

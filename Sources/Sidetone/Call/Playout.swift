@@ -67,13 +67,13 @@ package struct Playout: BitwiseCopyable, Sendable {
 
 extension Playout {
   /// The sample that is being played by our clock, at most `sent`.
-  @_noAllocation package func played(at now: Instant) -> Int {
+  @inline(__always) package func played(at now: Instant) -> Int {
     spurtAt == .never ? sent : min(sent, spurt &+ samples(in: now - spurtAt))
   }
 
   /// How many of `waiting` samples may go now as one message; 0: none yet, see `time`. `isLast`: no
   /// more will follow soon, so even less than the least goes, to be filled up with silence.
-  @_noAllocation package func due(_ waiting: Int, isLast: Bool, at now: Instant) -> Int {
+  @inline(__always) package func due(_ waiting: Int, isLast: Bool, at now: Instant) -> Int {
     guard waiting > 0 else { return 0 }
     let ahead = sent &- played(at: now)
     if waiting < least { return isLast && ahead &+ least <= lead ? waiting : 0 }
@@ -84,7 +84,7 @@ extension Playout {
   }
 
   /// When `due` will have something to say though nothing more comes; `never` where nothing waits.
-  @_noAllocation package func time(_ waiting: Int, isLast: Bool) -> Instant {
+  @inline(__always) package func time(_ waiting: Int, isLast: Bool) -> Instant {
     guard waiting > 0, spurtAt != .never else { return .never }
     let ahead: Int
     if waiting < least {

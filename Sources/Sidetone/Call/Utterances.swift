@@ -54,7 +54,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
   package var last: Int { count &- 1 }
 
   /// Whether this item was interrupted. Items without a name are told apart by turns instead.
-  package func isVoid(_ item: Bytes) -> Bool {
+  @inline(__always) package func isVoid(_ item: Bytes) -> Bool {
     guard !item.isEmpty else { return false }
     for index in 0..<min(voidedCount, 4) where voided[index].equals(item) { return true }
     return false
@@ -66,7 +66,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
   }
 
   /// The place of this item; nil where it is not among them.
-  package func index(of item: Bytes) -> Int? {
+  @inline(__always) package func index(of item: Bytes) -> Int? {
     var index = count
     while index > 0 {
       index &-= 1

@@ -72,12 +72,26 @@ import CKernels
     unsafe ck_move(base + offset, source.base, source.count)
   }
 
+  /// Copies the first `count` bytes of a value, as they lie in memory, to the beginning of these.
+  @inline(__always) package func copy<Value: BitwiseCopyable>(
+    _ count: Int, of value: borrowing Value
+  ) {
+    precondition(count >= 0 && count <= self.count && count <= MemoryLayout<Value>.size)
+    unsafe withUnsafeBytes(of: value) { unsafe ck_move(base, $0.baseAddress!, count) }
+  }
+
   @_noAllocation package func fill(_ byte: UInt8) {
     unsafe ck_fill(base, byte, count)
   }
 
   @_noAllocation package func equals(_ other: Bytes) -> Bool {
     unsafe count == other.count && ck_equal(base, other.base, count)
+  }
+
+  /// Whether a value, as it lies in memory, begins with these bytes.
+  @inline(__always) package func begin<Value: BitwiseCopyable>(_ value: borrowing Value) -> Bool {
+    precondition(count <= MemoryLayout<Value>.size)
+    return unsafe withUnsafeBytes(of: value) { unsafe ck_equal(base, $0.baseAddress!, count) }
   }
 
   /// Byte-for-byte equality with a literal.

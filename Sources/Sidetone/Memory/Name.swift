@@ -23,10 +23,8 @@ package struct Name: BitwiseCopyable, Sendable {
     for index in 0..<count { writer.write(byte: storage[index]) }
   }
 
-  package func equals(_ text: Bytes) -> Bool {
-    guard text.count == count else { return false }
-    for index in 0..<count where storage[index] != text[index] { return false }
-    return true
+  @inline(__always) package func equals(_ text: Bytes) -> Bool {
+    text.count == count && text.begin(storage)
   }
 }
 

@@ -13,14 +13,20 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
   @inlinable package init(index: Int, generation: UInt32) {
     rawValue = UInt64(generation) << 32 | UInt64(UInt32(index))
   }
-  @inlinable package var index: Int { Int(UInt32(truncatingIfNeeded: rawValue)) }
-  @inlinable package var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) }
+  @inlinable package var index: Int {
+    @inline(__always) get { Int(UInt32(truncatingIfNeeded: rawValue)) }
+  }
+  @inlinable package var generation: UInt32 {
+    @inline(__always) get { UInt32(truncatingIfNeeded: rawValue >> 32) }
+  }
 
   package static let none = SlotID(rawValue: .max)
 }
 
 /// A plain value over memory taken at start, so that reaching a slot retains nothing; its owner
 /// calls `deallocate` at the very end. Elements must be trivial: no references inside.
+/// What only asks an element something works on a copy of it, unless it is inlined; so the questions
+/// that a frame asks of large elements are.
 @safe package struct Slab<Element: BitwiseCopyable>: @unchecked Sendable {
   @usableFromInline let slots: UnsafeMutablePointer<Element>
   @usableFromInline let generations: UnsafeMutablePointer<UInt32>
@@ -83,12 +89,12 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
     return unsafe SlotID(index: index, generation: generations[index])
   }
 
-  @inlinable @inline(__always) package subscript(index: Int) -> Element {
-    unsafeAddress {
+  @inlinable package subscript(index: Int) -> Element {
+    @inline(__always) unsafeAddress {
       precondition(index >= 0 && index < capacity)
       return unsafe UnsafePointer(slots + index)
     }
-    nonmutating unsafeMutableAddress {
+    @inline(__always) nonmutating unsafeMutableAddress {
       precondition(index >= 0 && index < capacity)
       return unsafe slots + index
     }

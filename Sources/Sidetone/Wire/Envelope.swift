@@ -35,7 +35,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
   /// it: integers are made of little-endian samples of two bytes, binary messages have no text
   /// around them. Masked where there is a `key`; a key is for one frame (RFC 6455 §5.3), so such
   /// audio has at most `audioBytesMax`.
-  @_noAllocation package func seal(
+  @inline(__always) package func seal(
     audio: Bytes, as carriage: Media.Carriage = .base64, key: UInt32? = nil,
     into outbox: inout Chain, from pool: BlockPool
   ) -> Bool {
@@ -55,7 +55,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
 
   /// The most bytes for one message. Base64 is cut between its groups, and only after a multiple of
   /// 160 of them, so that 20 ms of audio is not cut either; a sample is at most seven characters.
-  private func most(_ writing: Writing) -> Int {
+  @inline(__always) private func most(_ writing: Writing) -> Int {
     let frame = BlockPool.blockBytes &- WebSocket.headerBytesMax
     let room = frame &- prefix.count &- suffix.count
     switch writing {
@@ -66,7 +66,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
     }
   }
 
-  private func seal(
+  @inline(__always) private func seal(
     _ source: Bytes, _ writing: Writing, key: UInt32?, into outbox: inout Chain,
     from pool: BlockPool
   ) -> Bool {
@@ -83,7 +83,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
     return true
   }
 
-  private func sealPiece(
+  @inline(__always) private func sealPiece(
     _ piece: Bytes, _ writing: Writing, key: UInt32?, into outbox: inout Chain,
     from pool: BlockPool
   ) -> Bool {
@@ -112,33 +112,21 @@ package struct Envelope: BitwiseCopyable, Sendable {
 }
 
 extension Envelope {
-  /// A short text, kept in words: copying it is a few stores.
+  /// A short text, kept in the call's slot.
   private struct Part: BitwiseCopyable, Sendable {
     static let bytesMax = 192
 
-    private var words = InlineArray<24, UInt64>(repeating: 0)
+    private var text = InlineArray<192, UInt8>(repeating: 0)
     private(set) var count = 0
 
     init() {}
 
     init(_ text: Bytes) {
-      for index in 0..<text.count {
-        words[index >> 3] |= UInt64(text[index]) << UInt64((index & 7) &* 8)
-      }
+      for index in 0..<text.count { self.text[index] = text[index] }
       count = text.count
     }
 
     /// Copies the text to the beginning of `place`.
-    @_noAllocation func copy(to place: Bytes) {
-      var at = 0
-      while at &+ 8 <= count {
-        place.store(words[at >> 3], at: at)
-        at &+= 8
-      }
-      while at < count {
-        place[at] = UInt8(truncatingIfNeeded: words[at >> 3] >> UInt64((at & 7) &* 8))
-        at &+= 1
-      }
-    }
+    @inline(__always) func copy(to place: Bytes) { place.copy(count, of: text) }
   }
 }

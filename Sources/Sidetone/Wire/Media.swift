@@ -42,15 +42,15 @@ package struct Media: BitwiseCopyable, Sendable {
   }
 
   package let carriage: Carriage
-  private let eventName: Key
-  private let event: Key
+  private let eventName: JSON.Key
+  private let event: JSON.Key
   /// The object that holds the payload.
-  private let holder: Key
-  private let payload: Key
-  private let timestamp: Key
-  private let track: Key
-  private let order: Key
-  private let rate: Key
+  private let holder: JSON.Key
+  private let payload: JSON.Key
+  private let timestamp: JSON.Key
+  private let track: JSON.Key
+  private let order: JSON.Key
+  private let rate: JSON.Key
 
   /// Messages whose member `name` is the string `event` carry audio under `holder` and, in it,
   /// `payload`. Timestamp, track, order and rate, where there are such names, lie beside it.
@@ -59,14 +59,14 @@ package struct Media: BitwiseCopyable, Sendable {
     _ payload: StaticString, timestamp: StaticString = "", track: StaticString = "",
     order: StaticString = "", rate: StaticString = "", as carriage: Carriage
   ) {
-    eventName = Key(name)
-    self.event = Key(event)
-    self.holder = Key(holder)
-    self.payload = Key(payload)
-    self.timestamp = Key(timestamp)
-    self.track = Key(track)
-    self.order = Key(order)
-    self.rate = Key(rate)
+    eventName = JSON.Key(name)
+    self.event = JSON.Key(event)
+    self.holder = JSON.Key(holder)
+    self.payload = JSON.Key(payload)
+    self.timestamp = JSON.Key(timestamp)
+    self.track = JSON.Key(track)
+    self.order = JSON.Key(order)
+    self.rate = JSON.Key(rate)
     self.carriage = carriage
   }
 
@@ -103,8 +103,8 @@ extension Media {
     guard let whole = scanner.value(), scanner.isAtEnd else { return .malformed }
     var members = JSON.Members(of: whole, in: message)
     while let member = members.next() {
-      if Key(member.name, in: message) == eventName {
-        let isEvent = member.value.kind == .string && Key(member.value, in: message) == event
+      if JSON.Key(member.name, in: message) == eventName {
+        let isEvent = member.value.kind == .string && JSON.Key(member.value, in: message) == event
         return isEvent ? .malformed : .other
       }
     }
@@ -130,13 +130,13 @@ extension Media {
     var step = scanner.enter(.object)
     while step == .item {
       guard let name = scanner.name() else { return false }
-      let key = Key(name, in: scanner.document)
+      let key = JSON.Key(name, in: scanner.document)
       if key == holder, scanner.next() == UInt8(ascii: "{") {
         guard readHolder(&scanner, &found) else { return false }
       } else {
         guard let value = scanner.value() else { return false }
         if key == eventName, found.isEvent == nil {
-          found.isEvent = value.kind == .string && Key(value, in: scanner.document) == event
+          found.isEvent = value.kind == .string && JSON.Key(value, in: scanner.document) == event
         }
       }
       step = scanner.advance(in: .object)
@@ -150,7 +150,7 @@ extension Media {
     var step = scanner.enter(.object)
     while step == .item {
       guard let name = scanner.name() else { return false }
-      let key = Key(name, in: scanner.document)
+      let key = JSON.Key(name, in: scanner.document)
       // Only the first list is read by somebody who sees what is in it.
       let isRawList =
         carriage == .integers && key == payload && found.payload == nil
@@ -196,58 +196,5 @@ extension Media {
       piece.payload = payload.range.lowerBound..<payload.range.lowerBound &+ text.count
     }
     return piece
-  }
-
-  /// A name of 1 to 15 bytes, compared in two words; the length is in the last byte.
-  struct Key: BitwiseCopyable, Equatable, Sendable {
-    private var low: UInt64 = 0
-    private var high: UInt64 = 0
-
-    private init() {}
-
-    /// An empty name stands for "no such member" and equals no text, not even an empty one.
-    init(_ text: StaticString) {
-      let bytes = text.bytes
-      precondition(bytes.count <= 15, "a key is short")
-      for index in 0..<bytes.count { append(bytes[index], at: index) }
-      close(bytes.isEmpty ? 0xff : bytes.count)
-    }
-
-    /// The text of a string in a message. What is longer than a key may be equals no key.
-    @inline(__always) init(_ string: JSON.Value, in message: Bytes) {
-      let start = string.range.lowerBound
-      let count = string.range.count
-      if count > 15 || string.hasEscapes || start &+ 16 > message.count {
-        self = .read(JSON.Text(string, in: message))
-        return
-      }
-      let lowBits = UInt64(min(count, 8)) &* 8
-      let highBits = UInt64(max(count, 8) &- 8) &* 8
-      low = message.load(UInt64.self, at: start) & ((1 << lowBits) &- 1)
-      high = message.load(UInt64.self, at: start &+ 8) & ((1 &<< highBits) &- 1)
-      close(count)
-    }
-
-    @inline(never) private static func read(_ text: JSON.Text) -> Key {
-      var key = Key()
-      var rest = text
-      var count = 0
-      while count < 16, let byte = rest.next() {
-        key.append(byte, at: count)
-        count &+= 1
-      }
-      key.close(count)
-      return key
-    }
-
-    private mutating func append(_ byte: UInt8, at index: Int) {
-      if index < 8 {
-        low |= UInt64(byte) << UInt64(index &* 8)
-      } else if index < 15 {
-        high |= UInt64(byte) << UInt64((index &- 8) &* 8)
-      }
-    }
-
-    private mutating func close(_ count: Int) { high |= UInt64(count) << 56 }
   }
 }

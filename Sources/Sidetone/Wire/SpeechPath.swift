@@ -41,7 +41,9 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     payload: StaticString, item: StaticString
   ) {
     place = .flat(
-      Flat(name: name, event: event, olderEvent: olderEvent, payload: payload, item: item))
+      Flat(
+        name: JSON.Key(name), event: event, olderEvent: olderEvent, payload: JSON.Key(payload),
+        item: JSON.Key(item)))
   }
 
   /// The object `outer` holds the object `inner`, that one the array `list`, and those of its
@@ -52,7 +54,9 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     _ holder: StaticString, payload: StaticString, unless unspoken: StaticString
   ) {
     place = .nested(
-      Nested(path: [outer, inner, list], holder: holder, payload: payload, unspoken: unspoken))
+      Nested(
+        path: [JSON.Key(outer), JSON.Key(inner), JSON.Key(list)], holder: JSON.Key(holder),
+        payload: JSON.Key(payload), unspoken: JSON.Key(unspoken)))
   }
 
   /// Finds the speech in one whole message, all of which is checked, or, from `start`, the `next`
@@ -90,11 +94,11 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
 
 extension SpeechPath {
   private struct Flat: BitwiseCopyable, Sendable {
-    let name: StaticString
+    let name: JSON.Key
     let event: StaticString
     let olderEvent: StaticString
-    let payload: StaticString
-    let item: StaticString
+    let payload: JSON.Key
+    let item: JSON.Key
 
     /// Reads the message to its end.
     @inline(__always) func locate(_ scanner: inout JSON.Scanner) -> Located {
@@ -106,11 +110,12 @@ extension SpeechPath {
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name(), let value = scanner.value() else { return .malformed }
-        if JSON.text(name, in: message, equals: self.name) {
+        let key = JSON.Key(name, in: message)
+        if key == self.name {
           if isSpeech == nil { isSpeech = isEvent(value, in: message) }
-        } else if JSON.text(name, in: message, equals: self.payload) {
+        } else if key == self.payload {
           if payload == nil { payload = value }
-        } else if JSON.text(name, in: message, equals: self.item) {
+        } else if key == self.item {
           if item == nil { item = value }
         }
         step = scanner.advance(in: .object)
@@ -133,10 +138,10 @@ extension SpeechPath {
 extension SpeechPath {
   private struct Nested: BitwiseCopyable, Sendable {
     /// The names that lead to the list, from the outermost.
-    let path: InlineArray<3, StaticString>
-    let holder: StaticString
-    let payload: StaticString
-    let unspoken: StaticString
+    let path: InlineArray<3, JSON.Key>
+    let holder: JSON.Key
+    let payload: JSON.Key
+    let unspoken: JSON.Key
 
     /// What a message has shown so far.
     private struct Found {
@@ -201,7 +206,7 @@ extension SpeechPath {
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name() else { return .bad }
-        if JSON.text(name, in: scanner.document, equals: path[depth]) { return .item }
+        if JSON.Key(name, in: scanner.document) == path[depth] { return .item }
         guard scanner.value() != nil else { return .bad }
         if depth < 2 { found.others &+= 1 }
         step = scanner.advance(in: .object)
@@ -245,14 +250,12 @@ extension SpeechPath {
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name() else { return false }
-        let isHolder = JSON.text(name, in: scanner.document, equals: holder)
-        if isHolder, scanner.next() == UInt8(ascii: "{") {
+        let key = JSON.Key(name, in: scanner.document)
+        if key == holder, scanner.next() == UInt8(ascii: "{") {
           guard readHolder(&scanner, &payload) else { return false }
         } else {
           guard let value = scanner.value() else { return false }
-          if value.kind == .true, JSON.text(name, in: scanner.document, equals: unspoken) {
-            isSpoken = false
-          }
+          if value.kind == .true, key == unspoken { isSpoken = false }
         }
         step = scanner.advance(in: .object)
       }
@@ -265,7 +268,7 @@ extension SpeechPath {
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name(), let value = scanner.value() else { return false }
-        if payload == nil, JSON.text(name, in: scanner.document, equals: self.payload) {
+        if payload == nil, JSON.Key(name, in: scanner.document) == self.payload {
           payload = value
         }
         step = scanner.advance(in: .object)
