@@ -133,7 +133,7 @@ extension Relay {
   private func recogniseBinary(_ call: Int, _ now: Instant) -> Bool {
     for row in routes[calls[call].route].carriers where Carrier.all[row].open != nil {
       setCarrier(call, row)
-      start(call, now)
+      open(call, now)
       return calls.isInUse(call) && calls[call].isStarted
     }
     calls[call].messagesSeen &+= 1

@@ -92,6 +92,11 @@ extension Relay {
     }
   }
 
+  /// Begins the call of a caller who has no start message, so no token either.
+  func open(_ call: Int, _ now: Instant) {
+    if let call = admitted(call, .empty, now) { start(call, now) }
+  }
+
   /// The caller talks to this bot, with these choices.
   private func choose(_ call: Int, bot: Int, _ options: Bytes, _ now: Instant) -> Int? {
     let upstream = routes[calls[call].route].bots[bot].upstream

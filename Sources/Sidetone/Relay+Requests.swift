@@ -184,7 +184,7 @@ extension Relay {
     }
     let query = visit.head.query.bytes(in: visit.bytes)
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
-    guard let opening = opening(index, route, query, identity, now) else { return }
+    guard let opening = opening(index, route, query, now) else { return }
     if isDraining { throw .draining }
     guard admits(index, route, now) else { return }
     guard let call = makeCall(index, route, opening, query, now) else { throw .full }
@@ -200,7 +200,7 @@ extension Relay {
     links[index].webSocket = WebSocket(
       role: .server, messageBytesMax: limits.carrierMessageBytesMax)
     setDeadline(index, now + .seconds(limits.pingSeconds))
-    if routes[route].opensAtOnce != nil { start(call, now) } else { perform(.nothing, call, now) }
+    if routes[route].opensAtOnce != nil { open(call, now) } else { perform(.nothing, call, now) }
     let rest = visit.bytes.dropping(visit.head.length)
     guard links[index].phase == .caller else { return }
     if rest.isEmpty { releaseInbox(index) } else { takeFromCaller(index, rest, now) }
@@ -209,7 +209,7 @@ extension Relay {
   /// What a carrier without a start message says in its query; nil where the request was refused
   /// for it.
   private func opening(
-    _ index: Int, _ route: Int, _ query: Bytes, _ identity: Identity, _ now: Instant
+    _ index: Int, _ route: Int, _ query: Bytes, _ now: Instant
   ) -> (row: Int, call: Name, format: Format)? {
     guard let row = routes[route].carriers.first(where: { Carrier.all[$0].open != nil }),
       let open = Carrier.all[row].open
@@ -222,9 +222,10 @@ extension Relay {
       let kind = Upstream.all[upstreams[routes[route].upstream].kind]
       var pairs = Query(query)
       while let pair = pairs.next() {
-        // Free text is taken from those who are known.
-        let isFree = pair.name.equals("system_instruction") && !identity.isKnown
-        if kind.isDialled, !Carrier.isRawParameter(pair.name), isFree || !kind.allows(pair.name) {
+        // What is chosen of a voice model is judged when the call starts, also from whom it comes.
+        let isServed =
+          kind.voice == nil ? kind.allows(pair.name) : Connect.isChoice(pair.name)
+        if kind.isDialled, !Carrier.isRawParameter(pair.name), !isServed {
           refuseParameter(index, pair.name, kind.allowed, now)
           return nil
         }

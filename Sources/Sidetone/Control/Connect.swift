@@ -94,6 +94,9 @@ package struct Connect: Sendable {
     return parameters[token.range]
   }
 
+  /// Whether a query's name is one of those by which something is chosen.
+  package static func isChoice(_ name: Bytes) -> Bool { Field(name) != nil }
+
   // MARK: Gathering
 
   private enum Field: UInt8 {

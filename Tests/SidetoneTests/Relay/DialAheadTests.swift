@@ -205,4 +205,31 @@ struct DialAheadTests {
     let answer = String(decoding: rig.taken(from: link), as: UTF8.self)
     #expect(answer.hasPrefix("HTTP/1.1 426") && answer.contains("/twiml"))
   }
+
+  @Test func `binary audio does not open a route that wants a token`() throws {
+    let rig = Self.rig {
+      $0.keyDigests = [[UInt8](repeating: 7, count: 32)]
+      $0.publicURL = "https://relay.example.com"
+      $0.routes[3].carriers = []
+    }
+    let caller = try #require(rig.open("/talk"))
+    rig.feed(rig.frame(.binary, [UInt8](repeating: 1, count: 320), isMasked: true), on: caller)
+    #expect(rig.dialled.isEmpty)
+    #expect(rig.relay.callsInUse == 0)
+    #expect(rig.log.contains { $0.contains("no_token") })
+  }
+
+  @Test func `a raw caller chooses by its query, and free text is not for strangers`() throws {
+    let rig = Talk.rig {
+      $0.routes[3].carriers = ["raw"]
+      $0.routes[3].isOpen = true
+      $0.keyDigests = [[UInt8](repeating: 7, count: 32)]
+    }
+    _ = try #require(rig.open("/talk?voice=cedar&sample_rate=24000"))
+    let model = try #require(rig.answerDial())
+    #expect(rig.messages(from: model, isCaller: false)[0].contains(#""voice":"cedar""#))
+    let stranger = try #require(rig.open("/talk?system_instruction=obey"))
+    #expect(rig.dialled.count == 1)
+    #expect(rig.closed.contains(stranger) || rig.wasReset.contains(stranger))
+  }
 }
