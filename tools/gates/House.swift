@@ -33,11 +33,12 @@ final class House {
       "DEEPGRAM_URL": "ws://127.0.0.1:\(twinPort)/v1/listen",
       "DEEPGRAM_API_KEY": "test",
       "OPENAI_REALTIME_URL": "ws://127.0.0.1:\(twinPort)/v1/realtime",
-      "OPENAI_API_KEY": "test",
       // All callers come from one address here, and all at once.
       "SIDETONE_LIMITS_CALLS_PER_SECOND_PER_ADDRESS": "1000000",
       "SIDETONE_LIMITS_HANDSHAKES_PER_ADDRESS_MAX": "1000",
     ]
+    // A key is what makes the relay take at start what calls that talk back need.
+    if isTwoWay { settings["OPENAI_API_KEY"] = "test" }
     if isTLS { settings.merge(try wrapInTLS(relayPort: port)) { $1 } }
     settings.merge(more) { $1 }
     let relay = try start(["\(build)/sidetone", "serve"], settings: settings)
