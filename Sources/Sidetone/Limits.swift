@@ -94,6 +94,8 @@ package struct Limits: Sendable {
   static let playoutOutboxBytesMax = 4 * 1024
   /// What is kept of the words of one item.
   static let wordsBytesMax = 4 * 1024
+  /// Blocks that must be left free by the call that begins: for its answer, its choices, its audio.
+  static let callBlocksMin = 16
   /// Audio that goes back to a caller who does not read; more is dropped.
   static let echoOutboxBytesMax = 64 * 1024
   /// Behind more than this no pong is queued.

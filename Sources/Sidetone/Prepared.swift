@@ -16,7 +16,9 @@ struct PreparedUpstream: Sendable {
   /// What must be set before this upstream can be used; empty where nothing is missing.
   let missing: Text
   let pacePercent: Int
+  /// Sessions at once.
   let sessionsMax: Int
+
   init(_ config: Config.Upstream) {
     guard let kind = Upstream.index(of: config.kind) else {
       preconditionFailure("settings name only kinds that exist")
@@ -33,7 +35,7 @@ struct PreparedUpstream: Sendable {
     authorization = Text(config.key.isEmpty ? "" : row.keyScheme.description + config.key)
     missing = Text(row.needsKey && config.key.isEmpty ? config.keyVariable : "")
     pacePercent = config.pacePercent
-    sessionsMax = config.sessionsMax
+    sessionsMax = config.sessionsMax > 0 ? config.sessionsMax : .max
   }
 }
 

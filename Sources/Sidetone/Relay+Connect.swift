@@ -30,8 +30,8 @@ extension Relay {
     let health = healths[choice.upstream]
     let isBusy =
       calls.inUse * 4 >= calls.capacity * 3
-      || upstream.sessionsMax > 0 && health.calls >= upstream.sessionsMax
-      || health.refusedUntil > now || pool.free <= 16 || !hasLinkToSpare || !hasRoomForTalk
+      || health.calls >= upstream.sessionsMax || health.refusedUntil > now
+      || pool.free <= Limits.callBlocksMin || !hasLinkToSpare || !hasRoomForTalk
     guard !isBusy, Upstream.all[upstream.kind].voice != nil, let id = calls.take() else {
       return .none
     }
@@ -100,20 +100,15 @@ extension Relay {
   /// The caller talks to this bot, with these choices.
   private func choose(_ call: Int, bot: Int, _ options: Bytes, _ now: Instant) -> Int? {
     let upstream = routes[calls[call].route].bots[bot].upstream
-    let sessionsMax = upstreams[upstream].sessionsMax
-    let others = healths[upstream].calls - (upstream == calls[call].upstream ? 1 : 0)
-    let isFull = sessionsMax > 0 && others >= sessionsMax
-    if upstream == calls[call].upstream {
-      // It was let in for a session that had been dialled ahead, but that was not for it.
-      guard !isFull else {
-        end(call, .upstreamBusy, now)
-        return nil
-      }
-    } else {
-      guard !isFull, healths[upstream].refusedUntil <= now else {
-        end(call, .upstreamBusy, now)
-        return nil
-      }
+    let isSame = upstream == calls[call].upstream
+    // Even of the same one it may have been let in for a session dialled ahead that was not for it.
+    let others = healths[upstream].calls &- (isSame ? 1 : 0)
+    let isFull = others >= upstreams[upstream].sessionsMax
+    guard !isFull, isSame || healths[upstream].refusedUntil <= now else {
+      end(call, .upstreamBusy, now)
+      return nil
+    }
+    if !isSame {
       healths[calls[call].upstream].calls &-= 1
       healths[upstream].calls &+= 1
       calls[call].upstream = upstream

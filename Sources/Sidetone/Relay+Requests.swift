@@ -259,10 +259,9 @@ extension Relay {
   /// that has just refused the relay's key, or has no session left, is not asked again at once.
   private func admits(_ index: Int, _ route: Int, _ now: Instant) -> Bool {
     let upstream = routes[route].upstream
-    let sessionsMax = upstreams[upstream].sessionsMax
     // A caller may have come for a session that was dialled ahead.
     let ahead = routes[route].isGivenTokens ? healths[upstream].ahead : 0
-    if sessionsMax > 0, healths[upstream].calls &- ahead >= sessionsMax {
+    if healths[upstream].calls &- ahead >= upstreams[upstream].sessionsMax {
       refuseBusy(index, 1, now) {
         $0.write(json: "This route's upstream has as many sessions as sessions_max allows.")
       }
@@ -315,7 +314,8 @@ extension Relay {
     _ now: Instant
   ) -> Int? {
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
-    guard !calls.isFull, hasLinkToSpare, pool.free > 16, let id = calls.take() else { return nil }
+    guard !calls.isFull, hasLinkToSpare, pool.free > Limits.callBlocksMin, let id = calls.take()
+    else { return nil }
     let call = id.index
     let upstream = routes[route].upstream
     calls[call] = Call(

@@ -210,7 +210,7 @@ extension Relay {
     showDigit(call, digit)
     guard calls[call].isTwoWay else { return }
     guard isUpstreamOpen(call) else {
-      if calls[call].digitCount < 16 {
+      if calls[call].digitCount < calls[call].digits.count {
         calls[call].digits[calls[call].digitCount] = digit
         calls[call].digitCount += 1
       }

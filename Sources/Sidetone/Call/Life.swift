@@ -2,7 +2,7 @@
 // Nothing is done here; every input returns one action for the relay to perform.
 //
 //               who it is            upstream stands
-//   greeting ──────────────▶ dialling ────────────▶ talking
+//   arriving ──────────────▶ dialling ────────────▶ talking
 //      │                      ▲    │                   │
 //      │           pause over │    │ refused, lost     │ lost
 //      │                      │    ▼                   │
@@ -26,7 +26,7 @@
 package struct Life: BitwiseCopyable, Sendable {
   package enum State: Equatable, BitwiseCopyable, Sendable {
     /// The caller is connected but has not yet said who it is. Ways out: dialling, over.
-    case greeting
+    case arriving
     /// The upstream is being opened; audio is kept. Ways out: talking, resting, closing, over.
     case dialling
     /// A pause before the next attempt; audio is kept. Ways out: dialling, closing.
@@ -63,7 +63,7 @@ package struct Life: BitwiseCopyable, Sendable {
     case end
   }
 
-  package private(set) var state = State.greeting
+  package private(set) var state = State.arriving
   /// Why the call ends, from the moment that is known.
   package private(set) var cause = Cause.none
   /// When the state has lasted long enough; what it means depends on the state.
@@ -82,7 +82,7 @@ package struct Life: BitwiseCopyable, Sendable {
   package var isClosing: Bool {
     switch state {
     case .closing, .over: return true
-    case .greeting, .dialling, .resting, .talking: return false
+    case .arriving, .dialling, .resting, .talking: return false
     }
   }
 
@@ -90,7 +90,7 @@ package struct Life: BitwiseCopyable, Sendable {
   /// on its way.
   package mutating func started() -> Action {
     switch state {
-    case .greeting:
+    case .arriving:
       state = .dialling
       deadline = .never
       return .dial
@@ -107,7 +107,7 @@ package struct Life: BitwiseCopyable, Sendable {
     case .closing(.dialling):
       state = .closing(.sending)
       return .flow
-    case .greeting, .resting, .talking, .closing, .over:
+    case .arriving, .resting, .talking, .closing, .over:
       preconditionFailure("only what was dialled can open")
     }
   }
@@ -121,7 +121,7 @@ package struct Life: BitwiseCopyable, Sendable {
     case .closing(.sending):
       state = .closing(.waiting)
       return .finish
-    case .greeting, .dialling, .resting, .talking, .closing, .over: return .nothing
+    case .arriving, .dialling, .resting, .talking, .closing, .over: return .nothing
     }
   }
 
@@ -145,7 +145,7 @@ package struct Life: BitwiseCopyable, Sendable {
       state = .closing(.resting)
       restUntil = next
       return .rest
-    case .greeting, .resting, .closing(.resting), .over: return .nothing
+    case .arriving, .resting, .closing(.resting), .over: return .nothing
     }
   }
 
@@ -153,7 +153,7 @@ package struct Life: BitwiseCopyable, Sendable {
   package mutating func upstreamFinished() -> Action {
     switch state {
     case .closing: return end(cause)
-    case .greeting, .dialling, .resting, .talking, .over: return .nothing
+    case .arriving, .dialling, .resting, .talking, .over: return .nothing
     }
   }
 
@@ -168,14 +168,14 @@ package struct Life: BitwiseCopyable, Sendable {
     case .talking:
       state = .dialling
       return .dial
-    case .greeting, .dialling, .resting, .closing, .over: return .nothing
+    case .arriving, .dialling, .resting, .closing, .over: return .nothing
     }
   }
 
   /// The caller will say no more, for whatever reason. The first cause stays.
   package mutating func callerDone(_ why: Cause, at now: Instant) -> Action {
     switch state {
-    case .greeting: return end(why)
+    case .arriving: return end(why)
     case .dialling: return close(.dialling, why, now)
     case .resting:
       restUntil = deadline
@@ -194,7 +194,7 @@ package struct Life: BitwiseCopyable, Sendable {
   package mutating func expired(at now: Instant) -> Action {
     guard wakeTime <= now else { return .nothing }
     switch state {
-    case .greeting: return end(.unrecognised)
+    case .arriving: return end(.unrecognised)
     case .resting:
       state = .dialling
       deadline = .never

@@ -15,10 +15,10 @@ struct LifeTests {
 
   /// What each state answers to each input at its deadline; what is not named answers `nothing`.
   private static let answers: [(state: String, input: Input, action: Life.Action, next: String)] = [
-    ("greeting", .started, .dial, "dialling"),
-    ("greeting", .done, .end, "over"),
-    ("greeting", .abandoned, .end, "over"),
-    ("greeting", .expired, .end, "over"),
+    ("arriving", .started, .dial, "dialling"),
+    ("arriving", .done, .end, "over"),
+    ("arriving", .abandoned, .end, "over"),
+    ("arriving", .expired, .end, "over"),
     ("dialling", .opened, .flow, "talking"),
     ("dialling", .lost, .rest, "resting"),
     ("dialling", .refused, .end, "over"),
@@ -96,7 +96,7 @@ struct LifeTests {
   }
 
   @Test("A caller who says nothing sensible is let go after the time for it")
-  func greeting() {
+  func arriving() {
     var life = Life(limits: Limits(), at: start)
     #expect(life.wakeTime == start + .seconds(5))
     #expect(life.expired(at: start + .milliseconds(4999)) == .nothing)
@@ -169,7 +169,7 @@ struct LifeTests {
   // MARK: Getting there
 
   private static let states: [String: [Input]] = [
-    "greeting": [],
+    "arriving": [],
     "dialling": [.started],
     "resting": [.started, .lost],
     "talking": [.started, .opened],
