@@ -76,7 +76,10 @@ extension Relay {
     guard let conversion = Conversion(from: format, to: hears, in: resamplers) else { return false }
     calls[call].toUpstream = conversion
     calls[call].keepsForReplay = kind.habits.acknowledges
-    calls[call].chunkBytesMax = format.bytes(forMilliseconds: kind.habits.chunkMillisecondsMax)
+    // A message fits in a block as the upstream wants it, which may be six times as large.
+    let fitting = Self.chunkBytesMax &* format.bytesPerSecond / hears.bytesPerSecond
+    calls[call].chunkBytesMax = min(
+      format.bytes(forMilliseconds: kind.habits.chunkMillisecondsMax), fitting, Self.chunkBytesMax)
     let isHeldBack = Carrier.all[calls[call].carrier].isHeldBack
     calls[call].uplink = Uplink(
       format: format, step: conversion.stepBytes, milliseconds: limits.uplinkMillisecondsMax,

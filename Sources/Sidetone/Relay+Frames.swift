@@ -132,7 +132,7 @@ extension Relay {
     guard links.holds(link), links[link.index].phase == .upstream else { return }
     let index = link.index
     let isHurried = calls[call].life.isClosing
-    let chunkMax = chunkMax(call)
+    let chunkMax = calls[call].chunkBytesMax
     while links[index].outbox.count < Limits.upstreamOutboxBytesMax {
       let chunk = calls[call].uplink.next(
         upTo: chunkMax, isHurried: isHurried, at: now, scratch: gathered, in: pool)
@@ -180,14 +180,12 @@ extension Relay {
   /// When more of what waits may go to the upstream: as the pace allows, and a little later where
   /// only the pool is dry. A socket that is full says itself when it is not.
   @_noAllocation func flowTime(_ call: Int, _ now: Instant) -> Instant {
-    let pace = calls[call].uplink.paceTime(for: chunkMax(call), at: now)
+    let pace = calls[call].uplink.paceTime(for: calls[call].chunkBytesMax, at: now)
     return max(calls[call].life.isClosing ? now : pace, now + .milliseconds(5))
   }
 
   /// The most audio in one message, which fits in a block.
-  private func chunkMax(_ call: Int) -> Int {
-    min(calls[call].chunkBytesMax, BlockPool.blockBytes &- WebSocket.headerBytesMax)
-  }
+  static let chunkBytesMax = BlockPool.blockBytes &- WebSocket.headerBytesMax
 
   /// Has the call's timer look after it at `time` at the latest.
   @_noAllocation func wake(_ call: Int, at time: Instant) {

@@ -42,6 +42,19 @@ struct UpstreamRateTests {
     #expect(rig.taken(from: upstream).count >= 40 * 640)
   }
 
+  @Test(arguments: [16_000, 24_000])
+  func `a backlog of any length is converted in messages that have room for it`(rate: Int) throws {
+    let rig = Rig { $0.routes[0].upstreamRate = rate }
+    let caller = try #require(rig.open("/media"))
+    rig.start(caller)
+    for _ in 0..<40 { rig.media(caller) }
+    let upstream = try #require(rig.answerDial())
+    rig.advance(milliseconds: 100)
+    #expect(rig.relay.totals.bytesToUpstreams == 40 * 160)
+    let messages = rig.messages(from: upstream, isCaller: false)
+    #expect(messages.count >= 40 * rate / 50 * 2 / 2048)
+  }
+
   @Test func `what is final on the session's clock is not sent again`() throws {
     let rig = rig()
     let caller = try #require(rig.open("/media"))
@@ -78,6 +91,7 @@ struct UpstreamRateTests {
     rig.advance(milliseconds: 500)
     let second = try #require(rig.answerDial())
     rig.advance(milliseconds: 10)
-    #expect(rig.taken(from: second).count == 100 * 32 + 8)
+    // 100 ms, in two messages.
+    #expect(rig.taken(from: second).count == 100 * 32 + 2 * 8)
   }
 }
