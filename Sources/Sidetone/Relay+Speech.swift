@@ -89,12 +89,15 @@ extension Relay {
       // was missing the pool is dry.
       next = min(next, now + (conversionsLeft > 0 ? .milliseconds(5) : .microseconds(200)))
     }
+    if pool.free <= 1, calls[call].downlink.waiting > 0 {
+      // Nothing can be sent before somebody gives a block back, whatever the clock says.
+      next = now + .milliseconds(5)
+    }
     let link = calls[call].caller
     // A socket that is full says itself when it is not.
     guard links.holds(link), links[link.index].outbox.count < Limits.playoutOutboxBytesMax else {
       return timers.set(key, .never)
     }
-    let pause: Instant.Span = pool.free > 1 ? .microseconds(100) : .milliseconds(5)
-    timers.set(key, next == .never ? next : max(next, now + pause))
+    timers.set(key, next == .never ? next : max(next, now + .microseconds(100)))
   }
 }

@@ -217,6 +217,19 @@ struct OpenAICallTests {
     #expect(text.contains(#""outputTranscription":{"text":"yes"}"#) && text.contains(part))
   }
 
+  @Test func `speech for which the last block was needed is played when there are others`() throws {
+    let talk = try Talk {
+      TimesTests.small(&$0)
+      $0.upstreams[2].options = [("audio", "g711")]
+    }
+    let hogs = talk.rig.dryOut(leaving: 1)
+    talk.say([UInt8](repeating: 0xff, count: 160))
+    #expect(talk.heardBytes() == 0 && talk.rig.relay.blocksFree == 0)
+    talk.rig.unstall(hogs[0])
+    talk.rig.advance(milliseconds: 10)
+    #expect(talk.heardBytes() == 160)
+  }
+
   @Test func `where the pool is dry speech waits, and the clock goes on in steps`() throws {
     let talk = try Talk { TimesTests.small(&$0) }
     talk.say(500)

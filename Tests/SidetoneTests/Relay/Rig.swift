@@ -231,17 +231,19 @@ final class Rig {
 
   // MARK: Trouble
 
-  /// Fills the pool to the last block with echoes that nobody reads.
-  func dryOut() {
+  /// Fills the pool with echoes that nobody reads, to the last block or to the few that are left;
+  /// answers whom they are for.
+  @discardableResult func dryOut(leaving left: Int = 0) -> [SlotID] {
     let message = frame(.binary, [UInt8](repeating: 1, count: 1900), isMasked: true)
     var hogs: [SlotID] = []
     while relay.blocksFree > 16, let hog = open("/echo") {
       stall(hog)
       hogs.append(hog)
       // They could take more, and do where no other can be had.
-      for _ in 0..<28 where relay.blocksFree > 0 { feed(message, on: hog) }
+      for _ in 0..<28 where relay.blocksFree > left { feed(message, on: hog) }
     }
-    for hog in hogs { for _ in 0..<5 where relay.blocksFree > 0 { feed(message, on: hog) } }
-    precondition(relay.blocksFree == 0, "the hogs have taken everything")
+    for hog in hogs { for _ in 0..<5 where relay.blocksFree > left { feed(message, on: hog) } }
+    precondition(relay.blocksFree == left, "the hogs have taken everything else")
+    return hogs
   }
 }
