@@ -100,11 +100,15 @@ extension Relay {
   /// resampler.
   private func prepareDownlink(_ call: Int) -> Bool {
     guard let voice = Upstream.all[calls[call].kind].voice,
-      let manner = Carrier.all[calls[call].carrier].playout
+      var manner = Carrier.all[calls[call].carrier].playout
     else { return false }
     let reply = calls[call].reply
     let says = calls[call].says
     guard let conversion = Conversion(from: says, to: reply, in: resamplers) else { return false }
+    // A piece cut in two messages would have one that is shorter than the carrier takes.
+    let bytesMax = calls[call].envelope.audioBytesMax(as: manner.carriage)
+    manner.pieceMilliseconds = min(
+      manner.pieceMilliseconds, reply.milliseconds(forBytes: bytesMax))
     calls[call].downlink = Downlink(
       says: says, reply: reply, conversion: conversion, manner: manner,
       millisecondsMax: limits.playoutMillisecondsMax)
@@ -169,6 +173,7 @@ extension Relay {
         if calls[call].pairingBlock >= 0 {
           _ = keepPairs(calls[call].pairing.ready(isFinal: true), on: call, at: now)
         }
+        if calls[call].orderBlock >= 0 { giveUpOrder(call) }
       }
       pump(call, at: now)
       if !calls[call].isDialled { return perform(calls[call].life.drained(), call, now) }
@@ -210,7 +215,10 @@ extension Relay {
     if calls[call].pairAt <= now {
       _ = keepPairs(calls[call].pairing.ready(isFinal: true), on: call, at: now)
     }
-    if calls[call].orderAt <= now { giveUpOrder(call, at: now) }
+    if calls[call].orderAt <= now {
+      giveUpOrder(call)
+      pump(call, at: now)
+    }
     if calls[call].uplink.backlog > 0 { pump(call, at: now) }
     if calls[call].uplink.backlog == 0, isUpstreamOpen(call) {
       perform(calls[call].life.drained(), call, now)

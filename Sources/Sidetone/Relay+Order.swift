@@ -18,8 +18,9 @@ extension Relay {
     calls[call].byteOrder.hear(audio)
     let block = pool.bytes(calls[call].orderBlock)
     var kept = Uplink.Kept.done
-    // A gap is followed by another look at the piece itself.
-    for _ in 0..<3 {
+    // A gap is followed by another look at the piece itself: two gaps at most lie between pieces
+    // that are held, one behind them.
+    for _ in 0..<4 {
       switch calls[call].order.take(audio, order: order, in: block) {
       case .pass:
         kept = calls[call].uplink.keep(raw: audio, in: pool)
@@ -41,10 +42,9 @@ extension Relay {
   }
 
   /// Waits no longer for what is missing.
-  @_noAllocation func giveUpOrder(_ call: Int, at now: Instant) {
+  @_noAllocation func giveUpOrder(_ call: Int) {
+    while calls[call].order.waiting > 0 { keepSilence(calls[call].order.giveUp(), on: call) }
     calls[call].orderAt = .never
-    keepSilence(calls[call].order.giveUp(), on: call)
-    pump(call, at: now)
   }
 
   /// Silence for so many pieces that never came, then those that waited behind them.

@@ -43,6 +43,39 @@ struct TelnyxCallTests {
     talk.expectAllHome()
   }
 
+  @Test func `a piece behind several gaps is kept as well`() throws {
+    let talk = try talk()
+    for chunk in [1, 3, 5, 12] {
+      talk.rig.say(media("\(chunk)", frame(UInt8(chunk))), on: talk.caller)
+    }
+    talk.rig.advance(milliseconds: 100)
+    #expect(talk.reached().suffix(160) == frame(12)[...])
+    #expect(talk.rig.relay.totals.framesMissing == 2 + 6)
+  }
+
+  @Test func `what waits for its turn when the caller hangs up is heard`() throws {
+    let talk = try talk()
+    for chunk in [1, 3, 4] {
+      talk.rig.say(media("\(chunk)", frame(UInt8(chunk))), on: talk.caller)
+    }
+    talk.rig.say(#"{"event":"stop","stream_id":"S1"}"#, on: talk.caller)
+    #expect(talk.reached() == frame(1) + frame(0xff) + frame(3) + frame(4))
+    talk.rig.advance(milliseconds: 10_000)
+    #expect(talk.rig.relay.blocksFree == talk.rig.relay.blocksMax)
+  }
+
+  @Test func `no message is shorter than Telnyx takes, at any rate`() throws {
+    let talk = try Talk("telnyx", start: Talk.telnyxStart("L16", 24_000)) {
+      $0.chosenAudio = .linear16(rate: 24_000)
+    }
+    talk.say(1000)
+    talk.end()
+    talk.rig.advance(milliseconds: 2000)
+    let pieces = talk.heard().pieces
+    #expect(pieces.allSatisfy { $0.count >= 20 * 48 })
+    #expect(pieces.reduce(0) { $0 + $1.count } >= 48_000)
+  }
+
   @Test(arguments: ["9223372036854775807", "-5", "1e99", "\"x\"", "null", "0.5"])
   func `a number that cannot be stops nothing`(chunk: String) throws {
     let talk = try talk()
