@@ -85,6 +85,7 @@ extension Relay {
   func beginUtterance(_ item: Bytes, _ call: Int, _ now: Instant) -> Int? {
     completeUtterances(call)
     retire(call, now)
+    if calls[call].downlink.utterances.count == Utterances.capacity { giveUpMarks(call, now) }
     flushCallerWords(call, now)
     calls[call].isTurnOpen = true
     calls[call].downlink.begin(in: pool)
@@ -105,6 +106,16 @@ extension Relay {
       guard oldest.isComplete, heard >= oldest.start + oldest.length else { return }
       forgetOldest(call, heard: oldest.length, now)
     }
+  }
+
+  /// There is no place for another item because no mark has come back: what our own clock has
+  /// played counts as heard.
+  private func giveUpMarks(_ call: Int, _ now: Instant) {
+    let oldest = calls[call].downlink.utterances[0]
+    guard calls[call].downlink.playout.played(at: now) >= oldest.start + oldest.length else {
+      return
+    }
+    forgetOldest(call, heard: oldest.length, now)
   }
 
   /// Whatever may still be under way of it is dropped from now on.

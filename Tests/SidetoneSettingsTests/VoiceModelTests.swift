@@ -96,8 +96,8 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     let long = String(repeating: "a", count: Limits.instructionBytesMax)
     #expect(mistakes(env: ["SYSTEM_PROMPT": long]) == [])
     #expect(mistakes(env: ["SYSTEM_PROMPT": long + "a"]).count == 2)
-    _ = file("instructions", [0xff, 0xfe])
-    #expect(mistakes(table).first?.contains("UTF-8") == true)
+    let broken = "[upstreams.gemini]\ninstructions_file = \"\(file("broken", [0xff, 0xfe]))\""
+    #expect(mistakes(broken).first?.contains("UTF-8") == true)
   }
 
   @Test func theDefaultBotIsTheRoutesUpstream() throws {

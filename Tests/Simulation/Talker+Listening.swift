@@ -235,8 +235,8 @@ extension Talker {
     }
   }
 
-  /// Whether the carrier's own position can be known: from marks, or where it has no delay. One that
-  /// has vanished plays nothing more.
+  /// Whether the carrier's own position can be known: from marks, or where it has no delay. One
+  /// that has vanished plays nothing more.
   private var knowsHeard: Bool { !hasVanished && (plan.carrier != .ucid || plan.delay == .zero) }
   private var hasVanished: Bool { hasLeft && plan.leaving == .vanish }
   /// There and back, in milliseconds; a level that begins or ends is not sharp.

@@ -1,6 +1,6 @@
-// libsoxr, as far as the engine may see it: mono streams of 32-bit floats. Flushing and clearing are
-// not offered: after the one, libsoxr crashes on the next input; the other frees everything and
-// designs the filter anew.
+// libsoxr, as far as the engine may see it: mono streams of 32-bit floats. Flushing and clearing
+// are not offered: after the one, libsoxr crashes on the next input; the other frees everything
+// and designs the filter anew.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -108,7 +108,7 @@ extension Downlink {
 
   /// Another item begins: of the one before it no half of a sample is left, which would turn all
   /// that follows into noise.
-  package mutating func begin(in pool: BlockPool) {
+  @_noAllocation package mutating func begin(in pool: BlockPool) {
     let size = says.bytesPerFrame
     if conversion.isIdentity {
       Self.fill(ring.count % size, of: size, in: &ring, pool)

@@ -41,6 +41,8 @@ package struct Playout: BitwiseCopyable, Sendable {
   package private(set) var epoch = 0
   /// Positions behind which a mark was sent that has not come back, oldest first.
   private var marks = InlineArray<16, Int>(repeating: 0)
+  /// When each of them should have been played, by the clock of its spurt.
+  private var marksDue = InlineArray<16, Instant>(repeating: .never)
   private var marksSent = 0
   private var marksSeen = 0
   private var markedTo = 0
@@ -118,6 +120,7 @@ extension Playout {
     guard isNew || isEnd || sent &- markedTo >= gap else { return false }
     markedTo = sent
     marks[marksSent & 15] = sent
+    marksDue[marksSent & 15] = spurtAt + span(of: sent &- spurt)
     marksSent &+= 1
     return true
   }
@@ -170,7 +173,6 @@ extension Playout {
 
   /// A mark should long have come back.
   @_noAllocation private func isOverdue(at now: Instant) -> Bool {
-    guard marksSeen < marksSent, spurtAt != .never else { return false }
-    return spurtAt + span(of: marks[marksSeen & 15] &- spurt) + Self.patience < now
+    marksSeen < marksSent && marksDue[marksSeen & 15] + Self.patience < now
   }
 }

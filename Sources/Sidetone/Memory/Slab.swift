@@ -25,8 +25,8 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
 
 /// A plain value over memory taken at start, so that reaching a slot retains nothing; its owner
 /// calls `deallocate` at the very end. Elements must be trivial: no references inside.
-/// What only asks an element something works on a copy of it, unless it is inlined; so the questions
-/// that a frame asks of large elements are.
+/// What only asks an element something works on a copy of it, unless it is inlined; so the
+/// questions that a frame asks of large elements are.
 @safe package struct Slab<Element: BitwiseCopyable>: @unchecked Sendable {
   @usableFromInline let slots: UnsafeMutablePointer<Element>
   @usableFromInline let generations: UnsafeMutablePointer<UInt32>

@@ -1,5 +1,5 @@
-// Sound through the whole relay, in at one socket and out at the other: how much of a tone survives,
-// how late it comes, and that nothing breaks in it. µ-law alone leaves 38 to 39 dB of a tone.
+// Sound through the whole relay, in at one socket and out at the other: how much of a tone
+// survives, how late it comes, and that nothing breaks in it. µ-law alone leaves 38 to 39 dB.
 
 import Sidetone
 import Testing
@@ -47,7 +47,7 @@ struct SoundTests {
   }
 
   @Test(arguments: [437.0, 3137.0])
-  func `a caller's tone reaches the model with 37 dB over all that is not it`(hertz: Double) throws {
+  func `a caller's tone reaches the model with 37 dB over all else`(hertz: Double) throws {
     let heard = try up(hertz, frames: 150)
     #expect(heard.count == 150 * 480)
     let fit = SineFit(heard[4800...], hertz: hertz, rate: 24_000)
@@ -56,7 +56,7 @@ struct SoundTests {
   }
 
   @Test(arguments: [437.0, 3137.0])
-  func `a model's tone reaches the caller with 37 dB over all that is not it`(hertz: Double) throws {
+  func `a model's tone reaches the caller with 37 dB over all else`(hertz: Double) throws {
     let heard = try down(hertz, frames: 150)
     #expect(heard.count >= 150 * 160 - 160 && heard.count <= 150 * 160)
     let fit = SineFit(heard[1600..<(heard.count - 160)], hertz: hertz, rate: 8000)
