@@ -91,6 +91,7 @@ struct Talk {
     plan.carrier = Talker.Carrier.allCases[dice(3)]
     plan.path = ["/talk/exact", "/talk/exact", "/talk/pcm", "/talk/gemini"][dice(4)]
     plan.leaving = Talker.Leaving.allCases[dice(5)]
+    plan.leavesAtEnd = true
     if dice(100) < 30 { plan.leavesAfter = .milliseconds(dice(20_000)) }
     plan.delay = .milliseconds(dice(2) * dice(301))
     plan.drift = dice(401) - 200

@@ -22,8 +22,10 @@ final class Talker: Peer {
     var carrier = Carrier.twilio
     var path = "/talk/exact"
     var leaving = Leaving.stop
-    /// When it leaves, counted from its start; nil: when all has been said and played.
+    /// When it leaves, counted from its start; nil: when it is told to.
     var leavesAfter: Instant.Span?
+    /// It leaves when all has been said and played.
+    var leavesAtEnd = false
     /// Of its play-out buffer.
     var delay = Instant.Span.zero
     /// In millionths.

@@ -54,6 +54,7 @@ extension Voice {
     guard talker.wire?.isClosed == false else { return }
     guard let next = talker.script.first else {
       talker.isScriptOver = true
+      if talker.plan.leavesAtEnd { after(.seconds(3)) { talker.leave() } }
       return
     }
     talker.script.removeFirst()
