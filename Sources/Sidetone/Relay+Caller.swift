@@ -156,6 +156,8 @@ extension Relay {
     // never into the log.
     case .ignored: totals.messagesIgnored &+= 1
     case .complaint(let text):
+      guard calls[call].complainAt <= now else { return }
+      calls[call].complainAt = now + .seconds(10)
       log(.warning, "carrier_complains", call: call, at: now) { $0.write(message[text]) }
     case .mark(let name): marked(call, message[name], now)
     case .digit(let digit): press(digit, call, now)

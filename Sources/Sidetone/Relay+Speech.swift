@@ -13,6 +13,12 @@ extension Relay {
   @_noAllocation func speak(
     _ payload: Bytes, of utterance: Int, on call: Int, at now: Instant
   ) {
+    // A burst leaves a block to every call: nobody else's words are lost for it.
+    let blocks = payload.count / 4 &* 3 / BlockPool.blockBytes
+    if blocks > 0, pool.free &- blocks <= calls.capacity {
+      totals.speechCut &+= 1
+      return
+    }
     switch calls[call].downlink.keep(base64: payload, in: pool) {
     case .bytes(let count):
       let says = calls[call].downlink.says

@@ -227,6 +227,9 @@ extension Relay {
     }
     tell(call, .response(upstream: kind.name), body: message, now)
     if let heard = news.heard, heard.isFinal { acknowledge(heard, call) }
+    // A session that was dialled ahead may end, or say how it goes on, before its caller comes.
+    keepHandle(news, message, call)
+    if let complaint = news.complaint { return complained(complaint, message, call, now) }
     if news.isFinished {
       calls[call].isConfirmed = true
       perform(calls[call].life.upstreamFinished(), call, now)

@@ -195,6 +195,8 @@ extension Relay {
 
   /// A mark behind what was sent so far; its name is the epoch and the position.
   private func mark(_ call: Int, _ now: Instant) {
+    // The last blocks are for what somebody waits for.
+    guard pool.free > Limits.callBlocksMin else { return }
     var name = Writer(source.bytes.prefix(Name.bytesMax))
     name.write(decimal: calls[call].downlink.playout.epoch)
     name.write(".")
@@ -260,17 +262,21 @@ extension Relay {
     if let words = news.callerWords { hear(words, message, call, now) }
     if let words = news.agentWords { hearAgent(words, message, message[news.item], call, now) }
     if news.isSpoken || news.isTurnOver { ended(message[news.item], news, call, now) }
-    if let handle = news.handle {
-      calls[call].handle.clear(in: pool)
-      let text = message[handle]
-      if text.count <= Limits.wordsBytesMax { _ = calls[call].handle.append(text, from: pool) }
-    }
+    keepHandle(news, message, call)
     if let span = news.leavesWithin {
       // A second before, whatever is being said.
       calls[call].leaveAt = max(now, now + (span - .seconds(1)))
       wake(call, at: now)
     }
     if let complaint = news.complaint { complained(complaint, message, call, now) }
+  }
+
+  /// What will resume the session, where it says so.
+  func keepHandle(_ news: Upstream.News, _ message: Bytes, _ call: Int) {
+    guard let handle = news.handle else { return }
+    calls[call].handle.clear(in: pool)
+    let text = message[handle]
+    if text.count <= Limits.wordsBytesMax { _ = calls[call].handle.append(text, from: pool) }
   }
 
   // MARK: Sessions
