@@ -14,13 +14,14 @@
 //    nothing is ever played faster in order to catch up.
 // 2. Inside a spurt a piece goes as soon as `ahead` leaves room for it below the lead.
 // 3. Less than a whole piece waits for more of it, as long as the carrier has a piece to play.
-// 4. Carriers with marks say what they have played. The first piece of a spurt is short and is
+// 4. Carriers with marks say what they have played. The first piece behind a pause is short and is
 //    marked, so that their delay is known from then on; between marks the clock counts on.
 
 package struct Playout: BitwiseCopyable, Sendable {
   private static let firstPieceMilliseconds = 20
   private static let markEveryMilliseconds = 400
   private static let marksMax = 16
+  private static let pauseMax = Instant.Span.milliseconds(10)
   /// So long after its time a mark is no longer waited for: some carriers never send them back.
   private static let patience = Instant.Span.seconds(2)
 
@@ -46,6 +47,8 @@ package struct Playout: BitwiseCopyable, Sendable {
   private var marksSent = 0
   private var marksSeen = 0
   private var markedTo = 0
+  /// How long the carrier had nothing to play since the last mark.
+  private var paused = Instant.Span.zero
   /// The carrier said at `heardAt` that it had played up to `heardTo`.
   private var heardTo = 0
   private var heardAt = Instant.never
@@ -104,25 +107,34 @@ extension Playout {
 
   /// That many samples went to the carrier. Says whether a mark shall follow.
   @_noAllocation package mutating func send(_ count: Int, isEnd: Bool, at now: Instant) -> Bool {
-    let isNew = played(at: now) == sent
-    if isNew {
+    var isMarked = isEnd
+    if played(at: now) == sent {
+      isMarked = isMarked || isMarkWanted(at: now)
       // A carrier with a delay may still be playing what we count as played: its marks go on to say
       // how far it is, where they can be waited for.
       if isOverdue(at: now) { marksSeen = marksSent }
       spurt = sent
       spurtAt = now
-      markedTo = sent
     }
     sent &+= count
     hasSent = true
     guard hasMarks, marksSent &- marksSeen < Self.marksMax else { return false }
     let gap = rate &* Self.markEveryMilliseconds / 1000
-    guard isNew || isEnd || sent &- markedTo >= gap else { return false }
+    guard isMarked || sent &- markedTo >= gap else { return false }
+    paused = .zero
     markedTo = sent
     marks[marksSent & 15] = sent
     marksDue[marksSent & 15] = spurtAt + span(of: sent &- spurt)
     marksSent &+= 1
     return true
+  }
+
+  /// Whether the carrier was dry for so long, in all since the last mark, that its position has to
+  /// be asked for again. Speech that comes in real time leaves it dry for a moment with every piece.
+  private mutating func isMarkWanted(at now: Instant) -> Bool {
+    guard spurtAt != .never else { return true }
+    paused = paused + (now - (spurtAt + span(of: sent &- spurt)))
+    return paused > Self.pauseMax
   }
 
   /// What was sent and not yet played is void: the carrier is told so in this turn.
@@ -132,6 +144,7 @@ extension Playout {
     spurtAt = .never
     heardAt = .never
     heardTo = sent
+    paused = .zero
     hasSent = false
   }
 

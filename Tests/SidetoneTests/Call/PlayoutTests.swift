@@ -150,4 +150,19 @@ struct PlayoutTests {
       #expect(abs(playout.heard(at: now) - played) <= 160, "\(millisecond) ms")
     }
   }
+
+  @Test func `speech in real time is marked now and then, not with every piece`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    var marks: [Int] = []
+    for frame in 0..<100 {
+      // Each comes 100 µs after the one before has been played.
+      let now = at(20 * frame) + .microseconds(100 * frame)
+      #expect(playout.due(160, isLast: false, at: now) == 160)
+      if playout.send(160, isEnd: false, at: now) { marks.append(frame) }
+    }
+    #expect(marks == [0, 20, 40, 60, 80])
+    // A pause is asked about at once.
+    let isMarked = playout.send(160, isEnd: false, at: at(2300))
+    #expect(isMarked)
+  }
 }
