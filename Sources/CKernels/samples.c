@@ -10,7 +10,8 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are little-endian");
 
 // One and a half times 2^23: added to a float below 2^22 it leaves no bit for a fraction, so the
-// sum is rounded to the nearest whole number (to the even one of two), which stands in its low bits.
+// sum is rounded to the nearest whole number (to the even one of two), which stands in its low
+// bits.
 static const float ROUNDER = 12582912;
 
 WIDE void ck_swap16(void *to, const void *from, ptrdiff_t count) {

@@ -65,7 +65,8 @@ private func fuzzRequest(_ bytes: Bytes, _ prefix: Bytes) {
 
 private func visit(_ head: HTTP.RequestHead, _ bytes: Bytes) {
   var visit = Visit(
-    head: head, bytes: bytes, listener: 0, peer: Address(ipv4: 0x7f00_0001, port: 1), now: .zero)
+    head: head, bytes: bytes, listener: 0, peer: Address(ipv4: 0x7f00_0001, port: 1), now: .zero,
+    wall: WallTime(nanoseconds: 0))
   let rest = bytes.dropping(head.length)
   if case .complete(let count, _) = HTTP.body(head.framing, in: rest, limit: limit) {
     visit.body = rest.prefix(count)
