@@ -130,7 +130,7 @@ extension Playout {
   }
 
   /// Whether the carrier was dry for so long, in all since the last mark, that its position has to
-  /// be asked for again. Speech that comes in real time leaves it dry for a moment with every piece.
+  /// be asked for again. Speech in real time leaves it dry for a moment with every piece.
   private mutating func isMarkWanted(at now: Instant) -> Bool {
     guard spurtAt != .never else { return true }
     paused = paused + (now - (spurtAt + span(of: sent &- spurt)))

@@ -40,7 +40,7 @@ struct CopiesTests {
     #expect(rig.messages(from: caller, isCaller: true).count == frames)
   }
 
-  /// What the kernels copied while the model said that many frames, each when there was time for it.
+  /// What the kernels copied while the model said that many frames, each when it was time for it.
   private func copiedBack(_ talk: Talk, _ frame: [UInt8]) -> Int {
     var copied = 0
     for _ in 0..<frames {
