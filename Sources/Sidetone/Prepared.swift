@@ -1,10 +1,24 @@
 // Settings made ready for use at start, so that nothing is built from text when a call comes.
 
+/// All settings, ready for use.
+package final class Prepared: Sendable {
+  let config: Config
+  let upstreams: [PreparedUpstream]
+  let routes: [PreparedRoute]
+
+  init(_ config: Config) {
+    self.config = config
+    upstreams = config.upstreams.map(PreparedUpstream.init)
+    routes = config.routes.map { PreparedRoute($0, in: config) }
+  }
+}
+
 /// An upstream as the relay uses it: its handshake's parts as bytes.
 struct PreparedUpstream: Sendable {
   let name: Text
   /// Index into Upstream.all.
   let kind: Int
+  let partner: UpstreamLeg.Partner
   let host: Text
   let port: UInt16
   let isTLS: Bool
@@ -19,6 +33,11 @@ struct PreparedUpstream: Sendable {
   /// Sessions at once.
   let sessionsMax: Int
 
+  /// It talks back: its calls need memory for both ways.
+  var isTwoWay: Bool { partner == .talker }
+  /// Somebody can be dialled, as far as the settings go.
+  var isUsable: Bool { partner != .nobody && missing.bytes.isEmpty }
+
   init(_ config: Config.Upstream) {
     guard let kind = Upstream.index(of: config.kind) else {
       preconditionFailure("settings name only kinds that exist")
@@ -26,6 +45,7 @@ struct PreparedUpstream: Sendable {
     let row = Upstream.all[kind]
     name = Text(config.name)
     self.kind = kind
+    partner = row.isDialled ? (row.voice == nil ? .listener : .talker) : .nobody
     host = Text(config.endpoint.host)
     port = config.endpoint.port
     isTLS = config.endpoint.isTLS
@@ -90,6 +110,8 @@ struct PreparedRoute: Sendable {
     dialsAhead = kind == .connect && route.dialsAhead
     isGivenTokens = config.routes.contains { $0.kind == .connect && $0.stream == route.path }
     upstreamRate = route.upstreamRate
+    hasChoice =
+      kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)
     greetings = route.greetingAudio.map { Self.greetings($0, config.profile) } ?? []
   }
 
@@ -125,6 +147,9 @@ struct PreparedRoute: Sendable {
       return (rate, Text(samples))
     }
   }
+
+  /// Whether callers may choose: among bots, or what a voice model is like.
+  let hasChoice: Bool
 
   /// The one carrier that it accepts and that starts with its handshake, or nil.
   var opensAtOnce: Int? {
@@ -201,40 +226,5 @@ extension Query {
     }
     bytes.removeLast(bytes.count - count)
     return bytes
-  }
-}
-
-/// How an upstream fares, for `/ready` and for refusing calls that would only fail.
-struct UpstreamHealth: BitwiseCopyable, Sendable {
-  /// Calls that have, or will want, a session.
-  var calls = 0
-  /// Of these, how many were dialled ahead for callers who have not come yet.
-  var ahead = 0
-  var failures = 0
-  /// New calls are refused until then.
-  var refusedUntil = Instant.zero
-  /// It has failed several times in a row: not ready, though a call may still try.
-  var failingUntil = Instant.zero
-  var cause = Cause.none
-
-  private static let failuresMax = 3
-
-  mutating func opened() {
-    failures = 0
-    failingUntil = .zero
-    refusedUntil = .zero
-    cause = .none
-  }
-
-  /// A refusal that another attempt cannot mend, or the limit of sessions, holds new calls back for
-  /// a moment: nobody is helped by knocking harder.
-  mutating func failed(_ verdict: Upstream.Verdict, at now: Instant) {
-    failures += 1
-    cause = verdict.cause
-    if failures >= Self.failuresMax { failingUntil = now + .seconds(15) }
-    let isOurs = !verdict.retry || verdict.cause == .upstreamBusy
-    if isOurs, verdict.cause != .upstreamRefused {
-      refusedUntil = now + .seconds(min(1 << min(failures - 1, 5), 30))
-    }
   }
 }

@@ -8,232 +8,310 @@
 //     while let output = relay.next() { perform(output) }
 //     sleep(until: relay.wakeTime)
 //
-// Every frame leaves in the turn in which it came: `received` moves it from the carrier's bytes
-// into the upstream's outbox, and `next` names that outbox to the driver in the same turn.
-
-/// What the relay asks its driver to do. Bytes are not in it: they lie in the link's outbox.
-package enum Output: Equatable, Sendable {
-  /// Open a connection to `Config.upstreams[upstream].endpoint`; answer with `connected` or
-  /// `failed`.
-  case dial(SlotID, upstream: Int)
-  /// The outbox of this link has bytes: `outgoing`, write, `sent`, until it is empty or the socket
-  /// is full (then again when it is writable). Named at most once per turn and link.
-  case write(SlotID)
-  /// Look for readable bytes on this link again; before, `room` was empty.
-  case resumeReading(SlotID)
-  /// The relay is done with this link. Write out what its socket still holds, tell the peer
-  /// (close_notify, FIN), and let go of it; the name is dead already.
-  case close(SlotID)
-  /// As `close`, but at once: what was not written is lost, the peer sees a reset.
-  case reset(SlotID)
-  /// The last call has ended after `drain`, or the drain deadline has passed.
-  case drained
-}
-
-/// Why a connection could not be made or broke.
-package enum LinkFailure: UInt8, BitwiseCopyable, Sendable {
-  case refused, unreachable, timedOut, reset, nameNotFound, nameTimedOut, tlsFailed
-  case certificateRefused, noDescriptor, noMemory
-}
+// It owns all memory, finds the link and the call that an input is for, lends them what they need
+// (Store, Turn), and frees what is over. What a request means is decided in Requests, what happens
+// in a call in Call. Every frame leaves in the turn in which it came: `received` moves it from the
+// carrier's bytes into the upstream's outbox, and `next` names that outbox in the same turn.
 
 package final class Relay {
   package let config: Config
-  let limits: Limits
-  let upstreams: [PreparedUpstream]
-  let routes: [PreparedRoute]
-  let admission: Admission
-  let control: Control
-  let voice: VoiceWebhook
-  let connect: Connect
-  let startedAt: Instant
-
-  // Everything that a connection or a call needs, taken once.
-  let links: Slab<Link>
+  /// Everything that a connection or a call needs, taken once.
+  let store: Store
+  /// What an input may change beside its slot.
+  var turn: Turn
   let calls: Slab<Call>
-  let pool: BlockPool
-  let medium: BufferPool
-  let large: BufferPool
-  /// The one buffer into which all links are read, with room in front for what the last read left
-  /// over.
-  let shared: Arena
-  /// For texts on their way into an outbox.
-  let scratch: Arena
-  /// For what such a text is made from: choices, words, names.
-  let source: Arena
-  /// For one frame: gathered out of several blocks, and as it comes out of its conversion.
-  private let frames: Arena
-  let gathered: Bytes
-  let converted: Bytes
-  let resamplers: ResamplerPool
-
-  /// A link's, a call's, and a call's playout.
-  var timers: Timers
-  /// Frames that may still be converted in this turn.
-  var conversionsLeft: Int
-  /// Links that the driver has to be asked something for; each is in it at most once.
-  var pending: Ring<Int32>
-  let isPending: Bytes
-  private let pendingFlags: Arena
-
-  var tokens = CallTokens(capacity: Limits.tokensMax)
-  var healths: [UpstreamHealth]
-  var random: Random
-  var lines: Lines
-  var refusalLines = LineLimit()
-  var budget = Budget()
-  package internal(set) var totals = Totals()
-  var origin: (now: Instant, wall: WallTime)
-
+  var requests: Requests
+  let startedAt: Instant
+  var draining = Draining.no
   var drainDeadline = Instant.never
-  var isDraining = false
-  var drainedWasSaid = false
+
+  enum Draining: BitwiseCopyable { case no, running, drained }
 
   /// `seed`: 32 random bytes. Takes all the memory that the relay will ever have.
   package init(config: Config, seed: [UInt8], now: Instant, wall: WallTime) {
     self.config = config
-    limits = config.limits
-    upstreams = config.upstreams.map(PreparedUpstream.init)
-    routes = config.routes.map { PreparedRoute($0, in: config) }
+    let limits = config.limits
+    let prepared = Prepared(config)
     var random = Random(seed: seed)
-    admission = Admission(config: config, seed: random.next64())
-    control = Control(service: config.service)
-    voice = VoiceWebhook(config: config)
-    connect = Connect(config: config)
+    let admissionSeed = random.next64()
+    store = Store(prepared)
+    turn = Turn(
+      now: now, random: random,
+      timers: TurnTimers(linksMax: limits.linksMax, callsMax: limits.callsMax),
+      outputs: SlotQueue(capacity: limits.linksMax),
+      conversionsLeft: limits.conversionFramesPerTurnMax,
+      availability: Availability(prepared.upstreams, twoWayCallsMax: config.twoWayCalls),
+      log: Log(
+        config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall))
+    calls = Slab(capacity: limits.callsMax, repeating: .blank(store, turn))
+    requests = Requests(prepared, seed: admissionSeed)
     startedAt = now
-    links = Slab(capacity: limits.linksMax, repeating: Link())
-    calls = Slab(
-      capacity: limits.callsMax,
-      repeating: Call(
-        route: 0, upstream: 0, kind: 0, caller: .none, peer: .none, limits: limits, at: now,
-        wall: wall))
-    pool = BlockPool(blocks: limits.blocks(twoWayCalls: config.twoWayCalls))
-    medium = BufferPool(
-      buffers: limits.mediumBuffersMax, bytes: limits.carrierMessageBytesMax + Limits.bufferSlack)
-    large = BufferPool(
-      buffers: limits.largeBuffersMax, bytes: limits.upstreamMessageBytesMax + Limits.bufferSlack)
-    shared = Arena(count: BlockPool.blockBytes + Limits.readBytesMax)
-    scratch = Arena(count: Limits.scratchBytes)
-    source = Arena(count: Limits.sourceBytes)
-    frames = Arena(count: 2 * Limits.frameBytesMax)
-    gathered = frames.bytes.prefix(Limits.frameBytesMax)
-    converted = frames.bytes.dropping(Limits.frameBytesMax)
-    resamplers = ResamplerPool(
-      profile: config.profile, ready: config.resamplersReady, streamsMax: config.resamplersMax)
-    conversionsLeft = limits.conversionFramesPerTurnMax
-    timers = Timers(capacity: limits.linksMax + 2 * limits.callsMax)
-    pending = Ring(capacity: limits.linksMax, repeating: 0)
-    pendingFlags = Arena(count: limits.linksMax)
-    isPending = pendingFlags.bytes
-    healths = Array(repeating: UpstreamHealth(), count: upstreams.count)
-    self.random = random
-    lines = Lines(bytes: Limits.linesBytes)
-    origin = (now, wall)
   }
 
   deinit {
-    links.deallocate()
+    store.deallocate()
     calls.deallocate()
-    pool.deallocate()
-    medium.deallocate()
-    large.deallocate()
-    resamplers.deallocate()
-    timers.deallocate()
-    pending.deallocate()
+    turn.timers.deallocate()
+    turn.outputs.deallocate()
   }
 }
 
-// MARK: The books
+// MARK: Connections
 
 extension Relay {
-  // What is taken and what is free, for operators and for the checks that everything comes home.
-  package var callsInUse: Int { calls.inUse }
-  package var linksInUse: Int { links.inUse }
-  package var blocksFree: Int { pool.free }
-  package var blocksMax: Int { pool.capacity }
-  package var buffersInUse: Int { medium.inUse + large.inUse }
-  package var resamplersInUse: Int { resamplers.inUse }
-  package var tokensInUse: Int { tokens.count }
+  /// A peer connected to `Config.listeners[listener]` (after TLS, where it has TLS). Nil: there is
+  /// no room even for a refusal; drop it.
+  package func accepted(on listener: Int, from peer: Address, at now: Instant) -> SlotID? {
+    turn.now = now
+    guard hasLinkToSpare, let id = store.links.take() else {
+      turn.note(.linkRefused)
+      return nil
+    }
+    store.links[id.index] = Link(id, from: peer, on: listener, at: now)
+    store.links[id.index].setDeadline(
+      now + .seconds(store.limits.handshakeSeconds), &turn)
+    return id
+  }
+
+  /// Whether somebody new may have a link: one stays free for the upstream of every running call.
+  var hasLinkToSpare: Bool {
+    let free = store.links.capacity - store.links.inUse
+    if free > calls.inUse { return true }
+    var owed = 0
+    for call in 0..<calls.capacity where calls.isInUse(call) {
+      if calls[call].wantsLink(store) { owed += 1 }
+    }
+    return free > owed
+  }
+
+  /// The connection asked for by `.dial` stands (after TLS).
+  package func connected(_ link: SlotID, at now: Instant) {
+    turn.now = now
+    guard store.links.holds(link), store.links[link.index].phase == .dialling else { return }
+    store.links[link.index].heard(at: now)
+    let call = store.links[link.index].call.index
+    calls[call].upstreamConnected(store, &turn)
+    free(call)
+  }
+
+  /// The connection asked for by `.dial` cannot be had, or a standing one broke. The name is dead
+  /// after it.
+  package func failed(_ link: SlotID, _ failure: LinkFailure, at now: Instant) {
+    turn.now = now
+    guard store.links.holds(link) else { return }
+    let phase = store.links[link.index].phase
+    let call = store.links[link.index].call
+    freeLink(link)
+    lost(phase, call, failure)
+  }
+
+  /// The peer will send no more (end of stream).
+  package func ended(_ link: SlotID, at now: Instant) {
+    turn.now = now
+    guard store.links.holds(link) else { return }
+    let phase = store.links[link.index].phase
+    let call = store.links[link.index].call
+    if phase == .caller {
+      // It may still read: the last results are owed to a caller who has only stopped talking. One
+      // who is really gone answers the next write with a reset.
+      store.links[link.index].releaseInbox(store)
+      calls[call.index].end(.left, store, &turn)
+      free(call.index)
+    } else {
+      store.links[link.index].leave(store, &turn)
+      lost(phase, call, .reset)
+    }
+  }
+
+  /// A leg of a call is gone, whichever way.
+  private func lost(_ phase: Link.Phase, _ call: SlotID, _ failure: LinkFailure) {
+    guard calls.holds(call) else { return }
+    switch phase {
+    case .caller: calls[call.index].callerGone(.left, store, &turn)
+    case .dialling, .upgrade, .setup, .upstream:
+      calls[call.index].upstreamBroke(failure, store, &turn)
+    case .request, .leaving, .gone: return
+    }
+    free(call.index)
+  }
+
+  func freeLink(_ link: SlotID) {
+    store.links[link.index].release(store, &turn)
+    store.links.release(link)
+  }
+
+  /// The one place that frees a call's slot: after the input in which it ended.
+  func free(_ call: Int) {
+    if calls[call].isOver, calls.holds(calls[call].id) { calls.release(calls[call].id) }
+  }
 }
 
-// MARK: Time and life
+// MARK: Bytes
+
+extension Relay {
+  /// Where the next bytes of this link go. Empty: the relay holds this peer back (leave its bytes
+  /// in the kernel until `.resumeReading`), or the name is dead. Valid until the next call of any
+  /// method.
+  @_noAllocation package func room(for link: SlotID) -> Bytes {
+    guard store.links.holds(link) else { return .empty }
+    let index = link.index
+    if store.links[index].phase == .caller,
+      calls[store.links[index].call.index].mustWait(store, &turn)
+    {
+      store.links[index].isHeldBack = true
+      return .empty
+    }
+    return store.links[index].room(store)
+  }
+
+  /// That many bytes were put into `room`. Not marked with the others on a frame's path: what is no
+  /// audio goes on from here to the rows' functions, which the compiler's check refuses.
+  package func received(_ count: Int, on link: SlotID, at now: Instant) {
+    guard store.links.holds(link), count > 0 else { return }
+    turn.now = now
+    let index = link.index
+    store.links[index].heard(at: now)
+    turn.note(.bytesIn(count))
+    let window = store.links[index].window(fresh: count, store)
+    switch store.links[index].phase {
+    case .caller: receivedFromCaller(window, on: index)
+    case .upstream, .setup: receivedFromUpstream(window, on: index)
+    case .request: receivedRequest(window, on: index)
+    case .upgrade: receivedAnswer(window, on: index)
+    case .dialling, .leaving, .gone: return
+    }
+  }
+
+  func receivedFromCaller(_ window: Bytes, on link: Int) {
+    var call = store.links[link].call.index
+    while true {
+      let event = calls[call].receivedFromCaller(window, on: link, store, &turn)
+      if case .done = event { return free(call) }
+      call = handle(event, of: call, on: link)
+    }
+  }
+
+  private func receivedFromUpstream(_ window: Bytes, on link: Int) {
+    let call = store.links[link].call.index
+    while true {
+      let event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
+      if case .done = event { return free(call) }
+      calls[call].handle(event, on: link, store, &turn)
+    }
+  }
+
+  /// An upstream's answer to our request for a socket, and the first messages behind it.
+  private func receivedAnswer(_ window: Bytes, on link: Int) {
+    let call = store.links[link].call.index
+    let rest = calls[call].receivedAnswer(window, on: link, store, &turn)
+    if rest.isEmpty { free(call) } else { receivedFromUpstream(rest, on: link) }
+  }
+
+  /// The first contiguous run of what waits to be written; empty when there is nothing.
+  @_noAllocation package func outgoing(_ link: SlotID) -> Bytes {
+    guard store.links.holds(link) else { return .empty }
+    return store.links[link.index].outbox.front(in: store.pool)
+  }
+
+  /// The socket took that many of the bytes of `outgoing`. Not marked, as `received` is not: speech
+  /// that follows may bring a mark with it.
+  package func sent(_ count: Int, on link: SlotID, at now: Instant) {
+    guard store.links.holds(link) else { return }
+    turn.now = now
+    let index = link.index
+    let phase = store.links[index].phase
+    let since = store.links[index].outbox.sent(count, isFramed: phase == .caller, in: store.pool)
+    turn.note(.bytesOut(count))
+    if since != .never { turn.note(.delay(now - since)) }
+    guard store.links[index].outbox.isEmpty else { return }
+    let call = store.links[index].call.index
+    switch phase {
+    case .upstream: calls[call].upstreamTook(store, &turn)
+    case .caller:
+      calls[call].callerTook(store, &turn)
+      free(call)
+    case .leaving: store.links[index].ask(.close, &turn)
+    case .request, .dialling, .upgrade, .setup, .gone: return
+    }
+  }
+}
+
+// MARK: Time
 
 extension Relay {
   /// Performs what is due. Call once per turn, after the inputs of that turn.
   package func advance(to now: Instant) {
-    conversionsLeft = limits.conversionFramesPerTurnMax
-    while let key = timers.due(at: now) {
-      if key < links.capacity {
-        linkIsDue(key, now)
-      } else if key < playoutTimer(0) {
-        callIsDue(key - callTimer(0), now)
-      } else {
-        playoutIsDue(key - playoutTimer(0), now)
+    turn.now = now
+    turn.conversionsLeft = store.limits.conversionFramesPerTurnMax
+    while let key = turn.timers.due(at: now) {
+      switch key {
+      case .link(let link): if store.links.isInUse(link) { linkExpired(link) }
+      case .call(let call):
+        guard calls.isInUse(call) else { continue }
+        calls[call].expired(store, &turn)
+        free(call)
+      case .playout(let call):
+        guard calls.isInUse(call) else { continue }
+        calls[call].playoutExpired(store, &turn)
+        free(call)
       }
     }
-    while let held = tokens.expired(at: now) { release(held, now) }
-    if isDraining, drainDeadline <= now { endCalls(.draining, at: now) }
+    while let held = requests.tokens.expired(at: now) { giveUp(held) }
+    if draining != .no, drainDeadline <= now { endCalls(.draining) }
   }
 
-  // Keys of `timers`: first a place for each link, then two for each call.
-  @_noAllocation func callTimer(_ call: Int) -> Int { links.capacity &+ call }
-  @_noAllocation func playoutTimer(_ call: Int) -> Int {
-    links.capacity &+ calls.capacity &+ call
+  private func linkExpired(_ link: Int) {
+    let call = store.links[link].call
+    switch store.links[link].phase {
+    case .request: refuseLate(link)
+    case .dialling, .upgrade, .setup:
+      store.links[link].reset(&turn)
+      lost(.upgrade, call, .timedOut)
+    case .caller:
+      guard store.links[link].watch(store, &turn) == .isGone else { return }
+      calls[call.index].callerSilent(store, &turn)
+      free(call.index)
+    case .upstream:
+      guard store.links[link].watch(store, &turn) == .isGone else { return }
+      store.links[link].reset(&turn)
+      lost(.upstream, call, .timedOut)
+    case .leaving: store.links[link].reset(&turn)
+    case .gone: return
+    }
   }
 
   /// When `advance` wants to be called at the latest.
-  package var wakeTime: Instant { min(timers.earliest, drainDeadline, tokens.nextExpiry) }
-
-  /// The next thing to do, or nil when the turn is done.
-  package func next() -> Output? {
-    while let place = pending.first {
-      let index = Int(place)
-      if links.isInUse(index), let output = nextWish(of: index) { return output }
-      isPending[index] = 0
-      _ = pending.removeFirst()
-    }
-    if isDraining, !drainedWasSaid, calls.inUse == 0 {
-      drainedWasSaid = true
-      return .drained
-    }
-    return nil
+  package var wakeTime: Instant {
+    min(turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry)
   }
 
   /// The wall clock, told now and then, for time stamps that people read.
-  package func setWall(_ wall: WallTime, at now: Instant) { origin = (now, wall) }
-
-  func wall(at now: Instant) -> WallTime {
-    WallTime(nanoseconds: origin.wall.nanoseconds + (now - origin.now).nanoseconds)
-  }
+  package func setWall(_ wall: WallTime, at now: Instant) { turn.log.setWall(wall, at: now) }
 
   /// No new calls from now on; running ones may finish until the drain deadline.
   package func drain(at now: Instant) {
-    guard !isDraining else { return }
-    isDraining = true
-    drainDeadline = now + .seconds(limits.drainSeconds)
+    guard draining == .no else { return }
+    turn.now = now
+    draining = .running
+    drainDeadline = now + .seconds(store.limits.drainSeconds)
     // Their sockets would be refused.
-    while let held = tokens.remove() { release(held, now) }
-    log(.info, "draining", at: now) {
-      $0.write(decimal: self.calls.inUse)
-      $0.write(" calls")
-    }
+    while let held = requests.tokens.remove() { giveUp(held) }
+    turn.note(.draining(calls: calls.inUse), of: nil)
   }
 
   /// Ends every call now.
   package func stop(at now: Instant) {
-    isDraining = true
-    endCalls(.shutDown, at: now)
+    turn.now = now
+    if draining == .no { draining = .running }
+    endCalls(.shutDown)
   }
 
-  private func endCalls(_ cause: Cause, at now: Instant) {
+  /// The time to finish is over: what is kept goes with each call.
+  private func endCalls(_ cause: Cause) {
     drainDeadline = .never
-    for index in 0..<calls.capacity where calls.isInUse(index) {
-      perform(calls[index].life.callerDone(cause, at: now), index, now)
-      // The time to finish is over: what is kept goes with the call.
-      if calls.isInUse(index) { perform(calls[index].life.abandoned(), index, now) }
+    for call in 0..<calls.capacity where calls.isInUse(call) {
+      calls[call].abandon(cause, store, &turn)
+      free(call)
     }
   }
-
-  /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or
-  /// nil.
-  package func takeLine(into place: Bytes) -> Line? { lines.take(into: place) }
 }

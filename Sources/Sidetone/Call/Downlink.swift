@@ -4,8 +4,8 @@
 // played; it is taken at once, so that the upstream's socket is never held back (its interruption
 // stands behind the audio), and waits here.
 //
-//   base64 ──▶ staged ──convert──▶ ring ──playout──▶ the caller's outbox
-//            (as it came)      (as the caller wants it)
+//   base64 ──take──▶ staged ──convert──▶ ring ──play──▶ the caller's outbox
+//                 (as it came)      (as the caller wants it)
 //
 // Where both formats are one there is nothing to convert, and audio goes straight into the ring.
 // Otherwise it is converted in whole steps of 10 ms, at most so many in one turn of the loop; what
@@ -23,6 +23,9 @@ package struct Downlink: BitwiseCopyable, Sendable {
 
   package var playout = Playout()
   package var utterances = Utterances()
+  /// The constant text around audio for the caller, and how audio is written in it.
+  private var envelope = Envelope()
+  private var carriage = Media.Carriage.base64
   /// No more will come soon: what is less than a piece is said too.
   private var isEnding = false
   /// The filter holds something of what was said.
@@ -34,13 +37,22 @@ package struct Downlink: BitwiseCopyable, Sendable {
 
   package init(
     says: Format, reply: Format, conversion: Conversion, manner: Carrier.Manner,
-    millisecondsMax: Int
+    envelope: Envelope = Envelope(), millisecondsMax: Int
   ) {
     self.says = says
     self.reply = reply
     self.conversion = conversion
+    self.envelope = envelope
     self.millisecondsMax = millisecondsMax
+    carriage = manner.carriage
     playout = Playout(manner, rate: reply.rate)
+  }
+
+  /// For callers who hear nobody but themselves, or nothing.
+  init(reply: Format, envelope: Envelope, as carriage: Media.Carriage) {
+    self.reply = reply
+    self.envelope = envelope
+    self.carriage = carriage
   }
 
   /// Samples that wait to be played, in whole ones of the caller's format.
@@ -101,6 +113,24 @@ extension Downlink {
 // MARK: In
 
 extension Downlink {
+  /// One piece of what the agent says, as it came: step 6 of a frame back.
+  @_noAllocation mutating func take(
+    _ payload: Bytes, of utterance: Int, _ store: Store, _ turn: inout Turn
+  ) {
+    // A burst leaves a block to every call: nobody else's words are lost for it.
+    let blocks = payload.count / 4 &* 3 / BlockPool.blockBytes
+    if blocks > 0, store.pool.free &- blocks <= store.limits.callsMax {
+      return turn.note(.speechCut)
+    }
+    switch keep(base64: payload, in: store.pool) {
+    case .bytes(let count):
+      utterances.grow(utterance, by: count, from: says, to: reply)
+      turn.note(.speechPiece)
+    case .malformed: turn.note(.frameBad)
+    case .full: turn.note(.speechCut)
+    }
+  }
+
   package enum Kept: BitwiseCopyable, Sendable {
     case bytes(Int)
     case malformed, full
@@ -233,6 +263,95 @@ extension Downlink {
 
   @_noAllocation package mutating func advance(_ samples: Int, in pool: BlockPool) {
     ring.drop(samples &* reply.bytesPerFrame, in: pool)
+  }
+
+  /// What one message of the playout asks for beside itself.
+  enum Played: BitwiseCopyable {
+    /// Nothing was due.
+    case nothing
+    case piece
+    /// A mark shall follow.
+    case piecedMark
+  }
+
+  /// Converts what this turn's budget allows.
+  @_noAllocation mutating func convert(_ store: Store, _ turn: inout Turn) {
+    guard hasToConvert else { return }
+    turn.conversionsLeft &-= convert(
+      budget: max(0, turn.conversionsLeft), scratch: store.gathered, in: store.pool,
+      store.resamplers)
+  }
+
+  /// Sends the next piece that is due, as one message.
+  @_noAllocation mutating func play(
+    into link: inout Link, _ store: Store, _ turn: inout Turn
+  ) -> Played {
+    guard !link.outbox.isCloseSent, link.outbox.count < Limits.playoutOutboxBytesMax,
+      store.pool.free > 1
+    else { return .nothing }
+    let isLast = isLast
+    let waiting = waiting
+    let count = playout.due(waiting, isLast: isLast, at: turn.now)
+    guard count > 0 else { return .nothing }
+    var audio = next(count, scratch: store.gathered, in: store.pool)
+    audio = filled(audio, store)
+    let isSealed = envelope.seal(
+      audio: audio, as: carriage, key: nil, into: &link.outbox, from: store.pool)
+    precondition(isSealed, "the pool had room for one message")
+    advance(count, in: store.pool)
+    link.ask(.write, &turn)
+    turn.note(.speechSent)
+    let isMarked = playout.send(
+      audio.count / reply.bytesPerFrame, isEnd: isLast && count == waiting, at: turn.now)
+    return isMarked ? .piecedMark : .piece
+  }
+
+  /// The last piece of a carrier whose messages have a least length, filled up with silence.
+  @_noAllocation private func filled(_ audio: Bytes, _ store: Store) -> Bytes {
+    let bytes = playout.least &* reply.bytesPerFrame
+    guard audio.count < bytes else { return audio }
+    let place = store.converted.prefix(bytes)
+    place.copy(audio)
+    place.dropping(audio.count).fill(reply.silence)
+    return place
+  }
+
+  /// When the playout has to be looked after again; `never` where only something that comes, or a
+  /// socket that takes again, can change anything.
+  @_noAllocation func nextTime(
+    outboxBytes: Int, conversionsLeft: Int, _ store: Store, at now: Instant
+  ) -> Instant {
+    guard outboxBytes < Limits.playoutOutboxBytesMax else { return .never }
+    var next = playout.time(waiting, isLast: isLast)
+    if hasToConvert {
+      // The rest of a burst, in the next turn: others come first. Where the budget was not what
+      // was missing the pool is dry.
+      next = min(next, now + (conversionsLeft > 0 ? Self.dryPause : Self.burstPause))
+    }
+    // Nothing can be sent before somebody gives a block back, whatever the clock says.
+    if store.pool.free <= 1, waiting > 0 { next = now + Self.dryPause }
+    return next == .never ? next : max(next, now + Self.leastPause)
+  }
+
+  private static let dryPause = Instant.Span.milliseconds(5)
+  private static let burstPause = Instant.Span.microseconds(200)
+  private static let leastPause = Instant.Span.microseconds(100)
+
+  /// Callers hear themselves, in their carrier's words. One who does not read misses frames; nothing
+  /// piles up.
+  @_noAllocation func echo(
+    _ audio: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    guard link.outbox.count < Limits.echoOutboxBytesMax else {
+      turn.note(.frameLost)
+      return false
+    }
+    if link.outbox.isEmpty { link.outbox.stampAudio(turn.now) }
+    let isSealed = envelope.seal(
+      audio: audio, as: carriage, key: nil, into: &link.outbox, from: store.pool)
+    if !isSealed { turn.note(.frameLost) }
+    link.ask(.write, &turn)
+    return true
   }
 
   /// What was not yet sent is void.

@@ -53,6 +53,25 @@ package struct Utterances: BitwiseCopyable, Sendable {
 
   package var last: Int { count &- 1 }
 
+  /// So many bytes have come of an item, which talks in one format to a caller who hears another.
+  @_noAllocation mutating func grow(_ index: Int, by bytes: Int, from says: Format, to reply: Format) {
+    precondition(index < count)
+    let received = slots[index].received &+ bytes
+    slots[index].received = received
+    slots[index].length = received / says.bytesPerFrame &* reply.rate / says.rate
+    slots[index].isComplete = false
+  }
+
+  /// No more comes of any of them.
+  mutating func completeAll() {
+    for index in 0..<count { slots[index].isComplete = true }
+  }
+
+  /// Their upstream is gone: nobody can be told of them by name.
+  mutating func forgetNames() {
+    for index in 0..<count { slots[index].item = Name() }
+  }
+
   /// Whether this item was interrupted. Items without a name are told apart by turns instead.
   @inline(__always) package func isVoid(_ item: Bytes) -> Bool {
     guard !item.isEmpty else { return false }

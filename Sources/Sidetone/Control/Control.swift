@@ -14,7 +14,7 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var blocks = 0
   package var blocksMax = 0
   package var linesDropped = 0
-  package var totals = Totals()
+  package var totals = Counters()
 
   package init() {}
 }
@@ -39,28 +39,6 @@ package enum Readiness: UInt8, BitwiseCopyable, Sendable {
     case .full: "full"
     case .noUpstream: "no_upstream"
     }
-  }
-}
-
-/// One running call, as `/stats` shows it.
-package struct CallRow: BitwiseCopyable, Sendable {
-  package var peer: Address
-  package var name: Name
-  package var startedWall: WallTime
-  package var duration: Instant.Span
-  package var bytesSent: Int
-  package var transcripts: Int
-
-  package init(
-    peer: Address, name: Name, startedWall: WallTime, duration: Instant.Span, bytesSent: Int,
-    transcripts: Int
-  ) {
-    self.peer = peer
-    self.name = name
-    self.startedWall = startedWall
-    self.duration = duration
-    self.bytesSent = bytesSent
-    self.transcripts = transcripts
   }
 }
 
@@ -184,7 +162,7 @@ package struct Control: Sendable {
 
   /// The text format of Prometheus, version 0.0.4. `delays`: what was added to each frame.
   package func writeMetrics(
-    _ now: Snapshot, delays: Budget, isHead: Bool = false, into out: inout Writer
+    _ now: Snapshot, delays: LatencyHistogram, isHead: Bool = false, into out: inout Writer
   ) {
     var response = HTTP.Response(.ok, isHead: isHead, into: &out)
     response.beginBody("text/plain; version=0.0.4", into: &out)
@@ -251,7 +229,7 @@ package struct Control: Sendable {
 
   /// From the turn in which a frame was read to the moment at which the other socket had it: as a
   /// histogram, and for whoever reads it by eye as percentiles, to the next step up.
-  private func writeDelays(_ delays: Budget, _ out: inout Writer) {
+  private func writeDelays(_ delays: LatencyHistogram, _ out: inout Writer) {
     func gauge(_ name: StaticString, _ help: StaticString, _ delay: Instant.Span) {
       metric(name, "gauge", help, Int(delay.nanoseconds), &out)
     }

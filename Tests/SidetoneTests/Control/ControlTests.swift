@@ -99,7 +99,7 @@ struct ControlTests {
   }
 
   @Test func `metrics are lines of name and value under their type`() throws {
-    var delays = Budget()
+    var delays = LatencyHistogram()
     for delay in [40, 60, 700] { delays.record(.microseconds(delay)) }
     let (head, text) = body(written { control.writeMetrics(now, delays: delays, into: &$0) })
     #expect(head.contains("Content-Type: text/plain; version=0.0.4"))

@@ -1,6 +1,6 @@
 // What has happened since the start, as counts. Only ever added to.
 
-package struct Totals: BitwiseCopyable, Sendable {
+package struct Counters: BitwiseCopyable, Sendable {
   package var callsStarted = 0
   package var callsEnded = 0
   /// Of these, the ones that had started.

@@ -4,7 +4,7 @@
 // which the other leg's socket had taken them. Kept as a histogram with steps of about 6 %, which
 // is all that a percentile needs.
 
-@safe package struct Budget: @unchecked Sendable {
+@safe package struct LatencyHistogram: @unchecked Sendable {
   /// Each power of two is cut into 16 steps; 64 powers would be more than enough for nanoseconds.
   private static let steps = 16
   private var counts = InlineArray<768, UInt64>(repeating: 0)

@@ -5,24 +5,24 @@ import Testing
 
 @testable import Sidetone
 
-struct UplinkTests {
+struct UplinkRingTests {
   private let start = Instant(nanoseconds: 5_000_000_000)
 
   private func uplink(
     _ format: Format = .mulaw8k, milliseconds: Int = 10_000, bytesMin: Int = 0, percent: Int = 0
-  ) -> Uplink {
-    Uplink(
+  ) -> UplinkRing {
+    UplinkRing(
       format: format, milliseconds: milliseconds, bytesMin: bytesMin, pacePercent: percent,
       at: start)
   }
 
-  private func keep(_ bytes: [UInt8], _ uplink: inout Uplink, _ pool: BlockPool) -> Uplink.Kept {
+  private func keep(_ bytes: [UInt8], _ uplink: inout UplinkRing, _ pool: BlockPool) -> UplinkRing.Kept {
     uplink.keep(raw: kept(bytes), in: pool)
   }
 
   /// Sends everything that may be sent now, in chunks of at most `most`.
   private func send(
-    _ uplink: inout Uplink, _ pool: BlockPool, most: Int = 800, at now: Instant? = nil,
+    _ uplink: inout UplinkRing, _ pool: BlockPool, most: Int = 800, at now: Instant? = nil,
     isHurried: Bool = false
   ) -> [UInt8] {
     var bytes: [UInt8] = []
@@ -347,6 +347,6 @@ struct UplinkTests {
   }
 }
 
-extension Uplink {
+extension UplinkRing {
   fileprivate var keptBytes: Int { received - acknowledged }
 }

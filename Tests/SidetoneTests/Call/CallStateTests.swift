@@ -1,10 +1,10 @@
-// The life of a call as a table: every state and every input, every way out, every deadline.
+// The state of a call as a table: every state and every input, every way out, every deadline.
 
 import Testing
 
 @testable import Sidetone
 
-struct LifeTests {
+struct CallStateTests {
   private let start = Instant(nanoseconds: 1_000_000_000)
 
   // MARK: The table
@@ -14,7 +14,7 @@ struct LifeTests {
   }
 
   /// What each state answers to each input at its deadline; what is not named answers `nothing`.
-  private static let answers: [(state: String, input: Input, action: Life.Action, next: String)] = [
+  private static let answers: [(state: String, input: Input, action: CallState.Action, next: String)] = [
     ("arriving", .started, .dial, "dialling"),
     ("arriving", .done, .end, "over"),
     ("arriving", .abandoned, .end, "over"),
@@ -57,13 +57,13 @@ struct LifeTests {
   func table() {
     for state in Self.states.keys.sorted() {
       for input in Input.allCases where isPossible(input, in: state) {
-        var life = reach(state)
+        var state = reach(state)
         let named = Self.answers.first { $0.state == state && $0.input == input }
-        let action = apply(input, to: &life)
+        let action = apply(input, to: &state)
         #expect(action == named?.action ?? .nothing, "\(input) in \(state)")
-        #expect(name(life.state) == named?.next ?? state, "\(input) in \(state)")
+        #expect(name(state.state) == named?.next ?? state, "\(input) in \(state)")
         if state != "over" {
-          #expect((life.state == .over) == (action == .end), "\(input) in \(state)")
+          #expect((state.state == .over) == (action == .end), "\(input) in \(state)")
         }
       }
     }
@@ -74,95 +74,95 @@ struct LifeTests {
   @Test("Whatever happens, a call is over exactly once, and stays so", arguments: 1...200)
   func overOnce(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
-    var life = Life(limits: Limits(), at: start)
+    var state = CallState(limits: Limits(), at: start)
     var ends = 0
     for _ in 0..<200 {
       let input = Input.allCases.randomElement(using: &dice)!
-      guard isPossible(input, in: name(life.state)) else { continue }
-      if apply(input, to: &life) == .end { ends += 1 }
-      #expect((life.state == .over) == (ends == 1))
+      guard isPossible(input, in: name(state.state)) else { continue }
+      if apply(input, to: &state) == .end { ends += 1 }
+      #expect((state.state == .over) == (ends == 1))
     }
     #expect(ends == 1)
-    #expect(life.wakeTime == .never && life.isClosing)
+    #expect(state.wakeTime == .never && state.isClosing)
   }
 
   @Test("The first cause stays, whatever comes after it")
   func firstCause() {
-    var life = reach("talking")
-    _ = life.callerDone(.stopped, at: start)
-    _ = life.callerDone(.left, at: start)
-    _ = life.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
-    #expect(life.state == .over && life.cause == .stopped)
+    var state = reach("talking")
+    _ = state.callerDone(.stopped, at: start)
+    _ = state.callerDone(.left, at: start)
+    _ = state.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
+    #expect(state.state == .over && state.cause == .stopped)
   }
 
   @Test("A caller who says nothing sensible is let go after the time for it")
   func arriving() {
-    var life = Life(limits: Limits(), at: start)
-    #expect(life.wakeTime == start + .seconds(5))
-    #expect(life.expired(at: start + .milliseconds(4999)) == .nothing)
-    #expect(life.expired(at: start + .seconds(5)) == .end)
-    #expect(life.cause == .unrecognised)
+    var state = CallState(limits: Limits(), at: start)
+    #expect(state.wakeTime == start + .seconds(5))
+    #expect(state.expired(at: start + .milliseconds(4999)) == .nothing)
+    #expect(state.expired(at: start + .seconds(5)) == .end)
+    #expect(state.cause == .unrecognised)
   }
 
   @Test("Closing has one deadline, however often its upstream is dialled again")
   func closingDeadline() {
-    var life = reach("talking")
-    _ = life.callerDone(.stopped, at: start)
+    var state = reach("talking")
+    _ = state.callerDone(.stopped, at: start)
     var now = start
     for _ in 0..<3 {
       #expect(
-        life.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest)
-      now = life.wakeTime
-      #expect(life.expired(at: now) == .dial && life.state == .closing(.dialling))
-      #expect(life.wakeTime == start + .seconds(5))
-      #expect(life.opened() == .flow)
+        state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest)
+      now = state.wakeTime
+      #expect(state.expired(at: now) == .dial && state.state == .closing(.dialling))
+      #expect(state.wakeTime == start + .seconds(5))
+      #expect(state.opened() == .flow)
     }
-    #expect(life.expired(at: start + .seconds(5)) == .end)
+    #expect(state.expired(at: start + .seconds(5)) == .end)
   }
 
   @Test("A pause that would outlast the deadline of closing is not begun")
   func closingPause() {
-    var life = reach("closing(sending)")
+    var state = reach("closing(sending)")
     #expect(
-      life.upstreamLost(retry: true, pause: .seconds(5), cause: .upstreamBusy, at: start) == .end)
+      state.upstreamLost(retry: true, pause: .seconds(5), cause: .upstreamBusy, at: start) == .end)
   }
 
   // MARK: Again
 
   @Test("The pause doubles, to a bound; after the last attempt the call ends with the loss")
   func backoff() {
-    var life = reach("dialling")
+    var state = reach("dialling")
     var now = start
     var pauses: [Int] = []
-    while life.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest {
-      pauses.append((life.wakeTime - now).milliseconds)
-      now = life.wakeTime
-      #expect(life.expired(at: now) == .dial)
+    while state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest {
+      pauses.append((state.wakeTime - now).milliseconds)
+      now = state.wakeTime
+      #expect(state.expired(at: now) == .dial)
     }
     #expect(pauses == [100, 200, 400, 800, 1600, 3200])
-    #expect(life.state == .over && life.cause == .upstreamLost)
+    #expect(state.state == .over && state.cause == .upstreamLost)
   }
 
   @Test("The pause that an upstream asks for is kept where it is the longer one")
   func askedPause() {
-    var life = reach("dialling")
-    _ = life.upstreamLost(retry: true, pause: .seconds(7), cause: .upstreamBusy, at: start)
-    #expect(life.wakeTime == start + .seconds(7))
-    #expect(life.expired(at: start + .milliseconds(6999)) == .nothing)
+    var state = reach("dialling")
+    _ = state.upstreamLost(retry: true, pause: .seconds(7), cause: .upstreamBusy, at: start)
+    #expect(state.wakeTime == start + .seconds(7))
+    #expect(state.expired(at: start + .milliseconds(6999)) == .nothing)
   }
 
   @Test("Results start the count anew; an open socket alone does not")
   func progress() {
-    var life = reach("talking")
+    var state = reach("talking")
     func lose() -> Int {
-      _ = life.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
-      let pause = (life.wakeTime - start).milliseconds
-      _ = life.expired(at: life.wakeTime)
-      _ = life.opened()
+      _ = state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
+      let pause = (state.wakeTime - start).milliseconds
+      _ = state.expired(at: state.wakeTime)
+      _ = state.opened()
       return pause
     }
     #expect([lose(), lose(), lose()] == [100, 200, 400])
-    life.progressed()
+    state.progressed()
     #expect(lose() == 100)
   }
 
@@ -180,11 +180,11 @@ struct LifeTests {
     "over": [.done],
   ]
 
-  private func reach(_ state: String) -> Life {
-    var life = Life(limits: Limits(), at: start)
-    for input in Self.states[state]! { _ = apply(input, to: &life) }
-    #expect(name(life.state) == state)
-    return life
+  private func reach(_ state: String) -> CallState {
+    var state = CallState(limits: Limits(), at: start)
+    for input in Self.states[state]! { _ = apply(input, to: &state) }
+    #expect(name(state.state) == state)
+    return state
   }
 
   /// Only what was dialled can open: the relay has no other connection to tell of.
@@ -192,26 +192,26 @@ struct LifeTests {
     input != .opened || state == "dialling" || state == "closing(dialling)"
   }
 
-  private func apply(_ input: Input, to life: inout Life) -> Life.Action {
+  private func apply(_ input: Input, to state: inout CallState) -> CallState.Action {
     switch input {
-    case .started: return life.started()
-    case .opened: return life.opened()
+    case .started: return state.started()
+    case .opened: return state.opened()
     case .progressed:
-      life.progressed()
+      state.progressed()
       return .nothing
-    case .drained: return life.drained()
+    case .drained: return state.drained()
     case .lost:
-      return life.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
+      return state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
     case .refused:
-      return life.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
-    case .finished: return life.upstreamFinished()
-    case .done: return life.callerDone(.stopped, at: start)
-    case .abandoned: return life.abandoned()
-    case .expired: return life.expired(at: start + .seconds(60))
+      return state.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
+    case .finished: return state.upstreamFinished()
+    case .done: return state.callerDone(.stopped, at: start)
+    case .abandoned: return state.abandoned()
+    case .expired: return state.expired(at: start + .seconds(60))
     }
   }
 
-  private func name(_ state: Life.State) -> String {
+  private func name(_ state: CallState.State) -> String {
     if case .closing(let finish) = state { return "closing(\(finish))" }
     return "\(state)"
   }

@@ -1,5 +1,5 @@
-// The life of one call: which state it is in, and what has to be done when something happens to it.
-// Nothing is done here; every input returns one action for the relay to perform.
+// The states of one call: which state it is in, and what has to be done when something happens to it.
+// Nothing is done here; every input returns one action for the call to perform.
 //
 //               who it is            upstream stands
 //   arriving ──────────────▶ dialling ────────────▶ talking
@@ -23,7 +23,7 @@
 //    starts the count anew.
 // 4. Every call reaches `over` exactly once, with one cause.
 
-package struct Life: BitwiseCopyable, Sendable {
+package struct CallState: BitwiseCopyable, Sendable {
   package enum State: Equatable, BitwiseCopyable, Sendable {
     /// The caller is connected but has not yet said who it is. Ways out: dialling, over.
     case arriving

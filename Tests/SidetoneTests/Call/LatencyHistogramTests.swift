@@ -4,41 +4,41 @@ import Testing
 
 @testable import Sidetone
 
-struct BudgetTests {
+struct LatencyHistogramTests {
   @Test("Nothing recorded is no delay")
   func empty() {
-    let budget = Budget()
-    #expect(budget.percentile(perMille: 990) == .zero && budget.worst == .zero)
+    let delays = LatencyHistogram()
+    #expect(delays.percentile(perMille: 990) == .zero && delays.worst == .zero)
   }
 
   @Test("A percentile is the right rank, to a step of at most one sixteenth", arguments: 1...20)
   func percentiles(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
-    var budget = Budget()
+    var delays = LatencyHistogram()
     var all: [Int64] = []
     for _ in 0..<1000 {
       let delay = Int64.random(in: 0...(1 << Int64.random(in: 1...40, using: &dice)), using: &dice)
-      budget.record(Instant.Span(nanoseconds: delay))
+      delays.record(Instant.Span(nanoseconds: delay))
       all.append(delay)
     }
     all.sort()
     for perMille in [1, 500, 900, 990, 999, 1000] as [UInt64] {
       let exact = all[Int((1000 * perMille + 999) / 1000) - 1]
-      let told = budget.percentile(perMille: perMille).nanoseconds
+      let told = delays.percentile(perMille: perMille).nanoseconds
       #expect(told >= exact && told <= exact + exact / 16 + 1)
     }
-    #expect(budget.worst.nanoseconds == all.last)
-    #expect(budget.sum.nanoseconds == all.reduce(0, +) && budget.count == 1000)
+    #expect(delays.worst.nanoseconds == all.last)
+    #expect(delays.sum.nanoseconds == all.reduce(0, +) && delays.count == 1000)
   }
 
   @Test("The count up to a delay grows to all of them, and a clock that stood still is no delay")
   func counts() {
-    var budget = Budget()
+    var delays = LatencyHistogram()
     for delay in [-5, 0, 10, 1000, 1_000_000] as [Int64] {
-      budget.record(Instant.Span(nanoseconds: delay))
+      delays.record(Instant.Span(nanoseconds: delay))
     }
-    #expect(budget.count(upTo: .zero) == 2)
-    #expect(budget.count(upTo: .microseconds(2)) == 4)
-    #expect(budget.count(upTo: .seconds(1)) == 5)
+    #expect(delays.count(upTo: .zero) == 2)
+    #expect(delays.count(upTo: .microseconds(2)) == 4)
+    #expect(delays.count(upTo: .seconds(1)) == 5)
   }
 }

@@ -1,0 +1,98 @@
+// What is remembered about a call: who, when, how much. It decides nothing. Operators see it while
+// the call runs, the last line of the log when it has ended.
+
+package struct CallRecord: BitwiseCopyable, Sendable {
+  /// Messages of audio from the caller, and audio handed to the upstream.
+  private(set) var framesIn = 0
+  private(set) var bytesSent = 0
+  private var firstAudio = FirstAudio.awaited
+  /// The call's id.
+  var name = Name()
+  /// The caller's address, and when it came.
+  private(set) var peer: Address
+  private(set) var startedAt: Instant
+  private(set) var startedWall: WallTime
+  /// Results with words.
+  private var transcripts = 0
+  private var interruptions = 0
+  private var generatedMilliseconds = 0
+  private var heardMilliseconds = 0
+
+  /// The line about it is written by the call's timer, off the path of a frame.
+  private enum FirstAudio: BitwiseCopyable { case awaited, told }
+
+  init(peer: Address, at now: Instant, wall: WallTime) {
+    self.peer = peer
+    startedAt = now
+    startedWall = wall
+  }
+
+  /// The call was dialled ahead: its caller has come, and the call is as old as that.
+  mutating func callerCame(as other: CallRecord) {
+    peer = other.peer
+    startedAt = other.startedAt
+    startedWall = other.startedWall
+  }
+
+  @_noAllocation mutating func frameCame() { framesIn &+= 1 }
+  @_noAllocation mutating func sent(_ bytes: Int) { bytesSent &+= bytes }
+  mutating func transcribed() { transcripts &+= 1 }
+  mutating func wasInterrupted() { interruptions &+= 1 }
+
+  /// The agent is done with an item, of which so much was heard.
+  mutating func said(milliseconds: Int, heard: Int) {
+    generatedMilliseconds &+= milliseconds
+    heardMilliseconds &+= heard
+  }
+
+  /// Whether the first audio has come and nobody was told.
+  mutating func tellsFirstAudio(_ lastAudio: Instant) -> Bool {
+    guard firstAudio == .awaited, lastAudio != .never else { return false }
+    firstAudio = .told
+    return true
+  }
+
+  func age(at now: Instant) -> Instant.Span { now - startedAt }
+
+  // MARK: For people
+
+  /// Its row in `/stats`.
+  func row(at now: Instant) -> CallRow {
+    CallRow(
+      peer: peer, name: name, startedWall: startedWall, duration: age(at: now),
+      bytesSent: bytesSent, transcripts: transcripts)
+  }
+
+  /// The last line.
+  func ending(
+    _ cause: Cause, isTwoWay: Bool, hasStarted: Bool, lostBytes: Int, at now: Instant
+  ) -> Event.Ending {
+    Event.Ending(
+      cause: cause, milliseconds: age(at: now).milliseconds, frames: framesIn,
+      results: transcripts, isTwoWay: isTwoWay, heardMilliseconds: heardMilliseconds,
+      generatedMilliseconds: generatedMilliseconds, interruptions: interruptions,
+      lostBytes: lostBytes, hasStarted: hasStarted)
+  }
+}
+
+/// One running call, as `/stats` shows it.
+package struct CallRow: BitwiseCopyable, Sendable {
+  package var peer: Address
+  package var name: Name
+  package var startedWall: WallTime
+  package var duration: Instant.Span
+  package var bytesSent: Int
+  package var transcripts: Int
+
+  package init(
+    peer: Address, name: Name, startedWall: WallTime, duration: Instant.Span, bytesSent: Int,
+    transcripts: Int
+  ) {
+    self.peer = peer
+    self.name = name
+    self.startedWall = startedWall
+    self.duration = duration
+    self.bytesSent = bytesSent
+    self.transcripts = transcripts
+  }
+}

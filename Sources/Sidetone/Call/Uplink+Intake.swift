@@ -1,0 +1,175 @@
+// Every frame.
+//
+// How the audio of a caller's message gets into the ring: straight away, or by way of what it has
+// to wait for. Two tracks become two channels (Pairing); messages that overtook each other are put
+// in order (Reorder). What waits lies in a block of its own.
+//
+//     direct ─────────────────────────▶ ring
+//     paired ───▶ block ─── in pairs ──▶ ring      40 ms at most, then silence for the partner
+//     reordered ▶ block ─── in order ──▶ ring      60 ms at most, then silence for the missing
+
+/// What of a caller's audio is not in the ring yet.
+struct Intake: BitwiseCopyable, Sendable {
+  enum Kind: BitwiseCopyable { case direct, paired, reordered }
+
+  fileprivate var kind = Kind.direct
+  fileprivate var block: Int32 = -1
+  /// When what waits is no longer waited for; `never` where nothing waits.
+  fileprivate(set) var heldUntil = Instant.never
+  fileprivate var pairing = Pairing(silence: 0)
+  fileprivate var order = Reorder()
+  /// Which byte of a sample comes first, as heard; nil where that is known.
+  fileprivate(set) var byteOrder: ByteOrder?
+
+  static let pairFor = Instant.Span.milliseconds(40)
+  static let orderFor = Instant.Span.milliseconds(60)
+  /// Two gaps at most lie between pieces that are held, one behind them.
+  static let looksMax = 4
+
+  init() {}
+
+  /// Nil where the pool is dry. `hearsByteOrder`: nobody can say which byte of a sample comes first.
+  init?(_ kind: Kind, _ format: Format, hearsByteOrder: Bool, from pool: BlockPool) {
+    self.kind = kind
+    switch kind {
+    case .direct: return
+    case .paired: pairing = Pairing(silence: format.silence)
+    case .reordered:
+      if hearsByteOrder, format.codec == .linear16 { byteOrder = ByteOrder(rate: format.rate) }
+    }
+    block = pool.take()
+    if block < 0 { return nil }
+  }
+
+  mutating func release(to pool: BlockPool) {
+    if block >= 0 { pool.give(block) }
+    block = -1
+    kind = .direct
+  }
+}
+
+extension Uplink {
+  /// Step 6 of a frame: puts the audio of a message into the ring.
+  @_noAllocation mutating func take(
+    _ payload: Bytes, of piece: Media.Piece, as carriage: Media.Carriage, _ store: Store,
+    _ turn: inout Turn
+  ) -> UplinkRing.Kept {
+    switch intake.kind {
+    case .direct:
+      switch carriage {
+      case .base64: return ring.keep(base64: payload, in: store.pool)
+      case .integers: return ring.keep(integers: payload, in: store.pool)
+      case .binary: return ring.keep(raw: payload, in: store.pool)
+      }
+    case .paired: return pair(payload, of: piece, store, at: turn.now)
+    case .reordered: return sort(payload, piece.order, store, &turn)
+    }
+  }
+
+  /// What waits is waited for no longer; the same at the end of a call.
+  @_noAllocation mutating func takeHeld(_ store: Store, _ turn: inout Turn) {
+    switch intake.kind {
+    case .direct: return
+    case .paired: _ = keepPairs(intake.pairing.ready(isFinal: true), store, at: turn.now)
+    case .reordered:
+      while intake.order.waiting > 0 { keepSilence(intake.order.giveUp(), store, &turn) }
+      intake.heldUntil = .never
+    }
+  }
+
+  // MARK: Two tracks
+
+  /// A piece of one of two tracks: what has its partner by now goes into the ring, both channels
+  /// together.
+  @_noAllocation private mutating func pair(
+    _ payload: Bytes, of piece: Media.Piece, _ store: Store, at now: Instant
+  ) -> UplinkRing.Kept {
+    guard !payload.isEmpty else { return .empty }
+    // Decoded where it lies.
+    guard let count = Base64.decode(payload, into: payload) else { return .malformed }
+    let isPut = intake.pairing.put(
+      payload.prefix(count), track: piece.track == .inbound ? 0 : 1, timestamp: piece.timestamp,
+      in: store.pool.bytes(intake.block))
+    guard isPut else { return .malformed }
+    return keepPairs(intake.pairing.ready(), store, at: now)
+  }
+
+  /// Moves that many pairs of samples into the ring.
+  @_noAllocation private mutating func keepPairs(
+    _ count: Int, _ store: Store, at now: Instant
+  ) -> UplinkRing.Kept {
+    let pool = store.pool
+    var kept = UplinkRing.Kept.done
+    if count > 0 {
+      let block = pool.bytes(intake.block)
+      if let place = ring.acquire(2 &* count, in: pool) {
+        intake.pairing.take(count, from: block, into: place)
+        ring.commit(2 &* count, in: pool)
+      } else {
+        intake.pairing.drop(count, in: block)
+        kept = .full
+      }
+    }
+    if intake.pairing.waiting == 0 {
+      intake.heldUntil = .never
+    } else if intake.heldUntil == .never || count > 0 {
+      intake.heldUntil = now + Intake.pairFor
+    }
+    return kept
+  }
+
+  // MARK: Order
+
+  /// Keeps a numbered piece in its turn, and those that waited for it; silence stands in for what
+  /// was given up, since a hole would shift all that follows.
+  @_noAllocation private mutating func sort(
+    _ payload: Bytes, _ number: Int, _ store: Store, _ turn: inout Turn
+  ) -> UplinkRing.Kept {
+    guard !payload.isEmpty else { return .empty }
+    // Decoded where it lies.
+    guard let count = Base64.decode(payload, into: payload),
+      count % ring.format.bytesPerFrame == 0
+    else { return .malformed }
+    let audio = payload.prefix(count)
+    intake.byteOrder?.hear(audio)
+    let block = store.pool.bytes(intake.block)
+    var kept = UplinkRing.Kept.done
+    for _ in 0..<Intake.looksMax {
+      switch intake.order.take(audio, order: number, in: block) {
+      case .pass:
+        kept = ring.keep(raw: audio, in: store.pool)
+        keepSorted(store, &turn)
+        return kept
+      case .held:
+        if intake.heldUntil == .never { intake.heldUntil = turn.now + Intake.orderFor }
+        return .done
+      case .late:
+        turn.note(.frameLate)
+        return .empty
+      // Behind a gap follows another look at the piece itself.
+      case .gap(let missing): keepSilence(missing, store, &turn)
+      }
+    }
+    return kept
+  }
+
+  /// Silence for so many pieces that never came, then those that waited behind them.
+  @_noAllocation private mutating func keepSilence(
+    _ missing: Int, _ store: Store, _ turn: inout Turn
+  ) {
+    guard missing > 0 else { return }
+    turn.note(.framesMissing(missing))
+    let silence = store.gathered.prefix(min(intake.order.pieceBytes, store.gathered.count))
+    silence.fill(ring.format.silence)
+    for _ in 0..<missing { _ = ring.keep(raw: silence, in: store.pool) }
+    keepSorted(store, &turn)
+  }
+
+  @_noAllocation private mutating func keepSorted(_ store: Store, _ turn: inout Turn) {
+    let block = store.pool.bytes(intake.block)
+    while let piece = intake.order.next(in: block) {
+      if ring.keep(raw: piece, in: store.pool) == .full { turn.note(.frameLost) }
+    }
+    if intake.order.waiting == 0 { intake.heldUntil = .never }
+  }
+}

@@ -1,0 +1,327 @@
+// Every frame.
+//
+// The caller's audio on its way to the upstream. One ring of blocks serves dialling, redialling and
+// every day: a frame is decoded into it once, sent from it in the same turn where the upstream
+// stands, and kept in it until the upstream has acknowledged the words.
+//
+//     let go of          kept for a replay          kept to be sent
+//   ─────────────┬───────────────────────────┬──────────────────────────┬──────
+//           acknowledged       <=           sent          <=         received
+//
+// The three are counts of bytes since the call began, in this order at every moment. A session that
+// is lost moves `sent` back to `acknowledged`; that is the whole of a replay. When the ring is full
+// the oldest goes: first what was sent already (a replay will be shorter), then what was not (lost,
+// and counted).
+
+package struct UplinkRing: BitwiseCopyable, Sendable {
+  private var kept = Chain()
+  private var cursor = Chain.Cursor()
+  package private(set) var acknowledged = 0
+  package private(set) var sent = 0
+  package private(set) var received = 0
+  /// Bytes that were never sent because there was no room to keep them.
+  package private(set) var lost = 0
+
+  /// Where the present session began, in bytes of the call; its clock counts from there.
+  package private(set) var sessionStart = 0
+  /// Silence that this session was given, which its clock counts as well.
+  private var inserted = 0
+  /// Whether this session has had any audio.
+  package private(set) var isSessionSilent = true
+
+  package private(set) var format = Format.mulaw8k
+  /// What is sent is a multiple of this: what has to be converted goes in whole steps.
+  private var step = 1
+  private var bytesMax = 0
+  private var replayMax = 0
+
+  /// The bytes of a sample that its message cut in two.
+  private var remainder = InlineArray<4, UInt8>(repeating: 0)
+  private var remainderBytes = 0
+
+  private var pace = Pace()
+
+  package init() {}
+
+  /// `step`: what is sent is a multiple of so many bytes; 0: of one sample. `milliseconds`: how
+  /// much audio may wait, but never less than `bytesMin`; `pacePercent`: how fast a backlog may be
+  /// sent.
+  package init(
+    format: Format, step: Int = 0, milliseconds: Int, bytesMin: Int, pacePercent: Int,
+    at now: Instant
+  ) {
+    self.format = format
+    self.step = max(step, format.bytesPerFrame)
+    let align = format.bytesPerFrame
+    let bytes = format.bytes(forMilliseconds: milliseconds)
+    bytesMax = max(bytes, bytesMin) / align * align
+    // Half of the least is always left to what waits, or a caller whose words are never final would
+    // be stuck.
+    replayMax = min(bytes, bytesMax - bytesMin / 2)
+    pace = Pace(bytesPerSecond: format.bytesPerSecond, percent: pacePercent, at: now)
+  }
+
+  package var unsent: Int { received &- sent }
+  /// What can be sent of it: less than a step waits for more.
+  package var backlog: Int { unsent / step &* step }
+
+  /// How much a caller who can be held back may still send: what waits to be sent has a bound, and
+  /// what was sent stays for a replay, up to its own bound, behind which it makes way.
+  package var room: Int { max(0, bytesMax &- unsent &- min(sent &- acknowledged, replayMax)) }
+}
+
+// MARK: Keeping
+
+extension UplinkRing {
+  package enum Kept: BitwiseCopyable, Sendable { case done, empty, malformed, full }
+
+  /// Decodes a base64 payload into the ring. Payloads that are no base64, or that cut a sample in
+  /// two, are malformed and leave nothing behind.
+  @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
+    guard !payload.isEmpty else { return .empty }
+    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
+    guard length > 0 else { return .empty }
+    guard length % format.bytesPerFrame == 0 else { return .malformed }
+    if length > BlockPool.blockBytes {
+      guard Base64.decode(payload, into: payload) == length else { return .malformed }
+      return keep(payload.prefix(length), in: pool)
+    }
+    guard let place = acquire(length, in: pool) else { return .full }
+    guard Base64.decode(payload, into: place) == length else { return .malformed }
+    commit(length, in: pool)
+    return .done
+  }
+
+  /// Reads the inside of a JSON array of integers into the ring as little-endian samples of two
+  /// bytes. Lists with anything else in them are malformed and leave nothing behind.
+  @_noAllocation package mutating func keep(integers list: Bytes, in pool: BlockPool) -> Kept {
+    let count = Integers.count(in: list)
+    guard count > 0 else { return .empty }
+    let length = 2 &* count
+    guard count <= Integers.countMax, length % format.bytesPerFrame == 0 else { return .malformed }
+    guard let place = acquire(length, in: pool) else { return .full }
+    guard Integers.parse(list, into: place) == count else { return .malformed }
+    commit(length, in: pool)
+    return .done
+  }
+
+  /// A place in the ring for whole samples (at most a block), to be filled and then given to
+  /// `commit`; nil where there is no room, and the audio is lost and counted.
+  @_noAllocation package mutating func acquire(_ length: Int, in pool: BlockPool) -> Bytes? {
+    guard makeRoom(length, in: pool), let place = kept.acquire(length, from: pool) else {
+      lost &+= length
+      return nil
+    }
+    return place
+  }
+
+  @_noAllocation package mutating func commit(_ length: Int, in pool: BlockPool) {
+    kept.commit(length, in: pool)
+    received &+= length
+  }
+
+  /// Copies raw audio into the ring. A sample that the message cut in two waits for its other half.
+  @_noAllocation package mutating func keep(raw payload: Bytes, in pool: BlockPool) -> Kept {
+    guard !payload.isEmpty else { return .empty }
+    var rest = payload
+    let align = format.bytesPerFrame
+    while remainderBytes > 0, remainderBytes < align, !rest.isEmpty {
+      remainder[remainderBytes] = rest[0]
+      remainderBytes &+= 1
+      rest = rest.dropping(1)
+    }
+    var isFull = false
+    if remainderBytes == align {
+      // Where there is no room the sample is lost as a whole: what follows must not be shifted.
+      remainderBytes = 0
+      if let place = acquire(align, in: pool) {
+        for index in 0..<align { place[index] = remainder[index] }
+        commit(align, in: pool)
+      } else {
+        isFull = true
+      }
+    }
+    let whole = rest.count / align &* align
+    for index in whole..<rest.count {
+      remainder[remainderBytes] = rest[index]
+      remainderBytes &+= 1
+    }
+    if whole > 0, keep(rest.prefix(whole), in: pool) == .full { isFull = true }
+    return isFull ? .full : .done
+  }
+
+  /// Copies whole samples into the ring; a frame that fits in a block is not split over two.
+  @_noAllocation private mutating func keep(_ audio: Bytes, in pool: BlockPool) -> Kept {
+    guard makeRoom(audio.count, in: pool) else {
+      lost &+= audio.count
+      return .full
+    }
+    if audio.count <= BlockPool.blockBytes, let place = kept.acquire(audio.count, from: pool) {
+      place.copy(audio)
+      kept.commit(audio.count, in: pool)
+    } else {
+      guard kept.append(audio, from: pool) else {
+        lost &+= audio.count
+        return .full
+      }
+    }
+    received &+= audio.count
+    return .done
+  }
+
+  /// Lets the oldest go until `length` more bytes fit into the ring and the pool.
+  @_noAllocation private mutating func makeRoom(_ length: Int, in pool: BlockPool) -> Bool {
+    guard length <= bytesMax else { return false }
+    if kept.count &+ length > bytesMax {
+      dropOldest(kept.count &+ length &- bytesMax, in: pool)
+    }
+    // One block more than the bytes need, since a frame may begin a new one.
+    while pool.free < length / BlockPool.blockBytes &+ 1, !kept.hasRoom(length, in: pool) {
+      guard kept.count > 0 else { return false }
+      dropOldest(min(kept.count, BlockPool.blockBytes), in: pool)
+    }
+    return true
+  }
+
+  @_noAllocation private mutating func dropOldest(_ length: Int, in pool: BlockPool) {
+    let frame = max(format.bytes(forMilliseconds: 20), format.bytesPerFrame)
+    let dropped = min(kept.count, (length &+ frame &- 1) / frame &* frame)
+    letGo(of: dropped, in: pool)
+    if sent < acknowledged {
+      let skipped = acknowledged &- sent
+      lost &+= skipped
+      // The session never hears it, so its clock does not count it.
+      sessionStart &+= skipped
+      sent = acknowledged
+      cursor = kept.first()
+    }
+  }
+
+  @_noAllocation private mutating func letGo(of length: Int, in pool: BlockPool) {
+    kept.drop(length, in: pool)
+    acknowledged &+= length
+    if sent == acknowledged { cursor = kept.first() }
+  }
+}
+
+// MARK: Sending
+
+extension UplinkRing {
+  /// The next chunk to be sent: whole steps, contiguous, at most `bytesMax` and what the pace
+  /// allows; a step that lies in two blocks is gathered in `scratch`. Empty: nothing waits, or not
+  /// yet (see `paceTime`). `isHurried`: the call is ending, the pace no longer counts.
+  @_noAllocation package mutating func next(
+    upTo bytesMax: Int, isHurried: Bool, at now: Instant, scratch: Bytes, in pool: BlockPool
+  ) -> Bytes {
+    guard unsent > 0 else { return .empty }
+    let allowed = isHurried ? bytesMax : min(bytesMax, pace.allowance(at: now))
+    let length = min(allowed, unsent) / step &* step
+    guard length > 0 else { return .empty }
+    let run = kept.run(at: &cursor, upTo: length, in: pool)
+    if run.count >= step { return run.prefix(run.count / step &* step) }
+    return kept.whole(step, at: cursor, scratch: scratch, in: pool)
+  }
+
+  /// The chunk that `next` gave out was handed to the upstream.
+  @_noAllocation package mutating func advance(by length: Int, in pool: BlockPool) {
+    kept.advance(&cursor, by: length, in: pool)
+    sent &+= length
+    pace.spend(length)
+    isSessionSilent = false
+    precondition(acknowledged <= sent && sent <= received)
+  }
+
+  /// When the pace will allow another chunk of `bytes`; `now` where it does already.
+  @_noAllocation package func paceTime(for bytes: Int, at now: Instant) -> Instant {
+    pace.time(for: min(bytes, unsent), at: now)
+  }
+}
+
+// MARK: Sessions
+
+extension UplinkRing {
+  /// A new session begins: everything that was not acknowledged is to be sent (again).
+  @_noAllocation package mutating func beginSession(at now: Instant) {
+    sent = acknowledged
+    cursor = kept.first()
+    sessionStart = acknowledged
+    inserted = 0
+    isSessionSilent = true
+    pace.restart(at: now)
+  }
+
+  /// What was sent is not kept: this upstream never says how far it has come.
+  @_noAllocation package mutating func forgetSent(in pool: BlockPool) {
+    if sent > acknowledged { letGo(of: sent &- acknowledged, in: pool) }
+  }
+
+  /// The session was given silence of our own.
+  @_noAllocation package mutating func insertedSilence(bytes: Int) {
+    inserted &+= bytes
+    isSessionSilent = false
+  }
+
+  /// The session's words are final up to this time on its clock; the audio before it may go.
+  @_noAllocation package mutating func acknowledge(sessionMicroseconds: Int, in pool: BlockPool) {
+    let samples = sessionMicroseconds / 1000 &* format.rate / 1000
+    let position = sessionStart &+ samples &* format.bytesPerFrame &- inserted
+    let upTo = min(max(position, acknowledged), sent)
+    if upTo > acknowledged { letGo(of: upTo &- acknowledged, in: pool) }
+  }
+
+  /// Where the present session began, in microseconds of the call.
+  package var sessionOffsetMicroseconds: Int {
+    let start = max(0, sessionStart &- inserted) / format.bytesPerFrame
+    return start / format.rate &* 1_000_000 &+ start % format.rate &* 1_000_000 / format.rate
+  }
+
+  /// Gives every block back.
+  @_noAllocation package mutating func release(to pool: BlockPool) { kept.clear(in: pool) }
+}
+
+/// How fast a backlog may go: a bucket that fills at a multiple of real time and holds one second,
+/// so that a live caller's frames always pass at once. It counts millionths of a byte, which makes
+/// it exact to the microsecond, however often it is asked.
+private struct Pace: BitwiseCopyable, Sendable {
+  private static let unit = 1_000_000
+  private var bytesPerSecond = 0
+  private var percent = 0
+  private var bucket = 0
+  private var filled = Instant.zero
+
+  init() {}
+
+  init(bytesPerSecond: Int, percent: Int, at now: Instant) {
+    self.bytesPerSecond = bytesPerSecond
+    self.percent = percent
+    restart(at: now)
+  }
+
+  mutating func restart(at now: Instant) {
+    bucket = bytesPerSecond &* Self.unit
+    filled = now
+  }
+
+  /// Bytes a second, which is also units a microsecond.
+  private var rate: Int { bytesPerSecond &* percent / 100 }
+
+  @_noAllocation mutating func allowance(at now: Instant) -> Int {
+    guard percent > 0 else { return .max }
+    let microseconds = (now - filled).microseconds
+    if microseconds > 0 {
+      let gained = min(microseconds, 10_000_000) &* rate
+      bucket = min(bucket &+ gained, bytesPerSecond &* Self.unit)
+      filled = filled + .microseconds(microseconds)
+    }
+    return max(bucket, 0) / Self.unit
+  }
+
+  @_noAllocation mutating func spend(_ bytes: Int) {
+    if percent > 0 { bucket &-= bytes &* Self.unit }
+  }
+
+  @_noAllocation func time(for bytes: Int, at now: Instant) -> Instant {
+    guard percent > 0, bytes &* Self.unit > bucket else { return now }
+    return filled + .microseconds((bytes &* Self.unit &- bucket &+ rate &- 1) / rate)
+  }
+}

@@ -1,0 +1,171 @@
+// Every frame.
+//
+// One connection: in which phase it is, whose it is, where its unfinished bytes lie (Inbox), what
+// waits to be written (Outbox), and what the driver has yet to be asked for. What its bytes mean is
+// decided by its owner: a request, or one of the two legs of a call.
+
+package struct Link: BitwiseCopyable, Sendable {
+  package enum Phase: UInt8, BitwiseCopyable, Sendable {
+    /// Server side: a request is awaited, or its body. Ways out: caller, leaving.
+    case request
+    /// The carrier's side of a call. Way out: leaving.
+    case caller
+    /// Client side: asked for with `.dial`. Ways out: upgrade, gone.
+    case dialling
+    /// The request is sent, the answer is awaited. Ways out: setup, upstream, leaving.
+    case upgrade
+    /// The socket stands, the session was described; its word that it is ready is awaited. Ways
+    /// out: upstream, leaving.
+    case setup
+    /// The upstream's side of a call. Way out: leaving.
+    case upstream
+    /// The last bytes are being written; what comes is thrown away. Way out: gone.
+    case leaving
+    /// Only the driver has still to be told.
+    case gone
+  }
+
+  /// Its own name.
+  package let id: SlotID
+  package internal(set) var phase = Phase.request
+  /// What the driver is to be asked for, at most once each.
+  package internal(set) var pending = PendingOutputs(rawValue: 0)
+  /// Its reader was told to wait: `room` was empty.
+  package internal(set) var isHeldBack = false
+  /// It was asked for a sign of life and has given none.
+  private var pingSent = false
+  /// The call whose leg it is; `none` for all others.
+  package internal(set) var call = SlotID.none
+  private var lastHeard: Instant
+  package internal(set) var inbox = Inbox()
+  package internal(set) var webSocket = WebSocket(role: .server, messageBytesMax: 0)
+  package internal(set) var outbox = Outbox()
+
+  package let peer: Address
+  package let listener: Int
+
+  /// A peer that has connected to us.
+  package init(_ id: SlotID, from peer: Address, on listener: Int, at now: Instant) {
+    self.id = id
+    self.peer = peer
+    self.listener = listener
+    lastHeard = now
+  }
+
+  /// A connection that we ask for, on behalf of a call.
+  package init(_ id: SlotID, for call: SlotID, at now: Instant) {
+    self.init(id, from: .none, on: 0, at: now)
+    self.call = call
+    phase = .dialling
+  }
+
+  /// What lies in a slot that nobody has taken.
+  package static let blank = Link(.none, from: .none, on: 0, at: .zero)
+}
+
+extension Link {
+  /// Has the driver asked for something, once.
+  @_noAllocation mutating func ask(_ output: PendingOutputs, _ turn: inout Turn) {
+    pending.formUnion(output)
+    turn.outputs.add(id.index)
+  }
+
+  /// Bytes came: it lives.
+  @_noAllocation mutating func heard(at now: Instant) {
+    lastHeard = now
+    pingSent = false
+  }
+
+  /// A socket stands: frames from now on.
+  mutating func becomeSocket(_ phase: Phase, _ role: WebSocket.Role, messageBytesMax: Int) {
+    self.phase = phase
+    webSocket = WebSocket(role: role, messageBytesMax: messageBytesMax)
+  }
+
+  // MARK: Frames out
+
+  /// Puts one frame into the outbox; false where the pool is dry. Behind our Close nothing follows,
+  /// and nothing is missed.
+  @_noAllocation mutating func seal(
+    _ opcode: WebSocket.Opcode, _ part: Bytes, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    seal(opcode, part, .empty, .empty, store, &turn)
+  }
+
+  /// The same, of three parts.
+  @_noAllocation mutating func seal(
+    _ opcode: WebSocket.Opcode, _ part: Bytes, _ second: Bytes, _ third: Bytes, _ store: Store,
+    _ turn: inout Turn
+  ) -> Bool {
+    guard !outbox.isCloseSent else { return true }
+    let key = webSocket.role == .client ? turn.random.next() : nil
+    let isSealed = outbox.seal(opcode, part, second, third, key: key, from: store.pool)
+    if isSealed { ask(.write, &turn) }
+    return isSealed
+  }
+
+  /// A peer that reads gets its pong. One that does not would only pile them up (RFC 6455 §5.5.3
+  /// asks for the answer to the latest ping alone).
+  @_noAllocation mutating func answerPing(
+    _ payload: Bytes, _ store: Store, _ turn: inout Turn
+  ) {
+    if outbox.count < Limits.pongOutboxBytesMax { _ = seal(.pong, payload, store, &turn) }
+  }
+
+  // MARK: Leaving
+
+  /// Writes out what is there, then lets go. What the peer still sends is thrown away.
+  @_noAllocation mutating func leave(_ store: Store, _ turn: inout Turn) {
+    guard phase != .leaving else { return }
+    phase = .leaving
+    call = .none
+    releaseInbox(store)
+    setDeadline(turn.now + .seconds(store.limits.finishSeconds), &turn)
+    ask(outbox.isEmpty ? .close : .write, &turn)
+  }
+
+  /// Lets go at once.
+  @_noAllocation mutating func reset(_ turn: inout Turn) {
+    phase = .gone
+    call = .none
+    setDeadline(.never, &turn)
+    ask(.reset, &turn)
+  }
+
+  /// Gives everything back that it holds; the slot itself is the relay's to free.
+  @_noAllocation mutating func release(_ store: Store, _ turn: inout Turn) {
+    releaseInbox(store)
+    outbox.clear(in: store.pool)
+    phase = .gone
+    pending = PendingOutputs(rawValue: 0)
+    setDeadline(.never, &turn)
+  }
+
+  // MARK: Deadlines
+
+  @_noAllocation func setDeadline(_ deadline: Instant, _ turn: inout Turn) {
+    turn.timers.set(.link(id.index), deadline)
+  }
+
+  /// What has to be done about a peer that may be silent.
+  enum Watch: BitwiseCopyable { case goOn, isGone }
+
+  /// A peer that has been silent is asked for a sign of life; one that gives none is gone, though
+  /// its socket may look open for hours (a half-open connection).
+  @_noAllocation mutating func watch(_ store: Store, _ turn: inout Turn) -> Watch {
+    // Who is held back is not being listened to.
+    if isHeldBack { lastHeard = turn.now }
+    let pingAt = lastHeard + .seconds(store.limits.pingSeconds)
+    let goneAt = pingAt + .seconds(store.limits.pongSeconds)
+    if goneAt <= turn.now { return .isGone }
+    if pingAt <= turn.now, !pingSent {
+      pingSent = true
+      _ = seal(.ping, .empty, store, &turn)
+    }
+    setDeadline(pingSent ? goneAt : pingAt, &turn)
+    return .goOn
+  }
+
+  /// Who is held back is looked at again so long after it was heard.
+  @_noAllocation func holdBackEnd(after span: Instant.Span) -> Instant { lastHeard + span }
+}

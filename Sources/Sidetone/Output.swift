@@ -1,0 +1,52 @@
+// What the relay asks its driver for, and what a driver tells it of a connection that failed.
+
+/// What the relay asks its driver to do. Bytes are not in it: they lie in the link's outbox.
+package enum Output: Equatable, Sendable {
+  /// Open a connection to `Config.upstreams[upstream].endpoint`; answer with `connected` or
+  /// `failed`.
+  case dial(SlotID, upstream: Int)
+  /// The outbox of this link has bytes: `outgoing`, write, `sent`, until it is empty or the socket
+  /// is full (then again when it is writable). Named at most once per turn and link.
+  case write(SlotID)
+  /// Look for readable bytes on this link again; before, `room` was empty.
+  case resumeReading(SlotID)
+  /// The relay is done with this link. Write out what its socket still holds, tell the peer
+  /// (close_notify, FIN), and let go of it; the name is dead already.
+  case close(SlotID)
+  /// As `close`, but at once: what was not written is lost, the peer sees a reset.
+  case reset(SlotID)
+  /// The last call has ended after `drain`, or the drain deadline has passed.
+  case drained
+}
+
+/// What the driver has yet to be asked for about one link, at most once each.
+package struct PendingOutputs: OptionSet, BitwiseCopyable, Sendable {
+  package let rawValue: UInt8
+  package init(rawValue: UInt8) { self.rawValue = rawValue }
+  static let dial = PendingOutputs(rawValue: 1)
+  static let resume = PendingOutputs(rawValue: 2)
+  static let write = PendingOutputs(rawValue: 4)
+  static let close = PendingOutputs(rawValue: 8)
+  static let reset = PendingOutputs(rawValue: 16)
+}
+
+/// Why a connection could not be made or broke.
+package enum LinkFailure: UInt8, BitwiseCopyable, Sendable {
+  case refused, unreachable, timedOut, reset, nameNotFound, nameTimedOut, tlsFailed
+  case certificateRefused, noDescriptor, noMemory
+
+  var sentence: StaticString {
+    switch self {
+    case .refused: return "the connection was refused"
+    case .unreachable: return "the network is unreachable"
+    case .timedOut: return "no answer in time"
+    case .reset: return "the connection broke"
+    case .nameNotFound: return "the host name does not exist"
+    case .nameTimedOut: return "the host name could not be resolved in time"
+    case .tlsFailed: return "the TLS handshake failed"
+    case .certificateRefused: return "the certificate could not be verified"
+    case .noDescriptor: return "the relay has no descriptor left"
+    case .noMemory: return "the relay has no buffer left"
+    }
+  }
+}

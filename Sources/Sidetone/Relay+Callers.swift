@@ -1,0 +1,133 @@
+// Callers who have said who they are, and those whom a webhook has announced: which call is whose.
+// Nobody else sees two calls at once.
+
+extension Relay {
+  // MARK: Announced
+
+  /// A webhook's call: what was chosen for it waits under a token, and its upstream is dialled.
+  func announce(
+    _ admitted: Requests.Admitted, _ route: Int, on link: Int
+  ) throws(Refusal) {
+    let connect = requests.connect
+    let choice = try connect.choose(admitted.request, route: route, as: admitted.identity)
+    var choices = Chain()
+    guard choices.append(choice.options, from: store.pool) else { throw .full }
+    let prepared = store.prepared.routes[route]
+    let ahead = prepared.dialsAhead ? dialAhead(prepared.stream, choice) : SlotID.none
+    let held = CallTokens.Held(
+      route: prepared.stream, bot: choice.bot, choices: choices, call: ahead)
+    let (token, displaced) = requests.tokens.issue(held, random: &turn.random, at: turn.now)
+    if let displaced { giveUp(displaced) }
+    requests.answer(link, store, &turn) {
+      connect.write(admitted.request, route: route, token: token, into: &$0)
+    }
+  }
+
+  /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay
+  /// or the upstream is too busy for that, or the upstream has lately refused.
+  private func dialAhead(_ route: Int, _ choice: Choice) -> SlotID {
+    let isBusy =
+      calls.inUse * 4 >= calls.capacity * 3
+      || turn.availability.refusal(of: choice.upstream, at: turn.now) != nil
+      || store.pool.free <= Limits.callBlocksMin || !hasLinkToSpare
+    var upstream = UpstreamLeg(choice.upstream, route: route, bot: choice.bot, store)
+    guard !isBusy, upstream.partner == .talker, let id = calls.take() else { return .none }
+    _ = upstream.choose(choice.options, from: store.pool)
+    let call = id.index
+    calls[call] = Call(id, announcedTo: upstream, store, turn)
+    turn.availability.reserve(choice.upstream, isAnnounced: true)
+    turn.timers.set(.call(call), .never)
+    let isDialled = calls[call].announce(store, &turn)
+    free(call)
+    return isDialled ? id : .none
+  }
+
+  /// The socket that a token was for has not come.
+  func giveUp(_ held: CallTokens.Held) {
+    var held = held
+    held.choices.clear(in: store.pool)
+    guard calls.holds(held.call) else { return }
+    calls[held.call.index].end(.unclaimed, store, &turn)
+    free(held.call.index)
+  }
+
+  // MARK: Come
+
+  /// One thing that came from a caller and is not simply audio; the call that its socket belongs to
+  /// from now on.
+  func handle(_ event: Call.FromCaller, of call: Int, on link: Int) -> Int {
+    var (call, event) = (call, event)
+    while case .admission(let arrival) = calls[call].handle(event, on: link, store, &turn) {
+      (call, event) = admit(arrival, to: call, on: link)
+      if case .done = event { break }
+    }
+    return call
+  }
+
+  /// A caller has said who it is: its call begins, or is refused before any upstream is dialled.
+  /// What of its message is still to be handled.
+  func admit(
+    _ arrival: Call.Arrival, to call: Int, on link: Int
+  ) -> (call: Int, event: Call.FromCaller) {
+    guard let call = admitted(call, arrival.parameters) else { return (call, .done) }
+    return (call, calls[call].begin(arrival, on: link, store, &turn))
+  }
+
+  /// Which call a caller begins: its own, by what it chose or its token stands for, or the one that
+  /// was dialled ahead. Nil: it was refused.
+  private func admitted(_ call: Int, _ parameters: Bytes) -> Int? {
+    let route = calls[call].upstream.route
+    let prepared = store.prepared.routes[route]
+    if prepared.isGivenTokens, let token = Connect.token(in: parameters) {
+      guard var held = requests.tokens.claim(token, route: route, at: turn.now) else {
+        calls[call].end(.wrongToken, store, &turn)
+        return nil
+      }
+      defer { held.choices.clear(in: store.pool) }
+      if calls.holds(held.call) { return join(call, held.call.index) }
+      return choose(call, bot: held.bot, held.choices.front(in: store.pool))
+    }
+    guard calls[call].caller.proof != .tokenOwed else {
+      calls[call].end(.noToken, store, &turn)
+      return nil
+    }
+    guard prepared.hasChoice else { return call }
+    do throws(Refusal) {
+      let choice = try requests.connect.choose(
+        parameters: parameters, query: calls[call].upstream.chosen(in: store.pool), route: route,
+        as: calls[call].caller.proof == .known ? .secret : .anyone)
+      return choose(call, bot: choice.bot, choice.options)
+    } catch {
+      calls[call].refuse(error.sentence, .wrongChoice, store, &turn)
+      return nil
+    }
+  }
+
+  /// The caller talks to this bot, with these choices.
+  private func choose(_ call: Int, bot: Int, _ options: Bytes) -> Int? {
+    let held = calls[call].upstream.index
+    let upstream = store.prepared.routes[calls[call].upstream.route].bots[bot].upstream
+    // Even of the same one it may have been let in for a session dialled ahead that was not for it.
+    let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
+    guard refusal == nil else {
+      calls[call].end(.upstreamBusy, store, &turn)
+      return nil
+    }
+    turn.availability.release(held)
+    turn.availability.reserve(upstream)
+    guard calls[call].talk(to: upstream, bot: bot, options, store) else {
+      calls[call].end(.noMemory, store, &turn)
+      return nil
+    }
+    return call
+  }
+
+  /// The caller of `call` becomes that of the one that was dialled for it.
+  private func join(_ call: Int, _ ahead: Int) -> Int {
+    calls[ahead].join(calls[call].caller, calls[call].record)
+    store.links[calls[call].caller.link.index].call = calls[ahead].id
+    calls[call].giveAway(store, &turn)
+    free(call)
+    return ahead
+  }
+}

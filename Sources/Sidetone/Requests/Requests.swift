@@ -1,0 +1,197 @@
+// The door. Every connection begins here as HTTP; a call leaves as a WebSocket, everybody else with
+// one answer. All that can be refused is refused here, in plain HTTP, before any upstream is
+// dialled. What a request asks of the calls (a new one, their rows) is the relay's to do.
+
+package struct Requests {
+  let pages: Control
+  let voice: VoiceWebhook
+  let connect: Connect
+  private let admission: Admission
+  /// What webhooks have promised to callers who have not come yet.
+  var tokens = CallTokens(capacity: Limits.tokensMax)
+  private var refusalLines = LineLimit()
+
+  init(_ prepared: Prepared, seed: UInt64) {
+    admission = Admission(config: prepared.config, seed: seed)
+    pages = Control(service: prepared.config.service)
+    voice = VoiceWebhook(config: prepared.config)
+    connect = Connect(config: prepared.config)
+  }
+
+  /// A whole request that may go on to where it wants.
+  struct Admitted {
+    var destination: Destination
+    var request: Visit
+    var identity: Identity
+    var isHead: Bool { request.head.method == .head }
+  }
+
+  /// A request's bytes so far: its head, then, for a webhook, its body. Nil: it is not whole yet, or
+  /// it was refused.
+  mutating func received(
+    _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
+  ) -> Admitted? {
+    let head: HTTP.RequestHead
+    switch HTTP.parseRequest(window, limit: store.limits.headBytesMax) {
+    case .needMore:
+      waitForMore(of: window, on: link, store, &turn)
+      return nil
+    case .bad(let fault):
+      refuse(link, .malformed(fault), store, &turn)
+      return nil
+    case .complete(let whole): head = whole
+    }
+    var request = Visit(
+      head: head, bytes: window, listener: store.links[link].listener,
+      peer: store.links[link].peer, now: turn.now, wall: turn.log.wall(at: turn.now))
+    do throws(Refusal) {
+      let destination = try admission.destination(of: request)
+      let rest = window.dropping(head.length)
+      switch HTTP.body(head.framing, in: rest, limit: store.limits.bodyBytesMax) {
+      case .needMore:
+        waitForMore(of: window, on: link, store, &turn)
+        return nil
+      case .bad(let fault): throw .malformed(fault)
+      case .complete(let count, _): request.body = rest.prefix(count)
+      }
+      turn.note(.request)
+      let identity = try admission.admit(request, to: destination)
+      return Admitted(destination: destination, request: request, identity: identity)
+    } catch {
+      refuse(link, error, isHead: head.method == .head, store, &turn)
+      return nil
+    }
+  }
+
+  private mutating func waitForMore(
+    of window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
+  ) {
+    if !store.links[link].keepHead(of: window, store) { refuse(link, .full, store, &turn) }
+  }
+
+  // MARK: Answers
+
+  mutating func refuse(
+    _ link: Int, _ refusal: Refusal, isHead: Bool = false, _ store: Store, _ turn: inout Turn
+  ) {
+    noteRefusal(link, refusal.code, store, &turn)
+    answer(link, store, &turn) { admission.write(refusal, isHead: isHead, into: &$0) }
+  }
+
+  private mutating func noteRefusal(
+    _ link: Int, _ code: StaticString, _ store: Store, _ turn: inout Turn
+  ) {
+    turn.note(
+      .refused(code, to: store.links[link].peer, withheld: refusalLines.take(at: turn.now)),
+      of: nil)
+  }
+
+  /// One answer, and the connection is done.
+  func answer(
+    _ link: Int, _ store: Store, _ turn: inout Turn, _ write: (inout Writer) -> Void
+  ) {
+    var writer = Writer(store.scratch)
+    write(&writer)
+    if writer.overflowed {
+      // Only what the operator configured can be so long.
+      writer = Writer(store.scratch)
+      HTTP.writeError(
+        .internalError, "The settings that this answer is made from are too long for it.",
+        into: &writer)
+    }
+    send(link, writer.written, store, &turn)
+  }
+
+  func send(_ link: Int, _ response: Bytes, _ store: Store, _ turn: inout Turn) {
+    guard store.links[link].outbox.append(response, from: store.pool) else {
+      return store.links[link].reset(&turn)
+    }
+    store.links[link].leave(store, &turn)
+  }
+
+  // MARK: Calls
+
+  /// What a carrier without a start message says in its query; nil where the request was refused
+  /// for it.
+  mutating func opening(
+    _ link: Int, _ route: PreparedRoute, _ query: Bytes, _ store: Store, _ turn: inout Turn
+  ) -> (name: Name, format: Format)? {
+    guard let row = route.carriers.first(where: { Carrier.all[$0].open != nil }),
+      let open = Carrier.all[row].open
+    else { return (Name(), .mulaw8k) }
+    switch open(query) {
+    case .refused(let parameter, let allowed):
+      refuseParameter(link, parameter.bytes, allowed, store, &turn)
+      return nil
+    case .start(let name, let format):
+      let kind = Upstream.all[store.prepared.upstreams[route.upstream].kind]
+      var pairs = Query(query)
+      while let pair = pairs.next() {
+        // What is chosen of a voice model is judged when the call starts, also from whom it comes.
+        let isServed =
+          kind.voice == nil ? kind.allows(pair.name) : Connect.isChoice(pair.name)
+        if kind.isDialled, !Carrier.isRawParameter(pair.name), !isServed {
+          refuseParameter(link, pair.name, kind.allowed, store, &turn)
+          return nil
+        }
+      }
+      return (name, format)
+    }
+  }
+
+  private static let parameterShown = 64
+
+  private mutating func refuseParameter(
+    _ link: Int, _ name: Bytes, _ allowed: StaticString, _ store: Store, _ turn: inout Turn
+  ) {
+    noteRefusal(link, "bad_parameter", store, &turn)
+    let shown = name.prefix(min(name.count, Self.parameterShown))
+    answer(link, store, &turn) {
+      var response = HTTP.Response(.badRequest, into: &$0)
+      response.beginBody("application/json", into: &$0)
+      HTTP.beginError("bad_parameter", into: &$0)
+      $0.write(json: "The parameter ")
+      $0.write(json: shown)
+      $0.write(json: " cannot be served. Allowed: ")
+      $0.write(json: allowed)
+      $0.write("\",\"parameter\":\"")
+      $0.write(json: shown)
+      $0.write("\",\"allowed\":\"")
+      $0.write(json: allowed)
+      HTTP.endError(into: &$0)
+      response.end(into: &$0)
+    }
+  }
+
+  /// The route's upstream takes no call now: the caller is told when to come again.
+  mutating func refuse(
+    _ link: Int, _ refusal: Availability.Refusal, _ store: Store, _ turn: inout Turn
+  ) {
+    noteRefusal(link, "upstream_unavailable", store, &turn)
+    var seconds = 1
+    if case .refused(let until, _) = refusal {
+      seconds = max(1, (until - turn.now).milliseconds / 1000)
+    }
+    answer(link, store, &turn) {
+      var response = HTTP.Response(.unavailable, into: &$0)
+      $0.write("Retry-After: ")
+      $0.write(decimal: seconds)
+      $0.write("\r\n")
+      response.beginBody("application/json", into: &$0)
+      HTTP.beginError("unavailable", into: &$0)
+      $0.write(json: refusal.sentence)
+      HTTP.endError(into: &$0)
+      response.end(into: &$0)
+    }
+  }
+}
+
+extension Availability.Refusal {
+  fileprivate var sentence: StaticString {
+    switch self {
+    case .sessions: "This route's upstream has as many sessions as sessions_max allows."
+    case .twoWayCalls: "There are as many two-way calls as two_way_calls_max allows."
+    case .refused(_, let cause): cause.sentence
+    }
+  }
+}

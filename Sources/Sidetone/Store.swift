@@ -1,0 +1,89 @@
+// Every frame.
+//
+// The memory of a relay, taken once. A part of a call is lent it for the length of one input; it
+// keeps nothing of it but names: links, blocks, buffers, streams. What is made here is never made
+// again, and no state of any call is here.
+
+package struct Store: BitwiseCopyable, Sendable {
+  private let memory: Fixed<Memory>
+
+  /// What it holds. The arenas are named by their windows, and stay for as long as this does.
+  fileprivate struct Memory: Sendable {
+    let links: Slab<Link>
+    let pool: BlockPool
+    let medium: BufferPool
+    let large: BufferPool
+    let resamplers: ResamplerPool
+    let readBuffer: Bytes
+    let scratch: Bytes
+    let source: Bytes
+    let gathered: Bytes
+    let converted: Bytes
+    let limits: Limits
+    let prepared: Prepared
+    let arenas: [Arena]
+  }
+
+  init(_ prepared: Prepared) {
+    let config = prepared.config
+    let limits = config.limits
+    let read = Arena(count: BlockPool.blockBytes + Limits.readBytesMax)
+    let scratch = Arena(count: Limits.scratchBytes)
+    let source = Arena(count: Limits.sourceBytes)
+    let frames = Arena(count: 2 * Limits.frameBytesMax)
+    memory = Fixed(
+      Memory(
+        links: Slab(capacity: limits.linksMax, repeating: .blank),
+        pool: BlockPool(blocks: limits.blocks(twoWayCalls: config.twoWayCalls)),
+        medium: BufferPool(
+          buffers: limits.mediumBuffersMax,
+          bytes: limits.carrierMessageBytesMax + Limits.bufferSlack),
+        large: BufferPool(
+          buffers: limits.largeBuffersMax,
+          bytes: limits.upstreamMessageBytesMax + Limits.bufferSlack),
+        resamplers: ResamplerPool(
+          profile: config.profile, ready: config.resamplersReady,
+          streamsMax: config.resamplersMax),
+        readBuffer: read.bytes, scratch: scratch.bytes, source: source.bytes,
+        gathered: frames.bytes.prefix(Limits.frameBytesMax),
+        converted: frames.bytes.dropping(Limits.frameBytesMax),
+        limits: limits, prepared: prepared, arenas: [read, scratch, source, frames]))
+  }
+
+  func deallocate() {
+    links.deallocate()
+    pool.deallocate()
+    medium.deallocate()
+    large.deallocate()
+    resamplers.deallocate()
+    memory.deallocate()
+  }
+}
+
+extension Store {
+  var links: Slab<Link> { @inline(__always) get { memory.value.links } }
+  /// Blocks: audio that is kept, answers that wait.
+  var pool: BlockPool { @inline(__always) get { memory.value.pool } }
+  /// Buffers for messages that do not fit in a block.
+  var medium: BufferPool { @inline(__always) get { memory.value.medium } }
+  var large: BufferPool { @inline(__always) get { memory.value.large } }
+  var resamplers: ResamplerPool { @inline(__always) get { memory.value.resamplers } }
+  var limits: Limits { @inline(__always) get { memory.value.limits } }
+  /// The settings, ready for use. Rare: it is counted.
+  var prepared: Prepared { @inline(__always) get { memory.value.prepared } }
+
+  // Windows that everybody may write, and nobody may rely on beyond the call that wrote them. Their
+  // owners at any moment:
+
+  /// The one buffer into which all links are read: the link whose input this is. Room in front for
+  /// what its last read left over.
+  var readBuffer: Bytes { @inline(__always) get { memory.value.readBuffer } }
+  /// Texts on their way into an outbox: whoever writes one. A line of the log that is JSON takes
+  /// the second half.
+  var scratch: Bytes { @inline(__always) get { memory.value.scratch } }
+  /// What such a text is made from, where it must lie in one piece: choices, words, names.
+  var source: Bytes { @inline(__always) get { memory.value.source } }
+  /// One frame: gathered out of several blocks, and as it comes out of its conversion.
+  var gathered: Bytes { @inline(__always) get { memory.value.gathered } }
+  var converted: Bytes { @inline(__always) get { memory.value.converted } }
+}

@@ -1,0 +1,116 @@
+// May this upstream take a call? Asked here and nowhere else, by whoever is about to give it one: a
+// request, a webhook that dials ahead, a caller who chooses among several, and `/ready`. The book
+// of who has a session, or will want one, is kept here too: `reserve` and `release` are its only
+// ways in and out.
+
+package struct Availability {
+  /// Why an upstream takes no call now.
+  package enum Refusal: Equatable {
+    /// It has as many sessions as it may.
+    case sessions
+    /// There are as many two-way calls as the relay has memory for.
+    case twoWayCalls
+    /// It has just refused: not before then, and why.
+    case refused(until: Instant, Cause)
+  }
+
+  private struct Entry {
+    let isTwoWay: Bool
+    let sessionsMax: Int
+    /// Calls that have, or will want, a session.
+    var calls = 0
+    /// Of these, how many were dialled ahead for callers who have not come yet.
+    var announced = 0
+    var failures = 0
+    /// New calls are refused until then.
+    var refusedUntil = Instant.zero
+    /// It has failed several times in a row: not ready, though a call may still try.
+    var failingUntil = Instant.zero
+    var cause = Cause.none
+  }
+
+  private static let failuresMax = 3
+  private static let failingFor = Instant.Span.seconds(15)
+  private static let refusedSecondsMax = 30
+
+  private var entries: [Entry]
+  private let twoWayCallsMax: Int
+
+  init(_ upstreams: [PreparedUpstream], twoWayCallsMax: Int) {
+    entries = upstreams.map { Entry(isTwoWay: $0.isTwoWay, sessionsMax: $0.sessionsMax) }
+    self.twoWayCallsMax = twoWayCallsMax
+  }
+
+  // MARK: The question
+
+  /// Why this upstream takes no call now; nil: it does. `holding`: the upstream on which the asker
+  /// has a place already. `isExpected`: the asker may be one for whom a session was dialled ahead.
+  func refusal(
+    of upstream: Int, holding held: Int? = nil, isExpected: Bool = false, at now: Instant
+  ) -> Refusal? {
+    let entry = entries[upstream]
+    var others = entry.calls
+    if held == upstream { others &-= 1 }
+    if isExpected { others &-= entry.announced }
+    if others >= entry.sessionsMax { return .sessions }
+    if entry.isTwoWay {
+      var talking = held.map { entries[$0].isTwoWay ? -1 : 0 } ?? 0
+      for other in entries where other.isTwoWay { talking &+= other.calls }
+      if isExpected { talking &-= entry.announced }
+      if talking >= twoWayCallsMax { return .twoWayCalls }
+    }
+    // Who has a place on it was let in before it refused.
+    if held != upstream, now < entry.refusedUntil {
+      return .refused(until: entry.refusedUntil, entry.cause)
+    }
+    return nil
+  }
+
+  /// Whether it does well, as far as anybody has tried.
+  func isWell(_ upstream: Int, at now: Instant) -> Bool {
+    entries[upstream].refusedUntil <= now && entries[upstream].failingUntil <= now
+  }
+
+  // MARK: The book
+
+  /// A call has a place on it. `isAnnounced`: its caller is still to come.
+  mutating func reserve(_ upstream: Int, isAnnounced: Bool = false) {
+    entries[upstream].calls &+= 1
+    if isAnnounced { entries[upstream].announced &+= 1 }
+  }
+
+  mutating func release(_ upstream: Int, isAnnounced: Bool = false) {
+    entries[upstream].calls &-= 1
+    if isAnnounced { entries[upstream].announced &-= 1 }
+    precondition(entries[upstream].calls >= 0 && entries[upstream].announced >= 0)
+  }
+
+  /// The caller of a call that was dialled ahead has come.
+  mutating func arrived(_ upstream: Int) {
+    entries[upstream].announced &-= 1
+    precondition(entries[upstream].announced >= 0)
+  }
+
+  // MARK: How it does
+
+  mutating func opened(_ upstream: Int) {
+    entries[upstream].failures = 0
+    entries[upstream].failingUntil = .zero
+    entries[upstream].refusedUntil = .zero
+    entries[upstream].cause = .none
+  }
+
+  /// A refusal that another attempt cannot mend, or the limit of sessions, holds new calls back for
+  /// a moment: nobody is helped by knocking harder.
+  mutating func failed(_ upstream: Int, _ verdict: Upstream.Verdict, at now: Instant) {
+    entries[upstream].failures &+= 1
+    entries[upstream].cause = verdict.cause
+    let failures = entries[upstream].failures
+    if failures >= Self.failuresMax { entries[upstream].failingUntil = now + Self.failingFor }
+    let isOurs = !verdict.retry || verdict.cause == .upstreamBusy
+    if isOurs, verdict.cause != .upstreamRefused {
+      let seconds = min(1 << min(failures &- 1, 5), Self.refusedSecondsMax)
+      entries[upstream].refusedUntil = now + .seconds(seconds)
+    }
+  }
+}
