@@ -33,13 +33,11 @@ extension Relay {
     var upstream = UpstreamLeg(choice.upstream, route: route, bot: choice.bot, store)
     guard !isBusy, upstream.partner == .talker, let id = calls.take() else { return .none }
     _ = upstream.choose(choice.options, from: store.pool)
-    let call = id.index
-    calls[call] = Call(id, announcedTo: upstream, store, turn)
-    turn.availability.reserve(choice.upstream, isAnnounced: true)
-    turn.timers.set(.call(call), .never)
-    let isDialled = calls[call].announce(store, &turn)
-    free(call)
-    return isDialled ? id : .none
+    takeSlot(id, CallerLeg(.none, .anyone), from: .none, Name(), to: upstream)
+    turn.availability.announce(choice.upstream)
+    calls[id.index].announce(store, &turn)
+    settle(id.index)
+    return calls.holds(id) ? id : .none
   }
 
   /// The socket that a token was for has not come.
@@ -48,18 +46,17 @@ extension Relay {
     held.choices.clear(in: store.pool)
     guard calls.holds(held.call) else { return }
     calls[held.call.index].end(.unclaimed, store, &turn)
-    free(held.call.index)
+    settle(held.call.index)
   }
 
   // MARK: Come
 
   /// One thing that came from a caller and is not simply audio; the call that its socket belongs to
   /// from now on.
-  func handle(_ event: Call.FromCaller, of call: Int, on link: Int) -> Int {
+  func handle(_ event: CallerLeg.Event, of call: Int) -> Int {
     var (call, event) = (call, event)
-    while case .admission(let arrival) = calls[call].handle(event, on: link, store, &turn) {
-      (call, event) = admit(arrival, to: call, on: link)
-      if case .done = event { break }
+    while let arrival = calls[call].handle(event, store, &turn) {
+      (call, event) = admit(arrival, to: call)
     }
     return call
   }
@@ -67,10 +64,10 @@ extension Relay {
   /// A caller has said who it is: its call begins, or is refused before any upstream is dialled.
   /// What of its message is still to be handled.
   func admit(
-    _ arrival: Call.Arrival, to call: Int, on link: Int
-  ) -> (call: Int, event: Call.FromCaller) {
+    _ arrival: CallerLeg.Arrival, to call: Int
+  ) -> (call: Int, event: CallerLeg.Event) {
     guard let call = admitted(call, arrival.parameters) else { return (call, .done) }
-    return (call, calls[call].begin(arrival, on: link, store, &turn))
+    return (call, calls[call].begin(arrival, store, &turn))
   }
 
   /// Which call a caller begins: its own, by what it chose or its token stands for, or the one that
@@ -98,7 +95,7 @@ extension Relay {
         as: calls[call].caller.proof == .known ? .secret : .anyone)
       return choose(call, bot: choice.bot, choice.options)
     } catch {
-      calls[call].refuse(error.sentence, .wrongChoice, store, &turn)
+      calls[call].refuse(error.sentence, store, &turn)
       return nil
     }
   }
@@ -124,10 +121,10 @@ extension Relay {
 
   /// The caller of `call` becomes that of the one that was dialled for it.
   private func join(_ call: Int, _ ahead: Int) -> Int {
-    calls[ahead].join(calls[call].caller, calls[call].record)
+    calls[ahead].join(calls[call])
     store.links[calls[call].caller.link.index].call = calls[ahead].id
     calls[call].giveAway(store, &turn)
-    free(call)
+    settle(call)
     return ahead
   }
 }

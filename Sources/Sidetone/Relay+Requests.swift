@@ -127,27 +127,35 @@ extension Relay {
       // The caller's options wait beside the call until its upstream is dialled.
       _ = upstream.choose(query.prefix(min(query.count, BlockPool.blockBytes)), from: store.pool)
     }
-    calls[call] = Call(
+    takeSlot(
       id, CallerLeg(store.links[link].id, proof, input: opening.format),
-      from: store.links[link].peer, to: upstream, named: opening.name, store, turn)
-    turn.availability.reserve(prepared.upstream)
-    turn.timers.set(.call(call), .never)
+      from: store.links[link].peer, opening.name, to: upstream)
     store.links[link].call = id
     openSocket(link, key.bytes(in: request.bytes))
     if let row = prepared.opensAtOnce {
       calls[call].caller.become(row)
-      let event = admit(.init(message: .empty), to: call, on: link)
-      if case .done = event.event {} else { _ = handle(event.event, of: event.call, on: link) }
-    } else {
-      calls[call].settle(.nothing, store, &turn)
+      _ = admit(CallerLeg.Arrival(message: .empty), to: call)
     }
     let rest = request.bytes.dropping(request.head.length)
-    guard store.links[link].phase == .caller else { return free(call) }
-    if rest.isEmpty {
-      store.links[link].releaseInbox(store)
-    } else {
-      receivedFromCaller(rest, on: link)
+    if store.links[link].phase == .caller {
+      if rest.isEmpty {
+        store.links[link].releaseInbox(store)
+      } else {
+        receivedFromCaller(rest, on: link)
+      }
     }
+    settle(call)
+  }
+
+  /// A call's slot has an owner: its caller, or nobody yet.
+  func takeSlot(
+    _ id: SlotID, _ caller: CallerLeg, from peer: Address, _ name: Name, to upstream: UpstreamLeg
+  ) {
+    var record = CallRecord(peer: peer, at: turn.now, wall: turn.log.wall(at: turn.now))
+    record.name = name
+    calls[id.index] = Call(id, caller, record, to: upstream, store.limits, at: turn.now)
+    turn.availability.reserve(upstream.index)
+    turn.timers.set(.call(id.index), .never)
   }
 
   private func openSocket(_ link: Int, _ key: Bytes) {

@@ -43,7 +43,10 @@ package final class Relay {
       availability: Availability(prepared.upstreams, twoWayCallsMax: config.twoWayCalls),
       log: Log(
         config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall))
-    calls = Slab(capacity: limits.callsMax, repeating: .blank(store, turn))
+    let nobody = Call(
+      .none, CallerLeg(.none, .anyone), CallRecord(peer: .none, at: now, wall: wall),
+      to: UpstreamLeg(0, route: 0, store), limits, at: now)
+    calls = Slab(capacity: limits.callsMax, repeating: nobody)
     requests = Requests(prepared, seed: admissionSeed)
     startedAt = now
   }
@@ -91,7 +94,7 @@ extension Relay {
     store.links[link.index].heard(at: now)
     let call = store.links[link.index].call.index
     calls[call].upstreamConnected(store, &turn)
-    free(call)
+    settle(call)
   }
 
   /// The connection asked for by `.dial` cannot be had, or a standing one broke. The name is dead
@@ -116,7 +119,7 @@ extension Relay {
       // who is really gone answers the next write with a reset.
       store.links[link.index].releaseInbox(store)
       calls[call.index].end(.left, store, &turn)
-      free(call.index)
+      settle(call.index)
     } else {
       store.links[link.index].leave(store, &turn)
       lost(phase, call, .reset)
@@ -132,7 +135,7 @@ extension Relay {
       calls[call.index].upstreamBroke(failure, store, &turn)
     case .request, .leaving, .gone: return
     }
-    free(call.index)
+    settle(call.index)
   }
 
   func freeLink(_ link: SlotID) {
@@ -140,9 +143,11 @@ extension Relay {
     store.links.release(link)
   }
 
-  /// The one place that frees a call's slot: after the input in which it ended.
-  func free(_ call: Int) {
-    if calls[call].isOver, calls.holds(calls[call].id) { calls.release(calls[call].id) }
+  /// The end of every input that was more than audio. The one place that frees a call's slot.
+  func settle(_ call: Int) {
+    guard calls.holds(calls[call].id) else { return }
+    if !calls[call].isOver { calls[call].settle(store, &turn) }
+    if calls[call].isOver { calls.release(calls[call].id) }
   }
 }
 
@@ -156,7 +161,7 @@ extension Relay {
     guard store.links.holds(link) else { return .empty }
     let index = link.index
     if store.links[index].phase == .caller,
-      calls[store.links[index].call.index].mustWait(store, &turn)
+      calls[store.links[index].call.index].mustWait(store)
     {
       store.links[index].isHeldBack = true
       return .empty
@@ -184,19 +189,23 @@ extension Relay {
 
   func receivedFromCaller(_ window: Bytes, on link: Int) {
     var call = store.links[link].call.index
+    var event = calls[call].receivedFromCaller(window, on: link, store, &turn)
+    if case .done = event { return }
     while true {
-      let event = calls[call].receivedFromCaller(window, on: link, store, &turn)
-      if case .done = event { return free(call) }
-      call = handle(event, of: call, on: link)
+      call = handle(event, of: call)
+      event = calls[call].receivedFromCaller(window, on: link, store, &turn)
+      if case .done = event { return settle(call) }
     }
   }
 
   private func receivedFromUpstream(_ window: Bytes, on link: Int) {
     let call = store.links[link].call.index
+    var event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
+    if case .done = event { return }
     while true {
-      let event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
-      if case .done = event { return free(call) }
       calls[call].handle(event, on: link, store, &turn)
+      event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
+      if case .done = event { return settle(call) }
     }
   }
 
@@ -204,7 +213,8 @@ extension Relay {
   private func receivedAnswer(_ window: Bytes, on link: Int) {
     let call = store.links[link].call.index
     let rest = calls[call].receivedAnswer(window, on: link, store, &turn)
-    if rest.isEmpty { free(call) } else { receivedFromUpstream(rest, on: link) }
+    if !rest.isEmpty { receivedFromUpstream(rest, on: link) }
+    settle(call)
   }
 
   /// The first contiguous run of what waits to be written; empty when there is nothing.
@@ -226,10 +236,11 @@ extension Relay {
     guard store.links[index].outbox.isEmpty else { return }
     let call = store.links[index].call.index
     switch phase {
-    case .upstream: calls[call].upstreamTook(store, &turn)
+    case .upstream: if calls[call].upstreamTook(store, &turn) { settle(call) }
     case .caller:
-      calls[call].callerTook(store, &turn)
-      free(call)
+      guard calls[call].isTwoWay, calls[call].play(store, &turn) else { return }
+      calls[call].handle(.markDue, on: index, store, &turn)
+      settle(call)
     case .leaving: store.links[index].ask(.close, &turn)
     case .request, .dialling, .upgrade, .setup, .gone: return
     }
@@ -249,11 +260,11 @@ extension Relay {
       case .call(let call):
         guard calls.isInUse(call) else { continue }
         calls[call].expired(store, &turn)
-        free(call)
+        settle(call)
       case .playout(let call):
         guard calls.isInUse(call) else { continue }
         calls[call].playoutExpired(store, &turn)
-        free(call)
+        settle(call)
       }
     }
     while let held = requests.tokens.expired(at: now) { giveUp(held) }
@@ -270,7 +281,7 @@ extension Relay {
     case .caller:
       guard store.links[link].watch(store, &turn) == .isGone else { return }
       calls[call.index].callerSilent(store, &turn)
-      free(call.index)
+      settle(call.index)
     case .upstream:
       guard store.links[link].watch(store, &turn) == .isGone else { return }
       store.links[link].reset(&turn)
@@ -311,7 +322,7 @@ extension Relay {
     drainDeadline = .never
     for call in 0..<calls.capacity where calls.isInUse(call) {
       calls[call].abandon(cause, store, &turn)
-      free(call)
+      settle(call)
     }
   }
 }

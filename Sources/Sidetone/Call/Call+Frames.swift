@@ -2,61 +2,29 @@
 //
 // The way of a frame through its call, both ways. A read brings messages; audio among them goes the
 // whole way here, in this turn. The first message that is anything else comes back to the relay,
-// whose rare half of the call (Call+Caller, Call+Upstream) sees to it before the next.
+// whose other half of the call (Call+Legs) sees to it before the next.
 //
 //   caller's bytes ──nextEvent──▶ message ──locate──▶ audio ──Uplink.take, pump──▶ upstream's outbox
-//   upstream's bytes ─nextEvent─▶ message ──locate──▶ speech ──Downlink.take, play──▶ caller's outbox
+//   upstream's bytes ─nextEvent─▶ message ──locate──▶ speech ──Conversation.take, play──▶ caller's
 
 extension Call {
-  /// What a caller's bytes hold beside audio.
-  enum FromCaller {
-    /// Nothing more.
-    case done
-    /// A text message that is no audio, or none that can be understood yet.
-    case text(Bytes)
-    case binary(Bytes)
-    /// Audio that is not what it should be.
-    case malformed
-    case wrongRate
-    /// The audio has shown that its bytes lie the other way round.
-    case byteOrder(isBigEndian: Bool)
-    case close(UInt16)
-    case failed(Cause)
-  }
-
   /// What a caller's read brought: messages, handled one after the other where they lie, up to the
   /// first that is not simply audio.
   @_noAllocation mutating func receivedFromCaller(
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
-  ) -> FromCaller {
+  ) -> CallerLeg.Event {
     while store.links[link].phase == .caller {
       switch store.links[link].webSocket.nextEvent(in: window) {
       case .needMore:
         return store.links[link].keepRest(of: window, store) ? .done : .failed(.noMemory)
       case .text(let range):
-        guard caller.isStarted, caller.media.carriage != .binary else {
-          return .text(window[range])
-        }
         let message = window[range]
-        switch caller.media.locate(message) {
-        case .audio(let piece):
-          guard piece.rate <= 0 || piece.rate == caller.input.rate else { return .wrongRate }
-          // Only the agent would hear itself from that mouth.
-          if piece.track == .outbound, isTwoWay { continue }
-          carry(message[piece.payload], of: piece, store, &turn)
-          if let isBigEndian = uplink.intake.byteOrder?.verdict,
-            isBigEndian != caller.input.isBigEndian
-          {
-            return .byteOrder(isBigEndian: isBigEndian)
-          }
-        case .other: return .text(message)
-        case .malformed: return .malformed
-        }
+        guard caller.isStarted, caller.media.carriage != .binary else { return .text(message) }
+        if let event = take(message, store, &turn) { return event }
       case .binary(let range):
-        guard caller.isStarted, caller.media.carriage == .binary else {
-          return .binary(window[range])
-        }
-        carry(window[range], of: Media.Piece(payload: 0..<range.count), store, &turn)
+        let message = window[range]
+        guard caller.isStarted, caller.media.carriage == .binary else { return .binary(message) }
+        carry(message, of: Media.Piece(payload: 0..<range.count), store, &turn)
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
       case .close(let code, _): return .close(code)
@@ -66,8 +34,27 @@ extension Call {
     return .done
   }
 
+  /// One message of a caller who has started; what it is where it is not simply audio.
+  @_noAllocation mutating func take(
+    _ message: Bytes, _ store: Store, _ turn: inout Turn
+  ) -> CallerLeg.Event? {
+    switch caller.media.locate(message) {
+    case .audio(let piece):
+      guard piece.rate <= 0 || piece.rate == caller.input.rate else { return .wrongRate }
+      // Only the agent would hear itself from that mouth.
+      if piece.track == .outbound, isTwoWay { return nil }
+      carry(message[piece.payload], of: piece, store, &turn)
+      guard let isBigEndian = uplink.intake.byteOrder?.verdict,
+        isBigEndian != caller.input.isBigEndian
+      else { return nil }
+      return .byteOrder(isBigEndian: isBigEndian)
+    case .other: return .text(message)
+    case .malformed: return .malformed
+    }
+  }
+
   /// The audio of one message goes into the ring and on to the upstream.
-  @_noAllocation mutating func carry(
+  @_noAllocation private mutating func carry(
     _ payload: Bytes, of piece: Media.Piece, _ store: Store, _ turn: inout Turn
   ) {
     guard !state.isClosing else { return }
@@ -110,64 +97,56 @@ extension Call {
     }
   }
 
-  /// The upstream's socket has taken what there was: what waits behind it may follow.
-  @_noAllocation mutating func upstreamTook(_ store: Store, _ turn: inout Turn) {
-    guard uplink.backlog > 0 else { return }
+  /// The upstream's socket has taken what there was: what waits behind it may follow. True: so may
+  /// a caller who was held back.
+  @_noAllocation mutating func upstreamTook(_ store: Store, _ turn: inout Turn) -> Bool {
+    guard uplink.backlog > 0 else { return false }
     pump(store, &turn)
     if uplink.backlog == 0 { turn.timers.wake(.call(id.index), at: turn.now) }
+    return caller.isHeldBack(store)
   }
 
   /// A call without an upstream: the caller hears itself.
   @_noAllocation private mutating func echo(
     _ payload: Bytes, _ store: Store, _ turn: inout Turn
   ) {
-    let link = caller.link
-    guard !payload.isEmpty, store.links.holds(link),
-      !store.links[link.index].outbox.isCloseSent
-    else { return }
-    var audio = payload
-    switch caller.media.carriage {
-    case .base64:
-      // Decoded where it lies.
-      guard let count = Base64.decode(payload, into: payload) else { return turn.note(.frameBad) }
-      audio = payload.prefix(count)
-    case .integers:
-      guard let count = Integers.parse(payload, into: store.gathered) else {
-        return turn.note(.frameBad)
-      }
-      audio = store.gathered.prefix(2 &* count)
-    case .binary: break
+    guard store.links.holds(caller.link) else { return }
+    let link = caller.link.index
+    switch conversation.echo(payload, into: &store.links[link], store, &turn) {
+    case .empty: return
+    case .malformed: return turn.note(.frameBad)
+    case .full: turn.note(.frameLost)
+    case .sent(let bytes): record.sent(bytes)
     }
     record.frameCame()
     turn.note(.frame)
     uplink.heard(at: turn.now)
-    if downlink.echo(audio, into: &store.links[link.index], store, &turn) {
-      record.sent(audio.count)
-    }
+  }
+
+  // MARK: Holding back
+
+  /// Whether a caller must wait with its next bytes: its ring has no room for a message and a read,
+  /// or the pool has not.
+  @_noAllocation func mustWait(_ store: Store) -> Bool {
+    guard caller.pressure == .waits, caller.isStarted, upstream.partner != .nobody,
+      !state.isClosing
+    else { return false }
+    return uplink.ring.room < store.limits.heldBackBytesMin || isPoolShort(store)
+  }
+
+  @_noAllocation func isPoolShort(_ store: Store) -> Bool {
+    store.pool.free < store.limits.heldBackBytesMin / BlockPool.blockBytes
   }
 }
 
 // MARK: And back
 
 extension Call {
-  /// What an upstream's bytes hold beside speech.
-  enum FromUpstream {
-    /// Nothing more.
-    case done
-    case message(Bytes)
-    /// A message of a model that talks: what was found in it, and not taken yet.
-    case spoken(Bytes, SpeechPath.Located)
-    /// What was played has to be followed by a mark.
-    case markDue
-    case close(UInt16, reason: Bytes)
-    case failed
-  }
-
   /// What an upstream's read brought: messages, handled where they lie, up to the first that is not
   /// simply more of what the agent is saying.
   @_noAllocation mutating func receivedFromUpstream(
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
-  ) -> FromUpstream {
+  ) -> UpstreamLeg.Event {
     while store.links[link].phase == .upstream || store.links[link].phase == .setup {
       switch store.links[link].webSocket.nextEvent(in: window) {
       case .needMore:
@@ -177,8 +156,10 @@ extension Call {
         guard isTwoWay, store.links[link].phase == .upstream else { return .message(message) }
         let located = upstream.speech.locate(message)
         guard case .speech(let piece) = located, !piece.isNotAll, piece.next == 0,
-          takeSpeech(message[piece.payload], message[piece.item], store, &turn)
+          conversation.take(
+            message[piece.payload], of: message[piece.item], to: caller.link, store, &turn)
         else { return .spoken(message, located) }
+        progressed()
         if play(store, &turn) { return .markDue }
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
@@ -189,75 +170,17 @@ extension Call {
     return .done
   }
 
-  /// One piece of what the agent says is taken at once, or dropped where it is void. False, and
-  /// nothing done: it begins an item that is not known yet.
-  @_noAllocation mutating func takeSpeech(
-    _ payload: Bytes, _ item: Bytes, _ store: Store, _ turn: inout Turn
-  ) -> Bool {
-    if dialogue.isVoid || downlink.utterances.isVoid(item) || state.isClosing {
-      turn.note(.speechLate)
-      return true
-    }
-    guard let utterance = downlink.utterances.index(of: item) else { return false }
-    takeSpeech(payload, of: utterance, store, &turn)
-    return true
-  }
-
-  /// One piece of an item goes on its way.
-  @_noAllocation mutating func takeSpeech(
-    _ payload: Bytes, of utterance: Int, _ store: Store, _ turn: inout Turn
-  ) {
-    progressed()
-    downlink.take(payload, of: utterance, store, &turn)
-    let link = caller.link
-    if store.links.holds(link), store.links[link.index].outbox.isEmpty {
-      store.links[link.index].outbox.stampAudio(turn.now)
-    }
-  }
-
   /// Says what has come as far as it is time for it, and sees to it that the rest follows. True: a
   /// mark has to be sent, and then this is to be called again.
   @_noAllocation mutating func play(_ store: Store, _ turn: inout Turn) -> Bool {
-    let timer = TimerKey.playout(id.index)
-    guard !state.isClosing else {
-      turn.timers.set(timer, .never)
-      return false
+    var next = Instant.never
+    var isMarkDue = false
+    if !state.isClosing, caller.isOpen(store) {
+      let link = caller.link.index
+      isMarkDue = conversation.play(into: &store.links[link], next: &next, store, &turn)
     }
-    downlink.convert(store, &turn)
-    guard caller.isOpen(store) else {
-      turn.timers.set(timer, .never)
-      return false
-    }
-    let link = caller.link.index
-    while true {
-      switch downlink.play(into: &store.links[link], store, &turn) {
-      case .piece: continue
-      case .piecedMark: return true
-      case .nothing:
-        let bytes = store.links[link].outbox.count
-        let next = downlink.nextTime(
-          outboxBytes: bytes, conversionsLeft: turn.conversionsLeft, store, at: turn.now)
-        turn.timers.set(timer, next)
-        return false
-      }
-    }
-  }
-
-  // MARK: Holding back
-
-  /// Whether a caller must wait with its next bytes: its ring has no room for a message and a read,
-  /// or the pool has not.
-  @_noAllocation mutating func mustWait(_ store: Store, _ turn: inout Turn) -> Bool {
-    guard caller.pressure == .waits, caller.isStarted, upstream.partner != .nobody,
-      !state.isClosing
-    else { return false }
-    let needed = store.limits.heldBackBytesMin
-    guard uplink.ring.room < needed || store.pool.free < needed / BlockPool.blockBytes else {
-      return false
-    }
-    let link = store.links[caller.link.index]
-    turn.timers.wake(.call(id.index), at: link.holdBackEnd(after: Self.holdBackLook))
-    return true
+    if !isMarkDue { turn.timers.set(.playout(id.index), next) }
+    return isMarkDue
   }
 }
 

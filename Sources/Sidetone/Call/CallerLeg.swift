@@ -24,6 +24,10 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   private(set) var messagesBad = 0
   /// When the next line about its messages may be written.
   private var complainAt = Instant.zero
+  /// Where in the call the upstream's present session began, in microseconds; told with results.
+  var sessionOffset = 0
+  /// Why we let go of its socket, where it did not ask for that itself; for the call to act on.
+  private(set) var dropped = Cause.none
 
   enum Stage: BitwiseCopyable { case unknown, started }
   enum Pressure: BitwiseCopyable { case dropsOldest, waits }
@@ -144,26 +148,152 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     return envelope
   }
 
-  // MARK: Messages without sense
+}
 
-  /// Counts one; how many there were where a line about it is due.
-  mutating func countBad(at now: Instant) -> Int? {
+// MARK: What it says
+
+extension CallerLeg {
+  /// What its bytes hold beside audio (Call+Frames finds the audio).
+  enum Event {
+    /// Nothing more.
+    case done
+    /// A text message that is no audio, or none that can be understood yet.
+    case text(Bytes)
+    case binary(Bytes)
+    /// Audio that is not what it should be.
+    case malformed
+    case wrongRate
+    /// The audio has shown that its bytes lie the other way round.
+    case byteOrder(isBigEndian: Bool)
+    case close(UInt16)
+    case failed(Cause)
+  }
+
+  /// What a message of its asks of its call.
+  enum Wish {
+    case nothing
+    /// It has said who it is: may it have this call, or another?
+    case admission(Arrival)
+    case mark(name: Bytes)
+    case key(UInt8)
+    /// What was said so far is wanted as final.
+    case finalize
+    /// It will say no more, or may not.
+    case end(Cause)
+    case turnByteOrder(isBigEndian: Bool)
+  }
+
+  /// What it has said of itself.
+  struct Arrival {
+    /// The message that said so: its start, or audio of one who has no start.
+    var message: Bytes
+    /// Nil: the query of its handshake has said everything.
+    var start: Carrier.Start?
+    /// The names and texts that its webhook gave it: a JSON object, or nothing.
+    var parameters = Bytes.empty
+  }
+
+  /// One thing that came from it and is not simply audio. `isFirst`: no audio has come before.
+  mutating func handle(
+    _ event: Event, isFirst: Bool, among carriers: [Int], as name: Name, _ store: Store,
+    _ turn: inout Turn
+  ) -> Wish {
+    switch event {
+    case .done: return .nothing
+    case .text(let message):
+      guard row < 0 else { return handle(message, as: name, store, &turn) }
+      switch recognise(message, among: carriers) {
+      case .known: return handle(message, as: name, store, &turn)
+      case .notYet: return .nothing
+      case .givenUp: return .end(.unrecognised)
+      }
+    case .binary(let message):
+      guard row < 0 else {
+        return complain(
+          "a binary message, but this carrier's audio comes as text", as: name, store, &turn)
+      }
+      switch recogniseBinary(among: carriers) {
+      case .known: return .admission(Arrival(message: message))
+      case .notYet: return .nothing
+      case .givenUp: return .end(.unrecognised)
+      }
+    case .malformed:
+      return complain(
+        "the message is not JSON, or media without its payload", as: name, store, &turn)
+    case .wrongRate:
+      turn.note(.frameBad)
+      // Some carriers begin with one message of another rate.
+      if isFirst, messagesBad == 0 {
+        messagesBad &+= 1
+        return .nothing
+      }
+      return complain("audio of another rate than the call's", as: name, store, &turn)
+    case .byteOrder(let isBigEndian): return .turnByteOrder(isBigEndian: isBigEndian)
+    case .close:
+      store.links[link.index].releaseInbox(store)
+      return .end(.closed)
+    case .failed(let cause):
+      // Its Close goes out at once, and the call's last words are still fetched.
+      close(cause, store, &turn)
+      return .end(cause)
+    }
+  }
+
+  /// What a message of its carrier means.
+  private mutating func handle(
+    _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Wish {
+    switch carrier.read(message) {
+    case .ignored: turn.note(.messageIgnored)
+    case .complaint(let text):
+      if mayComplain(at: turn.now) { turn.note(.carrierComplains(message[text]), of: name) }
+    case .mark(let mark): return .mark(name: message[mark])
+    case .digit(let digit): return .key(digit)
+    case .started(let start): return arrival(start, message, as: name, store, &turn)
+    case .refused(let sentence):
+      turn.note(.callRefused(sentence), of: name)
+      return .end(.unsupported)
+    case .stopped:
+      turn.note(.stopReceived, of: name)
+      return .end(.stopped)
+    case .finalize: return .finalize
+    case .finish: return .end(.closed)
+    case .malformed(let sentence): return complain(sentence, as: name, store, &turn)
+    }
+    return .nothing
+  }
+
+  private mutating func arrival(
+    _ start: Carrier.Start, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Wish {
+    // A second start changes nothing: one socket is one call.
+    guard !isStarted else {
+      turn.note(.messageIgnored)
+      return .nothing
+    }
+    guard start.call.count <= Name.bytesMax, start.stream.count <= Name.bytesMax else {
+      return complain("an id of the start message is too long", as: name, store, &turn)
+    }
+    let parameters = start.parameters.isEmpty ? Bytes.empty : message[start.parameters]
+    return .admission(Arrival(message: message, start: start, parameters: parameters))
+  }
+
+  /// A message without sense: counted; said now and then; too many end the call.
+  private mutating func complain(
+    _ sentence: StaticString, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Wish {
     messagesBad &+= 1
-    return mayComplain(at: now) ? messagesBad : nil
+    turn.note(.messageBad)
+    if mayComplain(at: turn.now) {
+      turn.note(.badMessage(sentence, soFar: messagesBad), of: name)
+    }
+    return messagesBad > store.limits.badMessagesMax ? .end(.badMessages) : .nothing
   }
 
   /// Whether a line about what it sends may be written now.
-  mutating func mayComplain(at now: Instant) -> Bool {
+  private mutating func mayComplain(at now: Instant) -> Bool {
     guard complainAt <= now else { return false }
     complainAt = now + Self.complaintsEvery
-    return true
-  }
-
-  /// Audio of another rate than the call's; true where that is let pass: some carriers begin with
-  /// one such message.
-  mutating func forgivesRate(isFirst: Bool) -> Bool {
-    guard isFirst, messagesBad == 0 else { return false }
-    messagesBad &+= 1
     return true
   }
 }
@@ -171,17 +301,17 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 // MARK: What it is told
 
 extension CallerLeg {
-  /// Tells it something, in its carrier's words; false where it had to be let go of, since it does
-  /// not read. `body`: the upstream's own message. `offset`: where the upstream's present session
-  /// began, in microseconds of the call.
+  /// Tells it something, in its carrier's words. One who does not read is let go of (`dropped`).
+  /// `body`: the upstream's own message.
   mutating func send(
-    _ answer: Carrier.Answer, body: Bytes = .empty, as name: Name, offset: Int, _ store: Store,
+    _ answer: Carrier.Answer, body: Bytes = .empty, as name: Name, _ store: Store,
     _ turn: inout Turn
-  ) -> Bool {
-    guard row >= 0, isOpen(store), !store.links[link.index].outbox.isCloseSent else { return true }
+  ) {
+    guard row >= 0, isOpen(store), !store.links[link.index].outbox.isCloseSent else { return }
     let index = link.index
     let facts = Carrier.Facts(
-      call: name, stream: stream, now: turn.log.wall(at: turn.now), offsetMicroseconds: offset)
+      call: name, stream: stream, now: turn.log.wall(at: turn.now),
+      offsetMicroseconds: sessionOffset)
     var writer = Writer(store.scratch)
     let framing = carrier.write(answer, facts, &writer)
     precondition(!writer.overflowed || body.isEmpty, "what is said about a message is short")
@@ -189,12 +319,11 @@ extension CallerLeg {
     let isSlow = store.links[index].outbox.count > store.limits.outboxBytesMax
     let isSealed: Bool
     switch framing {
-    case .none: return true
+    case .none: return
     case .whole where writer.overflowed:
       // A transcript longer than the scratch is not repeated: the caller has it in the upstream's
       // own message.
-      turn.note(.answerTooLong)
-      return true
+      return turn.note(.answerTooLong)
     case .whole: isSealed = store.links[index].seal(.text, writer.written, store, &turn)
     case .around(let suffix):
       let cut = writer.count - suffix
@@ -208,9 +337,26 @@ extension CallerLeg {
     } else if !isSealed || isSlow {
       store.links[index].reset(&turn)
       link = .none
-      return false
+      dropped = .tooSlow
     }
-    return true
+  }
+
+  /// What its socket has not begun to take is taken back: it was said to nobody. A client that reads
+  /// text has other messages in it as well.
+  func takeBackAudio(_ store: Store) {
+    guard isOpen(store), pressure == .dropsOldest, !store.links[link.index].outbox.isCloseSent
+    else { return }
+    store.links[link.index].outbox.takeBack(in: store.pool)
+  }
+
+  /// It was made to wait, and may go on.
+  func resume(_ store: Store, _ turn: inout Turn) {
+    store.links[link.index].isHeldBack = false
+    store.links[link.index].ask(.resume, &turn)
+  }
+
+  @_noAllocation func isHeldBack(_ store: Store) -> Bool {
+    store.links.holds(link) && store.links[link.index].isHeldBack
   }
 
   // MARK: Its end

@@ -1,73 +1,80 @@
-// Who speaks in a two-way call, and who is owed an answer. Nothing is done here: each input says
-// what the model or the caller did, and returns what the call has to do about it.
+// Who speaks in a two-way call, and what the model is owed. Each input says what the model or the
+// caller did; what the model has to be told follows from the state (`nextCommand`).
 //
-//                 caller interrupts                 agent begins an item
-//   callerSpeaking ◀────────────── quiet ──────────────────────────▶ agentSpeaking
-//        │                         │  ▲ ▲                               │     │
-//        │ key pressed             │  │ └──────── turn over ────────────┘     │ caller
-//        └──────────▶ answerAsked ◀┘  │                                       │ interrupts
-//                        │            └── turn over, session gone ──┐         ▼
-//                        └── agent begins an item ▶ agentSpeaking   └── agentCutOff
+//              caller interrupts                agent begins an item
+//   callerSpeaking ◀─────────── quiet ───────────────────────────▶ agentSpeaking
+//        │                     ▲  │ ▲                                │     │
+//        │                     │  │ └────── turn over, session gone ─┘     │ caller
+//        │          turn over, │  ▼ an answer is owed: it is asked for     │ interrupts
+//        │        session gone │ answerAsked                               ▼
+//        │                     └──────────────────────────────────── agentCutOff
+//        └─▶ agentSpeaking, answerAsked               (from any of them: over)
 //
 // 1. A model makes one answer at a time: a key that is pressed while its turn is open is answered
-//    when that turn is over. The answer is owed until then, also over the loss of a session.
+//    when that turn is over. The answer is owed until it was asked for, also over the loss of a
+//    session.
 // 2. An interruption ends what was owed: the model answers what the caller says now.
 // 3. What is void after an interruption is told by name where the model names its items
 //    (Utterances); where it does not, everything is void until its turn is over.
-// 4. Sessions come and go under it. A call is greeted once, by its first session.
+// 4. Sessions come and go under it. A call is greeted once, by its first session; keys that are
+//    pressed before a session stands wait for it.
 
 package struct Dialogue: BitwiseCopyable, Sendable {
-  /// What the caller waits for when the agent's turn is over.
-  enum Owed: BitwiseCopyable { case nothing, answer }
+  /// What the model is to be asked for, as soon as no turn of its is open.
+  package enum Owed: BitwiseCopyable, Sendable { case nothing, answer }
 
   /// What of a turn that was cut off is not to be heard.
-  enum Voided: BitwiseCopyable {
+  package enum Voided: BitwiseCopyable, Sendable {
     /// The items that were begun, each by its name.
     case items
     /// Whatever comes before the turn is over.
     case everything
   }
 
-  enum State: BitwiseCopyable {
+  package enum State: Equatable, BitwiseCopyable, Sendable {
     /// Nobody's turn is open. Ways out: any.
     case quiet(Owed)
     /// The caller has begun to speak. Ways out: any.
     case callerSpeaking
     /// The model was asked for an answer that has not begun. Ways out: any.
     case answerAsked
-    /// Its turn is open. Ways out: quiet, answerAsked (turn over), agentCutOff.
+    /// Its turn is open. Ways out: quiet (turn over), agentCutOff, over.
     case agentSpeaking(Owed)
     /// The caller spoke over it. `isTurnOpen`: the end of its turn is still to come. Ways out:
-    /// quiet, answerAsked (turn over), agentSpeaking (another item begins).
+    /// quiet (turn over), agentSpeaking (another item begins), over.
     case agentCutOff(Voided, isTurnOpen: Bool, Owed)
+    /// The call is ending: nothing more is said. No way out.
+    case over
   }
 
-  private(set) var state = State.quiet(.nothing)
+  package private(set) var state = State.quiet(.nothing)
   private var greeting = Greeting.due
   /// What an interruption voids with this model.
   private let voids: Voided
-  /// Keys that were pressed before the model stood.
+  /// Keys of which the model was not told yet, oldest first.
   private var keys = InlineArray<16, UInt8>(repeating: 0)
   private var keyCount = 0
 
   private enum Greeting: BitwiseCopyable { case due, given }
 
-  init(_ voice: Upstream.Voice? = nil) {
+  package init(_ voice: Upstream.Voice? = nil) {
     voids = voice?.isVoidUntilTurnEnds == true ? .everything : .items
   }
 
-  /// Whether what comes belongs to a turn that was interrupted.
-  var isVoid: Bool {
+  /// Whether what comes is not to be heard.
+  package var isVoid: Bool {
     @inline(__always) get {
-      if case .agentCutOff(.everything, _, _) = state { return true }
-      return false
+      switch state {
+      case .agentCutOff(.everything, _, _), .over: true
+      case .quiet, .callerSpeaking, .answerAsked, .agentSpeaking, .agentCutOff: false
+      }
     }
   }
 
   private var owed: Owed {
     switch state {
     case .quiet(let owed), .agentSpeaking(let owed), .agentCutOff(_, _, let owed): owed
-    case .callerSpeaking, .answerAsked: .nothing
+    case .callerSpeaking, .answerAsked, .over: .nothing
     }
   }
 
@@ -75,7 +82,7 @@ package struct Dialogue: BitwiseCopyable, Sendable {
     switch state {
     case .agentSpeaking: true
     case .agentCutOff(_, let isTurnOpen, _): isTurnOpen
-    case .quiet, .callerSpeaking, .answerAsked: false
+    case .quiet, .callerSpeaking, .answerAsked, .over: false
     }
   }
 }
@@ -84,39 +91,56 @@ package struct Dialogue: BitwiseCopyable, Sendable {
 
 extension Dialogue {
   /// The agent says something new.
-  mutating func agentBegan() { state = .agentSpeaking(owed) }
+  package mutating func agentBegan() {
+    if state != .over { state = .agentSpeaking(owed) }
+  }
 
   /// The caller has begun to speak.
-  mutating func interrupted() {
-    switch voids {
-    case .everything: state = .agentCutOff(.everything, isTurnOpen: isTurnOpen, .nothing)
-    case .items where isTurnOpen: state = .agentCutOff(.items, isTurnOpen: true, .nothing)
-    case .items: state = .callerSpeaking
+  package mutating func interrupted() {
+    switch (state, voids) {
+    case (.over, _): break
+    case (_, .everything): state = .agentCutOff(.everything, isTurnOpen: isTurnOpen, .nothing)
+    case (_, .items) where isTurnOpen: state = .agentCutOff(.items, isTurnOpen: true, .nothing)
+    case (_, .items): state = .callerSpeaking
     }
   }
 
-  /// The agent's turn is over, or the caller's words so far are complete. True: now the model is to
-  /// be asked for the answer that is owed.
-  mutating func turnEnded() -> Bool {
-    let isOwed = owed == .answer
-    state = isOwed ? .answerAsked : .quiet(.nothing)
-    return isOwed
+  /// The agent's turn is over, or the caller's words so far are complete.
+  package mutating func turnEnded() {
+    if state != .over { state = .quiet(owed) }
   }
 
-  /// What the model was told last shall be answered. True: it is to be asked now; false: when its
-  /// turn is over.
-  mutating func wantAnswer() -> Bool {
+  /// The caller pressed a key: the model is told, and asked to answer. A key for which there is no
+  /// room is not told.
+  package mutating func press(_ key: UInt8) {
+    if keyCount < keys.count {
+      keys[keyCount] = key
+      keyCount &+= 1
+    }
     switch state {
-    case .quiet, .callerSpeaking, .answerAsked:
-      state = .answerAsked
-      return true
-    case .agentSpeaking:
-      state = .agentSpeaking(.answer)
-      return false
+    case .quiet, .callerSpeaking, .answerAsked: state = .quiet(.answer)
+    case .agentSpeaking: state = .agentSpeaking(.answer)
     case .agentCutOff(let voided, let isTurnOpen, _):
-      state = .agentCutOff(voided, isTurnOpen: isTurnOpen, isTurnOpen ? .answer : .nothing)
-      return !isTurnOpen
+      state = .agentCutOff(voided, isTurnOpen: isTurnOpen, .answer)
+    case .over: break
     }
+  }
+
+  /// What the model has to be told next, or nil.
+  package mutating func nextCommand() -> Upstream.Command? {
+    if keyCount > 0 {
+      let key = keys[0]
+      for index in 1..<keyCount { keys[index &- 1] = keys[index] }
+      keyCount &-= 1
+      return .digit(key)
+    }
+    guard owed == .answer, !isTurnOpen else { return nil }
+    if case .agentCutOff(let voided, let isTurnOpen, _) = state {
+      state = .agentCutOff(voided, isTurnOpen: isTurnOpen, .nothing)
+    } else {
+      state = .answerAsked
+    }
+    return .respond
   }
 }
 
@@ -124,7 +148,7 @@ extension Dialogue {
 
 extension Dialogue {
   /// A session stands: true for the first one of a call, which is asked to greet.
-  mutating func sessionBegan() -> Bool {
+  package mutating func sessionBegan() -> Bool {
     if case .agentCutOff(_, let isTurnOpen, let owed) = state {
       state = isTurnOpen ? .agentSpeaking(owed) : .quiet(owed)
     }
@@ -133,23 +157,10 @@ extension Dialogue {
   }
 
   /// The session is gone, and its turn with it.
-  mutating func sessionEnded() { state = .quiet(owed) }
-
-  // MARK: Keys
-
-  /// A key is kept until the model stands; what has no room is not told.
-  mutating func keep(key: UInt8) {
-    guard keyCount < keys.count else { return }
-    keys[keyCount] = key
-    keyCount &+= 1
+  package mutating func sessionEnded() {
+    if state != .over { state = .quiet(owed) }
   }
 
-  /// The key that has waited longest for the model, or nil.
-  mutating func nextKey() -> UInt8? {
-    guard keyCount > 0 else { return nil }
-    let key = keys[0]
-    for index in 1..<keyCount { keys[index &- 1] = keys[index] }
-    keyCount &-= 1
-    return key
-  }
+  /// The call is ending.
+  package mutating func close() { state = .over }
 }

@@ -337,21 +337,36 @@ extension Downlink {
   private static let burstPause = Instant.Span.microseconds(200)
   private static let leastPause = Instant.Span.microseconds(100)
 
+  /// What became of a caller's audio that goes back to it.
+  enum Echoed: BitwiseCopyable {
+    case sent(bytes: Int)
+    /// Nothing was in it; it made no sense; its caller does not read.
+    case empty, malformed, full
+  }
+
   /// Callers hear themselves, in their carrier's words. One who does not read misses frames; nothing
   /// piles up.
   @_noAllocation func echo(
-    _ audio: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
-  ) -> Bool {
-    guard link.outbox.count < Limits.echoOutboxBytesMax else {
-      turn.note(.frameLost)
-      return false
+    _ payload: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
+  ) -> Echoed {
+    guard !payload.isEmpty, !link.outbox.isCloseSent else { return .empty }
+    var audio = payload
+    switch carriage {
+    case .base64:
+      // Decoded where it lies.
+      guard let count = Base64.decode(payload, into: payload) else { return .malformed }
+      audio = payload.prefix(count)
+    case .integers:
+      guard let count = Integers.parse(payload, into: store.gathered) else { return .malformed }
+      audio = store.gathered.prefix(2 &* count)
+    case .binary: break
     }
+    guard link.outbox.count < Limits.echoOutboxBytesMax else { return .full }
     if link.outbox.isEmpty { link.outbox.stampAudio(turn.now) }
     let isSealed = envelope.seal(
       audio: audio, as: carriage, key: nil, into: &link.outbox, from: store.pool)
-    if !isSealed { turn.note(.frameLost) }
     link.ask(.write, &turn)
-    return true
+    return isSealed ? .sent(bytes: audio.count) : .full
   }
 
   /// What was not yet sent is void.

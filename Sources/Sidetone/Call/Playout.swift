@@ -24,6 +24,8 @@ package struct Playout: BitwiseCopyable, Sendable {
   private static let pauseMax = Instant.Span.milliseconds(10)
   /// So long after its time a mark is no longer waited for: some carriers never send them back.
   private static let patience = Instant.Span.seconds(2)
+  /// How much later than a moment it is looked at, so that it has passed.
+  private static let look = Instant.Span.milliseconds(1)
 
   private var rate = 8000
   private var lead = 0
@@ -182,6 +184,15 @@ extension Playout {
     let clock = heardAt == .never ? played : heardTo &+ samples(in: now - heardAt)
     guard marksSeen < marksSent else { return min(clock, sent) }
     return isOverdue(at: now) ? played : min(clock, marks[marksSeen & 15])
+  }
+
+  /// When the caller will have heard up to this position, if it is not known by `now`: by our own
+  /// clock, or at the latest when its mark is no longer waited for.
+  @_noAllocation package func heardTime(of position: Int, after now: Instant) -> Instant {
+    guard spurtAt != .never else { return .never }
+    let played = spurtAt + span(of: max(0, position &- spurt))
+    if played > now || !hasMarks || marksSeen == marksSent { return max(played, now + Self.look) }
+    return max(marksDue[marksSeen & 15] + Self.patience, now) + Self.look
   }
 
   /// A mark should long have come back.

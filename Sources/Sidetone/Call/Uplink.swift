@@ -73,6 +73,15 @@ package struct Uplink: BitwiseCopyable, Sendable {
     self.wrapping = wrapping
   }
 
+  /// By which way audio gets into the ring. False where the pool is dry.
+  mutating func receive(_ kind: Intake.Kind, hearsByteOrder: Bool, _ store: Store) -> Bool {
+    guard
+      let intake = Intake(kind, ring.format, hearsByteOrder: hearsByteOrder, from: store.pool)
+    else { return false }
+    self.intake = intake
+    return true
+  }
+
   /// Gives every block and the resampler back.
   mutating func release(_ store: Store) {
     ring.release(to: store.pool)

@@ -39,7 +39,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private var nonce = Upgrade.Nonce(low: 0, high: 0)
   private var dialledAt = Instant.zero
   /// It has said that it will leave: another session takes over in a quiet moment before.
-  var leaveAt = Instant.never
+  private(set) var leaveAt = Instant.never
   /// Where each channel's final results end on the session's clock, in microseconds.
   private var finalsEnd = InlineArray<2, Int>(repeating: 0)
   private(set) var results = Results.awaited
@@ -65,6 +65,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 
   var kind: Upstream { Upstream.all[row] }
   func prepared(_ store: Store) -> PreparedUpstream { store.prepared.upstreams[index] }
+  func preparedRoute(_ store: Store) -> PreparedRoute { store.prepared.routes[route] }
+  /// When the session wants a sign of life.
+  var keepAliveTime: Instant { lastSign + kind.habits.keepAliveAfter }
 
   @_noAllocation func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .upstream
@@ -151,61 +154,116 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     return true
   }
 
-  /// What came of our request.
-  enum Answer {
-    case needMore
-    /// The socket stands; what came behind the answer are its first frames.
-    case accepted(rest: Bytes)
-    case refused(status: Int, Upstream.Verdict, pause: Instant.Span)
-    case broken(LinkFailure)
+  /// What its bytes hold beside speech (Call+Frames finds the speech).
+  enum Event {
+    /// Nothing more.
+    case done
+    case message(Bytes)
+    /// A message of a model that talks: what was found in it, and not taken yet.
+    case spoken(Bytes, SpeechPath.Located)
+    /// What was played has to be followed by a mark.
+    case markDue
+    case close(UInt16, reason: Bytes)
+    case failed
+  }
+
+  /// What that means for the session.
+  enum Outcome {
+    case nothing
+    /// It is as it was asked for: audio may flow.
+    case ready(transcribes: Bool)
+    /// It has done all that was asked of it.
+    case finished
+    /// It is gone, and another attempt has to wait so long at least.
+    case lost(Upstream.Verdict, pause: Instant.Span)
+
+    static func broken(_ failure: LinkFailure) -> Outcome {
+      let verdict = Upstream.Verdict(
+        retry: failure != .certificateRefused, cause: .upstreamLost, code: "upstream_lost",
+        sentence: failure.sentence)
+      return .lost(verdict, pause: .zero)
+    }
   }
 
   private static let retryAfterSecondsMax = 60
+  /// So long before it leaves another session takes over, whatever is being said.
+  private static let leaveEarly = Instant.Span.seconds(1)
 
-  mutating func receivedAnswer(_ window: Bytes, _ store: Store) -> Answer {
+  /// The answer to our request for a socket. `rest`: what came behind it, the socket's first frames.
+  mutating func receivedAnswer(
+    _ window: Bytes, rest: inout Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Outcome {
     switch HTTP.parseResponse(window, limit: store.limits.headBytesMax) {
     case .needMore:
-      let isKept = store.links[link.index].keepHead(of: window, store)
-      return isKept ? .needMore : .broken(.noMemory)
-    case .bad: return .broken(.reset)
+      if store.links[link.index].keepHead(of: window, store) { return .nothing }
+      return broke(.noMemory, as: name, store, &turn)
+    case .bad: return broke(.reset, as: name, store, &turn)
     case .complete(let head):
       switch Upgrade.check(head, in: window, nonce: nonce) {
-      case .accepted: return .accepted(rest: window.dropping(head.length))
+      case .bad: return broke(.reset, as: name, store, &turn)
+      case .accepted:
+        rest = window.dropping(head.length)
+        return describeSession(as: name, store, &turn)
       case .refused(let status):
         let after = Upgrade.retryAfterSeconds(head, in: window) ?? 0
-        return .refused(
-          status: status, kind.refused(status),
-          pause: .seconds(min(after, Self.retryAfterSecondsMax)))
-      case .bad: return .broken(.reset)
+        let verdict = kind.refused(status)
+        turn.note(
+          .upstreamRefused(prepared(store).name.bytes, status: status, verdict.sentence),
+          of: name)
+        close(1000, store, &turn)
+        return .lost(verdict, pause: .seconds(min(after, Self.retryAfterSecondsMax)))
       }
     }
   }
 
-  /// What has to come before audio may flow.
-  enum Setup { case nothing, answer, noMemory }
-
   /// The WebSocket stands. A session that has to be described is, and is ready when it says so.
-  mutating func describeSession(_ store: Store, _ turn: inout Turn) -> Setup {
+  private mutating func describeSession(
+    as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Outcome {
     store.links[link.index].becomeSocket(
       .upgrade, .client, messageBytesMax: store.limits.upstreamMessageBytesMax)
     var writer = Writer(store.scratch)
     kind.setup(session(store), &writer)
-    if writer.count == 0 { return .nothing }
+    if writer.count == 0 { return .ready(transcribes: false) }
     store.links[link.index].phase = .setup
     waitForHandshake(store, &turn)
     guard !writer.overflowed,
       store.links[link.index].seal(.text, writer.written, store, &turn)
-    else { return .noMemory }
-    return .answer
+    else { return broke(.noMemory, as: name, store, &turn) }
+    return .nothing
   }
 
-  /// The session is as it was asked for: audio may flow. How long that took since the dialling.
-  mutating func ready(_ store: Store, _ turn: inout Turn) -> Instant.Span {
+  /// The answer to a session's description. A complaint now means that it was not understood: the
+  /// session would go on without what was asked for.
+  mutating func handleSetup(
+    _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Outcome {
+    let news = kind.read(message)
+    if let complaint = news.complaint {
+      warn(complaint, message, as: name, &turn)
+      reset(store, &turn)
+      let verdict =
+        complaint.verdict
+        ?? Upstream.Verdict(
+          retry: false, cause: .upstreamRefused, code: "upstream_refused",
+          sentence: "the upstream refused the session's settings: see the log")
+      return .lost(verdict, pause: .zero)
+    }
+    return news.isReady ? .ready(transcribes: news.transcribes) : .nothing
+  }
+
+  /// The session is as it was asked for: audio may flow.
+  mutating func ready(as name: Name, _ store: Store, _ turn: inout Turn) {
     store.links[link.index].phase = .upstream
     store.links[link.index].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
+    turn.availability.opened(index)
+    turn.note(
+      .upstreamConnected(
+        prepared(store).name.bytes, milliseconds: (turn.now - dialledAt).milliseconds), of: name)
     lastSign = turn.now
     finalsEnd = InlineArray(repeating: 0)
-    return turn.now - dialledAt
+    results = .awaited
+    leaveAt = .never
   }
 
   // MARK: Saying
@@ -231,6 +289,57 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     return heard.channels < 2 ? heard.endMicroseconds : min(finalsEnd[0], finalsEnd[1])
   }
 
+  /// An error that it reports; some of them end the session.
+  mutating func complained(
+    _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ store: Store,
+    _ turn: inout Turn
+  ) -> Outcome {
+    warn(complaint, message, as: name, &turn)
+    guard let verdict = complaint.verdict, store.links.holds(link) else { return .nothing }
+    close(1000, store, &turn)
+    return .lost(verdict, pause: .zero)
+  }
+
+  private func warn(
+    _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ turn: inout Turn
+  ) {
+    turn.note(
+      .upstreamError(code: message[complaint.code], message: message[complaint.message]),
+      of: name)
+  }
+
+  /// It closes. `isTold`: it was told to finish, so a close without complaint says that it has.
+  mutating func closed(
+    _ code: UInt16, _ reason: Bytes, isTold: Bool, as name: Name, _ store: Store,
+    _ turn: inout Turn
+  ) -> Outcome {
+    var verdict = kind.closed(code, reason)
+    // Perhaps only what should have resumed the session was refused: the next one begins anew.
+    if store.links[link.index].phase == .setup, dropHandle(in: store.pool) {
+      verdict.retry = true
+    }
+    let isWell = code == 1000 || code == 1001 || code == WebSocket.noCode
+    let isFinished = isWell && isTold
+    if !isFinished { turn.note(.upstreamClosed(code: code, reason: reason), of: name) }
+    close(code, store, &turn)
+    if !isFinished { return .lost(verdict, pause: .zero) }
+    finished()
+    return .finished
+  }
+
+  /// Its connection failed, was never made, or is of no more use.
+  mutating func broke(
+    _ failure: LinkFailure, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Outcome {
+    if store.links.holds(link) {
+      let phase = store.links[link.index].phase
+      if phase != .leaving, phase != .gone { store.links[link.index].reset(&turn) }
+    }
+    link = .none
+    turn.note(.upstreamBroke(prepared(store).name.bytes, failure), of: name)
+    return .broken(failure)
+  }
+
   /// It has said that its results are complete.
   mutating func finished() { results = .complete }
 
@@ -241,24 +350,32 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   /// Whether there is something that should have resumed the session; it is forgotten.
-  mutating func dropHandle(in pool: BlockPool) -> Bool {
+  private mutating func dropHandle(in pool: BlockPool) -> Bool {
     defer { handle.clear(in: pool) }
     return !handle.isEmpty
   }
 
   // MARK: Letting go
 
-  /// The connection is gone, or its slot was freed.
-  mutating func forgetLink() { link = .none }
+  /// It will end the session in so long.
+  mutating func willLeave(within span: Instant.Span, at now: Instant) {
+    leaveAt = max(now, now + (span - Self.leaveEarly))
+  }
+
+  /// The session is left for the next one.
+  mutating func leave(_ store: Store, _ turn: inout Turn) {
+    leaveAt = .never
+    letGo(store, &turn)
+  }
 
   /// Lets go of the connection at once.
-  mutating func reset(_ store: Store, _ turn: inout Turn) {
+  private mutating func reset(_ store: Store, _ turn: inout Turn) {
     store.links[link.index].reset(&turn)
     link = .none
   }
 
   /// Answers the upstream's Close, or says ours, and lets go.
-  mutating func close(_ code: UInt16, _ store: Store, _ turn: inout Turn) {
+  private mutating func close(_ code: UInt16, _ store: Store, _ turn: inout Turn) {
     let index = link.index
     link = .none
     let phase = store.links[index].phase

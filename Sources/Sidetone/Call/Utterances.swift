@@ -62,6 +62,22 @@ package struct Utterances: BitwiseCopyable, Sendable {
     slots[index].isComplete = false
   }
 
+  mutating func complete(_ index: Int) { slots[index].isComplete = true }
+  mutating func wordsWereShown(_ index: Int) { slots[index].areWordsShown = true }
+
+  /// More of what an item says, or all of it anew.
+  mutating func gather(_ text: Bytes, of index: Int, isWhole: Bool, in pool: BlockPool) {
+    if isWhole { slots[index].words.clear(in: pool) }
+    Transcript.append(text, to: &slots[index].words, from: pool)
+  }
+
+  /// An item that is played from a file: so long, whole, and without words.
+  mutating func wasRecorded(_ index: Int, length: Int) {
+    slots[index].length = length
+    slots[index].isComplete = true
+    slots[index].areWordsShown = true
+  }
+
   /// No more comes of any of them.
   mutating func completeAll() {
     for index in 0..<count { slots[index].isComplete = true }

@@ -73,11 +73,11 @@ package struct Availability {
 
   // MARK: The book
 
-  /// A call has a place on it. `isAnnounced`: its caller is still to come.
-  mutating func reserve(_ upstream: Int, isAnnounced: Bool = false) {
-    entries[upstream].calls &+= 1
-    if isAnnounced { entries[upstream].announced &+= 1 }
-  }
+  /// A call has a place on it.
+  mutating func reserve(_ upstream: Int) { entries[upstream].calls &+= 1 }
+
+  /// That call's caller is still to come.
+  mutating func announce(_ upstream: Int) { entries[upstream].announced &+= 1 }
 
   mutating func release(_ upstream: Int, isAnnounced: Bool = false) {
     entries[upstream].calls &-= 1

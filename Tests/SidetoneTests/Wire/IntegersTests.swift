@@ -115,11 +115,11 @@ struct IntegersTests {
   }
 }
 
-struct UplinkIntegersTests {
-  private func keep(_ list: String, channels: Int = 1) -> (Uplink.Kept, Int) {
+struct UplinkRingIntegersTests {
+  private func keep(_ list: String, channels: Int = 1) -> (UplinkRing.Kept, Int) {
     let pool = BlockPool(blocks: 8)
     defer { pool.deallocate() }
-    var uplink = Uplink(
+    var uplink = UplinkRing(
       format: Format(codec: .linear16, rate: 8000, channels: channels), milliseconds: 1000,
       bytesMin: 0, pacePercent: 0, at: .zero)
     let outcome = uplink.keep(integers: kept(list), in: pool)

@@ -1,0 +1,243 @@
+// What either leg says beside audio, and what the call does about it. What a message means is the
+// leg's to say (CallerLeg, UpstreamLeg); here is what follows for the other one.
+
+extension Call {
+  /// One thing that came from the caller and is not simply audio. Nil, or what the relay has to
+  /// decide first: then `begin`.
+  mutating func handle(
+    _ event: CallerLeg.Event, _ store: Store, _ turn: inout Turn
+  ) -> CallerLeg.Arrival? {
+    let wish = caller.handle(
+      event, isFirst: uplink.lastAudio == .never,
+      among: upstream.preparedRoute(store).carriers, as: record.name, store, &turn)
+    switch wish {
+    case .nothing: break
+    case .admission(let arrival): return arrival
+    case .mark(let name):
+      if !isTwoWay || !conversation.marked(name, &record, store, &turn) {
+        turn.note(.messageIgnored)
+      }
+    case .key(let key):
+      // What a caller dials may be the number of a card: it goes to the model and to a terminal,
+      // never into the log.
+      turn.note(.digit(key), of: record.name)
+      if isTwoWay { conversation.press(key) }
+    case .finalize: finalize(store, &turn)
+    case .end(let cause): end(cause, store, &turn)
+    case .turnByteOrder(let isBigEndian):
+      guard caller.turnByteOrder(isBigEndian: isBigEndian, isTwoWay: isTwoWay) else { break }
+      uplink.turnByteOrder(of: caller.input)
+      if caller.output.codec == .linear16, isTwoWay {
+        conversation.turnByteOrder(to: caller.output, in: store.pool)
+      }
+      turn.note(.byteOrder(isBigEndian: isBigEndian), of: record.name)
+    }
+    return nil
+  }
+
+  /// What it says cannot be served: the log says why.
+  mutating func refuse(_ sentence: StaticString, _ store: Store, _ turn: inout Turn) {
+    turn.note(.callRefused(sentence), of: record.name)
+    end(.wrongChoice, store, &turn)
+  }
+
+  /// The caller's connection is gone, whichever way.
+  mutating func callerGone(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
+    caller.forgetLink()
+    end(cause, store, &turn)
+  }
+
+  /// Nothing is heard of the caller any more.
+  mutating func callerSilent(_ store: Store, _ turn: inout Turn) {
+    caller.close(.silent, store, &turn)
+    end(.silent, store, &turn)
+  }
+
+  /// A caller that was made to wait is read again, where there is room now.
+  mutating func resumeCaller(_ store: Store, _ turn: inout Turn) {
+    if caller.isHeldBack(store), !mustWait(store) { caller.resume(store, &turn) }
+  }
+}
+
+// MARK: The upstream's
+
+extension Call {
+  /// The connection stands: ask for the WebSocket.
+  mutating func upstreamConnected(_ store: Store, _ turn: inout Turn) {
+    if upstream.sendUpgrade(store, &turn) { return }
+    handle(upstream.broke(.noMemory, as: record.name, store, &turn), store, &turn)
+  }
+
+  /// The connection failed, or was never made, or is silent.
+  mutating func upstreamBroke(_ failure: LinkFailure, _ store: Store, _ turn: inout Turn) {
+    handle(upstream.broke(failure, as: record.name, store, &turn), store, &turn)
+  }
+
+  /// The answer to our request; what came behind it and is still to be read.
+  mutating func receivedAnswer(
+    _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
+  ) -> Bytes {
+    var rest = Bytes.empty
+    handle(
+      upstream.receivedAnswer(window, rest: &rest, as: record.name, store, &turn), store, &turn)
+    let phase = store.links[link].phase
+    guard phase == .upstream || phase == .setup else { return .empty }
+    if rest.isEmpty { store.links[link].releaseInbox(store) }
+    return rest
+  }
+
+  /// One thing that came from the upstream and is not simply speech.
+  mutating func handle(
+    _ event: UpstreamLeg.Event, on link: Int, _ store: Store, _ turn: inout Turn
+  ) {
+    switch event {
+    case .done: break
+    case .message(let message) where store.links[link].phase == .setup:
+      handle(upstream.handleSetup(message, as: record.name, store, &turn), store, &turn)
+    case .message(let message): handleResult(message, store, &turn)
+    case .spoken(let message, let located): handleSpoken(message, located, store, &turn)
+    case .markDue:
+      conversation.mark(&caller, record, store, &turn)
+      converse(store, &turn)
+    case .close(let code, let reason):
+      let isTold = state.state == .closing(.waiting)
+      let outcome = upstream.closed(
+        code, reason, isTold: isTold, as: record.name, store, &turn)
+      handle(outcome, store, &turn)
+    case .failed: upstreamBroke(.reset, store, &turn)
+    }
+  }
+
+  /// One message of an upstream that only listens: its words to the caller and the terminal, its
+  /// place in the audio to the ring.
+  private mutating func handleResult(_ message: Bytes, _ store: Store, _ turn: inout Turn) {
+    let kind = upstream.kind
+    let news = kind.read(message)
+    guard !news.isMalformed else { return turn.note(.messageBad) }
+    caller.sessionOffset = uplink.ring.sessionOffsetMicroseconds
+    if let heard = news.heard {
+      progressed()
+      if !heard.text.isEmpty {
+        record.transcribed()
+        turn.note(.heard(message[heard.text], isFinal: heard.isFinal), of: record.name)
+        caller.send(
+          .transcript(
+            text: message[heard.text], isFinal: heard.isFinal,
+            confidence: message[heard.confidence], channel: heard.channel,
+            channels: heard.channels), as: record.name, store, &turn)
+      }
+    }
+    caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
+    if let heard = news.heard, heard.isFinal, let end = upstream.finalEnd(of: heard) {
+      uplink.ring.acknowledge(sessionMicroseconds: end, in: store.pool)
+    }
+    // A session that was dialled ahead may end, or say how it goes on, before its caller comes.
+    handleRest(of: news, message, store, &turn)
+    if news.isFinished, news.complaint == nil {
+      upstream.finished()
+      handle(.finished, store, &turn)
+    }
+  }
+
+  /// What a message says of the session itself.
+  private mutating func handleRest(
+    of news: Upstream.News, _ message: Bytes, _ store: Store, _ turn: inout Turn
+  ) {
+    if let handle = news.handle { upstream.keepHandle(message[handle], in: store.pool) }
+    if let complaint = news.complaint {
+      handle(
+        upstream.complained(complaint, message, as: record.name, store, &turn), store, &turn)
+    }
+  }
+
+  // MARK: What a model says
+
+  /// One message of a model: an interruption in it goes first, its audio second.
+  private mutating func handleSpoken(
+    _ message: Bytes, _ found: SpeechPath.Located, _ store: Store, _ turn: inout Turn
+  ) {
+    let kind = upstream.kind
+    var located = found
+    var news: Upstream.News?
+    switch located {
+    case .malformed: return turn.note(.messageBad)
+    case .other: news = kind.read(message)
+    case .speech(let piece):
+      if piece.isNotAll { news = kind.read(message) }
+    }
+    if let news, news.isInterrupted {
+      conversation.interrupt(&caller, &record, store, &turn)
+      turn.timers.set(.playout(id.index), .never)
+    }
+    // Before its audio is decoded where it lies.
+    if let news, !news.isMalformed {
+      caller.sessionOffset = uplink.ring.sessionOffsetMicroseconds
+      caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
+    }
+    while case .speech(let piece) = located {
+      progressed()
+      conversation.speak(
+        message[piece.payload], message[piece.item], to: &caller, &record, store, &turn)
+      guard piece.next > 0 else { break }
+      located = upstream.speech.locate(message, from: piece.next)
+    }
+    if let news { handle(news, message, store, &turn) }
+    if !isOver { converse(store, &turn) }
+  }
+
+  private mutating func handle(
+    _ news: Upstream.News, _ message: Bytes, _ store: Store, _ turn: inout Turn
+  ) {
+    guard !news.isMalformed else { return turn.note(.messageBad) }
+    if news.callerWords != nil { progressed() }
+    conversation.heard(news, message, to: &caller, &record, store, &turn)
+    if let span = news.leavesWithin { upstream.willLeave(within: span, at: turn.now) }
+    handleRest(of: news, message, store, &turn)
+  }
+
+  /// Says what has come as far as it is time for it, with the marks that belong to it.
+  mutating func converse(_ store: Store, _ turn: inout Turn) {
+    while play(store, &turn) { conversation.mark(&caller, record, store, &turn) }
+  }
+
+  // MARK: Sessions
+
+  /// A session has begun: the first one of a call is asked to greet.
+  mutating func beginConversation(_ store: Store, _ turn: inout Turn) {
+    let isFirst = conversation.sessionBegan()
+    // Where a recorded greeting is playing already, nobody else greets.
+    guard isFirst, !state.isClosing,
+      upstream.preparedRoute(store).greeting(at: caller.output.rate) == nil,
+      let greeting = upstream.session(store).value(of: "greeting")
+    else { return }
+    upstream.command(.greet(greeting), store, &turn)
+  }
+
+  /// The session is gone: what it has said is played to its end.
+  mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
+    guard isTwoWay else { return }
+    conversation.sessionEnded()
+    converse(store, &turn)
+  }
+
+  // MARK: Asking
+
+  /// What was said so far is wanted as final. A call that ends asks for more than that; behind a
+  /// backlog the request would come too early.
+  mutating func finalize(_ store: Store, _ turn: inout Turn) {
+    guard !state.isClosing, uplink.finalize() else { return }
+    upstream.command(.finalize, store, &turn)
+  }
+
+  /// A sign of life where there was no audio for a while; before the first audio of a session,
+  /// silence.
+  mutating func keepAlive(_ store: Store, _ turn: inout Turn) {
+    guard upstream.isOpen(store) else { return }
+    let milliseconds = upstream.kind.habits.openingSilenceMilliseconds
+    if uplink.ring.isSessionSilent, milliseconds > 0 {
+      uplink.sendSilence(
+        milliseconds: milliseconds, into: &store.links[upstream.link.index], store, &turn)
+    }
+    upstream.command(.keepAlive, store, &turn)
+  }
+}
