@@ -98,7 +98,8 @@ let package = Package(
     .testTarget(
       name: "SidetoneSettingsTests", dependencies: ["Sidetone", "SidetoneSettings"],
       swiftSettings: plain),
-    .testTarget(name: "Simulation", dependencies: ["Sidetone"], swiftSettings: plain),
+    .testTarget(
+      name: "Simulation", dependencies: ["Sidetone"], exclude: ["Goldens"], swiftSettings: plain),
   ],
   cxxLanguageStandard: .cxx17
 )

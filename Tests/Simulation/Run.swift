@@ -3,14 +3,18 @@
 
 import Sidetone
 
-struct Run {
+struct Run: SeededRun {
+  static let name = "run"
+  static let replay = "SIDETONE_SEED"
   private(set) var failures: [String] = []
   private(set) var summary = ""
   private(set) var marks: Set<String> = []
 
+  init(seed: UInt64, trace: Trace?) { self.init(seed: seed, trace: trace, spoil: false) }
+
   /// `spoil`: one byte of the audio is changed on its way, which the twin must notice.
-  init(seed: UInt64, spoil: Bool = false) {
-    let world = World(seed: seed, config: Self.config(callsMax: 4))
+  init(seed: UInt64, trace: Trace? = nil, spoil: Bool) {
+    let world = World(seed: seed, config: Self.config(callsMax: 4), trace: trace)
     world.isBytewise = world.dice.percent(5)
     world.latencyMaxMicroseconds = world.dice.percent(20) ? 200_000 : 5_000
     if world.latencyMaxMicroseconds == 5_000, world.dice.percent(20) {

@@ -3,13 +3,15 @@
 
 import Sidetone
 
-struct Talk {
+struct Talk: SeededRun {
+  static let name = "talk"
+  static let replay = "SIDETONE_TALK_SEED"
   private(set) var failures: [String] = []
   private(set) var summary = ""
   private(set) var marks: Set<String> = []
 
-  init(seed: UInt64) {
-    let world = World(seed: seed, config: Self.config(callsMax: 4))
+  init(seed: UInt64, trace: Trace? = nil) {
+    let world = World(seed: seed, config: Self.config(callsMax: 4), trace: trace)
     world.latencyMaxMicroseconds = [2000, 2000, 5000, 100_000][world.dice.below(4)]
     if world.dice.percent(20) { world.windowMax = [700, 3000, 16_384][world.dice.below(3)] }
     let trouble = world.dice.percent(50) ? world.dice.range(0...60) : 0

@@ -49,7 +49,9 @@ final class World {
   var marks: Set<String> = []
   /// How often the relay has written down that a call of this name ended.
   private(set) var ends: [String: Int] = [:]
-  private let line = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 16)
+  /// Where everything that the relay does is written down, if anywhere.
+  private let trace: Trace?
+  private var line = [UInt8](repeating: 0, count: Lines.lineBytesMax)
 
   func fail(_ what: String) {
     if failures.count < 5 { failures.append("\(what), at \(now.nanoseconds / 1_000_000) ms") }
@@ -65,15 +67,14 @@ final class World {
   private var events: [Event] = []
   private var order = 0
 
-  init(seed: UInt64, config: Config) {
+  init(seed: UInt64, config: Config, trace: Trace? = nil) {
+    self.trace = trace
     dice = Dice(seed: seed)
     var bytes: [UInt8] = []
     for _ in 0..<32 { bytes.append(UInt8(truncatingIfNeeded: dice.next())) }
     relay = Relay(
       config: config, seed: bytes, now: now, wall: WallTime(nanoseconds: 1_700_000_000_000_000_000))
   }
-
-  deinit { line.deallocate() }
 
   /// Lets go of everybody, so that the run and its relay are given back.
   func forget() {
@@ -169,6 +170,7 @@ final class World {
 
   private func perform() {
     while let output = relay.next() {
+      trace?.asked(output, at: now)
       switch output {
       case .write(let link): write(link)
       case .resumeReading(let link):
@@ -184,10 +186,10 @@ final class World {
 
   /// The log says of each call that it ended, and why.
   private func readLines() {
-    let place = Bytes(base: line, count: 256)
-    while let taken = relay.takeLine(into: place) {
-      let words = String(decoding: place.prefix(taken.count).array, as: UTF8.self)
-        .split(separator: " ")
+    while let taken = line.withMutableBytes({ relay.takeLine(into: $0) }) {
+      let text = String(decoding: line.prefix(taken.count), as: UTF8.self)
+      trace?.logged(text, taken.stream, at: now)
+      let words = text.split(separator: " ")
       guard let at = words.firstIndex(of: "call_ended"), at + 2 < words.count else { continue }
       ends[String(words[at + 1].dropLast()), default: 0] += 1
       marks.insert("ended \(words[at + 2])")
@@ -206,6 +208,7 @@ final class World {
       }
       let bytes = run.prefix(length).array
       wire.window -= length
+      trace?.sent(bytes, on: link, at: now)
       wire.peer.departed(bytes, at: now)
       if !wire.isSilent {
         let at = max(wire.lastDelivery, now + latency())
