@@ -3,6 +3,7 @@
 // something records them anew: `tools/checks/simulation --record`.
 
 import Glibc
+import TestSupport
 import Testing
 
 struct Goldens {
@@ -41,20 +42,6 @@ struct Goldens {
       for summary in block { digest.add(Array("\(summary)\n".utf8)) }
       return "\(first) \(digest)"
     }
-  }
-}
-
-/// FNV-1a with 64 bits.
-struct FNV: CustomStringConvertible {
-  private var value: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  mutating func add(_ bytes: [UInt8]) {
-    for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  }
-
-  var description: String {
-    let digits = String(value, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }
 

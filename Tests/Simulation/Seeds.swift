@@ -8,6 +8,7 @@
 //     SIDETONE_RECORD=1        writes the goldens anew instead of comparing with them
 
 import Glibc
+import TestSupport
 import Testing
 
 /// What one seed came to.

@@ -4,17 +4,17 @@
 
 import Sidetone
 
-final class Trace {
+package final class Trace {
   private let keepsSteps: Bool
   private var digest = FNV()
   private var count = 0
-  private(set) var steps = ""
+  package private(set) var steps = ""
 
-  init(keepsSteps: Bool) { self.keepsSteps = keepsSteps }
+  package init(keepsSteps: Bool) { self.keepsSteps = keepsSteps }
 
-  var summary: String { "\(count) \(digest)" }
+  package var summary: String { "\(count) \(digest)" }
 
-  func asked(_ output: Output, at now: Instant) {
+  package func asked(_ output: Output, at now: Instant) {
     switch output {
     case .dial(let link, let upstream): add("dial \(link.rawValue) \(upstream)", at: now)
     case .write(let link): add("write \(link.rawValue)", at: now)
@@ -25,11 +25,11 @@ final class Trace {
     }
   }
 
-  func logged(_ text: String, _ stream: Line.Stream, at now: Instant) {
+  package func logged(_ text: String, _ stream: Line.Stream, at now: Instant) {
     add(stream == .log ? "log \(text)" : "transcript \(text)", at: now)
   }
 
-  func sent(_ bytes: [UInt8], on link: SlotID, at now: Instant) {
+  package func sent(_ bytes: [UInt8], on link: SlotID, at now: Instant) {
     add("sent \(link.rawValue) \(bytes.count)", at: now)
     digest.add(bytes)
     if keepsSteps { steps += "    \(String(decoding: bytes, as: UTF8.self).debugDescription)\n" }
@@ -40,5 +40,21 @@ final class Trace {
     digest.add(Array(line.utf8))
     count += 1
     if keepsSteps { steps += line }
+  }
+}
+
+/// FNV-1a with 64 bits.
+package struct FNV: CustomStringConvertible {
+  private var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  package init() {}
+
+  package mutating func add(_ bytes: [UInt8]) {
+    for byte in bytes { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
+  }
+
+  package var description: String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }
