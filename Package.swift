@@ -82,11 +82,14 @@ let package = Package(
       name: "SidetoneGates", path: "tools/gates", exclude: ["counter"], swiftSettings: plain),
     .target(name: "CAllocationCounter", path: "tools/gates/counter", publicHeadersPath: "include"),
 
+    // What tests, simulation and fuzzing of the engine share: its driver, frames, small relays.
+    .target(
+      name: "TestSupport", dependencies: ["Sidetone"], path: "Tests/Support", swiftSettings: plain),
     // For tests that count their own memory.
     .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
     .testTarget(
-      name: "SidetoneTests", dependencies: ["Sidetone", "CKernels", "CMalloc"], swiftSettings: plain
-    ),
+      name: "SidetoneTests", dependencies: ["Sidetone", "TestSupport", "CKernels", "CMalloc"],
+      swiftSettings: plain),
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: plain),
@@ -98,7 +101,9 @@ let package = Package(
     .testTarget(
       name: "SidetoneSettingsTests", dependencies: ["Sidetone", "SidetoneSettings"],
       swiftSettings: plain),
-    .testTarget(name: "Simulation", dependencies: ["Sidetone"], swiftSettings: plain),
+    .testTarget(
+      name: "Simulation", dependencies: ["Sidetone", "TestSupport"], exclude: ["Goldens"],
+      swiftSettings: plain),
   ],
   cxxLanguageStandard: .cxx17
 )

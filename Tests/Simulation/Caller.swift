@@ -2,6 +2,7 @@
 // many ways to talk and to leave.
 
 import Sidetone
+import TestSupport
 
 final class Caller: Peer {
   enum Style {
@@ -113,12 +114,7 @@ final class Caller: Peer {
     let path =
       plan.path
       ?? (plan.style == .raw ? "/ws/transcribe?encoding=\(encoding)&call_id=c\(number)" : "/media")
-    wire?.send(
-      Array(
-        """
-        GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
-        """.utf8))
+    wire?.send(Frames.handshake(path))
   }
 
   // MARK: Talking

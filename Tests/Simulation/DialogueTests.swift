@@ -2,6 +2,7 @@
 // must come of it.
 
 import Sidetone
+import TestSupport
 import Testing
 
 struct DialogueTests {
@@ -37,7 +38,7 @@ struct DialogueTests {
     for talker in world.talkers { talker.leave() }
     run(world, seconds: 130)
     #expect(world.failures == [])
-    #expect(Talk.checkBooks(world) == [])
+    #expect(world.relay.missing == [])
   }
 
   // MARK: Playing

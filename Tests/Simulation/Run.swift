@@ -2,15 +2,20 @@
 // books are checked.
 
 import Sidetone
+import TestSupport
 
-struct Run {
+struct Run: SeededRun {
+  static let name = "run"
+  static let replay = "SIDETONE_SEED"
   private(set) var failures: [String] = []
   private(set) var summary = ""
   private(set) var marks: Set<String> = []
 
+  init(seed: UInt64, trace: Trace?) { self.init(seed: seed, trace: trace, spoil: false) }
+
   /// `spoil`: one byte of the audio is changed on its way, which the twin must notice.
-  init(seed: UInt64, spoil: Bool = false) {
-    let world = World(seed: seed, config: Self.config(callsMax: 4))
+  init(seed: UInt64, trace: Trace? = nil, spoil: Bool) {
+    let world = World(seed: seed, config: Self.config(callsMax: 4), trace: trace)
     world.isBytewise = world.dice.percent(5)
     world.latencyMaxMicroseconds = world.dice.percent(20) ? 200_000 : 5_000
     if world.latencyMaxMicroseconds == 5_000, world.dice.percent(20) {
@@ -47,33 +52,16 @@ struct Run {
 
   /// A relay with three routes and little room.
   static func config(callsMax: Int) -> Config {
-    var config = Config()
-    config.limits.callsMax = callsMax
-    config.limits.otherLinksMax = 16
+    var config = Config.small(callsMax: callsMax)
     config.limits.mediumBuffersMax = 4
     config.limits.largeBuffersMax = 1
-    config.limits.callsPerSecondPerAddress = 1000
-    for kind in ["deepgram", "echo"] {
-      var upstream = Config.Upstream()
-      upstream.name = kind
-      upstream.kind = kind
-      upstream.key = "test"
-      upstream.endpoint.isTLS = false
-      upstream.endpoint.host = "127.0.0.1"
-      upstream.endpoint.path = "/v1/listen"
-      config.upstreams.append(upstream)
-    }
-    let routes = [
-      ("/media", ["twilio"], "deepgram"), ("/ws/transcribe", ["raw"], "deepgram"),
-      ("/echo", [], "echo"), ("/echo/raw", ["raw"], "echo"),
-    ]
-    for (path, carriers, upstream) in routes {
-      var route = Config.Route()
-      route.path = path
-      route.carriers = carriers
-      route.upstream = upstream
-      config.routes.append(route)
-    }
+    config.addUpstream("deepgram")
+    config.upstreams[0].endpoint.path = "/v1/listen"
+    config.addUpstream("echo")
+    config.addRoute("/media", ["twilio"], to: "deepgram")
+    config.addRoute("/ws/transcribe", ["raw"], to: "deepgram")
+    config.addRoute("/echo", [], to: "echo")
+    config.addRoute("/echo/raw", ["raw"], to: "echo")
     return config
   }
 
@@ -162,12 +150,7 @@ struct Run {
 
   private mutating func checkBooks(_ world: World) {
     let relay = world.relay
-    if relay.callsInUse != 0 { failures.append("\(relay.callsInUse) calls never ended") }
-    if relay.linksInUse != 0 { failures.append("\(relay.linksInUse) links never came home") }
-    if relay.blocksFree != relay.blocksMax {
-      failures.append("\(relay.blocksMax - relay.blocksFree) blocks never came home")
-    }
-    if relay.buffersInUse != 0 { failures.append("buffers never came home") }
+    failures += relay.missing
     if relay.totals.callsStarted != relay.totals.callsEndedAfterStart {
       failures.append("calls did not end once each")
     }

@@ -2,6 +2,7 @@
 // it.
 
 import Sidetone
+import TestSupport
 import Testing
 
 struct ScenarioTests {
@@ -43,8 +44,7 @@ struct ScenarioTests {
 
   private func expectHome(_ world: World) {
     #expect(world.failures == [])
-    #expect(world.relay.callsInUse == 0 && world.relay.linksInUse == 0)
-    #expect(world.relay.blocksFree == world.relay.blocksMax && world.relay.buffersInUse == 0)
+    #expect(world.relay.missing == [])
   }
 
   // MARK: Callers

@@ -2,59 +2,16 @@
 //
 //     SIDETONE_SEED=1234 swift test --filter Simulation
 //
-// SIDETONE_SEEDS says how many seeds are run (200), SIDETONE_FIRST_SEED which is the first (1).
+// What else can be set stands in Seeds.
 
-import Glibc
 import Sidetone
 import Testing
 
 struct SimulationTests {
-  static func setting(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
-
   @Test(
     "Every seed: nothing is lost, doubled or reordered, everything comes home, every call ends once"
   )
-  func seeds() async {
-    if let seed = Self.setting("SIDETONE_SEED") {
-      let failures = Run(seed: UInt64(seed)).failures
-      #expect(failures.isEmpty, "seed \(seed): \(failures.joined(separator: "; "))")
-      return
-    }
-    let first = Self.setting("SIDETONE_FIRST_SEED") ?? 1
-    let count = Self.setting("SIDETONE_SEEDS") ?? 200
-    let lanes = 4
-    let (failed, marks) = await withTaskGroup(of: (Int?, Set<String>).self) { group in
-      for lane in 0..<lanes {
-        group.addTask { Self.run(stride(from: first + lane, to: first + count, by: lanes)) }
-      }
-      var failed: [Int] = []
-      var marks: Set<String> = []
-      for await (seed, seen) in group {
-        if let seed { failed.append(seed) }
-        marks.formUnion(seen)
-      }
-      return (failed.sorted(), marks)
-    }
-    for seed in failed {
-      Issue.record(
-        """
-        seed \(seed): \(Run(seed: UInt64(seed)).failures.joined(separator: "; ")). \
-        Replay: SIDETONE_SEED=\(seed) swift test --filter Simulation
-        """)
-    }
-    if failed.isEmpty, count >= 200 { #expect(Self.places.subtracting(marks) == []) }
-  }
-
-  /// The first seed that fails, and what happened in all of them.
-  private static func run(_ seeds: StrideTo<Int>) -> (Int?, Set<String>) {
-    var marks: Set<String> = []
-    for seed in seeds {
-      let run = Run(seed: UInt64(seed))
-      if !run.failures.isEmpty { return (seed, marks) }
-      marks.formUnion(run.marks)
-    }
-    return (nil, marks)
-  }
+  func seeds() async { await Seeds<Run>.expectSound(usual: 200, places: Self.places) }
 
   /// Where so many seeds must have been, or they prove less than they say.
   private static let places: Set<String> = [
@@ -67,10 +24,10 @@ struct SimulationTests {
 
   @Test("The same seed is the same run")
   func replays() {
-    let one = Run(seed: 77)
-    let other = Run(seed: 77)
+    let one = Run(seed: 77, trace: nil)
+    let other = Run(seed: 77, trace: nil)
     #expect(one.summary == other.summary)
-    #expect(one.summary != Run(seed: 78).summary)
+    #expect(one.summary != Run(seed: 78, trace: nil).summary)
   }
 
   @Test("The checkers see what they are there to see")

@@ -2,6 +2,7 @@
 // the engine's own codec, whose truth is proven elsewhere.
 
 import Sidetone
+import TestSupport
 
 /// Where a head's empty line ends, if it is there.
 func headEnd(of bytes: [UInt8]) -> Int? {
@@ -65,17 +66,7 @@ struct Socket {
   func frame(
     _ opcode: WebSocket.Opcode, _ payload: [UInt8], isFinal: Bool = true
   ) -> [UInt8] {
-    var place = [UInt8](repeating: 0, count: payload.count + 14)
-    let count = payload.withBytes { payload in
-      place.withMutableBytes { place in
-        var writer = Writer(place)
-        WebSocket.encode(
-          opcode, payload, key: isClient ? 0x1a2b_3c4d : nil, isFinal: isFinal, into: &writer)
-        return writer.count
-      }
-    }
-    place.removeLast(place.count - count)
-    return place
+    Frames.frame(opcode, payload, isMasked: isClient, isFinal: isFinal)
   }
 
   /// A message in several frames, with pings between them (RFC 6455 §5.4, §5.5).

@@ -2,14 +2,17 @@
 // then rest, then the books are checked.
 
 import Sidetone
+import TestSupport
 
-struct Talk {
+struct Talk: SeededRun {
+  static let name = "talk"
+  static let replay = "SIDETONE_TALK_SEED"
   private(set) var failures: [String] = []
   private(set) var summary = ""
   private(set) var marks: Set<String> = []
 
-  init(seed: UInt64) {
-    let world = World(seed: seed, config: Self.config(callsMax: 4))
+  init(seed: UInt64, trace: Trace? = nil) {
+    let world = World(seed: seed, config: Self.config(callsMax: 4), trace: trace)
     world.latencyMaxMicroseconds = [2000, 2000, 5000, 100_000][world.dice.below(4)]
     if world.dice.percent(20) { world.windowMax = [700, 3000, 16_384][world.dice.below(3)] }
     let trouble = world.dice.percent(50) ? world.dice.range(0...60) : 0
@@ -25,7 +28,7 @@ struct Talk {
     world.run(until: world.now + .seconds(100)) { Self.checkStep(world) }
     for talker in world.talkers { talker.leave() }
     world.run(until: world.now + .seconds(180)) { Self.checkStep(world) }
-    failures = Self.checkBooks(world)
+    failures = world.relay.missing
     for talker in world.talkers where talker.isOpen {
       Self.check(talker, isQuiet: trouble == 0, world)
     }
@@ -40,29 +43,16 @@ struct Talk {
   /// Routes to a model with G.711 on both sides, to one with PCM, and to Gemini; a webhook, and
   /// where it sends its callers. Room for all that a script says at once.
   static func config(callsMax: Int) -> Config {
-    var config = Config()
-    config.limits.callsMax = callsMax
-    config.limits.otherLinksMax = 16
-    config.limits.callsPerSecondPerAddress = 1000
+    var config = Config.small(callsMax: callsMax)
     config.limits.playoutMillisecondsPlanned = 180_000
-    for (name, kind) in [("exact", "openai"), ("pcm", "openai"), ("gemini", "gemini")] {
-      var upstream = Config.Upstream()
-      upstream.name = name
-      upstream.kind = kind
-      upstream.key = "test"
-      upstream.endpoint.isTLS = false
-      upstream.endpoint.host = "127.0.0.1"
-      upstream.options = name == "exact" ? [("audio", "g711")] : []
-      config.upstreams.append(upstream)
-    }
+    config.addUpstream("openai", named: "exact", options: [("audio", "g711")])
+    config.addUpstream("openai", named: "pcm")
+    config.addUpstream("gemini")
     for name in ["exact", "pcm", "gemini", "phone"] {
-      var route = Config.Route()
-      route.path = "/talk/\(name)"
-      route.carriers = ["twilio", "telnyx", "ucid"]
-      route.upstream = name == "phone" ? "exact" : name
-      if name == "phone" { route.bots = [("openai", "exact"), ("gemini", "gemini")] }
-      config.routes.append(route)
+      let upstream = name == "phone" ? "exact" : name
+      config.addRoute("/talk/\(name)", ["twilio", "telnyx", "ucid"], to: upstream)
     }
+    config.routes[3].bots = [("openai", "exact"), ("gemini", "gemini")]
     var webhook = Config.Route()
     webhook.path = "/twiml"
     webhook.kind = .connect
@@ -112,20 +102,6 @@ struct Talk {
       if talker.isTalking { world.fail("caller \(talker.number): no clear in its turn") }
       talker.isClearOwed = false
     }
-  }
-
-  static func checkBooks(_ world: World) -> [String] {
-    let relay = world.relay
-    var failures: [String] = []
-    if relay.callsInUse != 0 { failures.append("\(relay.callsInUse) calls never ended") }
-    if relay.linksInUse != 0 { failures.append("\(relay.linksInUse) links never came home") }
-    if relay.blocksFree != relay.blocksMax {
-      failures.append("\(relay.blocksMax - relay.blocksFree) blocks never came home")
-    }
-    if relay.buffersInUse != 0 { failures.append("buffers never came home") }
-    if relay.resamplersInUse != 0 { failures.append("resamplers never came home") }
-    if relay.tokensInUse != 0 { failures.append("tokens never came home") }
-    return failures
   }
 
   /// `isQuiet`: nothing went wrong but what the caller did.

@@ -2,6 +2,7 @@
 // play-out buffer. What it is sent is judged in Talker+Listening.
 
 import Sidetone
+import TestSupport
 
 final class Talker: Peer {
   enum Carrier: CaseIterable { case twilio, telnyx, ucid }
@@ -103,13 +104,7 @@ final class Talker: Peer {
       isDone = true
       return
     }
-    wire?.send(
-      Array(
-        """
-        GET \(plan.path)?model=c\(number) HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n\
-        Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
-        """.utf8))
+    wire?.send(Frames.handshake("\(plan.path)?model=c\(number)"))
   }
 
   private func send(_ text: String) { wire?.send(socket.frame(.text, Array(text.utf8))) }

@@ -2,6 +2,7 @@
 // It knows which call it hears from the audio itself, and checks every byte against what was said.
 
 import Sidetone
+import TestSupport
 
 final class Twin: Peer {
   enum Mood {
@@ -121,25 +122,9 @@ final class Twin: Peer {
       channels = request.contains("channels=2&multichannel=true") ? 2 : 1
       bytesPerSecond = 8000 * channels * (isWide ? 2 : 1)
       wire?.onRead = { [unowned self] in wasRead($0) }
-      wire?.send(Self.accept(request))
+      wire?.send(Frames.answer(to: Array(head[..<end]))!)
       take(rest)
     }
-  }
-
-  static func accept(_ request: String) -> [UInt8] {
-    let line = request.split(separator: "\r\n").first {
-      $0.lowercased().hasPrefix("sec-websocket-key:")
-    }
-    let key = Array(line!.dropFirst(18).drop { $0 == " " }.utf8)
-    var response = [UInt8](repeating: 0, count: 256)
-    let count = key.withBytes { key in
-      response.withMutableBytes { place in
-        var writer = Writer(place)
-        Upgrade.writeAccept(key: key, into: &writer)
-        return writer.count
-      }
-    }
-    return Array(response.prefix(count))
   }
 
   private func take(_ bytes: [UInt8]) {

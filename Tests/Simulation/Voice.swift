@@ -2,6 +2,7 @@
 // is written in Voice+Script; here is how it is connected, and what it is told.
 
 import Sidetone
+import TestSupport
 
 final class Voice: Peer {
   enum Kind { case openai, gemini }
@@ -79,7 +80,7 @@ final class Voice: Peer {
     case .good, .refusingSetup, .dying:
       isOpen = true
       wire?.onRead = { [unowned self] in wasRead($0) }
-      wire?.send(Twin.accept(String(decoding: head[..<end], as: UTF8.self)))
+      wire?.send(Frames.answer(to: Array(head[..<end]))!)
       if kind == .openai {
         find(in: Array(head[..<end]), behind: "model=c")
         say("{\"type\":\"session.created\",\"session\":{\"type\":\"realtime\"}}")

@@ -3,6 +3,7 @@
 // outputs. Everything is drawn from one seed, so a seed is a whole run.
 
 import Sidetone
+import TestSupport
 
 /// SplitMix64: small, and the same everywhere.
 struct Dice {
@@ -24,10 +25,12 @@ struct Dice {
   mutating func percent(_ part: Int) -> Bool { below(100) < part }
 }
 
-final class World {
+final class World: Sockets {
   var dice: Dice
-  var now = Instant(nanoseconds: 1_000_000_000)
-  let relay: Relay
+  private let driver: EngineDriver
+  var relay: Relay { driver.relay }
+  var now: Instant { driver.now }
+  var wasDrained: Bool { driver.wasDrained }
   var wires: [SlotID: Wire] = [:]
   var isBytewise = false
   var latencyMaxMicroseconds = 20_000
@@ -37,7 +40,6 @@ final class World {
   var onDial: ((Int) -> Result<Peer, DialFailure>)?
   /// Sockets take what they are given, and latencies are small: times can be checked.
   var isPrompt: Bool { windowMax == 1 << 20 && latencyMaxMicroseconds <= 5000 }
-  var wasDrained = false
   var turns = 0
   var callers: [Caller] = []
   var talkers: [Talker] = []
@@ -49,7 +51,6 @@ final class World {
   var marks: Set<String> = []
   /// How often the relay has written down that a call of this name ended.
   private(set) var ends: [String: Int] = [:]
-  private let line = UnsafeMutableRawPointer.allocate(byteCount: 256, alignment: 16)
 
   func fail(_ what: String) {
     if failures.count < 5 { failures.append("\(what), at \(now.nanoseconds / 1_000_000) ms") }
@@ -65,15 +66,13 @@ final class World {
   private var events: [Event] = []
   private var order = 0
 
-  init(seed: UInt64, config: Config) {
+  init(seed: UInt64, config: Config, trace: Trace? = nil) {
     dice = Dice(seed: seed)
     var bytes: [UInt8] = []
     for _ in 0..<32 { bytes.append(UInt8(truncatingIfNeeded: dice.next())) }
-    relay = Relay(
-      config: config, seed: bytes, now: now, wall: WallTime(nanoseconds: 1_700_000_000_000_000_000))
+    driver = EngineDriver(config: config, seed: bytes, trace: trace)
+    driver.sockets = self
   }
-
-  deinit { line.deallocate() }
 
   /// Lets go of everybody, so that the run and its relay are given back.
   func forget() {
@@ -122,102 +121,79 @@ final class World {
     while true {
       let next = min(events.first?.at ?? .never, relay.wakeTime)
       guard next <= end else { break }
-      now = max(now, next)
+      driver.now = max(now, next)
       if let first = events.first, first.at <= now { pop().run() }
-      relay.advance(to: now)
-      perform()
+      driver.turn(at: now)
+      readLog()
       turns += 1
       precondition(turns < 3_000_000, "the run does not come to rest")
       check()
     }
-    now = max(now, end)
+    driver.now = max(now, end)
   }
 
-  // MARK: The driver
+  // MARK: Sockets
 
   func connect(_ peer: Peer) -> Bool {
-    let address = Address(ipv4: 0x7f00_0001, port: UInt16(20_000 + dice.below(40_000)))
-    guard let link = relay.accepted(on: 0, from: address, at: now) else { return false }
+    guard let link = driver.accept(port: UInt16(20_000 + dice.below(40_000))) else { return false }
+    join(link, peer)
+    return true
+  }
+
+  private func join(_ link: SlotID, _ peer: Peer) {
     let wire = Wire(link: link, peer: peer, world: self, windowMax: windowMax)
     wires[link] = wire
     peer.wire = wire
-    return true
   }
 
   func read(_ wire: Wire) {
     while !wire.arrived.isEmpty, wires[wire.link] === wire {
-      let place = relay.room(for: wire.link)
-      if place.isEmpty {
+      let count = driver.hand(
+        wire.arrived[...], on: wire.link, cut: { dice.percent(80) ? $0 : dice.range(1...$0) },
+        whenRead: { wire.onRead?($0) })
+      if count == 0 {
         marks.insert("held back")
         return
       }
-      let most = min(place.count, wire.arrived.count)
-      let length = dice.percent(80) ? most : dice.range(1...most)
-      for index in 0..<length { place[index] = wire.arrived[index] }
-      let piece = Array(wire.arrived.prefix(length))
-      wire.arrived.removeFirst(length)
-      wire.onRead?(piece)
-      relay.received(length, on: wire.link, at: now)
-      perform()
+      wire.arrived.removeFirst(count)
     }
     if wire.hasEnded, wire.arrived.isEmpty, wires[wire.link] === wire {
       wire.hasEnded = false
-      relay.ended(wire.link, at: now)
-      perform()
+      driver.end(wire.link)
     }
   }
 
-  private func perform() {
-    while let output = relay.next() {
-      switch output {
-      case .write(let link): write(link)
-      case .resumeReading(let link):
-        if let wire = wires[link] { schedule(now) { [self] in read(wire) } }
-      case .dial(let link, let upstream): dial(link, upstream)
-      case .close(let link): close(link, byReset: false)
-      case .reset(let link): close(link, byReset: true)
-      case .drained: wasDrained = true
-      }
-    }
-    readLines()
+  func resumeReading(_ link: SlotID) {
+    if let wire = wires[link] { schedule(now) { [self] in read(wire) } }
   }
 
   /// The log says of each call that it ended, and why.
-  private func readLines() {
-    let place = Bytes(base: line, count: 256)
-    while let taken = relay.takeLine(into: place) {
-      let words = String(decoding: place.prefix(taken.count).array, as: UTF8.self)
-        .split(separator: " ")
+  private func readLog() {
+    for line in driver.takenLog() {
+      let words = line.split(separator: " ")
       guard let at = words.firstIndex(of: "call_ended"), at + 2 < words.count else { continue }
       ends[String(words[at + 1].dropLast()), default: 0] += 1
       marks.insert("ended \(words[at + 2])")
     }
   }
 
-  private func write(_ link: SlotID) {
+  func window(of link: SlotID) -> Int {
+    guard let wire = wires[link] else { return 0 }
+    if wire.window == 0 { refill(wire) }
+    return wire.window
+  }
+
+  func take(_ bytes: [UInt8], from link: SlotID) {
     guard let wire = wires[link] else { return }
-    while true {
-      let run = relay.outgoing(link)
-      if run.isEmpty { return }
-      let length = min(run.count, wire.window)
-      if length == 0 {
-        refill(wire)
-        return
-      }
-      let bytes = run.prefix(length).array
-      wire.window -= length
-      wire.peer.departed(bytes, at: now)
-      if !wire.isSilent {
-        let at = max(wire.lastDelivery, now + latency())
-        wire.lastDelivery = at
-        schedule(at) { [self] in
-          guard !wire.isSilent, !wire.isBroken else { return }
-          guard !wire.isDeaf else { return }
-          wire.window = min(wire.windowMax, wire.window + length)
-          wire.peer.received(bytes, at: self.now)
-        }
-      }
-      relay.sent(length, on: link, at: now)
+    wire.window -= bytes.count
+    wire.peer.departed(bytes, at: now)
+    guard !wire.isSilent else { return }
+    let at = max(wire.lastDelivery, now + latency())
+    wire.lastDelivery = at
+    schedule(at) { [self] in
+      guard !wire.isSilent, !wire.isBroken, !wire.isDeaf else { return }
+      wire.window = min(wire.windowMax, wire.window + bytes.count)
+      wire.peer.received(bytes, at: now)
     }
   }
 
@@ -228,27 +204,24 @@ final class World {
     schedule(now + .milliseconds(dice.range(1...40))) { [self] in
       wire.isFull = false
       guard wires[wire.link] === wire, !wire.isSilent else { return }
-      write(wire.link)
+      driver.write(wire.link)
     }
   }
 
-  private func dial(_ link: SlotID, _ upstream: Int) {
+  func dial(_ link: SlotID, _ upstream: Int) {
     let delay = Instant.Span.milliseconds(dice.range(1...400))
     schedule(now + delay) { [self] in
       guard let onDial else { return }
       switch onDial(upstream) {
       case .success(let peer):
-        let wire = Wire(link: link, peer: peer, world: self, windowMax: windowMax)
-        wires[link] = wire
-        peer.wire = wire
-        relay.connected(link, at: now)
-      case .failure(let failure): relay.failed(link, failure.failure, at: now)
+        join(link, peer)
+        driver.connected(link)
+      case .failure(let failure): driver.fail(link, failure.failure)
       }
-      perform()
     }
   }
 
-  private func close(_ link: SlotID, byReset: Bool) {
+  func close(_ link: SlotID, byReset: Bool) {
     guard let wire = wires[link] else { return }
     wires[link] = nil
     wire.isClosed = true

@@ -39,55 +39,30 @@ private struct Script {
 }
 
 private final class Stage {
-  private let relay: Relay
-  private var now = Instant(nanoseconds: 1_000_000_000)
+  private let driver: EngineDriver
   private var caller: SlotID?
   private var upstream: SlotID?
-  private var isUpstreamOpen = false
   /// What the caller starts with, by route, and how its model talks.
   private var start = Stage.twilio
   private var isGemini = false
 
   init() {
-    var config = Config()
-    config.limits.callsMax = 2
+    var config = Config.small(callsMax: 2, otherLinksMax: 2)
     config.limits.twoWayCallsMax = 1
-    config.limits.otherLinksMax = 2
     config.limits.mediumBuffersMax = 1
     config.limits.largeBuffersMax = 1
-    config.limits.callsPerSecondPerAddress = 1000
-    var deepgram = Config.Upstream()
-    deepgram.name = "deepgram"
-    deepgram.kind = "deepgram"
-    deepgram.key = "test"
-    deepgram.endpoint.isTLS = false
-    deepgram.endpoint.host = "127.0.0.1"
-    var openai = deepgram
-    openai.name = "openai"
-    openai.kind = "openai"
-    openai.options = [("greeting", "hello"), ("transcription_model", "x")]
-    var gemini = openai
-    gemini.name = "gemini"
-    gemini.kind = "gemini"
-    var echo = Config.Upstream()
-    echo.name = "echo"
-    echo.kind = "echo"
-    config.upstreams = [deepgram, echo, openai, gemini]
+    let options = [("greeting", "hello"), ("transcription_model", "x")]
+    config.addUpstream("deepgram")
+    config.addUpstream("echo")
+    config.addUpstream("openai", options: options)
+    config.addUpstream("gemini", options: options)
     config.printsTranscripts = true
     for (path, carrier, upstream) in [
       ("/media", "twilio", "deepgram"), ("/raw", "raw", "deepgram"), ("/echo", "", "echo"),
       ("/twilio", "twilio", "openai"), ("/telnyx", "telnyx", "gemini"), ("/ucid", "ucid", "openai"),
       ("/l16", "telnyx", "openai"), ("/talk", "raw", "gemini"),
-    ] {
-      var route = Config.Route()
-      route.path = path
-      route.carriers = carrier.isEmpty ? [] : [carrier]
-      route.upstream = upstream
-      config.routes.append(route)
-    }
-    relay = Relay(
-      config: config, seed: Array(repeating: 7, count: 32), now: now,
-      wall: WallTime(nanoseconds: 1_700_000_000_000_000_000))
+    ] { config.addRoute(path, carrier.isEmpty ? [] : [carrier], to: upstream) }
+    driver = EngineDriver(config: config, seed: Array(repeating: 7, count: 32))
   }
 
   func play(_ step: UInt8, _ script: inout Script) {
@@ -102,7 +77,7 @@ private final class Stage {
     case 10: sendStart()
     case 11, 12: say(.text, script.text(), to: upstream, isClient: false)
     case 13: give(script.text(), to: upstream)
-    case 14: now = now + .milliseconds(Int(script.byte() ?? 0) * 100)
+    case 14: pass(Int(script.byte() ?? 0) * 100)
     case 15: lose(script.byte() ?? 0)
     case 16: connect("/twilio", Self.twilio)
     case 17: connect("/telnyx", Self.telnyx("PCMU"), isGemini: true)
@@ -112,10 +87,10 @@ private final class Stage {
     case 21: ready()
     case 22...25: speak(script.byte() ?? 0, script.byte() ?? 0)
     case 26: interrupt()
-    case 27, 28: now = now + .milliseconds(Int(script.byte() ?? 0))
+    case 27, 28: pass(Int(script.byte() ?? 0))
     case 29: carry(script.byte() ?? 0)
     case 30: say(.binary, script.text(), to: upstream, isClient: false)
-    default: isStalled.toggle()
+    default: stall()
     }
     turn()
   }
@@ -152,18 +127,17 @@ private final class Stage {
 
   /// Everybody goes, time passes, and the books are checked.
   func leave() {
-    isStalled = false
-    for link in [caller, upstream] { if let link { relay.failed(link, .reset, at: now) } }
+    if let caller { driver.unstall(caller) }
+    for link in [caller, upstream] { if let link, !driver.isGone(link) { driver.fail(link) } }
+    (caller, upstream) = (nil, nil)
     for _ in 0..<40 {
-      now = now + .seconds(5)
+      pass(5000)
       turn()
     }
-    precondition(relay.callsInUse == 0, "every call ends")
-    precondition(relay.linksInUse == 0, "every link comes home")
-    precondition(relay.blocksFree == relay.blocksMax, "every block comes home")
-    precondition(relay.buffersInUse == 0, "every buffer comes home")
-    precondition(relay.resamplersInUse == 0, "every resampler comes home")
+    precondition(driver.relay.missing.isEmpty, "everything comes home")
   }
+
+  private func pass(_ milliseconds: Int) { driver.now = driver.now + .milliseconds(milliseconds) }
 
   private func connect(
     _ target: String, _ start: String = Stage.twilio, isGemini: Bool = false
@@ -171,19 +145,14 @@ private final class Stage {
     guard caller == nil else { return }
     self.start = start
     self.isGemini = isGemini
-    caller = relay.accepted(on: 0, from: Address(ipv4: 0x7f00_0001, port: 40_000), at: now)
-    give(
-      Array(
-        """
-        GET \(target) HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
-        """.utf8), to: caller)
+    caller = driver.accept()
+    give(Frames.handshake(target), to: caller)
   }
 
   /// Any connection at all, with the script's own first bytes.
   private func accept(_ bytes: [UInt8]) {
     guard caller == nil else { return }
-    caller = relay.accepted(on: 0, from: Address(ipv4: 0x7f00_0001, port: 40_001), at: now)
+    caller = driver.accept()
     give(bytes, to: caller)
   }
 
@@ -204,91 +173,38 @@ private final class Stage {
   private func say(
     _ opcode: WebSocket.Opcode, _ payload: [UInt8], to link: SlotID?, isClient: Bool
   ) {
-    var frame = [UInt8](repeating: 0, count: payload.count + 14)
-    let count = payload.withBytes { payload in
-      frame.withMutableBytes { place in
-        var writer = Writer(place)
-        WebSocket.encode(opcode, payload, key: isClient ? 0x0102_0304 : nil, into: &writer)
-        return writer.count
-      }
-    }
-    give(Array(frame.prefix(count)), to: link)
+    give(Frames.frame(opcode, payload, isMasked: isClient), to: link)
   }
 
   private func give(_ bytes: [UInt8], to link: SlotID?) {
-    guard let link else { return }
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let place = relay.room(for: link)
-      guard !place.isEmpty else { return }
-      let length = min(place.count, rest.count)
-      for (index, byte) in rest.prefix(length).enumerated() { place[index] = byte }
-      rest = rest.dropFirst(length)
-      relay.received(length, on: link, at: now)
-    }
+    if let link { driver.feed(bytes, on: link) }
   }
 
   private func lose(_ who: UInt8) {
-    let link = who & 1 == 0 ? caller : upstream
-    guard let link else { return }
-    if who & 2 == 0 { relay.ended(link, at: now) } else { relay.failed(link, .reset, at: now) }
-    if who & 2 != 0 { if who & 1 == 0 { caller = nil } else { upstream = nil } }
+    guard let link = who & 1 == 0 ? caller : upstream else { return }
+    if who & 2 == 0 { return driver.end(link) }
+    if who & 1 == 0 { caller = nil } else { upstream = nil }
+    driver.fail(link)
   }
 
-  /// The driver's part: dials succeed, handshakes are answered rightly, what is written is taken.
-  private func turn() {
-    relay.advance(to: now)
-    while let output = relay.next() {
-      switch output {
-      case .write(let link):
-        while true {
-          let run = relay.outgoing(link)
-          if run.isEmpty { break }
-          if isStalled, link == caller {
-            relay.sent(min(run.count, 7), on: link, at: now)
-            break
-          }
-          if link == upstream, !isUpstreamOpen { answer(run.array) }
-          relay.sent(run.count, on: link, at: now)
-        }
-      case .dial(let link, _):
-        upstream = link
-        isUpstreamOpen = false
-        relay.connected(link, at: now)
-      case .close(let link), .reset(let link):
-        if link == caller { caller = nil }
-        if link == upstream { upstream = nil }
-      case .resumeReading, .drained: break
-      }
-    }
-    if let accepted, let upstream {
-      self.accepted = nil
-      isUpstreamOpen = true
-      give(accepted, to: upstream)
-    }
+  /// Its socket takes seven bytes a turn from now on, or everything again.
+  private func stall() {
+    guard let caller else { return }
+    isStalled.toggle()
+    if isStalled { driver.stall(caller) } else { driver.unstall(caller) }
   }
-
-  private var accepted: [UInt8]?
-  /// The caller's socket takes seven bytes a turn.
   private var isStalled = false
 
-  /// The right answer to the relay's handshake.
-  private func answer(_ request: [UInt8]) {
-    let mark = Array("Sec-WebSocket-Key: ".utf8)
-    guard request.count > mark.count + 24,
-      let place = (0..<request.count - mark.count - 24).first(where: {
-        Array(request[$0..<$0 + mark.count]) == mark
-      })
-    else { return }
-    let key = Array(request[place + mark.count..<place + mark.count + 24])
-    var response = [UInt8](repeating: 0, count: 256)
-    let count = key.withBytes { key in
-      response.withMutableBytes { place in
-        var writer = Writer(place)
-        Upgrade.writeAccept(key: key, into: &writer)
-        return writer.count
-      }
+  /// Dials succeed, handshakes are answered rightly, what is written is taken.
+  private func turn() {
+    driver.turn(at: driver.now)
+    if isStalled, let caller, !driver.isGone(caller) { driver.push(7, through: caller) }
+    if let link = driver.dialled.last, driver.dialled.count > dials {
+      dials = driver.dialled.count
+      if !driver.isGone(link) { upstream = driver.answerDial() ?? link }
     }
-    accepted = Array(response.prefix(count))
+    if let caller, driver.isGone(caller) { (self.caller, isStalled) = (nil, false) }
+    if let upstream, driver.isGone(upstream) { self.upstream = nil }
   }
+  private var dials = 0
 }
