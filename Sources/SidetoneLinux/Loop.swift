@@ -2,8 +2,8 @@
 //
 // One turn of the loop: wait, receive, advance, flush, sweep. A frame's bytes go from the kernel
 // into the engine and out of it again within one call of `readable`, so that it leaves in the turn
-// in which it came. For a frame that is one recv, one send, and a share of one epoll_wait;
-// epoll_ctl is called only when what is watched really changes.
+// in which it came. For a frame that is one recv, one send, and a share of one wait; the poller is
+// told only when what is watched really changes.
 
 import CLinux
 import Sidetone
@@ -23,8 +23,8 @@ extension Machine {
     #endif
     now = Clock.now
     for place in 0..<count {
-      let event = unsafe events[place]
-      unsafe dispatch(event.events, for: Source(rawValue: event.data.u64))
+      let (source, ready) = poller[place]
+      dispatch(ready, for: source)
     }
     advanceHandshakes()
     now = Clock.now
@@ -46,12 +46,9 @@ extension Machine {
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
-    var nanoseconds = wake == .never ? -1 : max(0, (wake - now).nanoseconds)
-    if handshakes.count > 0 { nanoseconds = 0 }
-    let outcome = perform {
-      unsafe Int(cl_epoll_wait(epoll, events, Int32(Self.eventsMax), nanoseconds))
-    }
-    guard case .done(let count) = outcome else { return 0 }
+    let span: Instant.Span =
+      if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - now }
+    guard case .done(let count) = poller.wait(atMost: span) else { return 0 }
     return count
   }
 
@@ -64,7 +61,7 @@ extension Machine {
     #endif
   }
 
-  private func dispatch(_ ready: UInt32, for source: Source) {
+  private func dispatch(_ ready: Readiness, for source: Source) {
     switch source.kind {
     case .socket(let id):
       guard sockets.holds(id) else { return }
@@ -76,14 +73,14 @@ extension Machine {
     performOutputs()
   }
 
-  private func socketIsReady(_ id: SlotID, _ ready: UInt32) {
+  private func socketIsReady(_ id: SlotID, _ ready: Readiness) {
     let index = id.index
     switch sockets[index].stage {
     case .connecting: connectIsDone(id)
     case .handshaking: handshakes.push(index)
     case .open:
-      if ready & (Readiness.readable | Readiness.broken) != 0 { readable(id, ready) }
-      if ready & Readiness.writable != 0, sockets.holds(id) { write(id) }
+      if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
+      if ready.contains(.writable), sockets.holds(id) { write(id) }
     case .flushing: flushLast(id)
     case .lingering: discard(id)
     case .free, .resolving: break
@@ -92,11 +89,11 @@ extension Machine {
 
   // MARK: Reading
 
-  private func readable(_ id: SlotID, _ ready: UInt32) {
+  private func readable(_ id: SlotID, _ ready: Readiness) {
     let index = id.index
     // Held back, or ended before: only the news that the connection broke gets here.
-    if sockets[index].watched & Readiness.readable == 0 {
-      if ready & Readiness.broken != 0 { broke(id, .reset) }
+    if !sockets[index].watched.contains(.readable) {
+      if !ready.isDisjoint(with: .broken) { broke(id, .reset) }
       return
     }
     if sockets[index].tls.isOn { readSecure(id) } else { readPlain(id) }
@@ -147,9 +144,7 @@ extension Machine {
     while let output = relay.next() {
       switch output {
       case .write(let link):
-        if let id = socket(of: link), sockets[id.index].watched & Readiness.writable == 0 {
-          write(id)
-        }
+        if let id = socket(of: link), !sockets[id.index].watched.contains(.writable) { write(id) }
       case .dial(let link, let upstream): dial(link, upstream: upstream)
       case .resumeReading(let link):
         if let id = socket(of: link) { resumeReading(id) }
@@ -202,28 +197,19 @@ extension Machine {
   }
 
   func watch(_ id: SlotID, readable: Bool) {
-    let others = sockets[id.index].watched & ~Readiness.readable
-    watch(id, readable ? others | Readiness.readable : others)
+    let others = sockets[id.index].watched.subtracting(.readable)
+    watch(id, readable ? others.union(.readable) : others)
   }
 
   func watch(_ id: SlotID, writable: Bool) {
-    let others = sockets[id.index].watched & ~Readiness.writable
-    watch(id, writable ? others | Readiness.writable : others)
+    let others = sockets[id.index].watched.subtracting(.writable)
+    watch(id, writable ? others.union(.writable) : others)
   }
 
-  private func watch(_ id: SlotID, _ events: UInt32) {
-    guard sockets[id.index].watched != events else { return }
-    sockets[id.index].watched = events
-    setEpoll(EPOLL_CTL_MOD, sockets[id.index].descriptor, events, .socket(id))
-  }
-
-  func watch(_ descriptor: Int32, for events: UInt32, as kind: Source.Kind) {
-    setEpoll(EPOLL_CTL_ADD, descriptor, events, kind)
-  }
-
-  func setEpoll(_ operation: Int32, _ descriptor: Int32, _ events: UInt32, _ kind: Source.Kind) {
-    let result = cl_epoll_set(epoll, operation, descriptor, events, Source(kind).rawValue)
-    precondition(result == 0, "the descriptor is ours and watched once")
+  private func watch(_ id: SlotID, _ wanted: Readiness) {
+    guard sockets[id.index].watched != wanted else { return }
+    sockets[id.index].watched = wanted
+    poller.modify(sockets[id.index].descriptor, for: wanted, as: Source(.socket(id)))
   }
 
   /// The slot is free at once; its descriptor is closed by the sweep, so that no number is used
@@ -291,8 +277,8 @@ extension Machine {
   }
 }
 
-/// What an event of epoll is about, in the 64 bits that the kernel keeps for us. A socket's slot in
-/// use has an odd generation in the upper half; the others leave that half zero.
+/// What an event is about, in the 64 bits that the kernel keeps for us. A socket's slot in use has
+/// an odd generation in the upper half; the others leave that half zero.
 struct Source {
   enum Kind {
     case socket(SlotID)

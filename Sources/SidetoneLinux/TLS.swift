@@ -141,7 +141,7 @@ enum TLSOutcome {
     unsafe channel.pointee.readsLeft > 0 || SSL_has_pending(link.ssl) == 1
   }
 
-  /// Whether bytes lie with OpenSSL that epoll does not know about.
+  /// Whether bytes lie with OpenSSL that no event tells of.
   func hasPending(_ link: TLSLink) -> Bool { unsafe SSL_has_pending(link.ssl) == 1 }
 
   /// Whether the handshake took up an earlier session.
