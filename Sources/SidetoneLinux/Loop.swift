@@ -9,11 +9,11 @@ import CLinux
 import Sidetone
 
 extension Machine {
-  /// Turns until SIGTERM or SIGINT has been obeyed; the exit status.
+  /// Turns until SIGTERM or SIGINT has been obeyed; the exit status, 1 where it could not wait.
   package func run() -> Int32 {
     while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
     lines.close()
-    return 0
+    return waitFailure == nil ? 0 : 1
   }
 
   func turn() {
@@ -48,8 +48,21 @@ extension Machine {
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
     let span: Instant.Span =
       if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - now }
-    guard case .done(let count) = poller.wait(atMost: span) else { return 0 }
-    return count
+    switch poller.wait(atMost: span) {
+    case .done(let count): return count
+    case .wouldBlock: return 0
+    case .failed(let error):
+      cannotWait(error)
+      return 0
+    }
+  }
+
+  /// Without waiting there is nothing but spinning: every call ends, in this turn, and the run too.
+  private func cannotWait(_ error: Errno) {
+    waitFailure = error
+    lines.log("cannot wait for events: \(error.text)")
+    relay.stop(at: now)
+    endTime = now
   }
 
   /// When the engine's next turn is due.

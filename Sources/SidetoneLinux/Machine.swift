@@ -40,6 +40,8 @@ import Sidetone
   var acceptTime = Instant.never
   /// Once set, the loop ends when its last socket is gone, or then at the latest.
   var endTime = Instant.never
+  /// Why it ended, where nobody asked for it.
+  var waitFailure: Errno?
 
   /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",

@@ -23,6 +23,9 @@ struct Readiness: OptionSet, BitwiseCopyable {
 
   private let descriptor: Int32
   private let events: UnsafeMutablePointer<epoll_event>
+  /// Whether the kernel takes nanoseconds: not before Linux 5.11, not under every seccomp profile,
+  /// not in valgrind. Such a one takes milliseconds.
+  private(set) var takesNanoseconds = true
 
   init() throws(Errno) {
     descriptor = Int32(try attempt { Int(cl_epoll_create()) })
@@ -58,10 +61,30 @@ struct Readiness: OptionSet, BitwiseCopyable {
   /// Sleeps until something is ready, or so long (`.never`: without end); done with how many events
   /// there are.
   func wait(atMost span: Instant.Span) -> Outcome {
-    let nanoseconds = span == .never ? -1 : max(0, span.nanoseconds)
-    return perform {
-      unsafe Int(cl_epoll_wait(descriptor, events, Int32(Self.eventsMax), nanoseconds))
+    if takesNanoseconds {
+      let nanoseconds = span == .never ? -1 : max(0, span.nanoseconds)
+      let outcome = perform {
+        unsafe Int(cl_epoll_wait(descriptor, events, Int32(Self.eventsMax), nanoseconds))
+      }
+      // Old filters say "not permitted" of calls that they do not know.
+      guard case .failed(let error) = outcome, error == .notImplemented || error == .notPermitted
+      else { return outcome }
+      takesNanoseconds = false
     }
+    let milliseconds = Self.milliseconds(of: span)
+    return perform {
+      unsafe Int(
+        cl_epoll_wait_coarse(descriptor, events, Int32(Self.eventsMax), milliseconds))
+    }
+  }
+
+  /// Never less than `span`, or a wait for the last part of a millisecond would be none at all,
+  /// over and over; -1 for one without end.
+  static func milliseconds(of span: Instant.Span) -> Int32 {
+    guard span < .never else { return -1 }
+    let whole = max(0, span.nanoseconds) / 1_000_000
+    let isMore = span.nanoseconds > whole * 1_000_000
+    return Int32(clamping: isMore ? whole + 1 : whole)
   }
 
   /// An event of the last `wait`.

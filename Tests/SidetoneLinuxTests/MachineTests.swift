@@ -57,6 +57,28 @@ struct MachineTests {
     Self.checkEcho(Peer(port: running.port), messages: 20)
   }
 
+  @Test func servesWhereTheKernelTakesMilliseconds() throws {
+    let running = try Running(.small()) { cl_force(CL_EPOLL_WAIT, 38, 1, .max) }
+    defer { running.stop() }
+    Self.checkEcho(Peer(port: running.port), messages: 20)
+  }
+
+  @Test func stopsWithASentenceWhereItCannotWait() throws {
+    let log = Pipe()
+    let writing = log.fileHandleForWriting.fileDescriptor
+    let lines = try LineWriter(transcripts: writing, logs: writing)
+    let running = try Running(.small(), lines: lines) {
+      cl_force(CL_EPOLL_WAIT, 38, 1, .max)
+      cl_force(CL_EPOLL_WAIT_COARSE, 22, 0, .max)
+    }
+    // It wakes up once.
+    withExtendedLifetime(Peer(port: running.port)) { #expect(running.waitForEnd() == 1) }
+    try log.fileHandleForWriting.close()
+    let text = String(decoding: log.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let sentences = text.split(separator: "\n").filter { $0.hasPrefix("cannot wait") }
+    #expect(sentences == ["cannot wait for events: Invalid argument"])
+  }
+
   static func checkEcho(_ peer: Peer, messages: Int) {
     #expect(peer.upgrade("/echo").hasPrefix("HTTP/1.1 101 "))
     for number in 0..<messages {

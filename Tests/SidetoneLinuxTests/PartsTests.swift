@@ -53,6 +53,43 @@ struct PartsTests {
     }
   }
 
+  // MARK: Waiting
+
+  @Test func millisecondsAreRoundedUp() {
+    let spans: [(Int64, Int32)] = [
+      (-5, 0), (0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2), (.max - 1, .max),
+      (.max, -1),
+    ]
+    for (nanoseconds, milliseconds) in spans {
+      #expect(Poller.milliseconds(of: Instant.Span(nanoseconds: nanoseconds)) == milliseconds)
+    }
+  }
+
+  @Test(arguments: [38, 1] as [Int32])
+  func anOldKernelIsAskedOnceAndThenWaitedForWithoutSpinning(_ error: Int32) throws {
+    let poller = try Poller()
+    cl_force(CL_EPOLL_WAIT, error, 0, 1)
+    let begin = Clock.now
+    for _ in 0..<3 {
+      guard case .done(0) = poller.wait(atMost: .microseconds(1_200)) else {
+        Issue.record("nothing is ready, and nothing is wrong")
+        return
+      }
+    }
+    #expect(Clock.now - begin >= .microseconds(3_600))
+    #expect(!poller.takesNanoseconds)
+  }
+
+  @Test func anotherFailureOfWaitingIsToldAndChangesNothing() throws {
+    let poller = try Poller()
+    cl_force(CL_EPOLL_WAIT, 22, 0, 1)
+    guard case .failed(Errno(rawValue: 22)) = poller.wait(atMost: .zero) else {
+      Issue.record("the kernel said no")
+      return
+    }
+    #expect(poller.takesNanoseconds)
+  }
+
   // MARK: Deadlines and queues
 
   @Test func deadlinesExpireOnceAndMayBeSetAnew() {
