@@ -22,12 +22,12 @@ extension Machine {
       PlantedFault.begin(self)
     #endif
     now = Clock.now
+    turnBegan = now
     for place in 0..<count {
       let (source, ready) = poller[place]
       dispatch(ready, for: source)
     }
     advanceHandshakes()
-    now = Clock.now
     deadlines.expire(at: now) { timeOut($0) }
     resolver.advance(at: now)
     continueDials()
@@ -116,11 +116,11 @@ extension Machine {
     let link = sockets[id.index].link
     for _ in 0..<Self.readsPerTurnMax {
       let place = relay.room(for: link)
-      guard !place.isEmpty else { return watch(id, readable: false) }
+      guard place.count > 0 else { return watch(id, readable: false) }
       switch SocketCall.read(sockets[id.index].descriptor, into: place) {
       case .done(0): return ended(id)
       case .done(let count):
-        relay.received(count, on: link, at: now)
+        relay.received(count, on: link, at: turnBegan)
         if count < place.count { return }
       case .wouldBlock: return
       case .failed(let error): return broke(id, LinkFailure(error))
@@ -177,10 +177,11 @@ extension Machine {
     let link = sockets[id.index].link
     while true {
       let run = relay.outgoing(link)
-      guard !run.isEmpty else { return watch(id, writable: false) }
+      guard run.count > 0 else { return watch(id, writable: false) }
       switch SocketCall.write(sockets[id.index].descriptor, run) {
       case .done(let count):
-        relay.sent(count, on: link, at: Clock.now)
+        now = Clock.now
+        relay.sent(count, on: link, at: now)
         if count < run.count { return watch(id, writable: true) }
       case .wouldBlock: return watch(id, writable: true)
       case .failed(let error): return broke(id, LinkFailure(error))
@@ -198,7 +199,7 @@ extension Machine {
 
   /// The socket that carries a link or is being dialled for it.
   private func held(by link: SlotID) -> SlotID? {
-    precondition(link.index < config.limits.linksMax)
+    precondition(unsafe link.index < slots.count)
     let id = unsafe slots[link.index]
     guard sockets.holds(id), sockets[id.index].link == link else { return nil }
     return id
@@ -256,9 +257,8 @@ extension Machine {
 
   private func forwardLines() {
     var any = false
-    let place = scratch.bytes.prefix(LineWriter.lineBytesMax)
-    while let line = relay.takeLine(into: place) {
-      lines.put(place.prefix(line.count), to: line.stream)
+    while let line = relay.takeLine(into: linePlace) {
+      lines.put(linePlace.prefix(line.count), to: line.stream)
       any = true
     }
     if any { lines.wake() }

@@ -19,7 +19,7 @@ import Sidetone
   let poller: Poller
   let sockets: Slab<Socket>
   /// The slot of the socket that carries a link, by the link's index.
-  let slots: UnsafeMutablePointer<SlotID>
+  let slots: UnsafeMutableBufferPointer<SlotID>
   /// Sockets whose descriptors the sweep closes.
   let dying: UnsafeMutablePointer<Socket>
   var dyingCount = 0
@@ -30,8 +30,13 @@ import Sidetone
   var signals: Signals
   /// Bytes that nobody wants, and lines on their way into the ring.
   let scratch = Arena(count: 1 << 16)
+  let linePlace: Bytes
 
+  /// The clock as it was read last: when the turn began, and again behind every write, since that
+  /// is how late a frame became. What came in this turn came when it began, or before: with a later
+  /// time the frames at the end of a long turn would look punctual.
   var now = Clock.now
+  var turnBegan = Instant.zero
   var wallTold = Instant.zero
   /// Sockets that linger, and accepted ones in their handshake.
   var lingering = 0
@@ -53,11 +58,12 @@ import Sidetone
     let capacity = Self.socketsMax(config.limits)
     sockets = Slab(capacity: capacity, repeating: Socket())
     unsafe slots = .allocate(capacity: config.limits.linksMax)
-    unsafe slots.initialize(repeating: .none, count: config.limits.linksMax)
+    unsafe slots.initialize(repeating: .none)
     unsafe dying = .allocate(capacity: capacity)
     unsafe dying.initialize(repeating: Socket(), count: capacity)
     deadlines = Deadlines(capacity: capacity)
     handshakes = SlotQueue(capacity: capacity)
+    linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
     let seed = Arena(count: 32)
