@@ -221,6 +221,11 @@ static int64_t read_clock(clockid_t clock) {
 }
 
 int64_t cl_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
+void cl_sleep_until(int64_t nanoseconds) {
+  struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
 int64_t cl_wall(void) { return read_clock(CLOCK_REALTIME); }
 
 int cl_counter_create(bool blocking) {

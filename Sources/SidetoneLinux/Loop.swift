@@ -23,6 +23,7 @@ extension Machine {
     #endif
     now = Clock.now
     turnBegan = now
+    turnGap.turnBegins(at: now)
     for place in 0..<count {
       let (source, ready) = poller[place]
       dispatch(ready, for: source)
@@ -46,6 +47,13 @@ extension Machine {
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
+    // With handshakes under way there is more to do at once.
+    if handshakes.count == 0, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
+      pauseEnd > now
+    {
+      Clock.sleep(until: pauseEnd)
+      now = Clock.now
+    }
     let span: Instant.Span =
       if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - now }
     switch poller.wait(atMost: span) {
@@ -120,6 +128,7 @@ extension Machine {
       switch SocketCall.read(sockets[id.index].descriptor, into: place) {
       case .done(0): return ended(id)
       case .done(let count):
+        if !sockets[id.index].isDialled { turnGap.countFrame() }
         relay.received(count, on: link, at: turnBegan)
         if count < place.count { return }
       case .wouldBlock: return

@@ -37,6 +37,7 @@ import Sidetone
   /// time the frames at the end of a long turn would look punctual.
   var now = Clock.now
   var turnBegan = Instant.zero
+  var turnGap: TurnGap
   var wallTold = Instant.zero
   /// Sockets that linger, and accepted ones in their handshake.
   var lingering = 0
@@ -63,6 +64,7 @@ import Sidetone
     unsafe dying.initialize(repeating: Socket(), count: capacity)
     deadlines = Deadlines(capacity: capacity)
     handshakes = SlotQueue(capacity: capacity)
+    turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
     linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)

@@ -20,7 +20,9 @@ extension Machine {
         break
       }
       switch tls.read(sockets[index].tls, into: place) {
-      case .done(let count): relay.received(count, on: link, at: turnBegan)
+      case .done(let count):
+        if !sockets[index].isDialled { turnGap.countFrame() }
+        relay.received(count, on: link, at: turnBegan)
       case .wouldBlock: return flushSecure(id)
       case .ended:
         flushSecure(id)

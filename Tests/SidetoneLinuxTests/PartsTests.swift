@@ -90,6 +90,40 @@ struct PartsTests {
     #expect(poller.takesNanoseconds)
   }
 
+  // MARK: The gap between turns
+
+  /// So many frames in this second, a turn each; how long after its last turn the loop would wait.
+  private func pause(
+    _ gap: inout TurnGap, second: Int = 0, framesPerSecond: Int,
+    wakeIn span: Instant.Span = .seconds(1)
+  ) -> Instant.Span? {
+    var now = Instant.zero + .seconds(second)
+    for _ in 0..<framesPerSecond {
+      now = now + Instant.Span(nanoseconds: 1_000_000_000 / Int64(framesPerSecond))
+      gap.turnBegins(at: now)
+      gap.countFrame()
+    }
+    return gap.pauseEnd(afterTurnAt: now, wake: now + span).map { $0 - now }
+  }
+
+  @Test func turnsAreNotKeptApartUnlessAskedFor() {
+    var gap = TurnGap(microseconds: Limits().turnGapMicroseconds)
+    #expect(pause(&gap, framesPerSecond: 100_000) == nil)
+  }
+
+  @Test func turnsAreKeptApartOnlyWhileManyFramesCome() {
+    var gap = TurnGap(microseconds: 200)
+    #expect(pause(&gap, framesPerSecond: 19_000) == nil)
+    #expect(pause(&gap, second: 1, framesPerSecond: 21_000) == .microseconds(200))
+    #expect(pause(&gap, second: 2, framesPerSecond: 1_000) == nil)
+  }
+
+  @Test func aPauseEndsWhenSomethingIsDue() {
+    var gap = TurnGap(microseconds: 2_000)
+    let soon = Instant.Span.microseconds(300)
+    #expect(pause(&gap, framesPerSecond: 25_000, wakeIn: soon) == soon)
+  }
+
   // MARK: Deadlines and queues
 
   @Test func deadlinesExpireOnceAndMayBeSetAnew() {

@@ -145,13 +145,14 @@ final class Running: @unchecked Sendable {
   /// `before` runs in the machine's thread before its first turn.
   init(
     _ config: Config, nameServers: String = "", lines: LineWriter? = nil,
-    before: @escaping @Sendable () -> Void = {}
+    turnGap: TurnGap? = nil, before: @escaping @Sendable () -> Void = {}
   ) throws {
     let nowhere = open("/dev/null", O_WRONLY)
     machine = try Machine(
       config: config, lines: try lines ?? LineWriter(transcripts: nowhere, logs: nowhere),
       catchesSignals: false, nameServers: nameServers)
     port = machine.listeners[0].port
+    if let turnGap { machine.turnGap = turnGap }
     Thread { [self] in
       before()
       status = machine.run()
