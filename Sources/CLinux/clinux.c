@@ -209,6 +209,11 @@ int cl_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t nanose
   return (int)answer(epoll_pwait2(epoll, events, max, nanoseconds < 0 ? NULL : &span, NULL));
 }
 
+int cl_epoll_wait_coarse(int epoll, struct epoll_event *events, int max, int milliseconds) {
+  FORCED(CL_EPOLL_WAIT_COARSE);
+  return (int)answer(epoll_wait(epoll, events, max, milliseconds));
+}
+
 static int64_t read_clock(clockid_t clock) {
   struct timespec now;
   clock_gettime(clock, &now);
@@ -216,6 +221,11 @@ static int64_t read_clock(clockid_t clock) {
 }
 
 int64_t cl_monotonic(void) { return read_clock(CLOCK_MONOTONIC); }
+void cl_sleep_until(int64_t nanoseconds) {
+  struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+}
+
 int64_t cl_wall(void) { return read_clock(CLOCK_REALTIME); }
 
 int cl_counter_create(bool blocking) {

@@ -9,6 +9,8 @@ package struct Limits: Sendable {
   package var otherLinksMax = 128
   /// TLS handshakes that one turn of the loop may advance.
   package var handshakesPerTurnMax = 4
+  /// Time between the beginnings of two turns of the loop while many calls run; 0: none.
+  package var turnGapMicroseconds = 0
   /// Connections from one address that are still in their handshake.
   package var handshakesPerAddressMax = 64
 

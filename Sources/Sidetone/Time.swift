@@ -1,22 +1,28 @@
 // Time as the engine knows it: nanoseconds on a clock that never runs backwards. The engine reads
-// no clock; each input says what time it is.
+// no clock; each input says what time it is. Inlinable, and public for its sake: the compiler does
+// not look into what is only `package` from another module.
 
 /// A point on the monotonic clock, in nanoseconds since an origin that the driver chooses.
-package struct Instant: Comparable, BitwiseCopyable, Sendable {
-  package var nanoseconds: Int64
+public struct Instant: Comparable, BitwiseCopyable, Sendable {
+  public var nanoseconds: Int64
 
-  package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+  @inlinable public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
   /// Later than any time that will come: "no deadline".
-  package static let never = Instant(nanoseconds: .max)
-  package static let zero = Instant(nanoseconds: 0)
+  @inlinable public static var never: Instant { Instant(nanoseconds: .max) }
+  @inlinable public static var zero: Instant { Instant(nanoseconds: 0) }
 
-  package static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
-  package static func + (a: Instant, b: Span) -> Instant {
+  @inlinable public static func == (a: Instant, b: Instant) -> Bool {
+    a.nanoseconds == b.nanoseconds
+  }
+  @inlinable public static func < (a: Instant, b: Instant) -> Bool {
+    a.nanoseconds < b.nanoseconds
+  }
+  @inlinable public static func + (a: Instant, b: Span) -> Instant {
     let (sum, over) = a.nanoseconds.addingReportingOverflow(b.nanoseconds)
     return Instant(nanoseconds: over ? .max : sum)
   }
-  package static func - (a: Instant, b: Instant) -> Span {
+  @inlinable public static func - (a: Instant, b: Instant) -> Span {
     Span(nanoseconds: a.nanoseconds &- b.nanoseconds)
   }
 }
@@ -24,34 +30,37 @@ package struct Instant: Comparable, BitwiseCopyable, Sendable {
 extension Instant {
   /// A length of time, in nanoseconds. Named so because `Duration` is the standard library's
   /// 128-bit type, which is slower and not needed here.
-  package struct Span: Comparable, BitwiseCopyable, Sendable {
-    package var nanoseconds: Int64
+  public struct Span: Comparable, BitwiseCopyable, Sendable {
+    public var nanoseconds: Int64
 
-    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+    @inlinable public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    package static let zero = Span(nanoseconds: 0)
+    @inlinable public static var zero: Span { Span(nanoseconds: 0) }
     /// Longer than anything that will be waited for.
-    package static let never = Span(nanoseconds: .max)
-    package static func microseconds(_ count: Int) -> Span {
+    @inlinable public static var never: Span { Span(nanoseconds: .max) }
+    @inlinable public static func microseconds(_ count: Int) -> Span {
       Span(nanoseconds: Int64(count) * 1_000)
     }
-    package static func milliseconds(_ count: Int) -> Span {
+    @inlinable public static func milliseconds(_ count: Int) -> Span {
       Span(nanoseconds: Int64(count) * 1_000_000)
     }
-    package static func seconds(_ count: Int) -> Span {
+    @inlinable public static func seconds(_ count: Int) -> Span {
       Span(nanoseconds: Int64(count) * 1_000_000_000)
     }
-    package var microseconds: Int { Int(nanoseconds / 1_000) }
-    package var milliseconds: Int { Int(nanoseconds / 1_000_000) }
+    @inlinable public var microseconds: Int { Int(nanoseconds / 1_000) }
+    @inlinable public var milliseconds: Int { Int(nanoseconds / 1_000_000) }
 
-    package static func < (a: Span, b: Span) -> Bool { a.nanoseconds < b.nanoseconds }
-    package static func + (a: Span, b: Span) -> Span {
+    @inlinable public static func == (a: Span, b: Span) -> Bool {
+      a.nanoseconds == b.nanoseconds
+    }
+    @inlinable public static func < (a: Span, b: Span) -> Bool { a.nanoseconds < b.nanoseconds }
+    @inlinable public static func + (a: Span, b: Span) -> Span {
       Span(nanoseconds: a.nanoseconds &+ b.nanoseconds)
     }
-    package static func - (a: Span, b: Span) -> Span {
+    @inlinable public static func - (a: Span, b: Span) -> Span {
       Span(nanoseconds: a.nanoseconds &- b.nanoseconds)
     }
-    package static func * (a: Span, b: Int) -> Span {
+    @inlinable public static func * (a: Span, b: Int) -> Span {
       Span(nanoseconds: a.nanoseconds &* Int64(b))
     }
   }

@@ -8,5 +8,7 @@ import Sidetone
 
 enum Clock {
   static var now: Instant { Instant(nanoseconds: cl_monotonic()) }
+  /// May end early, when a signal comes.
+  static func sleep(until time: Instant) { cl_sleep_until(time.nanoseconds) }
   static var wall: WallTime { WallTime(nanoseconds: cl_wall()) }
 }

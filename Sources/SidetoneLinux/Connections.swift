@@ -32,9 +32,9 @@ extension Machine {
     socket.descriptor = descriptor
     socket.origin = Int32(listener)
     socket.peer = peer
-    socket.watched = Readiness.readable
+    socket.watched = .readable
     sockets[id.index] = socket
-    watch(descriptor, for: Readiness.readable, as: .socket(id))
+    poller.register(descriptor, for: .readable, as: Source(.socket(id)))
     if isSecure {
       beginHandshake(
         id, tls.accept(on: listener), until: now + .seconds(config.limits.handshakeSeconds))
@@ -70,8 +70,8 @@ extension Machine {
 
   private func setListening(_ isOn: Bool) {
     for index in listeners.indices where listeners[index].descriptor >= 0 {
-      setEpoll(
-        EPOLL_CTL_MOD, listeners[index].descriptor, isOn ? Readiness.readable : 0, .listener(index))
+      poller.modify(
+        listeners[index].descriptor, for: isOn ? .readable : [], as: Source(.listener(index)))
     }
   }
 }
@@ -126,8 +126,8 @@ extension Machine {
         sockets[index].descriptor = Int32(descriptor)
         sockets[index].peer = address
         sockets[index].stage = .connecting
-        sockets[index].watched = Readiness.writable
-        watch(Int32(descriptor), for: Readiness.writable, as: .socket(id))
+        sockets[index].watched = .writable
+        poller.register(Int32(descriptor), for: .writable, as: Source(.socket(id)))
         deadlines.set(
           index, to: min(now + .seconds(Self.connectSeconds), sockets[index].dialDeadline))
         return
@@ -163,7 +163,7 @@ extension Machine {
   private func abandonAttempt(_ id: SlotID) {
     _ = cl_close(sockets[id.index].descriptor)
     sockets[id.index].descriptor = -1
-    sockets[id.index].watched = 0
+    sockets[id.index].watched = []
     connectNext(id)
   }
 

@@ -2,18 +2,18 @@
 //
 // One turn of the loop: wait, receive, advance, flush, sweep. A frame's bytes go from the kernel
 // into the engine and out of it again within one call of `readable`, so that it leaves in the turn
-// in which it came. For a frame that is one recv, one send, and a share of one epoll_wait;
-// epoll_ctl is called only when what is watched really changes.
+// in which it came. For a frame that is one recv, one send, and a share of one wait; the poller is
+// told only when what is watched really changes.
 
 import CLinux
 import Sidetone
 
 extension Machine {
-  /// Turns until SIGTERM or SIGINT has been obeyed; the exit status.
+  /// Turns until SIGTERM or SIGINT has been obeyed; the exit status, 1 where it could not wait.
   package func run() -> Int32 {
     while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
     lines.close()
-    return 0
+    return waitFailure == nil ? 0 : 1
   }
 
   func turn() {
@@ -22,12 +22,13 @@ extension Machine {
       PlantedFault.begin(self)
     #endif
     now = Clock.now
+    turnBegan = now
+    turnGap.turnBegins(at: now)
     for place in 0..<count {
-      let event = unsafe events[place]
-      unsafe dispatch(event.events, for: Source(rawValue: event.data.u64))
+      let (source, ready) = poller[place]
+      dispatch(ready, for: source)
     }
     advanceHandshakes()
-    now = Clock.now
     deadlines.expire(at: now) { timeOut($0) }
     resolver.advance(at: now)
     continueDials()
@@ -46,13 +47,30 @@ extension Machine {
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
-    var nanoseconds = wake == .never ? -1 : max(0, (wake - now).nanoseconds)
-    if handshakes.count > 0 { nanoseconds = 0 }
-    let outcome = perform {
-      unsafe Int(cl_epoll_wait(epoll, events, Int32(Self.eventsMax), nanoseconds))
+    // With handshakes under way there is more to do at once.
+    if handshakes.count == 0, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
+      pauseEnd > now
+    {
+      Clock.sleep(until: pauseEnd)
+      now = Clock.now
     }
-    guard case .done(let count) = outcome else { return 0 }
-    return count
+    let span: Instant.Span =
+      if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - now }
+    switch poller.wait(atMost: span) {
+    case .done(let count): return count
+    case .wouldBlock: return 0
+    case .failed(let error):
+      cannotWait(error)
+      return 0
+    }
+  }
+
+  /// Without waiting there is nothing but spinning: every call ends, in this turn, and the run too.
+  private func cannotWait(_ error: Errno) {
+    waitFailure = error
+    lines.log("cannot wait for events: \(error.text)")
+    relay.stop(at: now)
+    endTime = now
   }
 
   /// When the engine's next turn is due.
@@ -64,7 +82,7 @@ extension Machine {
     #endif
   }
 
-  private func dispatch(_ ready: UInt32, for source: Source) {
+  private func dispatch(_ ready: Readiness, for source: Source) {
     switch source.kind {
     case .socket(let id):
       guard sockets.holds(id) else { return }
@@ -76,14 +94,14 @@ extension Machine {
     performOutputs()
   }
 
-  private func socketIsReady(_ id: SlotID, _ ready: UInt32) {
+  private func socketIsReady(_ id: SlotID, _ ready: Readiness) {
     let index = id.index
     switch sockets[index].stage {
     case .connecting: connectIsDone(id)
     case .handshaking: handshakes.push(index)
     case .open:
-      if ready & (Readiness.readable | Readiness.broken) != 0 { readable(id, ready) }
-      if ready & Readiness.writable != 0, sockets.holds(id) { write(id) }
+      if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
+      if ready.contains(.writable), sockets.holds(id) { write(id) }
     case .flushing: flushLast(id)
     case .lingering: discard(id)
     case .free, .resolving: break
@@ -92,11 +110,11 @@ extension Machine {
 
   // MARK: Reading
 
-  private func readable(_ id: SlotID, _ ready: UInt32) {
+  private func readable(_ id: SlotID, _ ready: Readiness) {
     let index = id.index
     // Held back, or ended before: only the news that the connection broke gets here.
-    if sockets[index].watched & Readiness.readable == 0 {
-      if ready & Readiness.broken != 0 { broke(id, .reset) }
+    if !sockets[index].watched.contains(.readable) {
+      if !ready.isDisjoint(with: .broken) { broke(id, .reset) }
       return
     }
     if sockets[index].tls.isOn { readSecure(id) } else { readPlain(id) }
@@ -106,11 +124,12 @@ extension Machine {
     let link = sockets[id.index].link
     for _ in 0..<Self.readsPerTurnMax {
       let place = relay.room(for: link)
-      guard !place.isEmpty else { return watch(id, readable: false) }
+      guard place.count > 0 else { return watch(id, readable: false) }
       switch SocketCall.read(sockets[id.index].descriptor, into: place) {
       case .done(0): return ended(id)
       case .done(let count):
-        relay.received(count, on: link, at: now)
+        if !sockets[id.index].isDialled { turnGap.countFrame() }
+        relay.received(count, on: link, at: turnBegan)
         if count < place.count { return }
       case .wouldBlock: return
       case .failed(let error): return broke(id, LinkFailure(error))
@@ -147,9 +166,7 @@ extension Machine {
     while let output = relay.next() {
       switch output {
       case .write(let link):
-        if let id = socket(of: link), sockets[id.index].watched & Readiness.writable == 0 {
-          write(id)
-        }
+        if let id = socket(of: link), !sockets[id.index].watched.contains(.writable) { write(id) }
       case .dial(let link, let upstream): dial(link, upstream: upstream)
       case .resumeReading(let link):
         if let id = socket(of: link) { resumeReading(id) }
@@ -169,10 +186,11 @@ extension Machine {
     let link = sockets[id.index].link
     while true {
       let run = relay.outgoing(link)
-      guard !run.isEmpty else { return watch(id, writable: false) }
+      guard run.count > 0 else { return watch(id, writable: false) }
       switch SocketCall.write(sockets[id.index].descriptor, run) {
       case .done(let count):
-        relay.sent(count, on: link, at: Clock.now)
+        now = Clock.now
+        relay.sent(count, on: link, at: now)
         if count < run.count { return watch(id, writable: true) }
       case .wouldBlock: return watch(id, writable: true)
       case .failed(let error): return broke(id, LinkFailure(error))
@@ -190,7 +208,7 @@ extension Machine {
 
   /// The socket that carries a link or is being dialled for it.
   private func held(by link: SlotID) -> SlotID? {
-    precondition(link.index < config.limits.linksMax)
+    precondition(unsafe link.index < slots.count)
     let id = unsafe slots[link.index]
     guard sockets.holds(id), sockets[id.index].link == link else { return nil }
     return id
@@ -202,28 +220,19 @@ extension Machine {
   }
 
   func watch(_ id: SlotID, readable: Bool) {
-    let others = sockets[id.index].watched & ~Readiness.readable
-    watch(id, readable ? others | Readiness.readable : others)
+    let others = sockets[id.index].watched.subtracting(.readable)
+    watch(id, readable ? others.union(.readable) : others)
   }
 
   func watch(_ id: SlotID, writable: Bool) {
-    let others = sockets[id.index].watched & ~Readiness.writable
-    watch(id, writable ? others | Readiness.writable : others)
+    let others = sockets[id.index].watched.subtracting(.writable)
+    watch(id, writable ? others.union(.writable) : others)
   }
 
-  private func watch(_ id: SlotID, _ events: UInt32) {
-    guard sockets[id.index].watched != events else { return }
-    sockets[id.index].watched = events
-    setEpoll(EPOLL_CTL_MOD, sockets[id.index].descriptor, events, .socket(id))
-  }
-
-  func watch(_ descriptor: Int32, for events: UInt32, as kind: Source.Kind) {
-    setEpoll(EPOLL_CTL_ADD, descriptor, events, kind)
-  }
-
-  func setEpoll(_ operation: Int32, _ descriptor: Int32, _ events: UInt32, _ kind: Source.Kind) {
-    let result = cl_epoll_set(epoll, operation, descriptor, events, Source(kind).rawValue)
-    precondition(result == 0, "the descriptor is ours and watched once")
+  private func watch(_ id: SlotID, _ wanted: Readiness) {
+    guard sockets[id.index].watched != wanted else { return }
+    sockets[id.index].watched = wanted
+    poller.modify(sockets[id.index].descriptor, for: wanted, as: Source(.socket(id)))
   }
 
   /// The slot is free at once; its descriptor is closed by the sweep, so that no number is used
@@ -257,9 +266,8 @@ extension Machine {
 
   private func forwardLines() {
     var any = false
-    let place = scratch.bytes.prefix(LineWriter.lineBytesMax)
-    while let line = relay.takeLine(into: place) {
-      lines.put(place.prefix(line.count), to: line.stream)
+    while let line = relay.takeLine(into: linePlace) {
+      lines.put(linePlace.prefix(line.count), to: line.stream)
       any = true
     }
     if any { lines.wake() }
@@ -291,8 +299,8 @@ extension Machine {
   }
 }
 
-/// What an event of epoll is about, in the 64 bits that the kernel keeps for us. A socket's slot in
-/// use has an odd generation in the upper half; the others leave that half zero.
+/// What an event is about, in the 64 bits that the kernel keeps for us. A socket's slot in use has
+/// an odd generation in the upper half; the others leave that half zero.
 struct Source {
   enum Kind {
     case socket(SlotID)

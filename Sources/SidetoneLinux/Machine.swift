@@ -1,7 +1,7 @@
 // Start here. The machine drives the engine over real sockets: it listens, accepts, dials, reads
 // and writes, keeps time, and carries lines to people. It knows nothing about calls; everything it
 // does is either an event that it tells the engine or an output that the engine asked for. One
-// thread, one epoll.
+// thread, one poller.
 //
 //     let machine = try Machine(config: config)
 //     exit(machine.run())
@@ -16,11 +16,10 @@ import Sidetone
   package internal(set) var listeners: [Listener] = []
   package let lines: LineWriter
 
-  let epoll: Int32
-  let events: UnsafeMutablePointer<epoll_event>
+  let poller: Poller
   let sockets: Slab<Socket>
   /// The slot of the socket that carries a link, by the link's index.
-  let slots: UnsafeMutablePointer<SlotID>
+  let slots: UnsafeMutableBufferPointer<SlotID>
   /// Sockets whose descriptors the sweep closes.
   let dying: UnsafeMutablePointer<Socket>
   var dyingCount = 0
@@ -31,8 +30,14 @@ import Sidetone
   var signals: Signals
   /// Bytes that nobody wants, and lines on their way into the ring.
   let scratch = Arena(count: 1 << 16)
+  let linePlace: Bytes
 
+  /// The clock as it was read last: when the turn began, and again behind every write, since that
+  /// is how late a frame became. What came in this turn came when it began, or before: with a later
+  /// time the frames at the end of a long turn would look punctual.
   var now = Clock.now
+  var turnBegan = Instant.zero
+  var turnGap: TurnGap
   var wallTold = Instant.zero
   /// Sockets that linger, and accepted ones in their handshake.
   var lingering = 0
@@ -41,6 +46,8 @@ import Sidetone
   var acceptTime = Instant.never
   /// Once set, the loop ends when its last socket is gone, or then at the latest.
   var endTime = Instant.never
+  /// Why it ended, where nobody asked for it.
+  var waitFailure: Errno?
 
   /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
@@ -50,22 +57,23 @@ import Sidetone
   ) throws(StartError) {
     self.config = config
     let capacity = Self.socketsMax(config.limits)
-    unsafe events = .allocate(capacity: Self.eventsMax)
     sockets = Slab(capacity: capacity, repeating: Socket())
     unsafe slots = .allocate(capacity: config.limits.linksMax)
-    unsafe slots.initialize(repeating: .none, count: config.limits.linksMax)
+    unsafe slots.initialize(repeating: .none)
     unsafe dying = .allocate(capacity: capacity)
     unsafe dying.initialize(repeating: Socket(), count: capacity)
     deadlines = Deadlines(capacity: capacity)
     handshakes = SlotQueue(capacity: capacity)
+    turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
+    linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
     let seed = Arena(count: 32)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try LineWriter() }
-      epoll = Int32(try attempt { Int(cl_epoll_create()) })
+      poller = try Poller()
       resolver = Resolver(
-        upstreams: config.upstreams, epoll: epoll, nameServers: nameServers)
+        upstreams: config.upstreams, poller: poller, nameServers: nameServers)
       signals = try Signals(catching: catchesSignals)
       _ = try attempt { unsafe Int(cl_random(seed.bytes.base, seed.bytes.count)) }
     } catch {
@@ -74,7 +82,7 @@ import Sidetone
     relay = Relay(config: config, seed: seed.bytes.array, now: now, wall: Clock.wall)
     wallTold = now
     raiseDescriptorLimit()
-    watch(signals.counter, for: Readiness.readable, as: .signals)
+    poller.register(signals.counter, for: .readable, as: Source(.signals))
     for index in config.listeners.indices { try openListener(index) }
   }
 
@@ -86,9 +94,7 @@ import Sidetone
     }
     for listener in listeners where listener.descriptor >= 0 { _ = cl_close(listener.descriptor) }
     _ = cl_close(signals.counter)
-    _ = cl_close(epoll)
     sockets.deallocate()
-    unsafe events.deallocate()
     unsafe slots.deallocate()
     unsafe dying.deallocate()
   }
@@ -110,7 +116,6 @@ extension Machine {
     var descriptor: Int32
   }
 
-  static let eventsMax = 256
   /// Connections taken from one listener in one turn.
   static let acceptsPerTurnMax = 16
   /// Reads of one socket in one turn, so that a fast peer does not keep the others waiting.
@@ -166,7 +171,7 @@ extension Machine {
       _ = try attempt { Int(cl_set_options(descriptor, SocketCall.userTimeoutMilliseconds)) }
       listeners.append(
         Listener(address: wanted.address, port: UInt16(port), descriptor: descriptor))
-      watch(descriptor, for: Readiness.readable, as: .listener(index))
+      poller.register(descriptor, for: .readable, as: Source(.listener(index)))
     } catch {
       throw .listen(address: wanted.address, port: wanted.port, error)
     }

@@ -1,4 +1,4 @@
-// Names to addresses, by c-ares on the loop's own epoll, so that a name server that takes seconds
+// Names to addresses, by c-ares on the loop's own poller, so that a name server that takes seconds
 // delays nobody but those who wait for it. Addresses are kept for as long as their TTL says; the
 // one that worked last is tried first. Numbers and "localhost" ask nobody.
 
@@ -42,7 +42,9 @@ import Sidetone
   /// One question to one server; the second and last try gets twice as long.
   private static let tryMilliseconds: Int32 = 2000
 
-  private let epoll: Int32
+  private let poller: Poller
+  /// The sockets of c-ares that are registered.
+  private var watched: [Int32] = []
   private let nameServers: String
   private var channel: ares_channel?
   /// The servers did not answer: perhaps they are others by now, so they are read anew.
@@ -56,8 +58,8 @@ import Sidetone
   private(set) var wakeTime = Instant.never
 
   /// `nameServers`: "address:port" and so on, in the place of the system's; empty: the system's.
-  init(upstreams: [Config.Upstream], epoll: Int32, nameServers: String) {
-    self.epoll = epoll
+  init(upstreams: [Config.Upstream], poller: Poller, nameServers: String) {
+    self.poller = poller
     self.nameServers = nameServers
     _ = Self.library
     names = upstreams.indices.map { Name(upstreams[$0].endpoint, self, upstream: $0) }
@@ -68,7 +70,7 @@ import Sidetone
     }
   }
 
-  /// Gives up every question; while epoll still stands, since the sockets leave it.
+  /// Gives up every question.
   func close() {
     if let channel = unsafe channel { unsafe ares_destroy(channel) }
     unsafe channel = nil
@@ -107,11 +109,11 @@ import Sidetone
 
   // MARK: For the loop
 
-  func descriptorIsReady(_ descriptor: Int32, _ ready: UInt32, at now: Instant) {
+  func descriptorIsReady(_ descriptor: Int32, _ ready: Readiness, at now: Instant) {
     self.now = now
     // A refused port shows as an error and never as readable bytes; c-ares learns of it by reading.
-    let read = ready & ~Readiness.writable != 0
-    let write = ready & Readiness.writable != 0
+    let read = !ready.subtracting(.writable).isEmpty
+    let write = ready.contains(.writable)
     unsafe ares_process_fd(
       channel, read ? descriptor : ARES_SOCKET_BAD, write ? descriptor : ARES_SOCKET_BAD)
     setWakeTime()
@@ -209,14 +211,17 @@ import Sidetone
   }
 
   private func watch(_ descriptor: Int32, reads: Bool, writes: Bool) {
-    let data = Source(.resolver(descriptor)).rawValue
-    guard reads || writes else {
-      _ = cl_epoll_set(epoll, EPOLL_CTL_DEL, descriptor, 0, data)
-      return
-    }
-    let events = (reads ? Readiness.readable : 0) | (writes ? Readiness.writable : 0)
-    if cl_epoll_set(epoll, EPOLL_CTL_ADD, descriptor, events, data) != 0 {
-      _ = cl_epoll_set(epoll, EPOLL_CTL_MOD, descriptor, events, data)
+    let place = watched.firstIndex(of: descriptor)
+    let wanted: Readiness = [reads ? .readable : [], writes ? .writable : []]
+    if wanted.isEmpty {
+      guard let place else { return }
+      watched.remove(at: place)
+      poller.remove(descriptor)
+    } else if place == nil {
+      watched.append(descriptor)
+      poller.register(descriptor, for: wanted, as: Source(.resolver(descriptor)))
+    } else {
+      poller.modify(descriptor, for: wanted, as: Source(.resolver(descriptor)))
     }
   }
 }

@@ -15,12 +15,14 @@ extension Machine {
     tls.begin(sockets[index].descriptor, reads: reads, moreReads: Self.readsPerTurnMax - 1)
     repeat {
       let place = relay.room(for: link)
-      guard !place.isEmpty else {
+      guard place.count > 0 else {
         watch(id, readable: false)
         break
       }
       switch tls.read(sockets[index].tls, into: place) {
-      case .done(let count): relay.received(count, on: link, at: now)
+      case .done(let count):
+        if !sockets[index].isDialled { turnGap.countFrame() }
+        relay.received(count, on: link, at: turnBegan)
       case .wouldBlock: return flushSecure(id)
       case .ended:
         flushSecure(id)
@@ -47,14 +49,15 @@ extension Machine {
       case .failed(let error): return broke(id, LinkFailure(error))
       }
       let run = relay.outgoing(link)
-      guard !run.isEmpty else { return watch(id, writable: false) }
+      guard run.count > 0 else { return watch(id, writable: false) }
       guard case .done(let count) = tls.write(sockets[index].tls, run) else {
         // What OpenSSL may have written goes to this peer or nowhere.
         _ = tls.flush(&sockets[index].tls, to: descriptor)
         return broke(id, .tlsFailed)
       }
       let outcome = tls.flush(&sockets[index].tls, to: descriptor)
-      relay.sent(count, on: link, at: Clock.now)
+      now = Clock.now
+      relay.sent(count, on: link, at: now)
       switch outcome {
       case .done: continue
       case .wouldBlock: return watch(id, writable: true)
@@ -111,6 +114,7 @@ extension Machine {
       guard sockets[index].stage == .handshaking else { continue }
       shakeHands(sockets.id(at: index))
       performOutputs()
+      now = Clock.now
     }
   }
 

@@ -1,8 +1,8 @@
 // Every frame.
 //
 // One TCP connection as the loop sees it: a plain value in a slot of a fixed table. The slot's name
-// (index and generation) travels in the epoll data, so an event for a socket that is gone is
-// recognised. A socket owns its descriptor; the loop closes it in the sweep after the turn.
+// (index and generation) travels with its events, so one for a socket that is gone is recognised. A
+// socket owns its descriptor; the loop closes it in the sweep after the turn.
 
 import CLinux
 import Sidetone
@@ -20,8 +20,8 @@ struct Socket: BitwiseCopyable {
   /// The peer has sent its end of stream.
   var hasEnded = false
   var descriptor: Int32 = -1
-  /// What epoll watches for it.
-  var watched: UInt32 = 0
+  /// What it is watched for.
+  var watched: Readiness = []
   /// Index of the listener it came from, or of the upstream it goes to.
   var origin: Int32 = 0
   /// How many addresses have been tried, and what became of the last one.
@@ -33,13 +33,6 @@ struct Socket: BitwiseCopyable {
   /// When a dial is given up altogether.
   var dialDeadline = Instant.never
   var tls = TLSLink()
-}
-
-/// What the loop wants to hear about.
-enum Readiness {
-  static let readable = EPOLLIN.rawValue
-  static let writable = EPOLLOUT.rawValue
-  static let broken = EPOLLERR.rawValue | EPOLLHUP.rawValue
 }
 
 /// The calls on descriptors, as outcomes.

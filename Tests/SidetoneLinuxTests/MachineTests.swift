@@ -57,6 +57,54 @@ struct MachineTests {
     Self.checkEcho(Peer(port: running.port), messages: 20)
   }
 
+  @Test func servesWhereTheKernelTakesMilliseconds() throws {
+    let running = try Running(.small()) { cl_force(CL_EPOLL_WAIT, 38, 1, .max) }
+    defer { running.stop() }
+    Self.checkEcho(Peer(port: running.port), messages: 20)
+  }
+
+  @Test func stopsWithASentenceWhereItCannotWait() throws {
+    let log = Pipe()
+    let writing = log.fileHandleForWriting.fileDescriptor
+    let lines = try LineWriter(transcripts: writing, logs: writing)
+    let running = try Running(.small(), lines: lines) {
+      cl_force(CL_EPOLL_WAIT, 38, 1, .max)
+      cl_force(CL_EPOLL_WAIT_COARSE, 22, 0, .max)
+    }
+    // It wakes up once.
+    withExtendedLifetime(Peer(port: running.port)) { #expect(running.waitForEnd() == 1) }
+    try log.fileHandleForWriting.close()
+    let text = String(decoding: log.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    let sentences = text.split(separator: "\n").filter { $0.hasPrefix("cannot wait") }
+    #expect(sentences == ["cannot wait for events: Invalid argument"])
+  }
+
+  @Test func echoesWithTurnsKeptApart() throws {
+    let running = try Running(
+      .small(), turnGap: TurnGap(microseconds: 2000, framesPerSecondMin: 0))
+    defer { running.stop() }
+    Self.checkEcho(Peer(port: running.port), messages: 100)
+    #expect(running.machine.turnGap.isOn)
+  }
+
+  /// Of many tries one must end well before the gap does, or the gap held it up.
+  @Test func whatIsDueIsNotHeldUpByTheGap() throws {
+    let nowhere = open("/dev/null", O_WRONLY)
+    let machine = try Machine(
+      config: .small(), lines: LineWriter(transcripts: nowhere, logs: nowhere),
+      catchesSignals: false)
+    machine.turnGap = TurnGap(microseconds: 1_000_000, framesPerSecondMin: 0)
+    var shortest = Instant.Span.never
+    for _ in 0..<20 {
+      let begin = Clock.now
+      machine.acceptTime = begin + .milliseconds(1)
+      machine.turn()
+      #expect(machine.acceptTime == .never)
+      shortest = min(shortest, Clock.now - begin)
+    }
+    #expect(shortest < .milliseconds(500))
+  }
+
   static func checkEcho(_ peer: Peer, messages: Int) {
     #expect(peer.upgrade("/echo").hasPrefix("HTTP/1.1 101 "))
     for number in 0..<messages {

@@ -53,6 +53,77 @@ struct PartsTests {
     }
   }
 
+  // MARK: Waiting
+
+  @Test func millisecondsAreRoundedUp() {
+    let spans: [(Int64, Int32)] = [
+      (-5, 0), (0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2), (.max - 1, .max),
+      (.max, -1),
+    ]
+    for (nanoseconds, milliseconds) in spans {
+      #expect(Poller.milliseconds(of: Instant.Span(nanoseconds: nanoseconds)) == milliseconds)
+    }
+  }
+
+  @Test(arguments: [38, 1] as [Int32])
+  func anOldKernelIsAskedOnceAndThenWaitedForWithoutSpinning(_ error: Int32) throws {
+    let poller = try Poller()
+    cl_force(CL_EPOLL_WAIT, error, 0, 1)
+    let begin = Clock.now
+    for _ in 0..<3 {
+      guard case .done(0) = poller.wait(atMost: .microseconds(1_200)) else {
+        Issue.record("nothing is ready, and nothing is wrong")
+        return
+      }
+    }
+    #expect(Clock.now - begin >= .microseconds(3_600))
+    #expect(!poller.takesNanoseconds)
+  }
+
+  @Test func anotherFailureOfWaitingIsToldAndChangesNothing() throws {
+    let poller = try Poller()
+    cl_force(CL_EPOLL_WAIT, 22, 0, 1)
+    guard case .failed(Errno(rawValue: 22)) = poller.wait(atMost: .zero) else {
+      Issue.record("the kernel said no")
+      return
+    }
+    #expect(poller.takesNanoseconds)
+  }
+
+  // MARK: The gap between turns
+
+  /// So many frames in this second, a turn each; how long after its last turn the loop would wait.
+  private func pause(
+    _ gap: inout TurnGap, second: Int = 0, framesPerSecond: Int,
+    wakeIn span: Instant.Span = .seconds(1)
+  ) -> Instant.Span? {
+    var now = Instant.zero + .seconds(second)
+    for _ in 0..<framesPerSecond {
+      now = now + Instant.Span(nanoseconds: 1_000_000_000 / Int64(framesPerSecond))
+      gap.turnBegins(at: now)
+      gap.countFrame()
+    }
+    return gap.pauseEnd(afterTurnAt: now, wake: now + span).map { $0 - now }
+  }
+
+  @Test func turnsAreNotKeptApartUnlessAskedFor() {
+    var gap = TurnGap(microseconds: Limits().turnGapMicroseconds)
+    #expect(pause(&gap, framesPerSecond: 100_000) == nil)
+  }
+
+  @Test func turnsAreKeptApartOnlyWhileManyFramesCome() {
+    var gap = TurnGap(microseconds: 200)
+    #expect(pause(&gap, framesPerSecond: 19_000) == nil)
+    #expect(pause(&gap, second: 1, framesPerSecond: 21_000) == .microseconds(200))
+    #expect(pause(&gap, second: 2, framesPerSecond: 1_000) == nil)
+  }
+
+  @Test func aPauseEndsWhenSomethingIsDue() {
+    var gap = TurnGap(microseconds: 2_000)
+    let soon = Instant.Span.microseconds(300)
+    #expect(pause(&gap, framesPerSecond: 25_000, wakeIn: soon) == soon)
+  }
+
   // MARK: Deadlines and queues
 
   @Test func deadlinesExpireOnceAndMayBeSetAnew() {

@@ -144,13 +144,15 @@ final class Running: @unchecked Sendable {
 
   /// `before` runs in the machine's thread before its first turn.
   init(
-    _ config: Config, nameServers: String = "", before: @escaping @Sendable () -> Void = {}
+    _ config: Config, nameServers: String = "", lines: LineWriter? = nil,
+    turnGap: TurnGap? = nil, before: @escaping @Sendable () -> Void = {}
   ) throws {
     let nowhere = open("/dev/null", O_WRONLY)
-    let lines = try LineWriter(transcripts: nowhere, logs: nowhere)
     machine = try Machine(
-      config: config, lines: lines, catchesSignals: false, nameServers: nameServers)
+      config: config, lines: try lines ?? LineWriter(transcripts: nowhere, logs: nowhere),
+      catchesSignals: false, nameServers: nameServers)
     port = machine.listeners[0].port
+    if let turnGap { machine.turnGap = turnGap }
     Thread { [self] in
       before()
       status = machine.run()

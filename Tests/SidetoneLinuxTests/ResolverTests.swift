@@ -8,8 +8,8 @@ import Testing
 @testable import SidetoneLinux
 
 struct ResolverTests {
-  @Test func numbersAndLocalhostAskNobody() {
-    let resolver = Fixture(hosts: ["192.0.2.7", "2001:db8::1", "localhost"], server: nil)
+  @Test func numbersAndLocalhostAskNobody() throws {
+    let resolver = try Fixture(hosts: ["192.0.2.7", "2001:db8::1", "localhost"], server: nil)
     for upstream in 0..<3 {
       guard case .addresses = resolver.look(up: upstream) else {
         Issue.record("an address is known at once")
@@ -23,7 +23,7 @@ struct ResolverTests {
 
   @Test func aNameIsAskedOnceForAllWhoWaitAndKeptForItsTTL() throws {
     let server = try NameServer(addresses: [0x7f00_0001, 0x7f00_0002], ttl: 5)
-    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    let resolver = try Fixture(hosts: ["speech.test"], server: server)
     for _ in 0..<3 {
       guard case .waiting = resolver.look(up: 0) else {
         Issue.record("the answer cannot be here yet")
@@ -51,7 +51,7 @@ struct ResolverTests {
 
   @Test func theAddressThatWorkedIsTriedFirstNextTime() throws {
     let server = try NameServer(addresses: [0x7f00_0001, 0x7f00_0002, 0x7f00_0003], ttl: 60)
-    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    let resolver = try Fixture(hosts: ["speech.test"], server: server)
     _ = resolver.look(up: 0)
     resolver.run { $0.resolver.takeFinished() == 0 }
     let last = try #require(resolver.addresses(of: 0).last)
@@ -62,7 +62,7 @@ struct ResolverTests {
 
   @Test func aNameThatDoesNotExistIsNotFound() throws {
     let server = try NameServer(addresses: [], ttl: 60)
-    let resolver = Fixture(hosts: ["nowhere.test"], server: server)
+    let resolver = try Fixture(hosts: ["nowhere.test"], server: server)
     _ = resolver.look(up: 0)
     resolver.run { $0.resolver.takeFinished() == 0 }
     guard case .failed(.nameNotFound) = resolver.look(up: 0) else {
@@ -74,7 +74,7 @@ struct ResolverTests {
   @Test func aRefusedServerPortFailsInsteadOfSpinning() throws {
     let server = try NameServer(addresses: [], ttl: 60)
     server.stop()
-    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    let resolver = try Fixture(hosts: ["speech.test"], server: server)
     _ = resolver.look(up: 0)
     resolver.run { $0.resolver.takeFinished() == 0 }
     guard case .failed(.nameTimedOut) = resolver.look(up: 0) else {
@@ -86,7 +86,7 @@ struct ResolverTests {
 
   @Test func oldAddressesServeWhileTheServersAreAway() throws {
     let server = try NameServer(addresses: [0x7f00_0001], ttl: 1)
-    let resolver = Fixture(hosts: ["speech.test"], server: server)
+    let resolver = try Fixture(hosts: ["speech.test"], server: server)
     _ = resolver.look(up: 0)
     resolver.run { $0.resolver.takeFinished() == 0 }
     server.stop()
@@ -102,14 +102,15 @@ struct ResolverTests {
 
   /// A resolver with a loop.
   final class Fixture {
-    let epoll = cl_epoll_create()
+    let poller: Poller
     let resolver: Resolver
     /// How far the resolver's clock is ahead of the real one.
     var skew = Instant.Span.zero
     var turns = 0
     private let count: Int
 
-    init(hosts: [String], server: NameServer?) {
+    init(hosts: [String], server: NameServer?) throws {
+      poller = try Poller()
       let upstreams = hosts.map { host in
         var upstream = Config.Upstream()
         upstream.endpoint.host = host
@@ -118,13 +119,10 @@ struct ResolverTests {
       }
       count = upstreams.count
       resolver = Resolver(
-        upstreams: upstreams, epoll: epoll, nameServers: server?.name ?? "127.0.0.1:9")
+        upstreams: upstreams, poller: poller, nameServers: server?.name ?? "127.0.0.1:9")
     }
 
-    deinit {
-      resolver.close()
-      _ = cl_close(epoll)
-    }
+    deinit { resolver.close() }
 
     func look(up upstream: Int) -> Resolver.Answer {
       resolver.look(up: upstream, at: Clock.now + skew)
@@ -145,13 +143,11 @@ struct ResolverTests {
           Issue.record("nothing came of the question")
           return
         }
-        var events = [epoll_event](repeating: epoll_event(), count: 8)
-        let ready = Int(cl_epoll_wait(epoll, &events, 8, 5_000_000))
-        for event in events.prefix(max(0, ready)) {
-          guard case .resolver(let descriptor) = Source(rawValue: event.data.u64).kind else {
-            continue
-          }
-          resolver.descriptorIsReady(descriptor, event.events, at: Clock.now + skew)
+        guard case .done(let count) = poller.wait(atMost: .milliseconds(5)) else { continue }
+        for place in 0..<count {
+          let (source, ready) = poller[place]
+          guard case .resolver(let descriptor) = source.kind else { continue }
+          resolver.descriptorIsReady(descriptor, ready, at: Clock.now + skew)
         }
         resolver.advance(at: Clock.now + skew)
       }

@@ -43,8 +43,12 @@ int cl_epoll_create(void);
 int cl_epoll_set(int epoll, int operation, int descriptor, uint32_t events, uint64_t data);
 // Waits for at most `nanoseconds`; negative: without end.
 int cl_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t nanoseconds);
+// The same for kernels that do not know it: for at most `milliseconds`.
+int cl_epoll_wait_coarse(int epoll, struct epoll_event *events, int max, int milliseconds);
 int64_t cl_monotonic(void);
 int64_t cl_wall(void);
+// Until the monotonic clock says so, or a signal comes.
+void cl_sleep_until(int64_t nanoseconds);
 
 // A counter that wakes a waiting reader: eventfd. `cl_counter_take` answers the count and zeroes
 // it.
@@ -66,5 +70,14 @@ int64_t cl_raise_descriptor_limit(int64_t wanted);
 
 // Debug builds only, for tests: on this thread, the calls named by `call` fail with `error`,
 // `times` times, after `skip` calls that go through.
-enum cl_call { CL_ACCEPT, CL_SOCKET, CL_CONNECT, CL_RECV, CL_SEND, CL_EPOLL_WAIT, CL_CALLS };
+enum cl_call {
+  CL_ACCEPT,
+  CL_SOCKET,
+  CL_CONNECT,
+  CL_RECV,
+  CL_SEND,
+  CL_EPOLL_WAIT,
+  CL_EPOLL_WAIT_COARSE,
+  CL_CALLS
+};
 void cl_force(enum cl_call call, int error, int skip, int times);

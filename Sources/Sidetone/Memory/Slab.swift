@@ -2,37 +2,42 @@
 //
 // Fixed slots for things with an identity, made once. A slot is named by index and generation, so a
 // name that outlived its owner is recognised and never reaches the next one. Never grows: `take`
-// answers nil when full, and full is the caller's case to handle. Inlinable, because the machine's
-// table of sockets is one as well, and generic code is specialised across modules only then.
+// answers nil when full, and full is the caller's case to handle. The machine's table of sockets is
+// one as well, so what a frame asks of it is inlinable, and public: the compiler does not look into
+// what is only `package` from another module.
 
 /// The name of a slot: the index in the low half, the generation in the high half.
-package struct SlotID: Hashable, BitwiseCopyable, Sendable {
-  package let rawValue: UInt64
+public struct SlotID: Hashable, BitwiseCopyable, Sendable {
+  public let rawValue: UInt64
 
-  @inlinable package init(rawValue: UInt64) { self.rawValue = rawValue }
-  @inlinable package init(index: Int, generation: UInt32) {
+  @inlinable public init(rawValue: UInt64) { self.rawValue = rawValue }
+  @inlinable public init(index: Int, generation: UInt32) {
     rawValue = UInt64(generation) << 32 | UInt64(UInt32(index))
   }
-  @inlinable package var index: Int {
+  @inlinable public var index: Int {
     @inline(__always) get { Int(UInt32(truncatingIfNeeded: rawValue)) }
   }
-  @inlinable package var generation: UInt32 {
+  @inlinable public var generation: UInt32 {
     @inline(__always) get { UInt32(truncatingIfNeeded: rawValue >> 32) }
   }
 
-  package static let none = SlotID(rawValue: .max)
+  @inlinable public static var none: SlotID { SlotID(rawValue: .max) }
+
+  @inlinable @inline(__always) public static func == (a: SlotID, b: SlotID) -> Bool {
+    a.rawValue == b.rawValue
+  }
 }
 
 /// A plain value over memory taken at start, so that reaching a slot retains nothing; its owner
 /// calls `deallocate` at the very end. Elements must be trivial: no references inside.
 /// What only asks an element something works on a copy of it, unless it is inlined; so the
 /// questions that a frame asks of large elements are.
-@safe package struct Slab<Element: BitwiseCopyable>: @unchecked Sendable {
+@safe public struct Slab<Element: BitwiseCopyable>: @unchecked Sendable {
   @usableFromInline let slots: UnsafeMutablePointer<Element>
   @usableFromInline let generations: UnsafeMutablePointer<UInt32>
   @usableFromInline let free: UnsafeMutablePointer<Int32>
   @usableFromInline let freeCount: UnsafeMutablePointer<Int>
-  package let capacity: Int
+  public let capacity: Int
 
   package init(capacity: Int, repeating blank: Element) {
     self.capacity = capacity
@@ -54,11 +59,11 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
     unsafe freeCount.deallocate()
   }
 
-  @inlinable package var inUse: Int { unsafe capacity &- freeCount.pointee }
-  @inlinable package var isFull: Bool { unsafe freeCount.pointee == 0 }
+  @inlinable public var inUse: Int { unsafe capacity &- freeCount.pointee }
+  @inlinable public var isFull: Bool { unsafe freeCount.pointee == 0 }
 
   /// Takes a free slot, or nil where there is none. An odd generation means "in use".
-  @inlinable package func take() -> SlotID? {
+  @inlinable public func take() -> SlotID? {
     guard !isFull else { return nil }
     unsafe freeCount.pointee &-= 1
     let index = unsafe Int(free[freeCount.pointee])
@@ -67,7 +72,7 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
   }
 
   /// Gives the slot back. The element in it is left for the next owner to overwrite.
-  @inlinable package func release(_ id: SlotID) {
+  @inlinable public func release(_ id: SlotID) {
     precondition(holds(id), "a slot is released once, by its owner")
     unsafe generations[id.index] &+= 1
     unsafe free[freeCount.pointee] = Int32(id.index)
@@ -75,21 +80,21 @@ package struct SlotID: Hashable, BitwiseCopyable, Sendable {
   }
 
   /// Whether this name still stands for a live slot.
-  @inlinable @inline(__always) package func holds(_ id: SlotID) -> Bool {
+  @inlinable @inline(__always) public func holds(_ id: SlotID) -> Bool {
     guard id.index < capacity, id.generation & 1 == 1 else { return false }
     return unsafe generations[id.index] == id.generation
   }
 
-  @inlinable package func isInUse(_ index: Int) -> Bool {
+  @inlinable public func isInUse(_ index: Int) -> Bool {
     precondition(index >= 0 && index < capacity)
     return unsafe generations[index] & 1 == 1
   }
-  @inlinable package func id(at index: Int) -> SlotID {
+  @inlinable public func id(at index: Int) -> SlotID {
     precondition(index >= 0 && index < capacity)
     return unsafe SlotID(index: index, generation: generations[index])
   }
 
-  @inlinable package subscript(index: Int) -> Element {
+  @inlinable public subscript(index: Int) -> Element {
     @inline(__always) unsafeAddress {
       precondition(index >= 0 && index < capacity)
       return unsafe UnsafePointer(slots + index)
