@@ -5,10 +5,10 @@
 
 extension Relay {
   /// The next thing to do, or nil when the turn is done.
-  package func next() -> Output? {
+  @_noAllocation package func next() -> Output? {
     while let link = turn.outputs.first {
       if store.links.isInUse(link), let output = nextOutput(of: link) { return output }
-      turn.outputs.removeFirst()
+      turn.outputs.pop()
     }
     if draining == .running, calls.inUse == 0 {
       draining = .drained
@@ -17,7 +17,7 @@ extension Relay {
     return nil
   }
 
-  private func nextOutput(of index: Int) -> Output? {
+  @_noAllocation private func nextOutput(of index: Int) -> Output? {
     let pending = store.links[index].pending
     let id = store.links[index].id
     if pending == .write {
@@ -48,10 +48,6 @@ extension Relay {
     }
     return nil
   }
-
-  /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or
-  /// nil.
-  package func takeLine(into place: Bytes) -> Line? { turn.log.take(into: place) }
 }
 
 // MARK: The books

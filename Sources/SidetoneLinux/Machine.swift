@@ -24,7 +24,7 @@ import Sidetone
   let dying: UnsafeMutablePointer<Socket>
   var dyingCount = 0
   let deadlines: Deadlines
-  let handshakes: SlotQueue
+  var handshakes: SlotQueue
   let resolver: Resolver
   let tls: TLS
   var signals: Signals
@@ -94,6 +94,7 @@ import Sidetone
     }
     for listener in listeners where listener.descriptor >= 0 { _ = cl_close(listener.descriptor) }
     _ = cl_close(signals.counter)
+    handshakes.deallocate()
     sockets.deallocate()
     unsafe slots.deallocate()
     unsafe dying.deallocate()

@@ -72,7 +72,7 @@ enum Engine {
         continue
       }
       if isExempt || line.contains("private ") || line.contains("\(name)<") { continue }
-      if !attributes(of: index, in: file.code).contains(where: isProof) {
+      if !isProven(index, in: file) {
         let what = "`\(name)` is on every frame's path without @_noAllocation"
         findings.append(Finding(path: file.path, number: index + 1, what: what))
       }
@@ -95,6 +95,14 @@ enum Engine {
   private static func attributes(of index: Int, in code: [String]) -> [String] {
     let above = code[..<index].reversed().prefix { $0.drop { $0 == " " }.hasPrefix("@") }
     return [code[index]] + above
+  }
+
+  /// Whether the function declared on this line carries the compiler's proof, or says in its comment
+  /// why it is "Not marked".
+  static func isProven(_ index: Int, in file: SourceFile) -> Bool {
+    if attributes(of: index, in: file.code).contains(where: isProof) { return true }
+    let above = file.lines[..<index].reversed().prefix { $0.drop { $0 == " " }.hasPrefix("///") }
+    return above.contains { $0.contains("Not marked") }
   }
 
   private static func isProof(_ line: String) -> Bool {

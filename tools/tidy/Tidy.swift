@@ -28,6 +28,7 @@ struct Tidy {
     var findings = files.flatMap { file in Style.check(file) + Engine.check(file) }
     findings += files.flatMap(Vendors.check)
     findings += Layers(files).check()
+    findings += Types.check(files)
     findings += FrameTable.check()
     return findings
   }

@@ -41,7 +41,7 @@ struct Intake: BitwiseCopyable, Sendable {
     if block < 0 { return nil }
   }
 
-  mutating func release(to pool: BlockPool) {
+  @_noAllocation mutating func release(to pool: BlockPool) {
     if block >= 0 { pool.give(block) }
     block = -1
     kind = .direct

@@ -74,7 +74,7 @@ package struct Uplink: BitwiseCopyable, Sendable {
   }
 
   /// By which way audio gets into the ring. False where the pool is dry.
-  mutating func receive(_ kind: Intake.Kind, hearsByteOrder: Bool, _ store: Store) -> Bool {
+  @_noAllocation mutating func receive(_ kind: Intake.Kind, hearsByteOrder: Bool, _ store: Store) -> Bool {
     guard
       let intake = Intake(kind, ring.format, hearsByteOrder: hearsByteOrder, from: store.pool)
     else { return false }
@@ -83,7 +83,7 @@ package struct Uplink: BitwiseCopyable, Sendable {
   }
 
   /// Gives every block and the resampler back.
-  mutating func release(_ store: Store) {
+  @_noAllocation mutating func release(_ store: Store) {
     ring.release(to: store.pool)
     intake.release(to: store.pool)
     conversion.release(to: store.resamplers)
@@ -103,7 +103,7 @@ extension Uplink {
   var backlog: Int { @inline(__always) get { ring.backlog } }
 
   /// A session begins: what was not acknowledged is sent to it, and asked for as final again.
-  mutating func beginSession(at now: Instant) {
+  @_noAllocation mutating func beginSession(at now: Instant) {
     ring.beginSession(at: now)
     if ring.backlog > 0, finalizeAt == .never { finalizeAt = lastAudio + finalizeAfter }
   }
@@ -113,7 +113,7 @@ extension Uplink {
 
   /// Somebody wants what was said so far as final: now (true), or as soon as the backlog in front of
   /// it is sent.
-  mutating func finalize() -> Bool {
+  @_noAllocation mutating func finalize() -> Bool {
     guard ring.backlog == 0 else {
       finalizeAt = .zero
       return false
@@ -123,10 +123,10 @@ extension Uplink {
   }
 
   /// The caller's samples lie the other way round than was believed.
-  mutating func turnByteOrder(of input: Format) { conversion.turn(from: input, to: output) }
+  @_noAllocation mutating func turnByteOrder(of input: Format) { conversion.turn(from: input, to: output) }
 
   /// Silence for a session that never had audio, in milliseconds: sealed, and known to the clock.
-  mutating func sendSilence(
+  @_noAllocation mutating func sendSilence(
     milliseconds: Int, into link: inout Link, _ store: Store, _ turn: inout Turn
   ) {
     let silence = store.scratch.prefix(output.bytes(forMilliseconds: milliseconds))

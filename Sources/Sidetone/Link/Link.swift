@@ -67,7 +67,7 @@ extension Link {
   /// Has the driver asked for something, once.
   @_noAllocation mutating func ask(_ output: PendingOutputs, _ turn: inout Turn) {
     pending.formUnion(output)
-    turn.outputs.add(id.index)
+    turn.outputs.push(id.index)
   }
 
   /// Bytes came: it lives.
@@ -77,7 +77,7 @@ extension Link {
   }
 
   /// A socket stands: frames from now on.
-  mutating func becomeSocket(_ phase: Phase, _ role: WebSocket.Role, messageBytesMax: Int) {
+  @_noAllocation mutating func becomeSocket(_ phase: Phase, _ role: WebSocket.Role, messageBytesMax: Int) {
     self.phase = phase
     webSocket = WebSocket(role: role, messageBytesMax: messageBytesMax)
   }

@@ -38,7 +38,7 @@ package struct Outbox: BitwiseCopyable, Sendable {
   }
 
   /// Our Close, unless it was said already.
-  package mutating func sealClose(
+  @_noAllocation package mutating func sealClose(
     _ code: UInt16, _ reason: Bytes = .empty, key: UInt32?, from pool: BlockPool
   ) {
     guard !isCloseSent else { return }

@@ -25,7 +25,7 @@
   }
 
   /// Puts a slot at the end; nothing where it waits already.
-  @_noAllocation package mutating func add(_ index: Int) {
+  @_noAllocation package mutating func push(_ index: Int) {
     precondition(index >= 0 && index < capacity)
     guard unsafe !isWaiting[index] else { return }
     unsafe isWaiting[index] = true
@@ -40,11 +40,13 @@
     @inline(__always) get { count > 0 ? unsafe Int(places[head]) : nil }
   }
 
-  /// The slot that has waited longest leaves; it may be added again from now on.
-  @_noAllocation package mutating func removeFirst() {
-    precondition(count > 0, "asked before")
-    unsafe isWaiting[Int(places[head])] = false
+  /// The slot that has waited longest leaves, and may be pushed again from now on; nil where none
+  /// waits.
+  @discardableResult @_noAllocation package mutating func pop() -> Int? {
+    guard let index = first else { return nil }
+    unsafe isWaiting[index] = false
     head = head &+ 1 == capacity ? 0 : head &+ 1
     count &-= 1
+    return index
   }
 }

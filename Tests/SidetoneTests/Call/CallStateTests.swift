@@ -1,4 +1,4 @@
-// The state of a call as a table: every state and every input, every way out, every deadline.
+// The states of a call as a table: every state and every input, every way out, every deadline.
 
 import Testing
 
@@ -14,56 +14,57 @@ struct CallStateTests {
   }
 
   /// What each state answers to each input at its deadline; what is not named answers `nothing`.
-  private static let answers: [(state: String, input: Input, action: CallState.Action, next: String)] = [
-    ("arriving", .started, .dial, "dialling"),
-    ("arriving", .done, .end, "over"),
-    ("arriving", .abandoned, .end, "over"),
-    ("arriving", .expired, .end, "over"),
-    ("dialling", .opened, .flow, "talking"),
-    ("dialling", .lost, .rest, "resting"),
-    ("dialling", .refused, .end, "over"),
-    ("dialling", .done, .nothing, "closing(dialling)"),
-    ("dialling", .abandoned, .end, "over"),
-    ("resting", .done, .nothing, "closing(resting)"),
-    ("resting", .abandoned, .end, "over"),
-    ("resting", .expired, .dial, "dialling"),
-    ("talking", .lost, .rest, "resting"),
-    ("talking", .refused, .end, "over"),
-    ("talking", .done, .flow, "closing(sending)"),
-    ("talking", .abandoned, .end, "over"),
-    ("closing(dialling)", .opened, .flow, "closing(sending)"),
-    ("closing(dialling)", .lost, .rest, "closing(resting)"),
-    ("closing(dialling)", .refused, .end, "over"),
-    ("closing(dialling)", .finished, .end, "over"),
-    ("closing(dialling)", .abandoned, .end, "over"),
-    ("closing(dialling)", .expired, .end, "over"),
-    ("closing(resting)", .finished, .end, "over"),
-    ("closing(resting)", .abandoned, .end, "over"),
-    ("closing(resting)", .expired, .end, "over"),
-    ("closing(sending)", .drained, .finish, "closing(waiting)"),
-    ("closing(sending)", .lost, .rest, "closing(resting)"),
-    ("closing(sending)", .refused, .end, "over"),
-    ("closing(sending)", .finished, .end, "over"),
-    ("closing(sending)", .abandoned, .end, "over"),
-    ("closing(sending)", .expired, .end, "over"),
-    ("closing(waiting)", .lost, .rest, "closing(resting)"),
-    ("closing(waiting)", .refused, .end, "over"),
-    ("closing(waiting)", .finished, .end, "over"),
-    ("closing(waiting)", .abandoned, .end, "over"),
-    ("closing(waiting)", .expired, .end, "over"),
-  ]
+  private static let answers:
+    [(state: String, input: Input, action: CallState.Action, next: String)] = [
+      ("arriving", .started, .dial, "dialling"),
+      ("arriving", .done, .end, "over"),
+      ("arriving", .abandoned, .end, "over"),
+      ("arriving", .expired, .end, "over"),
+      ("dialling", .opened, .flow, "talking"),
+      ("dialling", .lost, .rest, "resting"),
+      ("dialling", .refused, .end, "over"),
+      ("dialling", .done, .nothing, "closing(dialling)"),
+      ("dialling", .abandoned, .end, "over"),
+      ("resting", .done, .nothing, "closing(resting)"),
+      ("resting", .abandoned, .end, "over"),
+      ("resting", .expired, .dial, "dialling"),
+      ("talking", .lost, .rest, "resting"),
+      ("talking", .refused, .end, "over"),
+      ("talking", .done, .flow, "closing(sending)"),
+      ("talking", .abandoned, .end, "over"),
+      ("closing(dialling)", .opened, .flow, "closing(sending)"),
+      ("closing(dialling)", .lost, .rest, "closing(resting)"),
+      ("closing(dialling)", .refused, .end, "over"),
+      ("closing(dialling)", .finished, .end, "over"),
+      ("closing(dialling)", .abandoned, .end, "over"),
+      ("closing(dialling)", .expired, .end, "over"),
+      ("closing(resting)", .finished, .end, "over"),
+      ("closing(resting)", .abandoned, .end, "over"),
+      ("closing(resting)", .expired, .end, "over"),
+      ("closing(sending)", .drained, .finish, "closing(waiting)"),
+      ("closing(sending)", .lost, .rest, "closing(resting)"),
+      ("closing(sending)", .refused, .end, "over"),
+      ("closing(sending)", .finished, .end, "over"),
+      ("closing(sending)", .abandoned, .end, "over"),
+      ("closing(sending)", .expired, .end, "over"),
+      ("closing(waiting)", .lost, .rest, "closing(resting)"),
+      ("closing(waiting)", .refused, .end, "over"),
+      ("closing(waiting)", .finished, .end, "over"),
+      ("closing(waiting)", .abandoned, .end, "over"),
+      ("closing(waiting)", .expired, .end, "over"),
+    ]
 
   @Test("Every state answers every input as the table says")
   func table() {
     for state in Self.states.keys.sorted() {
       for input in Input.allCases where isPossible(input, in: state) {
-        var state = reach(state)
+        var call = reach(state)
         let named = Self.answers.first { $0.state == state && $0.input == input }
-        let action = apply(input, to: &state)
+        let action = apply(input, to: &call)
         #expect(action == named?.action ?? .nothing, "\(input) in \(state)")
-        #expect(name(state.state) == named?.next ?? state, "\(input) in \(state)")
+        #expect(name(call.state) == named?.next ?? state, "\(input) in \(state)")
         if state != "over" {
-          #expect((state.state == .over) == (action == .end), "\(input) in \(state)")
+          #expect((call.state == .over) == (action == .end), "\(input) in \(state)")
         }
       }
     }
@@ -74,95 +75,95 @@ struct CallStateTests {
   @Test("Whatever happens, a call is over exactly once, and stays so", arguments: 1...200)
   func overOnce(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
-    var state = CallState(limits: Limits(), at: start)
+    var call = CallState(limits: Limits(), at: start)
     var ends = 0
     for _ in 0..<200 {
       let input = Input.allCases.randomElement(using: &dice)!
-      guard isPossible(input, in: name(state.state)) else { continue }
-      if apply(input, to: &state) == .end { ends += 1 }
-      #expect((state.state == .over) == (ends == 1))
+      guard isPossible(input, in: name(call.state)) else { continue }
+      if apply(input, to: &call) == .end { ends += 1 }
+      #expect((call.state == .over) == (ends == 1))
     }
     #expect(ends == 1)
-    #expect(state.wakeTime == .never && state.isClosing)
+    #expect(call.wakeTime == .never && call.isClosing)
   }
 
   @Test("The first cause stays, whatever comes after it")
   func firstCause() {
-    var state = reach("talking")
-    _ = state.callerDone(.stopped, at: start)
-    _ = state.callerDone(.left, at: start)
-    _ = state.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
-    #expect(state.state == .over && state.cause == .stopped)
+    var call = reach("talking")
+    _ = call.callerDone(.stopped, at: start)
+    _ = call.callerDone(.left, at: start)
+    _ = call.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
+    #expect(call.state == .over && call.cause == .stopped)
   }
 
   @Test("A caller who says nothing sensible is let go after the time for it")
   func arriving() {
-    var state = CallState(limits: Limits(), at: start)
-    #expect(state.wakeTime == start + .seconds(5))
-    #expect(state.expired(at: start + .milliseconds(4999)) == .nothing)
-    #expect(state.expired(at: start + .seconds(5)) == .end)
-    #expect(state.cause == .unrecognised)
+    var call = CallState(limits: Limits(), at: start)
+    #expect(call.wakeTime == start + .seconds(5))
+    #expect(call.expired(at: start + .milliseconds(4999)) == .nothing)
+    #expect(call.expired(at: start + .seconds(5)) == .end)
+    #expect(call.cause == .unrecognised)
   }
 
   @Test("Closing has one deadline, however often its upstream is dialled again")
   func closingDeadline() {
-    var state = reach("talking")
-    _ = state.callerDone(.stopped, at: start)
+    var call = reach("talking")
+    _ = call.callerDone(.stopped, at: start)
     var now = start
     for _ in 0..<3 {
       #expect(
-        state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest)
-      now = state.wakeTime
-      #expect(state.expired(at: now) == .dial && state.state == .closing(.dialling))
-      #expect(state.wakeTime == start + .seconds(5))
-      #expect(state.opened() == .flow)
+        call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest)
+      now = call.wakeTime
+      #expect(call.expired(at: now) == .dial && call.state == .closing(.dialling))
+      #expect(call.wakeTime == start + .seconds(5))
+      #expect(call.opened() == .flow)
     }
-    #expect(state.expired(at: start + .seconds(5)) == .end)
+    #expect(call.expired(at: start + .seconds(5)) == .end)
   }
 
   @Test("A pause that would outlast the deadline of closing is not begun")
   func closingPause() {
-    var state = reach("closing(sending)")
+    var call = reach("closing(sending)")
     #expect(
-      state.upstreamLost(retry: true, pause: .seconds(5), cause: .upstreamBusy, at: start) == .end)
+      call.upstreamLost(retry: true, pause: .seconds(5), cause: .upstreamBusy, at: start) == .end)
   }
 
   // MARK: Again
 
   @Test("The pause doubles, to a bound; after the last attempt the call ends with the loss")
   func backoff() {
-    var state = reach("dialling")
+    var call = reach("dialling")
     var now = start
     var pauses: [Int] = []
-    while state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest {
-      pauses.append((state.wakeTime - now).milliseconds)
-      now = state.wakeTime
-      #expect(state.expired(at: now) == .dial)
+    while call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest {
+      pauses.append((call.wakeTime - now).milliseconds)
+      now = call.wakeTime
+      #expect(call.expired(at: now) == .dial)
     }
     #expect(pauses == [100, 200, 400, 800, 1600, 3200])
-    #expect(state.state == .over && state.cause == .upstreamLost)
+    #expect(call.state == .over && call.cause == .upstreamLost)
   }
 
   @Test("The pause that an upstream asks for is kept where it is the longer one")
   func askedPause() {
-    var state = reach("dialling")
-    _ = state.upstreamLost(retry: true, pause: .seconds(7), cause: .upstreamBusy, at: start)
-    #expect(state.wakeTime == start + .seconds(7))
-    #expect(state.expired(at: start + .milliseconds(6999)) == .nothing)
+    var call = reach("dialling")
+    _ = call.upstreamLost(retry: true, pause: .seconds(7), cause: .upstreamBusy, at: start)
+    #expect(call.wakeTime == start + .seconds(7))
+    #expect(call.expired(at: start + .milliseconds(6999)) == .nothing)
   }
 
   @Test("Results start the count anew; an open socket alone does not")
   func progress() {
-    var state = reach("talking")
+    var call = reach("talking")
     func lose() -> Int {
-      _ = state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
-      let pause = (state.wakeTime - start).milliseconds
-      _ = state.expired(at: state.wakeTime)
-      _ = state.opened()
+      _ = call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
+      let pause = (call.wakeTime - start).milliseconds
+      _ = call.expired(at: call.wakeTime)
+      _ = call.opened()
       return pause
     }
     #expect([lose(), lose(), lose()] == [100, 200, 400])
-    state.progressed()
+    call.progressed()
     #expect(lose() == 100)
   }
 
@@ -181,10 +182,10 @@ struct CallStateTests {
   ]
 
   private func reach(_ state: String) -> CallState {
-    var state = CallState(limits: Limits(), at: start)
-    for input in Self.states[state]! { _ = apply(input, to: &state) }
-    #expect(name(state.state) == state)
-    return state
+    var call = CallState(limits: Limits(), at: start)
+    for input in Self.states[state]! { _ = apply(input, to: &call) }
+    #expect(name(call.state) == state)
+    return call
   }
 
   /// Only what was dialled can open: the relay has no other connection to tell of.
@@ -192,22 +193,22 @@ struct CallStateTests {
     input != .opened || state == "dialling" || state == "closing(dialling)"
   }
 
-  private func apply(_ input: Input, to state: inout CallState) -> CallState.Action {
+  private func apply(_ input: Input, to call: inout CallState) -> CallState.Action {
     switch input {
-    case .started: return state.started()
-    case .opened: return state.opened()
+    case .started: return call.started()
+    case .opened: return call.opened()
     case .progressed:
-      state.progressed()
+      call.progressed()
       return .nothing
-    case .drained: return state.drained()
+    case .drained: return call.drained()
     case .lost:
-      return state.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
+      return call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
     case .refused:
-      return state.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
-    case .finished: return state.upstreamFinished()
-    case .done: return state.callerDone(.stopped, at: start)
-    case .abandoned: return state.abandoned()
-    case .expired: return state.expired(at: start + .seconds(60))
+      return call.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
+    case .finished: return call.upstreamFinished()
+    case .done: return call.callerDone(.stopped, at: start)
+    case .abandoned: return call.abandoned()
+    case .expired: return call.expired(at: start + .seconds(60))
     }
   }
 

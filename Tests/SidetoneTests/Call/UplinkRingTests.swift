@@ -16,7 +16,9 @@ struct UplinkRingTests {
       at: start)
   }
 
-  private func keep(_ bytes: [UInt8], _ uplink: inout UplinkRing, _ pool: BlockPool) -> UplinkRing.Kept {
+  private func keep(_ bytes: [UInt8], _ uplink: inout UplinkRing, _ pool: BlockPool)
+    -> UplinkRing.Kept
+  {
     uplink.keep(raw: kept(bytes), in: pool)
   }
 

@@ -1,0 +1,100 @@
+// Every frame.
+//
+// Bytes in, bytes out: where the next bytes of a link go, what becomes of them, and what the driver
+// takes for its sockets. A frame's way through its call is Call+Frames.
+
+extension Relay {
+  /// Where the next bytes of this link go. Empty: the relay holds this peer back (leave its bytes
+  /// in the kernel until `.resumeReading`), or the name is dead. Valid until the next call of any
+  /// method.
+  @_noAllocation package func room(for link: SlotID) -> Bytes {
+    guard store.links.holds(link) else { return .empty }
+    let index = link.index
+    if store.links[index].phase == .caller,
+      calls[store.links[index].call.index].mustWait(store)
+    {
+      store.links[index].isHeldBack = true
+      return .empty
+    }
+    return store.links[index].room(store)
+  }
+
+  /// That many bytes were put into `room`. Not marked with the others on a frame's path: what is no
+  /// audio goes on from here to the rows' functions, which the compiler's check refuses.
+  package func received(_ count: Int, on link: SlotID, at now: Instant) {
+    guard store.links.holds(link), count > 0 else { return }
+    turn.now = now
+    let index = link.index
+    store.links[index].heard(at: now)
+    turn.note(.bytesIn(count))
+    let window = store.links[index].window(fresh: count, store)
+    switch store.links[index].phase {
+    case .caller: receivedFromCaller(window, on: index)
+    case .upstream, .setup: receivedFromUpstream(window, on: index)
+    case .request: receivedRequest(window, on: index)
+    case .upgrade: receivedAnswer(window, on: index)
+    case .dialling, .leaving, .gone: return
+    }
+  }
+
+  /// Not marked, as `received` is not.
+  func receivedFromCaller(_ window: Bytes, on link: Int) {
+    var call = store.links[link].call.index
+    var event = calls[call].receivedFromCaller(window, on: link, store, &turn)
+    if case .done = event { return }
+    while true {
+      call = handle(event, of: call)
+      event = calls[call].receivedFromCaller(window, on: link, store, &turn)
+      if case .done = event { return settle(call) }
+    }
+  }
+
+  /// Not marked, as `received` is not.
+  private func receivedFromUpstream(_ window: Bytes, on link: Int) {
+    let call = store.links[link].call.index
+    var event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
+    if case .done = event { return }
+    while true {
+      calls[call].handle(event, on: link, store, &turn)
+      event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
+      if case .done = event { return settle(call) }
+    }
+  }
+
+  /// An upstream's answer to our request for a socket, and the first messages behind it.
+  private func receivedAnswer(_ window: Bytes, on link: Int) {
+    let call = store.links[link].call.index
+    let rest = calls[call].receivedAnswer(window, on: link, store, &turn)
+    if !rest.isEmpty { receivedFromUpstream(rest, on: link) }
+    settle(call)
+  }
+
+  /// The first contiguous run of what waits to be written; empty when there is nothing.
+  @_noAllocation package func outgoing(_ link: SlotID) -> Bytes {
+    guard store.links.holds(link) else { return .empty }
+    return store.links[link.index].outbox.front(in: store.pool)
+  }
+
+  /// The socket took that many of the bytes of `outgoing`. Not marked, as `received` is not: speech
+  /// that follows may bring a mark with it.
+  package func sent(_ count: Int, on link: SlotID, at now: Instant) {
+    guard store.links.holds(link) else { return }
+    turn.now = now
+    let index = link.index
+    let phase = store.links[index].phase
+    let since = store.links[index].outbox.sent(count, isFramed: phase == .caller, in: store.pool)
+    turn.note(.bytesOut(count))
+    if since != .never { turn.note(.delay(now - since)) }
+    guard store.links[index].outbox.isEmpty else { return }
+    let call = store.links[index].call.index
+    switch phase {
+    case .upstream: if calls[call].upstreamTook(store, &turn) { settle(call) }
+    case .caller:
+      guard calls[call].isTwoWay, calls[call].play(store, &turn) else { return }
+      calls[call].handle(.markDue, on: index, store, &turn)
+      settle(call)
+    case .leaving: store.links[index].ask(.close, &turn)
+    case .request, .dialling, .upgrade, .setup, .gone: return
+    }
+  }
+}
