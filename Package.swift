@@ -67,7 +67,7 @@ let package = Package(
 
     // The load generator: optimised in debug too, or it would be slower than what it measures.
     .target(
-      name: "LabLoad", dependencies: ["CLinux", "CDigest"], path: "tools/lab/load",
+      name: "LabLoad", dependencies: ["CLinux", "CDigest", "COpenSSL"], path: "tools/lab/load",
       swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
 
     // Micro-benchmarks, and the relay against a floor in C.
