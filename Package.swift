@@ -81,7 +81,8 @@ let package = Package(
 
     // Keeps the house in order: style, layers, vendors, symbols.
     .executableTarget(name: "SidetoneTidy", path: "tools/tidy", swiftSettings: plain),
-    // Exact bounds held against the real daemon: allocations, system calls, memory, descriptors.
+    // Exact bounds held against the real daemon: allocations, system calls, memory, descriptors,
+    // instructions.
     .executableTarget(
       name: "SidetoneGates", dependencies: ["Harness"], path: "tools/gates", exclude: ["counter"],
       swiftSettings: plain),

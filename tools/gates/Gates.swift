@@ -3,6 +3,7 @@
 // crossed. Nothing here is a benchmark: no bound depends on how fast the machine is.
 //
 //     gates BUILD-DIRECTORY [NAME …]
+//     gates instructions BUILD-DIRECTORY [--keep] [NAME …]
 
 import Foundation
 import Harness
@@ -11,11 +12,17 @@ import Harness
 struct Gates {
   static func main() {
     var arguments = Array(CommandLine.arguments.dropFirst())
+    let countsInstructions = arguments.first == "instructions"
+    if countsInstructions { arguments.removeFirst() }
     guard !arguments.isEmpty else {
       tell("usage: gates BUILD-DIRECTORY [NAME …]: \(all.map(\.name).joined(separator: ", "))")
+      tell(
+        "       gates instructions BUILD-DIRECTORY [--keep] [NAME …]: "
+          + Kept.frames.map(\.name).joined(separator: ", "))
       exit(2)
     }
     let build = arguments.removeFirst()
+    if countsInstructions { exit(Instructions.run(in: build, arguments)) }
     let names = Set(arguments)
     let verdicts = all.filter { names.isEmpty || names.contains($0.name) }.map { gate in
       isKept(gate, in: build)
