@@ -67,19 +67,25 @@ let package = Package(
 
     // The load generator: optimised in debug too, or it would be slower than what it measures.
     .target(
-      name: "LabLoad", dependencies: ["CLinux", "CDigest"], path: "tools/lab/load",
+      name: "LabLoad", dependencies: ["CLinux", "CDigest", "COpenSSL"], path: "tools/lab/load",
       swiftSettings: plain + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+
+    // Starts and ends the daemon, the lab's load and others, for what measures from outside.
+    .target(name: "Harness", path: "tools/harness", swiftSettings: plain),
 
     // Micro-benchmarks, and the relay against a floor in C.
     .executableTarget(
-      name: "SidetoneBench", dependencies: ["Sidetone"], path: "Benchmarks",
+      name: "SidetoneBench", dependencies: ["Sidetone", "SidetoneLinux", "Harness"],
+      path: "Benchmarks",
       exclude: ["floor", "peers"], swiftSettings: plain),
 
     // Keeps the house in order: style, layers, vendors, symbols.
     .executableTarget(name: "SidetoneTidy", path: "tools/tidy", swiftSettings: plain),
-    // Exact bounds held against the real daemon: allocations, system calls, memory, descriptors.
+    // Exact bounds held against the real daemon: allocations, system calls, memory, descriptors,
+    // instructions.
     .executableTarget(
-      name: "SidetoneGates", path: "tools/gates", exclude: ["counter"], swiftSettings: plain),
+      name: "SidetoneGates", dependencies: ["Harness"], path: "tools/gates", exclude: ["counter"],
+      swiftSettings: plain),
     .target(name: "CAllocationCounter", path: "tools/gates/counter", publicHeadersPath: "include"),
 
     // What tests, simulation and fuzzing of the engine share: its driver, frames, small relays.

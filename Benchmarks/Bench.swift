@@ -4,25 +4,31 @@
 //
 //     SidetoneBench micro [--smoke] [NAME]   nanoseconds per operation
 //     SidetoneBench compare [options]        floor, peers and relay in turn, as a table
+//     SidetoneBench layout                   which cache lines hold what of a call
 //     SidetoneBench gate [--prove]           the loose bounds, for tools/test
 
 import Glibc
+import Harness
 
 @main struct Bench {
   static let help = """
     usage: SidetoneBench micro [--smoke] [NAME]
              --smoke          each once with a small input: do they still run?
              NAME             only those whose name contains it
-           SidetoneBench compare [--two-way] [--calls N] [--seconds S] [--rounds R]
-                                 [--only NAME,NAME] [--syscalls] [--capacity]
+           SidetoneBench compare [--two-way | --raw] [--tls] [--calls N] [--seconds S]
+                                 [--rounds R] [--only NAME,NAME] [--syscalls] [--capacity]
              --two-way        calls in which the upstream talks back; of two directions the worse
                               one is shown
+             --raw            calls whose audio comes in binary messages, without JSON around it
+             --tls            both legs speak TLS, those of the floor too
              --calls N        calls at the same time (200)
              --seconds S      measured seconds in each round (4)
              --rounds R       rounds; the best of each opponent counts (3)
-             --only NAMES     of floor, node (not two-way), relay
+             --only NAMES     of floor, node (plain Twilio calls only), relay
              --syscalls       also count system calls per frame, with strace
              --capacity       instead: how many calls one core carries with p99 under 5 ms and no loss
+           SidetoneBench layout
+             the fields of a call, a link and a socket: cache line, offset, bytes
            SidetoneBench gate [--prove]
              --prove          also build the relay with planted faults, and demand that they are caught
 
@@ -37,6 +43,7 @@ import Glibc
       switch command {
       case "micro": try Micro.run(arguments)
       case "compare": try Compare(arguments).run()
+      case "layout": try Layout.run(arguments)
       case "gate": try Gate.run(arguments)
       default:
         print(help)
@@ -89,5 +96,15 @@ struct BenchArguments {
 
   func finish() throws(BenchFailure) {
     if let first = rest.first { throw .impossible("not understood: \(first)\n\n\(Bench.help)") }
+  }
+}
+
+extension Calls {
+  static func of(_ kind: Kind, isTLS: Bool = false) throws(BenchFailure) -> Calls {
+    do throws(HarnessError) {
+      return try Calls(kind, isTLS: isTLS)
+    } catch {
+      throw .impossible(error.description)
+    }
   }
 }

@@ -1,6 +1,7 @@
 // `SidetoneBench compare`: everyone under the same load in turn, as multiples of the floor.
 
 import Foundation
+import Harness
 
 struct Compare {
   private var calls: Int
@@ -8,7 +9,7 @@ struct Compare {
   private var rounds: Int
   private var countsSystemCalls: Bool
   private var searchesCapacity: Bool
-  private var kind: CallKind
+  private var kind: Calls
   private var names: [String]
 
   init(_ arguments: [String]) throws(BenchFailure) {
@@ -18,7 +19,12 @@ struct Compare {
     rounds = try arguments.number("--rounds", default: 3)
     countsSystemCalls = arguments.flag("--syscalls")
     searchesCapacity = arguments.flag("--capacity")
-    kind = arguments.flag("--two-way") ? .twoWay : .oneWay
+    let isTwoWay = arguments.flag("--two-way")
+    let isRaw = arguments.flag("--raw")
+    if isTwoWay && isRaw { throw .impossible("--raw calls are one-way") }
+    kind = try .of(
+      isTwoWay ? .twilioOpenAI : isRaw ? .rawDeepgram : .twilioDeepgram,
+      isTLS: arguments.flag("--tls"))
     names = (try arguments.value("--only") ?? "floor,node,relay").split(separator: ",").map(
       String.init)
     try arguments.finish()
@@ -27,7 +33,10 @@ struct Compare {
   func run() throws(BenchFailure) {
     var opponents: [Opponent] = []
     if names.contains("floor") { opponents.append(try .floor(kind)) }
-    if names.contains("node"), kind == .oneWay, let node = try Opponent.node() {
+    // The peer has neither the one nor the other.
+    if names.contains("node"), kind.name == Calls.Kind.twilioDeepgram.rawValue,
+      let node = try Opponent.node(kind)
+    {
       opponents.append(node)
     }
     if names.contains("relay") {
@@ -145,14 +154,14 @@ enum SystemCalls {
     let command = [
       "strace", "-q", "-q", "-f", "-c", "-p", String(opponent.identifier), "-o", summary,
     ]
-    guard Programs.isFound("strace"),
-      let tracer = try? Programs.start(command, environment: [:], on: Programs.processors.first)
+    guard Program.isFound("strace"),
+      let tracer = try? Programs.start(command, on: Programs.processors.first)
     else { return nil }
     usleep(500_000)
     // Few calls: a traced process is slow, and a slow one would take several frames at once.
     let figures = Figures.measure(opponent, calls: 10, seconds: seconds)
-    tracer.interrupt()
-    tracer.waitUntilExit()
+    kill(tracer.identifier, SIGINT)
+    tracer.finish()
     guard let figures, let text = try? String(contentsOfFile: summary, encoding: .utf8) else {
       return nil
     }

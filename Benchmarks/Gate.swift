@@ -4,7 +4,7 @@
 // calls that turn is long in coming. And one call whose upstream speaks in bursts, for the clock on
 // which they are played out.
 
-import Foundation
+import Harness
 
 enum Gate {
   private static let manyCalls = 200
@@ -32,12 +32,12 @@ enum Gate {
 
   /// The bounds that are missed, in words; `program` is nil for the relay that was built.
   private static func judge(
-    _ parts: [Part], rounds: Int, program: String? = nil, environment: [String: String] = [:]
+    _ parts: [Part], rounds: Int, program: String? = nil, settings: [String: String] = [:]
   ) throws(BenchFailure) -> [String] {
     var misses: [String] = []
     for part in parts {
-      let kind = part == .oneWay ? CallKind.oneWay : .twoWay
-      let relay = try Opponent.relay(kind, program: program, environment: environment)
+      let calls = try Calls.of(part == .oneWay ? .twilioDeepgram : .twilioOpenAI)
+      let relay = try Opponent.relay(calls, program: program, settings: settings)
       defer { relay.stop() }
       if part == .playout {
         misses += try judgePlayout(relay)
@@ -51,14 +51,14 @@ enum Gate {
   private static func judgeFrames(
     _ relay: Opponent, rounds: Int
   ) throws(BenchFailure) -> [String] {
-    let opponents = [try Opponent.floor(relay.kind), relay]
+    let opponents = [try Opponent.floor(relay.calls), relay]
     defer { opponents[0].stop() }
     var misses: [String] = []
     for calls in [manyCalls, fewCalls] {
       let bests = try Best.of(opponents, calls: calls, seconds: 2, rounds: rounds)
       let (floor, relay) = (bests[0], bests[1])
       let ratio = relay.processorPerFrame / floor.processorPerFrame
-      let what = "\(calls) \(opponents[0].kind.words) calls"
+      let what = "\(calls) \(opponents[0].calls.isTwoWay ? "two-way" : "one-way") calls"
       print(
         "\(what): CPU per frame \(Columns.number(ratio)) x the floor's,",
         "p50 \(Columns.number(relay.median)) us (floor \(Columns.number(floor.median))),",
@@ -101,7 +101,7 @@ enum Gate {
   private static func prove() throws(BenchFailure) {
     let place = ".build/planted"
     print("building a relay with planted faults")
-    let built = Programs.output([
+    let built = Program.run([
       "swift", "build", "-c", "release", "--scratch-path", place, "--product", "sidetone",
       "-Xswiftc", "-DPLANTED_FAULTS",
     ])
@@ -115,7 +115,7 @@ enum Gate {
       print("planted fault: \(fault.name)")
       let misses = try judge(
         fault.seenBy, rounds: fault.name == "none" ? 3 : 1,
-        program: place + "/release/sidetone", environment: ["PLANTED_FAULT": fault.name])
+        program: place + "/release/sidetone", settings: ["PLANTED_FAULT": fault.name])
       if fault.name == "none" {
         if !misses.isEmpty { throw .missed("without a fault: " + list(misses)) }
       } else if misses.isEmpty {

@@ -1,6 +1,6 @@
 // What one load on one opponent showed, and the best of several.
 
-import Foundation
+import Harness
 
 /// What a load of `sidetone-lab` said about an opponent; times in microseconds.
 struct Figures {
@@ -21,7 +21,7 @@ struct Figures {
 
   /// Nil where the load could not be carried out.
   static func measure(_ opponent: Opponent, calls: Int, seconds: Int) -> Figures? {
-    LoadReport.of(opponent, calls: calls, seconds: seconds).map(Figures.init)
+    opponent.load(calls: calls, seconds: seconds).map(Figures.init)
   }
 
   private init(_ report: LoadReport) {
@@ -32,7 +32,7 @@ struct Figures {
     lost = report.frames.lost + (report.downFrames?.lost ?? 0)
     isClean = report.clean
     residentPerCall = report.relay.residentKibPerCall
-    frames = report.frames.arrived + (report.downFrames?.arrived ?? 0)
+    frames = report.framesArrived
     lateness = max(report.generatorLatenessUs.p99, report.downGeneratorLatenessUs?.p99 ?? 0)
     generatorBusy = report.generator.busyPercent
     busy = report.relay.busyPercent
@@ -51,7 +51,7 @@ struct Punctuality {
 
   /// Nil where the load could not be carried out.
   static func measure(_ opponent: Opponent, calls: Int, seconds: Int) -> Punctuality? {
-    let report = LoadReport.of(opponent, calls: calls, seconds: seconds, ["--burst", "2"])
+    let report = opponent.load(calls: calls, seconds: seconds, ["--burst", "2"])
     guard let report, let late = report.playoutLateUs, let early = report.playoutEarlyUs,
       let playout = report.playout
     else { return nil }

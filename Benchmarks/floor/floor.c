@@ -1,10 +1,12 @@
 // The floor: what relaying a Twilio call to Deepgram costs when next to nothing is done. One epoll
 // loop on one thread; per frame one recv, unmask, base64 decode, mask, one send. It trusts both
 // peers blindly: no limits, no UTF-8, no time-outs, no JSON beyond the key it wants, nothing kept
-// for replay. With `two-way` the upstream is OpenAI Realtime, see `two-way.c`. Benchmarks measure
-// the relay as a multiple of this program. Never run it where strangers can reach it.
+// for replay. With `raw` the callers send audio in binary messages; with `two-way` the upstream is
+// OpenAI Realtime, see `two-way.c`; with a certificate both legs speak TLS, see `tls.c`. Benchmarks
+// measure the relay as a multiple of this program. Never run it where strangers can reach it.
 //
-//     cc -O2 floor.c two-way.c -lcrypto -o floor && ./floor LISTEN_PORT UPSTREAM_PORT [two-way]
+//     cc -O2 floor.c tls.c two-way.c -lssl -lcrypto -o floor
+//     ./floor LISTEN_PORT UPSTREAM_PORT one-way|raw|two-way [CERTIFICATE KEY]
 #define _GNU_SOURCE
 #include "floor.h"
 #include <arpa/inet.h>
@@ -24,7 +26,7 @@ enum { BATCH = 256 };
 
 static int epoll_fd;
 static struct sockaddr_in upstream_address = {.sin_family = AF_INET};
-static bool two_way;
+static bool raw, two_way;
 unsigned char base64_value[256];
 static unsigned char out[4 * BUFFER];  // a converted message is up to three times as long
 
@@ -41,6 +43,7 @@ static struct link *watch(int fd, bool upstream, struct link *other) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = link};
   if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) fail("epoll_ctl");
+  begin_tls(link);
   return link;
 }
 
@@ -68,7 +71,7 @@ static int answer(char *text, const char *request) {
                  accept);
 }
 
-static void dial(struct link *caller) {
+static void ask(struct link *upstream) {
   static const char one_way_request[] =
       "GET /v1/listen?model=nova-2&language=en-US&encoding=mulaw&sample_rate=8000&channels=1"
       "&interim_results=true&punctuate=true HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
@@ -79,11 +82,17 @@ static void dial(struct link *caller) {
       "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer test\r\n"
       "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
   const char *request = two_way ? two_way_request : one_way_request;
+  if (upstream->asked || is_shaking(upstream)) return;
+  upstream->asked = true;
+  transmit(upstream, request, strlen(request));
+}
+
+static void dial(struct link *caller) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connect(fd, (struct sockaddr *)&upstream_address, sizeof upstream_address) < 0)
     fail("connect");
   caller->other = watch(fd, true, caller);
-  send(fd, request, strlen(request), MSG_NOSIGNAL);
+  ask(caller->other);
 }
 
 // The caller is answered when the upstream has answered, so no audio ever has to wait.
@@ -101,7 +110,7 @@ static void handshake(struct link *link) {
   memmove(link->in, end + 4, link->count);
   if (caller == NULL) return;
   int length = answer((char *)out, (char *)caller->in);
-  send(caller->fd, out, length, MSG_NOSIGNAL);
+  transmit(caller, out, length);
   caller->open = true;
   caller->count = 0;
 }
@@ -139,6 +148,21 @@ void xor_mask(unsigned char *body, unsigned length, const unsigned char *key) {
   for (; i < length; i++) body[i] ^= key[i & 3];
 }
 
+// One binary message becomes another with a mask of ours.
+static unsigned pass(unsigned char *head, struct link *caller, unsigned char *audio,
+                     unsigned length) {
+  (void)caller;
+  uint32_t mask = next_mask();
+  memcpy(head + 4, &mask, 4);
+  memcpy(head + 8, audio, length);
+  xor_mask(head + 8, length, head + 4);
+  head[0] = 0x82;
+  head[1] = 0x80 | 126;        // 160 bytes need the 16-bit length
+  head[2] = length >> 8;
+  head[3] = length;
+  return 8 + length;
+}
+
 // One caller's message becomes one masked binary message at `head`, if it is media; its length.
 static unsigned relay(unsigned char *head, struct link *caller, unsigned char *text,
                       unsigned length) {
@@ -168,16 +192,22 @@ static void frames(struct link *link) {
     unsigned char *body = frame + header;
     if (!link->upstream) {
       xor_mask(body, length, body - 4);
-      used += (two_way ? two_way_up : relay)(out + used, link, body, length);
+      if (raw && (frame[0] & 15) == 2)
+        used += pass(out + used, link, body, length);
+      else
+        used += (two_way ? two_way_up : relay)(out + used, link, body, length);
     } else if (two_way) {
       used += two_way_down(out + used, link, body, length);
+    } else if (raw && (frame[0] & 15) == 1) {
+      memcpy(out + used, frame, header + length);
+      used += header + length;
     }
     closing |= (frame[0] & 15) == 8;
     at += header + length;
   }
   link->count -= at;
   if (link->count > 0 && at > 0) memmove(link->in, link->in + at, link->count);
-  if (used > 0 && link->other) send(link->other->fd, out, used, MSG_NOSIGNAL);
+  if (used > 0 && link->other) transmit(link->other, out, used);
   if (closing) shutdown(link->fd, SHUT_WR);
 }
 
@@ -188,24 +218,28 @@ static void leave(struct link *link) {
     shutdown(link->other->fd, SHUT_WR);
   }
   close(link->fd);
+  end_tls(link);
   free(link);
 }
 
 static void readable(struct link *link) {
-  ssize_t got = recv(link->fd, link->in + link->count, BUFFER - 1 - link->count, MSG_DONTWAIT);
-  if (got < 0 && errno == EAGAIN) return;
+  ssize_t got = receive(link, link->in + link->count, BUFFER - 1 - link->count);
+  if (link->upstream && !link->asked) ask(link);
+  if (got == NOTHING_YET || (got < 0 && errno == EAGAIN)) return;
   if (got <= 0) return leave(link);
   link->count += got;
   link->open ? frames(link) : handshake(link);
 }
 
 int main(int argc, char **argv) {
-  two_way = argc == 4 && strcmp(argv[3], "two-way") == 0;
-  if (argc != 3 && !two_way) {
-    fputs("usage: floor LISTEN_PORT UPSTREAM_PORT [two-way]\n", stderr);
+  if (argc != 4 && argc != 6) {
+    fputs("usage: floor LISTEN_PORT UPSTREAM_PORT one-way|raw|two-way [CERTIFICATE KEY]\n", stderr);
     return 2;
   }
+  raw = strcmp(argv[3], "raw") == 0;
+  two_way = strcmp(argv[3], "two-way") == 0;
   prepare_two_way();
+  if (argc == 6) prepare_tls(argv[4], argv[5]);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
   files.rlim_cur = files.rlim_max;

@@ -3,18 +3,27 @@
 // crossed. Nothing here is a benchmark: no bound depends on how fast the machine is.
 //
 //     gates BUILD-DIRECTORY [NAME …]
+//     gates instructions BUILD-DIRECTORY [--keep] [NAME …]
 
 import Foundation
+import Harness
 
 @main
 struct Gates {
   static func main() {
-    let arguments = CommandLine.arguments.dropFirst()
-    guard let build = arguments.first else {
+    var arguments = Array(CommandLine.arguments.dropFirst())
+    let countsInstructions = arguments.first == "instructions"
+    if countsInstructions { arguments.removeFirst() }
+    guard !arguments.isEmpty else {
       tell("usage: gates BUILD-DIRECTORY [NAME …]: \(all.map(\.name).joined(separator: ", "))")
+      tell(
+        "       gates instructions BUILD-DIRECTORY [--keep] [NAME …]: "
+          + Kept.frames.map(\.name).joined(separator: ", "))
       exit(2)
     }
-    let names = Set(arguments.dropFirst())
+    let build = arguments.removeFirst()
+    if countsInstructions { exit(Instructions.run(in: build, arguments)) }
+    let names = Set(arguments)
     let verdicts = all.filter { names.isEmpty || names.contains($0.name) }.map { gate in
       isKept(gate, in: build)
     }
@@ -25,7 +34,8 @@ struct Gates {
 
   private static func isKept(_ gate: Gate, in build: String) -> Bool {
     do {
-      let measured = try gate.measure(House(build: build, isTwoWay: gate.isTwoWay))
+      let calls = try Calls(gate.calls, isTLS: gate.isTLS)
+      let measured = try gate.measure(House(build: build, calls: calls))
       let isKept = measured.value <= gate.bound
       tell(
         "\(isKept ? "ok  " : "FAIL") \(gate.name): \(measured.value.shown) \(gate.unit), "
@@ -37,60 +47,55 @@ struct Gates {
     }
   }
 
-  /// A line at once, whatever the output is.
-  private static func tell(_ line: String) {
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
-  }
-
   private static var all: [Gate] {
     [
-      Gate(name: "allocations", unit: "allocations", bound: 0) {
-        try allocations(in: $0, isTLS: false)
-      },
-      Gate(name: "allocations-tls", unit: "allocations", bound: 0) {
-        try allocations(in: $0, isTLS: true)
-      },
-      Gate(name: "system-calls", unit: "system calls a frame", bound: 3.3, measure: systemCalls),
-      Gate(name: "memory", unit: "KiB a call", bound: 96, measure: memory),
-      Gate(name: "short-calls", unit: "descriptors left over", bound: 0, measure: shortCalls),
-      Gate(name: "allocations-two-way", unit: "allocations", bound: 0, isTwoWay: true) {
-        try allocations(in: $0, isTLS: false)
-      },
-      Gate(name: "allocations-two-way-tls", unit: "allocations", bound: 0, isTwoWay: true) {
-        try allocations(in: $0, isTLS: true)
-      },
+      Gate("allocations", 0, "allocations", allocations),
+      Gate("allocations-tls", 0, "allocations", isTLS: true, allocations),
+      Gate("system-calls", 3.3, "system calls a frame", systemCalls),
+      Gate("memory", 96, "KiB a call", memory),
+      Gate("memory-tls", 144, "KiB a call", isTLS: true, memory),
+      Gate("short-calls", 0, "descriptors left over", shortCalls),
+      Gate("allocations-two-way", 0, "allocations", of: .twilioOpenAI, allocations),
       Gate(
-        name: "system-calls-two-way", unit: "system calls a frame", bound: 3.3, isTwoWay: true,
-        measure: systemCalls),
-      Gate(
-        name: "memory-two-way", unit: "KiB a call", bound: 256, isTwoWay: true, measure: memory),
-      Gate(
-        name: "short-calls-two-way", unit: "descriptors left over", bound: 0, isTwoWay: true,
-        measure: shortCalls),
+        "allocations-two-way-tls", 0, "allocations", of: .twilioOpenAI, isTLS: true, allocations),
+      Gate("system-calls-two-way", 3.3, "system calls a frame", of: .twilioOpenAI, systemCalls),
+      Gate("memory-two-way", 256, "KiB a call", of: .twilioOpenAI, memory),
+      Gate("short-calls-two-way", 0, "descriptors left over", of: .twilioOpenAI, shortCalls),
     ]
   }
 }
 
+/// A line at once, whatever the output is.
+func tell(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
 /// A bound, and how to measure what it binds.
 struct Gate {
+  typealias Measure = (House) throws(HarnessError) -> Measured
+
   var name: String
-  var unit: String
   var bound: Double
-  /// Whether the upstream talks back; then frames of both directions count.
-  var isTwoWay = false
-  var measure: (House) throws -> Measured
+  var unit: String
+  var calls: Calls.Kind
+  var isTLS: Bool
+  var measure: Measure
+
+  init(
+    _ name: String, _ bound: Double, _ unit: String, of calls: Calls.Kind = .twilioDeepgram,
+    isTLS: Bool = false, _ measure: @escaping Measure
+  ) {
+    self.name = name
+    self.bound = bound
+    self.unit = unit
+    self.calls = calls
+    self.isTLS = isTLS
+    self.measure = measure
+  }
 }
 
 /// A figure, and what it was taken from.
 struct Measured {
   var value: Double
   var words: String
-}
-
-/// Why a gate could not be measured: that is a failure too.
-struct Unmeasured: Error, CustomStringConvertible {
-  var description: String
-  init(_ words: String) { description = words }
 }
 
 extension Double {
@@ -102,18 +107,18 @@ extension Double {
 
 /// Allocations of the whole process between two moments while frames flow and no call begins or
 /// ends.
-private func allocations(in house: House, isTLS: Bool) throws -> Measured {
+private func allocations(in house: House) throws(HarnessError) -> Measured {
   let counter = try Counter(library: "\(house.build)/libAllocationCounter.so")
   defer { house.endAll() }
-  let relay = try house.startRelay(isTLS: isTLS, settings: counter.settings)
+  let relay = try house.startRelay(counter.settings)
   let load = try house.startLoad(["--calls", "50", "--warmup", "4", "--seconds", "6"], on: relay)
   sleep(4)
   let begin = (time: Date(), count: counter.allocations)
   sleep(4)
   let end = (time: Date(), count: counter.allocations)
   try load.report()
-  if begin.count == 0 { throw Unmeasured("the counter was not loaded") }
-  let frames = Int(end.time.timeIntervalSince(begin.time) * 50) * 50 * house.directions
+  if begin.count == 0 { throw HarnessError("the counter was not loaded") }
+  let frames = Int(end.time.timeIntervalSince(begin.time) * 50) * 50 * house.calls.directions
   return Measured(
     value: Double(end.count - begin.count),
     words: "\(frames) frames, after \(begin.count) allocations to start and set up")
@@ -121,16 +126,16 @@ private func allocations(in house: House, isTLS: Bool) throws -> Measured {
 
 /// System calls of the whole process for each frame relayed, results included. Few calls, so that
 /// every frame comes alone and none shares a wake-up with another.
-private func systemCalls(in house: House) throws -> Measured {
+private func systemCalls(in house: House) throws(HarnessError) -> Measured {
   defer { house.endAll() }
-  let relay = try house.startRelay(isTLS: false)
+  let relay = try house.startRelay()
   let calls = 10
   let load = try house.startLoad(
     ["--calls", "\(calls)", "--warmup", "4", "--seconds", "6"], on: relay)
   sleep(3)
-  let traced = try systemCalls(of: relay.process.processIdentifier, seconds: 5)
+  let traced = try systemCalls(of: relay.identifier, seconds: 5)
   try load.report()
-  let frames = traced.seconds * 50 * Double(calls * house.directions)
+  let frames = traced.seconds * 50 * Double(calls * house.calls.directions)
   return Measured(
     value: Double(traced.count) / frames, words: "\(traced.count) for \(Int(frames)) frames")
 }
@@ -138,14 +143,16 @@ private func systemCalls(in house: House) throws -> Measured {
 /// What a call takes of resident memory: a relay made for many calls with all of them running, each
 /// longer than its replay, against a relay made for one call and idle. So what is taken at start
 /// for a call is counted too.
-private func memory(in house: House) throws -> Measured {
+private func memory(in house: House) throws(HarnessError) -> Measured {
   defer { house.endAll() }
   let calls = 200
-  func resident(callsMax: Int, load arguments: [String]) throws -> Double {
-    var limit = ["SIDETONE_LIMITS_CALLS_MAX": "\(callsMax)"]
-    if house.isTwoWay { limit["SIDETONE_LIMITS_TWO_WAY_CALLS_MAX"] = "\(callsMax)" }
-    let relay = try house.startRelay(isTLS: false, settings: limit)
-    return try house.startLoad(arguments, on: relay).report().number("relay", "resident_kib")
+  func resident(callsMax: Int, load arguments: [String]) throws(HarnessError) -> Double {
+    let relay = try house.startRelay([
+      "SIDETONE_LIMITS_CALLS_MAX": "\(callsMax)",
+      "SIDETONE_LIMITS_TWO_WAY_CALLS_MAX": "\(callsMax)",
+    ])
+    defer { relay.end() }
+    return try house.startLoad(arguments, on: relay).report().relay.residentKib
   }
   let one = try resident(callsMax: 1, load: ["--calls", "1", "--seconds", "1"])
   let many = try resident(callsMax: calls, load: ["--calls", "\(calls)", "--seconds", "8"])
@@ -155,15 +162,14 @@ private func memory(in house: House) throws -> Measured {
 }
 
 /// Descriptors after thousands of short calls, ten at a time; none of their frames may be lost.
-private func shortCalls(in house: House) throws -> Measured {
+private func shortCalls(in house: House) throws(HarnessError) -> Measured {
   defer { house.endAll() }
-  let relay = try house.startRelay(isTLS: false)
+  let relay = try house.startRelay()
   let calls = ["--calls", "20", "--frames", "10"]
   try house.startLoad(["--short-calls", "20"] + calls, on: relay).report()
   let report = try house.startLoad(["--short-calls", "2000"] + calls, on: relay).report()
-  let before = try report.number("relay", "descriptors_before")
-  let after = try report.number("relay", "descriptors_after")
-  let sent = try report.number("frames", "sent").shown
+  let (before, after) = (report.relay.descriptorsBefore, report.relay.descriptorsAfter)
   return Measured(
-    value: abs(after - before), words: "\(before.shown) before 2000 calls, \(sent) frames whole")
+    value: Double(abs(after - before)),
+    words: "\(before) before 2000 calls, \(report.frames.sent) frames whole")
 }

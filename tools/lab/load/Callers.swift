@@ -16,6 +16,8 @@ final class LoadCallers {
     var socket = LoadSocket(-1)
     var call: UInt32 = 0
     var sequence: UInt32 = 0
+    /// The first half of a frame was sent, and the second was not.
+    var isHalfway = false
     /// Monotonic; for the answer to the upgrade, and for the end after `stop`.
     var deadline: Int64 = 0
     /// Of two-way calls: what the caller hears.
@@ -29,6 +31,7 @@ final class LoadCallers {
   private let reader: ArrivalReader
   private let poll: LoadPoll
   private let messages = CallerMessages()
+  private let tlsContext: LoadTLSContext?
   /// A heard message's bytes, what each byte stands for, and the message's samples.
   private let heard = UnsafeMutablePointer<UInt8>.allocate(
     capacity: ArrivalReader.longestMessage)
@@ -46,7 +49,13 @@ final class LoadCallers {
   enum Mode { case send, hold, leave }
   var mode = Mode.send
 
-  init(options: LoadOptions, tally: LoadTally, reader: ArrivalReader, poll: LoadPoll) {
+  /// Messages in which a frame goes out, each in a turn of its own.
+  var halves: Int { options.manner == .ucid ? 2 : 1 }
+
+  init(
+    options: LoadOptions, tally: LoadTally, reader: ArrivalReader, poll: LoadPoll
+  ) throws(LoadMistake) {
+    tlsContext = options.isTLS ? try LoadTLSContext() : nil
     self.options = options
     self.tally = tally
     self.reader = reader
@@ -61,19 +70,20 @@ final class LoadCallers {
   // MARK: The schedule
 
   /// The turn of one slot, which was due at `due`.
-  func turn(of index: Int, due: Int64) {
+  func turn(of index: Int, half: Int, due: Int64) {
+    if half == 1 {
+      if slots[index].state == .talking && slots[index].isHalfway { frame(index, due: due) }
+      return
+    }
     switch slots[index].state {
     case .idle: begin(index)
     case .connecting, .upgrading:
       if LoadClock.monotonic() > slots[index].deadline { refuse(index) }
     case .ready:
       if mode == .leave { return over(index) }
-      let call = slots[index].call
       slots[index].state = .talking
       talkingCount += 1
-      if send(messages.connected(), index), send(messages.start(call: call), index) {
-        frame(index, due: due)
-      }
+      if start(index) { frame(index, due: due) }
     case .talking: talk(index, due: due)
     case .leaving:
       if LoadClock.monotonic() > slots[index].deadline {
@@ -104,26 +114,53 @@ final class LoadCallers {
     return LoadClock.monotonic() < slots[index].deadline
   }
 
+  private func start(_ index: Int) -> Bool {
+    let call = slots[index].call
+    switch options.manner {
+    case .twilio:
+      return send(messages.connected(), index) && send(messages.start(call: call), index)
+    case .ucid: return send(messages.ucidStart(call: call), index)
+    case .raw: return true
+    }
+  }
+
   private func frame(_ index: Int, due: Int64) {
+    if options.manner == .ucid, !slots[index].isHalfway {
+      slots[index].isHalfway = true
+      let (call, sequence) = (slots[index].call, slots[index].sequence)
+      _ = send(messages.ucidSteps(call: call, sequence: sequence, half: 0), index)
+      return
+    }
+    slots[index].isHalfway = false
     let stamp = Stamp(
       call: slots[index].call, sequence: slots[index].sequence, sent: LoadClock.now())
     slots[index].sequence &+= 1
     tally.up.noteSent(stamp, due: due)
-    let message =
+    _ = send(message(stamp), index)
+  }
+
+  /// What ends the frame.
+  private func message(_ stamp: Stamp) -> CallerMessages.Message {
+    switch options.manner {
+    case .raw: messages.raw(stamp)
+    case .ucid: messages.ucidSteps(call: stamp.call, sequence: stamp.sequence, half: 1)
+    case .twilio:
       options.isTwoWay
-      ? messages.steps(call: stamp.call, sequence: stamp.sequence) : messages.media(stamp)
-    _ = send(message, index)
+        ? messages.steps(call: stamp.call, sequence: stamp.sequence) : messages.media(stamp)
+    }
   }
 
   private func begin(_ index: Int) {
     guard nextCall < callCount, mode == .send else { return over(index) }
     slots[index].call = nextCall
     slots[index].sequence = 0
+    slots[index].isHalfway = false
     slots[index].ear = StepEar()
     slots[index].listener = PlayoutTally.Listener()
     slots[index].deadline = LoadClock.monotonic() + Self.patience
     nextCall += 1
-    guard let socket = LoadSocket.connect(to: options.address, port: options.port) else {
+    guard let socket = LoadSocket.connect(to: options.address, port: options.port, tlsContext)
+    else {
       tally.refused += 1
       return
     }
@@ -132,13 +169,22 @@ final class LoadCallers {
     poll.add(socket.descriptor, .caller, index, writable: true)
   }
 
-  /// As Twilio does: `stop`, then the closing handshake.
+  /// As carriers do: `stop`, then the closing handshake.
   private func leave(_ index: Int) {
     talkingCount -= 1
     slots[index].state = .leaving
     slots[index].deadline = LoadClock.monotonic() + Self.patience
-    let stop = messages.stop(call: slots[index].call, sequence: slots[index].sequence)
-    if send(stop, index) { _ = send(messages.close(), index) }
+    if stop(index) { _ = send(messages.close(), index) }
+  }
+
+  private func stop(_ index: Int) -> Bool {
+    let call = slots[index].call
+    switch options.manner {
+    case .twilio:
+      return send(messages.stop(call: call, sequence: slots[index].sequence), index)
+    case .ucid: return send(messages.ucidStop(call: call), index)
+    case .raw: return true
+    }
   }
 
   private func refuse(_ index: Int) {
@@ -194,7 +240,7 @@ final class LoadCallers {
       slots[index].state = .upgrading
       _ = slots[index].socket.send(
         """
-        GET \(options.path) HTTP/1.1\r\nHost: 127.0.0.1:\(options.port)\r
+        GET \(target(of: index)) HTTP/1.1\r\nHost: 127.0.0.1:\(options.port)\r
         Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n
         """)
@@ -205,8 +251,14 @@ final class LoadCallers {
     poll.change(slots[index].socket.descriptor, .caller, index, writable: waiting)
   }
 
+  /// Those who have no start message say in the query what they send.
+  private func target(of index: Int) -> String {
+    guard options.manner == .raw else { return options.path }
+    return "\(options.path)?encoding=mulaw&sample_rate=8000&call_id=load-\(slots[index].call)"
+  }
+
   private func readable(_ index: Int) {
-    switch reader.read(slots[index].socket) {
+    switch reader.read(&slots[index].socket) {
     case .nothing: break
     case .ended: lost(index)
     case .bytes(let count): take(count, index)
@@ -243,14 +295,21 @@ final class LoadCallers {
 
   /// What the relay plays to the caller.
   private func hear(_ message: UnsafeMutableRawBufferPointer, _ index: Int) {
-    guard let down = tally.down, let letters = message.string(behind: "\"payload\":") else {
-      return
-    }
-    let count = Base64.decode(letters.baseAddress!, count: letters.count, to: heard)
+    guard let down = tally.down else { return }
+    let count =
+      options.manner == .ucid
+      ? message.integers(behind: "\"samples\":", to: samples) : payload(of: message)
     tally.playout?.noteArrived(count, for: &slots[index].listener, at: reader.arrival)
-    for place in 0..<count { samples[place] = linears[Int(heard[place])] }
     down.noteHeard(
       samples, count: count, perStep: StepSounds.lawBytes, by: &slots[index].ear,
       at: reader.arrival)
+  }
+
+  /// Decodes a message's µ-law into samples; how many.
+  private func payload(of message: UnsafeMutableRawBufferPointer) -> Int {
+    guard let letters = message.string(behind: "\"payload\":") else { return 0 }
+    let count = Base64.decode(letters.baseAddress!, count: letters.count, to: heard)
+    for place in 0..<count { samples[place] = linears[Int(heard[place])] }
+    return count
   }
 }

@@ -86,6 +86,14 @@ final class CallerMessages {
     return media(call: stamp.call, sequence: stamp.sequence)
   }
 
+  /// The same without a message around it.
+  func raw(_ stamp: Stamp) -> Message {
+    stamp.store(to: audio)
+    writer.begin()
+    writer.write(audio, count: LoadAudio.size)
+    return writer.seal(opcode: 2)
+  }
+
   /// A frame that will be converted.
   func steps(call: UInt32, sequence: UInt32) -> Message {
     for step in 0..<Steps.inFrame {
@@ -121,6 +129,41 @@ final class CallerMessages {
     writer.write(#"","stop":{"accountSid":"AC00000000000000000000000000000001","callSid":"CA"#)
     writer.write(identity: call)
     writer.write(#""}}"#)
+    return writer.seal(opcode: 1)
+  }
+
+  func ucidStart(call: UInt32) -> Message {
+    writer.begin()
+    writer.write(#"{"event":"start","type":"text","ucid":""#)
+    writer.write(identity: call)
+    writer.write(#""}"#)
+    return writer.seal(opcode: 1)
+  }
+
+  /// Half a frame that will be converted: the vendors' messages hold 10 ms.
+  func ucidSteps(call: UInt32, sequence: UInt32, half: Int) -> Message {
+    writer.begin()
+    writer.write(#"{"event":"media","type":"media","ucid":""#)
+    writer.write(identity: call)
+    writer.write(#"","data":{"samples":["#)
+    let count = LoadAudio.size / 2
+    for place in half * count..<(half + 1) * count {
+      if place > half * count { writer.write(",") }
+      let level = Steps.level(place / StepSounds.lawBytes, stream: call, sequence: sequence)
+      let sample = Steps.linears[Int(Steps.laws[level])]
+      if sample < 0 { writer.write("-") }
+      writer.write(decimal: UInt32(sample.magnitude))
+    }
+    writer.write(#"],"bitsPerSample":16,"sampleRate":8000,"channelCount":1,"#)
+    writer.write(#""numberOfFrames":80,"type":"data"}}"#)
+    return writer.seal(opcode: 1)
+  }
+
+  func ucidStop(call: UInt32) -> Message {
+    writer.begin()
+    writer.write(#"{"event":"stop","type":"text","ucid":""#)
+    writer.write(identity: call)
+    writer.write(#""}"#)
     return writer.seal(opcode: 1)
   }
 

@@ -59,7 +59,7 @@ final class LoadRun {
       ? options.frames : 50 * (2 * ramp + options.warmup + options.seconds + 15)
     let calls = options.shortCalls > 0 ? options.shortCalls : options.calls
     tally = LoadTally(options: options, calls: calls, frames: frames)
-    callers = LoadCallers(options: options, tally: tally, reader: reader, poll: poll)
+    callers = try LoadCallers(options: options, tally: tally, reader: reader, poll: poll)
     twin = try LoadTwin(
       options, capacity: 2 * options.calls + 64, tally: tally, reader: reader, poll: poll)
     origin = LoadClock.now() + Self.second / 50
@@ -91,9 +91,10 @@ final class LoadRun {
 
   // MARK: The schedule
 
-  /// In each round of 20 ms every slot has one turn for the caller, and in two-way calls one for
-  /// the upstream behind it.
-  private var turnsPerRound: Int { callers.slotCount * (options.isTwoWay ? 2 : 1) }
+  /// In each round of 20 ms every slot has one turn for the caller, or one for each half of a
+  /// frame, and in two-way calls as many for the upstream behind it.
+  private var turnsPerRound: Int { callers.slotCount * turnsPerSlot * callers.halves }
+  private var turnsPerSlot: Int { options.isTwoWay ? 2 : 1 }
 
   private func due(_ turn: Int) -> Int64 {
     let (round, place) = turn.quotientAndRemainder(dividingBy: turnsPerRound)
@@ -109,11 +110,12 @@ final class LoadRun {
       guard due <= LoadClock.now() else { return due }
       let (round, place) = turns.quotientAndRemainder(dividingBy: turnsPerRound)
       turns &+= 1
-      if options.isTwoWay && place & 1 == 1 {
-        twin.turn(of: place / 2, of: callers.slotCount, due: due)
-      } else {
-        let slot = options.isTwoWay ? place / 2 : place
-        if slot < (round + 1) * Self.beginnersPerRound { callers.turn(of: slot, due: due) }
+      let (pair, side) = place.quotientAndRemainder(dividingBy: turnsPerSlot)
+      let (half, slot) = pair.quotientAndRemainder(dividingBy: callers.slotCount)
+      if side == 1 {
+        if half == 0 { twin.turn(of: slot, of: callers.slotCount, due: due) }
+      } else if slot < (round + 1) * Self.beginnersPerRound {
+        callers.turn(of: slot, half: half, due: due)
       }
     }
     return due(turns)

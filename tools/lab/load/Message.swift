@@ -186,6 +186,27 @@ extension UnsafeMutableRawBufferPointer {
       start: letters, count: UnsafeRawPointer(end) - UnsafeRawPointer(letters))
   }
 
+  /// The numbers of the JSON array behind a key, as samples; how many.
+  func integers(behind key: StaticString, to samples: UnsafeMutablePointer<Int16>) -> Int {
+    guard let found = place(of: key) else { return 0 }
+    var written = 0
+    var value = 0
+    var sign = 1
+    for index in found + key.utf8CodeUnitCount..<count {
+      switch self[index] {
+      case 0x2d: sign = -1
+      case 0x30...0x39: value = value &* 10 &+ Int(self[index] &- 0x30)
+      case 0x2c, 0x5d:
+        samples[written] = Int16(truncatingIfNeeded: sign &* value)
+        written &+= 1
+        (value, sign) = (0, 1)
+        if self[index] == 0x5d { return written }
+      default: break
+      }
+    }
+    return written
+  }
+
   private func place(of key: StaticString) -> Int? {
     let length = key.utf8CodeUnitCount
     guard let base = baseAddress, count >= length else { return nil }

@@ -2,6 +2,9 @@
 // itself has no bad input to answer.
 
 struct LoadOptions {
+  /// Whose messages the callers write.
+  enum Manner: String { case twilio, raw, ucid }
+
   /// The relay's IPv4 address in network byte order, its port, and the path to call.
   var address: UInt32 = 0
   var port: UInt16 = 0
@@ -19,8 +22,15 @@ struct LoadOptions {
   /// The relay's process, whose processor time is read; 0 is none.
   var process: Int32 = 0
   var json = false
+  var manner = Manner.twilio
   /// Calls in which the upstream talks back.
   var isTwoWay = false
+  /// Frames of audio for each of Deepgram's results.
+  var resultFrames = 50
+  /// Callers speak TLS; and so does the twin, where it has a certificate.
+  var isTLS = false
+  var twinCertificate: String?
+  var twinKey: String?
   /// Seconds of sound that the upstream sends at once, a second after the last of it was played; 0:
   /// it talks in real time.
   var burst = 0
@@ -30,10 +40,12 @@ struct LoadOptions {
   static let help = """
     sidetone-lab load --relay ws://127.0.0.1:PORT/media --twin-port N [options]
 
-    Plays many Twilio-style callers and the Deepgram that the relay dials (on 127.0.0.1:N) in one
+    Plays many callers and the Deepgram that the relay dials (on 127.0.0.1:N) in one
     process. Every frame of 20 ms says in its audio which one it is and when it was sent, so the
     Deepgram side knows each frame's delay and whether one was lost, doubled, damaged or overtaken.
 
+      --as KIND         whose messages the callers write: twilio; raw (mu-law in binary messages);
+                        ucid (arrays of samples, 10 ms each, --two-way only)
       --two-way         the upstream is OpenAI Realtime instead, and talks in PCM of 24 kHz as long
                         as the caller does: frames are known by their sound, on both sides
       --burst S         two-way: the upstream sends S seconds of sound at once and then pauses for
@@ -45,6 +57,10 @@ struct LoadOptions {
       --short-calls N   N short calls in all, --calls of them at a time: is anything lost at the
                         start, in the middle or at the end?
       --frames K        frames in each short call (25)
+      --result-frames K one-way: frames of audio for each result that the upstream sends (50)
+      --twin-certificate FILE, --twin-key FILE
+                        the twin speaks TLS with them (PEM); callers do where --relay is a wss://
+                        address, and check nobody's certificate
       --pid P           the relay's process: also report its processor time, memory, descriptors
       --json            one JSON object instead of a table
 
@@ -76,6 +92,10 @@ struct LoadOptions {
       case "--short-calls": shortCalls = try Self.number(name, value, 1...1_000_000)
       case "--frames": frames = try Self.number(name, value, 1...3_000)
       case "--burst": burst = try Self.number(name, value, 1...30)
+      case "--result-frames": resultFrames = try Self.number(name, value, 1...3_000)
+      case "--as": try setManner(value)
+      case "--twin-certificate": twinCertificate = value
+      case "--twin-key": twinKey = value
       case "--lead": lead = try Self.number(name, value, 0...2_000)
       case "--pid": process = Int32(try Self.number(name, value, 1...Int(Int32.max)))
       default: throw LoadMistake("unknown option \(name)")
@@ -84,6 +104,11 @@ struct LoadOptions {
     if port == 0 { throw LoadMistake("--relay is missing") }
     if twinPort == 0 { throw LoadMistake("--twin-port is missing") }
     if shortCalls > 0 { calls = min(calls, shortCalls) }
+    if manner == .ucid && !isTwoWay { throw LoadMistake("--as ucid wants --two-way") }
+    if manner == .raw && isTwoWay { throw LoadMistake("--as raw is one-way") }
+    if (twinCertificate == nil) != (twinKey == nil) {
+      throw LoadMistake("--twin-certificate and --twin-key go together")
+    }
     if burst > 0 && !isTwoWay { throw LoadMistake("--burst wants --two-way") }
     if burst > 0 && shortCalls > 0 { throw LoadMistake("--burst wants long calls") }
     if isTwoWay && max(calls, shortCalls) > Steps.streams / 2 {
@@ -101,11 +126,19 @@ struct LoadOptions {
     return number
   }
 
+  private mutating func setManner(_ value: String) throws(LoadMistake) {
+    guard let known = Manner(rawValue: value) else {
+      throw LoadMistake("--as wants twilio, raw or ucid")
+    }
+    manner = known
+  }
+
   private mutating func setRelay(_ url: String) throws(LoadMistake) {
     let mistake = LoadMistake(
-      "--relay wants ws://A.B.C.D:PORT/PATH, without TLS and without a name")
-    guard url.hasPrefix("ws://") else { throw mistake }
-    let parts = url.dropFirst(5).split(separator: "/", maxSplits: 1)
+      "--relay wants ws://A.B.C.D:PORT/PATH or wss://A.B.C.D:PORT/PATH, without a name")
+    isTLS = url.hasPrefix("wss://")
+    guard isTLS || url.hasPrefix("ws://") else { throw mistake }
+    let parts = url.dropFirst(isTLS ? 6 : 5).split(separator: "/", maxSplits: 1)
     guard let authority = parts.first?.split(separator: ":"), authority.count == 2,
       let port = UInt16(authority[1]), port > 0
     else { throw mistake }

@@ -12,9 +12,12 @@ struct LoadSocket {
   private(set) var keptCount = 0
   /// Bytes that the socket did not take. Almost always empty.
   private var unsent: [UInt8] = []
+  private let tls: LoadTLS?
 
-  init(_ descriptor: Int32) {
+  /// A context where the connection shall speak TLS.
+  init(_ descriptor: Int32, _ context: LoadTLSContext? = nil) {
     self.descriptor = descriptor
+    tls = context?.open()
     Self.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY)
     // The kernel notes when bytes arrive; see `ArrivalReader`.
     Self.set(descriptor, SOL_SOCKET, ArrivalReader.timestampOption)
@@ -43,7 +46,9 @@ struct LoadSocket {
   }
 
   /// Begins to connect; nil where not even that is possible.
-  static func connect(to address: UInt32, port: UInt16) -> LoadSocket? {
+  static func connect(
+    to address: UInt32, port: UInt16, _ context: LoadTLSContext? = nil
+  ) -> LoadSocket? {
     let descriptor = socket(AF_INET, kind, 0)
     guard descriptor >= 0 else { return nil }
     let result = withAddress(address, port) { Glibc.connect(descriptor, $0, $1) }
@@ -51,7 +56,7 @@ struct LoadSocket {
       Glibc.close(descriptor)
       return nil
     }
-    return LoadSocket(descriptor)
+    return LoadSocket(descriptor, context)
   }
 
   /// A socket that listens on loopback.
@@ -66,15 +71,43 @@ struct LoadSocket {
     return descriptor
   }
 
-  static func accept(from listener: Int32) -> LoadSocket? {
+  static func accept(from listener: Int32, _ context: LoadTLSContext?) -> LoadSocket? {
     let descriptor = Glibc.accept(listener, nil, nil)
     guard descriptor >= 0 else { return nil }
     _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-    return LoadSocket(descriptor)
+    return LoadSocket(descriptor, context)
   }
 
   /// Sends, or keeps what the socket does not take until `flush`. False: the socket is broken.
   mutating func send(_ message: UnsafeRawBufferPointer) -> Bool {
+    guard let tls else { return sendPlain(message) }
+    return tls.shakeHands() && tls.seal(message) && sendSealed(tls)
+  }
+
+  /// Takes sealed bytes that arrived, and what they ask for: how many bytes could be read at
+  /// `place`; nil where the connection is over.
+  fileprivate mutating func open(
+    _ sealed: UnsafeRawPointer, count: Int, into place: UnsafeMutablePointer<UInt8>, room: Int
+  ) -> Int? {
+    guard let tls else { return nil }
+    tls.feed(sealed, count: count)
+    guard tls.shakeHands() else { return nil }
+    let read = tls.read(place, count: room)
+    return sendSealed(tls) ? read : nil
+  }
+
+  private mutating func sendSealed(_ tls: LoadTLS) -> Bool {
+    while true {
+      let sent = withUnsafeTemporaryAllocation(byteCount: LoadTLS.pieceMax, alignment: 8) { piece in
+        let count = tls.takeSealed(piece.baseAddress!)
+        return count == 0 ? nil : sendPlain(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+      }
+      guard let sent else { return true }
+      if !sent { return false }
+    }
+  }
+
+  private mutating func sendPlain(_ message: UnsafeRawBufferPointer) -> Bool {
     var done = 0
     if unsent.isEmpty {
       done = Glibc.send(
@@ -99,10 +132,11 @@ struct LoadSocket {
     guard !unsent.isEmpty else { return true }
     let bytes = unsent
     unsent = []
-    return bytes.withUnsafeBytes { send($0) }
+    return bytes.withUnsafeBytes { sendPlain($0) }
   }
 
   var isHeldBack: Bool { !unsent.isEmpty }
+  var isTLS: Bool { tls != nil }
 
   mutating func keep(_ bytes: UnsafeMutablePointer<UInt8>, count: Int) {
     kept?.deallocate()
@@ -115,6 +149,10 @@ struct LoadSocket {
 
   mutating func close() {
     keep(UnsafeMutablePointer(bitPattern: 8)!, count: 0)
+    if let tls {
+      tls.end()
+      _ = sendSealed(tls)
+    }
     Glibc.close(descriptor)
   }
 }
@@ -126,6 +164,7 @@ final class ArrivalReader {
   static let timestampOption: Int32 = 35
   static let longestMessage = 1 << 17
   let buffer = UnsafeMutablePointer<UInt8>.allocate(capacity: 2 * longestMessage)
+  private let sealed = UnsafeMutableRawPointer.allocate(byteCount: longestMessage, alignment: 8)
   private let control = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 8)
   private let vector = UnsafeMutablePointer<iovec>.allocate(capacity: 1)
   private var header = msghdr()
@@ -145,10 +184,14 @@ final class ArrivalReader {
     case ended
   }
 
-  func read(_ socket: borrowing LoadSocket) -> Outcome {
+  func read(_ socket: inout LoadSocket) -> Outcome {
     if let kept = socket.kept { buffer.update(from: kept, count: socket.keptCount) }
-    vector.pointee = iovec(
-      iov_base: buffer + socket.keptCount, iov_len: 2 * Self.longestMessage - socket.keptCount)
+    let place = buffer + socket.keptCount
+    let room = 2 * Self.longestMessage - socket.keptCount
+    vector.pointee =
+      socket.isTLS
+      ? iovec(iov_base: sealed, iov_len: Self.longestMessage)
+      : iovec(iov_base: place, iov_len: room)
     header.msg_controllen = 128
     let count = recvmsg(socket.descriptor, &header, 0)
     if count < 0 && (errno == EAGAIN || errno == EINTR) { return .nothing }
@@ -163,7 +206,11 @@ final class ArrivalReader {
     } else {
       arrival = LoadClock.now()
     }
-    return .bytes(socket.keptCount &+ count)
+    guard socket.isTLS else { return .bytes(socket.keptCount &+ count) }
+    guard let opened = socket.open(sealed, count: count, into: place, room: room) else {
+      return .ended
+    }
+    return opened == 0 ? .nothing : .bytes(socket.keptCount &+ opened)
   }
 }
 

@@ -14,7 +14,7 @@ extension LoadTwin {
     connections[index].state = .finishing
     tally.finished += 1
     let seconds = Double(connections[index].frames) / 50
-    let start = Double(connections[index].results / 3 * 3)
+    let start = self.seconds(connections[index].results / 3 * 3)
     result(index, start: start, duration: max(0, seconds - start), isFinal: true)
     send(
       text: """
@@ -25,6 +25,9 @@ extension LoadTwin {
         """, index)
     send([0x88, 2, 0x03, 0xe8], index)
   }
+
+  /// How long the audio of so many results is.
+  private func seconds(_ results: Int) -> Double { Double(results * options.resultFrames) / 50 }
 
   private func result(_ index: Int, start: Double, duration: Double, isFinal: Bool) {
     tally.results += 1
@@ -89,12 +92,12 @@ extension LoadTwin {
     }
     tally.up.noteArrived(stamp, at: reader.arrival)
     connections[index].frames &+= 1
-    if connections[index].frames % 50 == 0 {
+    if connections[index].frames % options.resultFrames == 0 {
       connections[index].results += 1
-      let second = connections[index].results
-      let start = (second - 1) / 3 * 3
+      let number = connections[index].results
+      let start = (number - 1) / 3 * 3
       result(
-        index, start: Double(start), duration: Double(second - start), isFinal: second % 3 == 0)
+        index, start: seconds(start), duration: seconds(number - start), isFinal: number % 3 == 0)
     }
     return true
   }

@@ -23,6 +23,7 @@ final class LoadTwin {
   let reader: ArrivalReader
   private let poll: LoadPoll
   private let listener: Int32
+  private let tlsContext: LoadTLSContext?
   let connections: UnsafeMutablePointer<Connection>
   let capacity: Int
   private var free: [Int]
@@ -45,6 +46,11 @@ final class LoadTwin {
     for index in 0..<capacity { (connections + index).initialize(to: Connection()) }
     free = Array((0..<capacity).reversed())
     tail.initialize(from: LoadAudio.tail, count: LoadAudio.tail.count)
+    if let certificate = options.twinCertificate, let key = options.twinKey {
+      tlsContext = try LoadTLSContext(certificate: certificate, key: key)
+    } else {
+      tlsContext = nil
+    }
     listener = try LoadSocket.listen(on: options.twinPort)
     poll.add(listener, .listener, 0)
   }
@@ -52,7 +58,7 @@ final class LoadTwin {
   // MARK: Connections
 
   func accept() {
-    while let index = free.last, let socket = LoadSocket.accept(from: listener) {
+    while let index = free.last, let socket = LoadSocket.accept(from: listener, tlsContext) {
       free.removeLast()
       connections[index].state = .handshaking
       connections[index].socket = socket
@@ -85,7 +91,7 @@ final class LoadTwin {
   }
 
   private func readable(_ index: Int) {
-    switch reader.read(connections[index].socket) {
+    switch reader.read(&connections[index].socket) {
     case .nothing: break
     case .ended: end(index)
     case .bytes(let count): take(count, index)
