@@ -26,7 +26,7 @@ extension Relay {
   private func takeText(_ index: Int, _ message: Bytes, _ now: Instant) {
     let call = links[index].call.index
     if calls[call].isStarted, calls[call].media.carriage != .binary {
-      switch calls[call].media.locate(message) {
+      switch calls[call].learned.locate(message, by: calls[call].media) {
       case .audio(let piece):
         take(piece, in: message, call, now)
         return

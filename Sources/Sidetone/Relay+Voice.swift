@@ -9,7 +9,7 @@ extension Relay {
   /// One message of an upstream with a voice: an interruption in it goes first, its audio second.
   func heed(_ call: Int, _ message: Bytes, _ now: Instant) {
     let path = calls[call].speech
-    var located = path.locate(message)
+    var located = calls[call].learnedSpeech.locate(message, by: path)
     var news: Upstream.News?
     switch located {
     case .malformed:

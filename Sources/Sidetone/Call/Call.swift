@@ -33,6 +33,9 @@ package struct Call: BitwiseCopyable, Sendable {
   package var uplink = Uplink()
   /// A copy of the carrier's row, so that no row is looked up for a frame.
   package var media = Media.binary
+  /// The shape of the caller's audio, and of the agent's.
+  package var learned = LearnedMessage()
+  package var learnedSpeech = LearnedMessage()
   /// What the upstream is sent: in its own format, as binary messages or wrapped in text.
   package var hears = Format.mulaw8k
   package var toUpstream = Conversion()
