@@ -41,9 +41,6 @@ extension JSON.Scanner {
     return 0
   }
 
-  /// Moves over bytes of which somebody else knows what they are.
-  @inline(__always) mutating func skip(_ count: Int) { at &+= count }
-
   /// Whether nothing but white space is left.
   var isAtEnd: Bool {
     @_noAllocation mutating get { next() == 0 && at == document.count }
