@@ -114,7 +114,37 @@ enum ConversionBenchmarks {
 
 /// Finding the audio in a carrier's message.
 enum MediaBenchmarks {
-  static var all: [MicroBenchmark] { [locate()] }
+  static var all: [MicroBenchmark] { [locate(), locateAgain(), transcript()] }
+
+  /// One message behind another of its shape.
+  private static func locateAgain() -> MicroBenchmark {
+    let message = Text(Sample.message)
+    let media = Carrier.twilio.media
+    return MicroBenchmark(name: "media locate again", bytes: message.bytes.count) { times in
+      var hash = ResultHash()
+      var learned = LearnedMessage()
+      for _ in 0..<times {
+        if case .audio(let piece) = learned.locate(message.bytes, by: media) {
+          hash.add(piece.payload.lowerBound)
+          hash.add(piece.timestamp)
+        }
+      }
+      return hash.value
+    }
+  }
+
+  private static func transcript() -> MicroBenchmark {
+    let message = Text(Sample.transcript)
+    return MicroBenchmark(name: "deepgram read", bytes: message.bytes.count) { times in
+      var hash = ResultHash()
+      for _ in 0..<times {
+        guard let heard = Upstream.deepgram.read(message.bytes).heard else { continue }
+        hash.add(heard.text.lowerBound)
+        hash.add(heard.endMicroseconds)
+      }
+      return hash.value
+    }
+  }
 
   private static func locate() -> MicroBenchmark {
     let message = Text(Sample.message)
@@ -140,6 +170,18 @@ enum Sample {
     let place = Arena(count: 256)
     return place.bytes.prefix(Base64.encode(audio, into: place.bytes)).array
   }
+
+  static let transcript =
+    """
+    {"type":"Results","channel_index":[0,1],"duration":1.98,"start":12.3,"is_final":true,\
+    "speech_final":true,"from_finalize":false,"channel":{"alternatives":[{"transcript":\
+    "hello how are you","confidence":0.98,"words":[\
+    {"word":"hello","start":0.32,"end":0.64,"confidence":0.99,"punctuated_word":"Hello"},\
+    {"word":"how","start":0.7,"end":0.8,"confidence":0.99,"punctuated_word":"how"},\
+    {"word":"are","start":0.8,"end":0.9,"confidence":0.99,"punctuated_word":"are"},\
+    {"word":"you","start":0.9,"end":1.0,"confidence":0.99,"punctuated_word":"you"}]}]},\
+    "metadata":{"request_id":"5f1b7c1e-0000-4000-8000-000000000001"}}
+    """
 
   static let message =
     """

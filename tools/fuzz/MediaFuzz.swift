@@ -28,8 +28,36 @@ func fuzzMedia(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   case .malformed:
     precondition(!isValid || isMedia(original.bytes))
   }
+  checkLearned(input.rest, as: original.bytes)
   return 0
 }
+
+/// Whatever was learned before, the message is read as the scanner reads it.
+private func checkLearned(_ content: UnsafeBufferPointer<UInt8>, as original: Bytes) {
+  for carrier in [Carrier.twilio, Carrier.telnyx, Carrier.ucid] {
+    let plain = ExactMemory(content)
+    let expected = carrier.media.locate(plain.bytes)
+    var learned = LearnedMessage()
+    for text in samples {
+      _ = learned.locate(text.bytes, by: carrier.media)
+      for _ in 0..<2 {
+        let memory = ExactMemory(content)
+        precondition(learned.locate(memory.bytes, by: carrier.media) == expected)
+        precondition(memory.bytes.equals(plain.bytes))
+      }
+    }
+  }
+}
+
+private let samples = [
+  Text("{}"),
+  Text(
+    #"{"event":"media","sequenceNumber":"4","streamSid":"MZ1","media":{"track":"inbound","#
+      + #""chunk":"2","timestamp":"20","payload":"/////w=="}}"#),
+  Text(
+    #"{"event":"media","type":"media","ucid":"CALL-0001","data":{"samples":[0,12,-7],"#
+      + #""bitsPerSample":16,"sampleRate":8000,"channelCount":1,"numberOfFrames":3}}"#),
+]
 
 private func isMedia(_ message: Bytes) -> Bool {
   guard let event = JSON.find("event", in: message) else { return false }

@@ -15,7 +15,14 @@ func fuzzSpeech(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let isText = String(validating: message.array, as: UTF8.self) != nil
   let isValid = JSON.isValid(message)
 
-  switch upstream.voice!.speech.locate(message) {
+  let expected = upstream.voice!.speech.locate(message)
+  var learned = LearnedMessage()
+  for _ in 0..<3 {
+    let again = ExactMemory(input.rest)
+    precondition(learned.locate(again.bytes, by: upstream.voice!.speech) == expected)
+    precondition(again.bytes.equals(message))
+  }
+  switch expected {
   case .speech(let piece):
     precondition(isValid || !isText)
     check(piece, of: upstream.voice!.speech, in: message)

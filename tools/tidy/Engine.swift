@@ -8,7 +8,8 @@ enum Engine {
   /// Files outside `Memory/` that call C: each unsafe expression there must be such a call.
   private static let callers: Set = [
     "Sources/Sidetone/Wire/Base64.swift", "Sources/Sidetone/Wire/Digest.swift",
-    "Sources/Sidetone/Wire/JSON+Scanner.swift", "Sources/Sidetone/Wire/UTF8.swift",
+    "Sources/Sidetone/Wire/JSON+Scanner.swift", "Sources/Sidetone/Wire/LearnedMessage.swift",
+    "Sources/Sidetone/Wire/UTF8.swift",
     "Sources/Sidetone/Wire/WebSocket.swift",
     "Sources/Sidetone/Wire/WebSocket+Seal.swift", "Sources/Sidetone/Audio/Resampler.swift",
     "Sources/Sidetone/Audio/Samples.swift",

@@ -37,6 +37,35 @@ CK_PURE ptrdiff_t ck_ascii(const void *from, ptrdiff_t count);
 // none.
 CK_PURE ptrdiff_t ck_json_run(const void *from, ptrdiff_t count);
 
+// What does not change from one JSON message to the next: the text between its values, in pieces,
+// each followed by a value of a kind, which plays a role. Quotes, and the bracket that opens a
+// list, belong to the text; no piece is empty. The last one ends the message.
+enum { CK_SHAPE_TEXT = 144, CK_SHAPE_PIECES = 10 };
+enum { CK_END, CK_STRING, CK_NUMBER, CK_LIST };
+enum { CK_UNASKED, CK_PAYLOAD, CK_ITEM, CK_TIMESTAMP, CK_TRACK, CK_ORDER, CK_RATE };
+typedef struct {
+  uint8_t text[CK_SHAPE_TEXT];
+  uint8_t lengths[CK_SHAPE_PIECES];
+  uint8_t kinds[CK_SHAPE_PIECES];
+  uint8_t roles[CK_SHAPE_PIECES];
+  uint8_t count;
+} ck_shape;
+// Where a value lies in a message; an end of 0: there is none.
+typedef struct {
+  uint32_t start, end;
+} ck_span;
+// One for each role, in their order.
+typedef struct {
+  ck_span unasked, payload, item, timestamp, track, order, rate;
+} ck_spans;
+// Adds a piece; false where there is no room for it.
+CK_PURE bool ck_shape_add(ck_shape *shape, const void *text, ptrdiff_t length, int kind, int role);
+// Finds the values of a message of this shape; -1, or the index of the piece where it is another. A
+// string is one without escapes, a number has digits alone, a list ends with its first bracket,
+// which counts as its last byte.
+CK_PURE int ck_shape_match(const ck_shape *shape, const void *from, ptrdiff_t count,
+                           ck_spans *values);
+
 // G.711 between bytes on the wire and 16-bit little-endian samples, `count` of them. `to` and
 // `from` do not overlap, but encoding may begin where its source begins.
 CK_PURE void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count);

@@ -38,7 +38,7 @@ extension Call {
   @_noAllocation mutating func take(
     _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) -> CallerLeg.Event? {
-    switch caller.media.locate(message) {
+    switch caller.locate(message) {
     case .audio(let piece):
       guard piece.rate <= 0 || piece.rate == caller.input.rate else { return .wrongRate }
       // Only the agent would hear itself from that mouth.
@@ -154,7 +154,7 @@ extension Call {
       case .text(let range), .binary(let range):
         let message = window[range]
         guard isTwoWay, store.links[link].phase == .upstream else { return .message(message) }
-        let located = upstream.speech.locate(message)
+        let located = upstream.locate(message)
         guard case .speech(let piece) = located, !piece.isNotAll, piece.next == 0,
           conversation.take(
             message[piece.payload], of: message[piece.item], to: caller.link, store, &turn)

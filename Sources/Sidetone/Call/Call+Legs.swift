@@ -179,7 +179,7 @@ extension Call {
       conversation.speak(
         message[piece.payload], message[piece.item], to: &caller, &record, store, &turn)
       guard piece.next > 0 else { break }
-      located = upstream.speech.locate(message, from: piece.next)
+      located = upstream.locate(message, from: piece.next)
     }
     if let news { handle(news, message, store, &turn) }
     if !isOver { converse(store, &turn) }

@@ -10,6 +10,8 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   private(set) var pressure = Pressure.dropsOldest
   /// A copy of the carrier's row, so that no row is looked up for a frame.
   private(set) var media = Media.binary
+  /// The shape of its last audio message.
+  private var learned = LearnedMessage()
   /// What it sends, and what it is sent.
   private(set) var input = Format.mulaw8k
   private(set) var output = Format.mulaw8k
@@ -45,6 +47,11 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 
   var isStarted: Bool { @inline(__always) get { stage == .started } }
   var carrier: Carrier { Carrier.all[row] }
+
+  /// Where the audio lies in a message of its.
+  @inline(__always) mutating func locate(_ message: Bytes) -> Media.Located {
+    learned.locate(message, by: media)
+  }
 
   @_noAllocation func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .caller

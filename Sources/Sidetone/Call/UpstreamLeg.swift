@@ -21,7 +21,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// When it last had something from us: audio, or a sign of life.
   private(set) var lastSign = Instant.never
   /// Where its audio lies in its messages.
-  private(set) var speech = SpeechPath.none
+  private var speech = SpeechPath.none
+  /// The shape of its last message of speech.
+  private var learned = LearnedMessage()
 
   /// Index into `Prepared.upstreams` and into `Upstream.all`.
   private(set) var index: Int
@@ -68,6 +70,14 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   func preparedRoute(_ store: Store) -> PreparedRoute { store.prepared.routes[route] }
   /// When the session wants a sign of life.
   var keepAliveTime: Instant { lastSign + kind.habits.keepAliveAfter }
+
+  /// Where the speech lies in a message of its; behind `from`: the next piece of it.
+  @inline(__always) mutating func locate(_ message: Bytes) -> SpeechPath.Located {
+    learned.locate(message, by: speech)
+  }
+  func locate(_ message: Bytes, from: Int) -> SpeechPath.Located {
+    speech.locate(message, from: from)
+  }
 
   @_noAllocation func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .upstream

@@ -105,44 +105,12 @@ private enum Deepgram {
   }
 
   static func read(_ message: Bytes) -> Upstream.News {
-    guard let type = JSON.find("type", in: message), type.kind == .string else { return .malformed }
-    let name = message[type.range]
-    if name.equals("Results") { return results(message) }
+    var results = Results()
+    results.read(message)
+    guard let type = results.type, type.kind == .string else { return .malformed }
+    if results.isHeard { return results.news(in: message) }
     var news = Upstream.News()
-    news.isFinished = name.equals("Metadata")
-    return news
-  }
-
-  private static func results(_ message: Bytes) -> Upstream.News {
-    guard let start = JSON.find("start", in: message),
-      let duration = JSON.find("duration", in: message),
-      let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
-      let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
-      startMicroseconds >= 0, durationMicroseconds >= 0
-    else { return .malformed }
-    var heard = Upstream.Heard(
-      text: 0..<0, confidence: 0..<0, isFinal: JSON.find("is_final", in: message)?.kind == .true,
-      channel: 0, channels: 1, endMicroseconds: startMicroseconds &+ durationMicroseconds)
-    if let index = JSON.find("channel_index", in: message), index.kind == .array {
-      heard.channel =
-        JSON.element(0, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 0
-      heard.channels =
-        JSON.element(1, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 1
-    }
-    if let list = JSON.find("channel", "alternatives", in: message), list.kind == .array,
-      let first = JSON.element(0, of: list, in: message), first.kind == .object
-    {
-      if let text = JSON.find("transcript", in: message, under: first), text.kind == .string {
-        heard.text = text.range
-      }
-      if let confidence = JSON.find("confidence", in: message, under: first),
-        confidence.kind == .number
-      {
-        heard.confidence = confidence.range
-      }
-    }
-    var news = Upstream.News()
-    news.heard = heard
+    news.isFinished = message[type.range].equals("Metadata")
     return news
   }
 
@@ -192,5 +160,132 @@ private enum Deepgram {
     return Upstream.Verdict(
       retry: true, cause: .upstreamLost, code: "upstream_lost",
       sentence: "Deepgram ended the session")
+  }
+}
+
+// MARK: - What it heard
+
+/// The members of a message that matter, found in one walk. It ends as soon as they are all there,
+/// so what comes behind, the words with their times above all, is not looked at; as for any value
+/// that is looked for, it need not even be sound.
+private struct Results {
+  private(set) var type: JSON.Value?
+  /// Of another type nothing more is asked.
+  private(set) var isHeard = true
+  private var start: JSON.Value?
+  private var duration: JSON.Value?
+  private var isFinal: JSON.Value?
+  private var index: JSON.Value?
+  private var text: JSON.Value?
+  private var confidence: JSON.Value?
+  private var hasChannel = false
+
+  mutating func read(_ message: Bytes) {
+    var scanner = JSON.Scanner(message)
+    var step = scanner.enter(.object)
+    while step == .item {
+      guard let name = scanner.name() else { return }
+      if !hasChannel, JSON.text(name, in: message, equals: "channel") {
+        hasChannel = true
+        guard readChannel(&scanner) else { return }
+      } else {
+        guard let value = scanner.value() else { return }
+        take(name, value, in: message)
+      }
+      if !isHeard || hasChannel && hasAllAround { return }
+      step = scanner.advance(in: .object)
+    }
+  }
+
+  /// The first of a name counts.
+  private mutating func take(_ name: JSON.Value, _ value: JSON.Value, in message: Bytes) {
+    if type == nil, JSON.text(name, in: message, equals: "type") {
+      type = value
+      isHeard = value.kind == .string && message[value.range].equals("Results")
+    } else if start == nil, JSON.text(name, in: message, equals: "start") {
+      start = value
+    } else if duration == nil, JSON.text(name, in: message, equals: "duration") {
+      duration = value
+    } else if isFinal == nil, JSON.text(name, in: message, equals: "is_final") {
+      isFinal = value
+    } else if index == nil, JSON.text(name, in: message, equals: "channel_index") {
+      index = value
+    }
+  }
+
+  /// Whether all is found but for what is in the channel.
+  private var hasAllAround: Bool {
+    type != nil && start != nil && duration != nil && isFinal != nil && index != nil
+  }
+
+  /// The value of the channel, with the list of alternatives in it; false where the walk is over.
+  private mutating func readChannel(_ scanner: inout JSON.Scanner) -> Bool {
+    guard scanner.next() == UInt8(ascii: "{") else { return scanner.value() != nil }
+    var hasList = false
+    var step = scanner.enter(.object)
+    while step == .item {
+      guard let name = scanner.name() else { return false }
+      if !hasList, JSON.text(name, in: scanner.document, equals: "alternatives") {
+        hasList = true
+        guard readAlternatives(&scanner) else { return false }
+      } else {
+        guard scanner.value() != nil else { return false }
+      }
+      step = scanner.advance(in: .object)
+    }
+    return step == .end
+  }
+
+  /// The list, of which the first counts; false where the walk is over.
+  private mutating func readAlternatives(_ scanner: inout JSON.Scanner) -> Bool {
+    guard scanner.next() == UInt8(ascii: "[") else { return scanner.value() != nil }
+    var isFirst = true
+    var step = scanner.enter(.array)
+    while step == .item {
+      if isFirst, scanner.next() == UInt8(ascii: "{") {
+        guard readFirst(&scanner) else { return false }
+      } else {
+        guard scanner.value() != nil else { return false }
+      }
+      isFirst = false
+      step = scanner.advance(in: .array)
+    }
+    return step == .end
+  }
+
+  private mutating func readFirst(_ scanner: inout JSON.Scanner) -> Bool {
+    var step = scanner.enter(.object)
+    while step == .item {
+      guard let name = scanner.name(), let value = scanner.value() else { return false }
+      if text == nil, JSON.text(name, in: scanner.document, equals: "transcript") {
+        text = value
+      } else if confidence == nil, JSON.text(name, in: scanner.document, equals: "confidence") {
+        confidence = value
+      }
+      if text != nil, confidence != nil, hasAllAround { return false }
+      step = scanner.advance(in: .object)
+    }
+    return step == .end
+  }
+
+  func news(in message: Bytes) -> Upstream.News {
+    guard let start, let duration,
+      let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
+      let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
+      startMicroseconds >= 0, durationMicroseconds >= 0
+    else { return .malformed }
+    var heard = Upstream.Heard(
+      text: 0..<0, confidence: 0..<0, isFinal: isFinal?.kind == .true, channel: 0, channels: 1,
+      endMicroseconds: startMicroseconds &+ durationMicroseconds)
+    if let index, index.kind == .array {
+      var numbers = JSON.Elements(of: index, in: message)
+      heard.channel = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 0
+      heard.channels = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 1
+    }
+    if let text, text.kind == .string { heard.text = text.range }
+    if let confidence, confidence.kind == .number { heard.confidence = confidence.range }
+    var news = Upstream.News()
+    news.heard = heard
+    return news
   }
 }

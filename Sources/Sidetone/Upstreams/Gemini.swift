@@ -124,25 +124,25 @@ extension Gemini {
 extension Gemini {
   static func read(_ message: Bytes) -> Upstream.News {
     // A binary message has not been judged as text by anybody.
-    guard JSON.isValid(message) else { return .malformed }
-    var scanner = JSON.Scanner(message)
-    guard scanner.next() == UInt8(ascii: "{"), let whole = scanner.value() else {
-      return .malformed
-    }
+    var text = UTF8Validator()
+    guard text.accept(message), text.isComplete else { return .malformed }
     var news = Upstream.News()
-    var members = JSON.Members(of: whole, in: message)
-    while let member = members.next() {
-      if JSON.text(member.name, in: message, equals: "setupComplete") {
+    var scanner = JSON.Scanner(message)
+    var step = scanner.enter(.object)
+    while step == .item {
+      guard let name = scanner.name(), let value = scanner.value() else { return .malformed }
+      if JSON.text(name, in: message, equals: "setupComplete") {
         news.isReady = true
-      } else if JSON.text(member.name, in: message, equals: "serverContent") {
-        readContent(member.value, message, &news)
-      } else if JSON.text(member.name, in: message, equals: "goAway") {
-        news.leavesWithin = timeLeft(member.value, in: message)
-      } else if JSON.text(member.name, in: message, equals: "sessionResumptionUpdate") {
-        news.handle = handle(member.value, in: message)
+      } else if JSON.text(name, in: message, equals: "serverContent") {
+        readContent(value, message, &news)
+      } else if JSON.text(name, in: message, equals: "goAway") {
+        news.leavesWithin = timeLeft(value, in: message)
+      } else if JSON.text(name, in: message, equals: "sessionResumptionUpdate") {
+        news.handle = handle(value, in: message)
       }
+      step = scanner.advance(in: .object)
     }
-    return news
+    return step == .end && scanner.isAtEnd ? news : .malformed
   }
 
   private static func readContent(

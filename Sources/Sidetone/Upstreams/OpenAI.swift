@@ -186,8 +186,9 @@ extension OpenAI {
 
 extension OpenAI {
   static func read(_ message: Bytes) -> Upstream.News {
-    guard JSON.isValid(message), let type = JSON.find("type", in: message), type.kind == .string
-    else { return .malformed }
+    guard let event = Event(message), let type = event.type, type.kind == .string else {
+      return .malformed
+    }
     func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
     var news = Upstream.News()
     if isNamed("session.updated") {
@@ -199,42 +200,80 @@ extension OpenAI {
       news.transcriptsOwed = 1
     } else if isNamed("response.output_audio.done") || isNamed("response.audio.done") {
       news.isSpoken = true
-      news.item = text("item_id", in: message) ?? 0..<0
+      news.item = text(event.item) ?? 0..<0
     } else if isNamed("response.done") {
       news.isTurnOver = true
       news.complaint = failure(of: message)
     } else if isNamed("error") {
-      news.complaint = complaint(JSON.find("error", in: message), in: message)
+      news.complaint = complaint(event.error, in: message)
     } else {
-      readWords(type, message, &news)
+      readWords(type, event, message, &news)
     }
     return news
   }
 
+  /// The members of an event that are asked for most, found in the walk that checks all of it.
+  private struct Event {
+    private(set) var type: JSON.Value?
+    private(set) var item: JSON.Value?
+    private(set) var delta: JSON.Value?
+    private(set) var transcript: JSON.Value?
+    private(set) var error: JSON.Value?
+
+    /// Nil where the message is no object in UTF-8.
+    init?(_ message: Bytes) {
+      var text = UTF8Validator()
+      guard text.accept(message), text.isComplete else { return nil }
+      var scanner = JSON.Scanner(message)
+      var step = scanner.enter(.object)
+      while step == .item {
+        guard let name = scanner.name(), let value = scanner.value() else { return nil }
+        take(name, value, in: message)
+        step = scanner.advance(in: .object)
+      }
+      guard step == .end, scanner.isAtEnd else { return nil }
+    }
+
+    /// The first of a name counts.
+    private mutating func take(_ name: JSON.Value, _ value: JSON.Value, in message: Bytes) {
+      if type == nil, JSON.text(name, in: message, equals: "type") {
+        type = value
+      } else if item == nil, JSON.text(name, in: message, equals: "item_id") {
+        item = value
+      } else if delta == nil, JSON.text(name, in: message, equals: "delta") {
+        delta = value
+      } else if transcript == nil, JSON.text(name, in: message, equals: "transcript") {
+        transcript = value
+      } else if error == nil, JSON.text(name, in: message, equals: "error") {
+        error = value
+      }
+    }
+  }
+
   private static func readWords(
-    _ type: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+    _ type: JSON.Value, _ event: Event, _ message: Bytes, _ news: inout Upstream.News
   ) {
     func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
     if isNamed("response.output_audio_transcript.delta")
       || isNamed("response.audio_transcript.delta")
     {
-      news.agentWords = words("delta", isWhole: false, in: message)
-      news.item = text("item_id", in: message) ?? 0..<0
+      news.agentWords = words(event.delta, isWhole: false)
+      news.item = text(event.item) ?? 0..<0
     } else if isNamed("response.output_audio_transcript.done")
       || isNamed("response.audio_transcript.done")
     {
-      news.agentWords = words("transcript", isWhole: true, in: message)
-      news.item = text("item_id", in: message) ?? 0..<0
+      news.agentWords = words(event.transcript, isWhole: true)
+      news.item = text(event.item) ?? 0..<0
     } else if isNamed("conversation.item.input_audio_transcription.delta") {
-      news.callerWords = words("delta", isWhole: false, in: message)
+      news.callerWords = words(event.delta, isWhole: false)
     } else if isNamed("conversation.item.input_audio_transcription.updated") {
-      news.callerWords = words("transcript", isWhole: true, in: message)
+      news.callerWords = words(event.transcript, isWhole: true)
     } else if isNamed("conversation.item.input_audio_transcription.completed") {
-      news.callerWords = words("transcript", isWhole: true, in: message)
+      news.callerWords = words(event.transcript, isWhole: true)
       news.transcriptsOwed = -1
     } else if isNamed("conversation.item.input_audio_transcription.failed") {
       news.transcriptsOwed = -1
-      news.complaint = complaint(JSON.find("error", in: message), in: message)
+      news.complaint = complaint(event.error, in: message)
     }
   }
 
@@ -245,17 +284,12 @@ extension OpenAI {
     return JSON.find("session", "input_audio_transcription", in: message)?.kind == .object
   }
 
-  private static func text(
-    _ name: StaticString, in message: Bytes, under parent: JSON.Value? = nil
-  ) -> Range<Int>? {
-    let value = JSON.find(name, in: message, under: parent)
-    return value?.kind == .string ? value?.range : nil
+  private static func text(_ value: JSON.Value?) -> Range<Int>? {
+    value?.kind == .string ? value?.range : nil
   }
 
-  private static func words(
-    _ name: StaticString, isWhole: Bool, in message: Bytes
-  ) -> Upstream.Words? {
-    text(name, in: message).map { Upstream.Words(text: $0, isWhole: isWhole) }
+  private static func words(_ value: JSON.Value?, isWhole: Bool) -> Upstream.Words? {
+    text(value).map { Upstream.Words(text: $0, isWhole: isWhole) }
   }
 
   /// A response that failed says why; one that was cancelled or cut short needs no word.
@@ -271,9 +305,9 @@ extension OpenAI {
     guard let error, error.kind == .object else {
       return Upstream.Complaint(code: 0..<0, message: 0..<0)
     }
-    let code = text("code", in: message, under: error) ?? 0..<0
+    let code = text(JSON.find("code", in: message, under: error)) ?? 0..<0
     return Upstream.Complaint(
-      code: code, message: text("message", in: message, under: error) ?? 0..<0,
+      code: code, message: text(JSON.find("message", in: message, under: error)) ?? 0..<0,
       verdict: verdict(on: message[code]))
   }
 }

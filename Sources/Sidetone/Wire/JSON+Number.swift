@@ -6,8 +6,27 @@ extension JSON {
   /// The whole number that `value` writes, as a number or as a string: 160, "160", 160.0, 1.6e2.
   /// Nil for fractions, for anything that is no number, and beyond 64 bits.
   @_noAllocation package static func integer(_ value: Value, in document: Bytes) -> Int? {
+    if let short = shortInteger(value, in: document) { return short }
     guard let decimal = Decimal(value, in: document) else { return nil }
     return decimal.scaled(by: 0, exactly: true)
+  }
+
+  /// What most are: one to eight digits, taken together; nil for anything else.
+  @inline(__always) private static func shortInteger(_ value: Value, in document: Bytes) -> Int? {
+    let start = value.range.lowerBound
+    let count = value.range.count
+    guard count &- 1 < 8, count > 0, start &+ 8 <= document.count else { return nil }
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    // Moved to the top, so that the bytes below them count as zeros in front.
+    let empty = UInt64(64 &- 8 &* count)
+    let digits = (document.load(UInt64.self, at: start) ^ (ones &* 0x30)) &<< empty
+    let isForeign = ((digits &+ ones &* 0x76) | digits) & (ones &* 0x80) != 0
+    let hasLeadingZero = count > 1 && (digits &>> empty) & 0xff == 0
+    guard !isForeign, !hasLeadingZero else { return nil }
+    // Tens, hundreds and ten thousands are each summed up in one step.
+    let pairs = (digits &* 10 &+ digits >> 8) & 0x00ff_00ff_00ff_00ff
+    let fours = (pairs &* 100 &+ pairs >> 16) & 0x0000_ffff_0000_ffff
+    return Int((fours &* 10_000 &+ fours >> 32) & 0xffff_ffff)
   }
 
   /// The number that `value` writes, as a number or as a string, times 10 to the power of `scale`,
@@ -29,9 +48,12 @@ extension JSON {
     var isCut = false
 
     init?(_ value: Value, in document: Bytes) {
-      guard value.kind == .number || value.kind == .string else { return nil }
-      var scanner = Scanner(document, inside: value)
-      guard scanner.number() != nil, scanner.at == value.range.upperBound else { return nil }
+      // A number was scanned before.
+      if value.kind != .number {
+        guard value.kind == .string else { return nil }
+        var scanner = Scanner(document, inside: value)
+        guard scanner.number() != nil, scanner.at == value.range.upperBound else { return nil }
+      }
       read(document[value.range])
     }
 

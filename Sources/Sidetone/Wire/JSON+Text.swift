@@ -69,8 +69,16 @@ extension JSON {
   }
 
   /// Whether `value` is a string that stands for exactly `text`.
-  @_noAllocation package static func text(
+  @inline(__always) package static func text(
     _ value: Value, in document: Bytes, equals text: StaticString
+  ) -> Bool {
+    // Most are of another length, and without escapes that settles it.
+    guard value.hasEscapes || value.range.count == text.utf8CodeUnitCount else { return false }
+    return isSame(value, in: document, as: text)
+  }
+
+  @_noAllocation private static func isSame(
+    _ value: Value, in document: Bytes, as text: StaticString
   ) -> Bool {
     guard value.kind == .string else { return false }
     guard value.hasEscapes else { return document[value.range].equals(text) }

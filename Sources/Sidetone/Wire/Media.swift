@@ -79,21 +79,31 @@ extension Media {
   /// counts; unknown ones are skipped. A payload with escapes is unescaped where it lies, so a
   /// message is located only once.
   @_noAllocation package func locate(_ message: Bytes) -> Located {
+    var found = AudioMembers()
+    return locate(message, &found)
+  }
+
+  /// The same, telling where the members lie that audio was read from.
+  @inline(__always) func locate(_ message: Bytes, _ found: inout AudioMembers) -> Located {
     guard carriage != .binary else { return .audio(Piece(payload: 0..<message.count)) }
     var scanner = JSON.Scanner(message)
     guard scanner.next() == UInt8(ascii: "{") else {
       return scanner.value() != nil && scanner.isAtEnd ? .other : .malformed
     }
-    var found = Found()
     guard readMessage(&scanner, &found), scanner.isAtEnd else {
       return found.hasRawList ? locateStrictly(message) : .malformed
     }
-    guard found.isEvent == true else {
+    guard isAudio(found.event, in: message) else {
       return found.hasRawList ? locateStrictly(message) : .other
     }
     let kind = carriage == .integers ? JSON.Kind.array : .string
     guard let payload = found.payload, payload.kind == kind else { return .malformed }
     return .audio(piece(found, payload, in: message))
+  }
+
+  @inline(__always) private func isAudio(_ name: JSON.Value?, in message: Bytes) -> Bool {
+    guard let name, name.kind == .string else { return false }
+    return JSON.Key(name, in: message) == event
   }
 
   /// A message with a list that was not looked into, and that is no audio or does not end well: it
@@ -104,29 +114,15 @@ extension Media {
     var members = JSON.Members(of: whole, in: message)
     while let member = members.next() {
       if JSON.Key(member.name, in: message) == eventName {
-        let isEvent = member.value.kind == .string && JSON.Key(member.value, in: message) == event
-        return isEvent ? .malformed : .other
+        return isAudio(member.value, in: message) ? .malformed : .other
       }
     }
     return .other
   }
 
-  /// What a message has shown so far.
-  private struct Found {
-    /// Whether the event is the one that carries audio; nil before it was named.
-    var isEvent: Bool?
-    var payload: JSON.Value?
-    var timestamp: JSON.Value?
-    var track: JSON.Value?
-    var order: JSON.Value?
-    var rate: JSON.Value?
-    /// Whether a list was taken up to its first closing bracket, whatever is in it.
-    var hasRawList = false
-  }
-
   /// Reads the message to its closing bracket; false where it is malformed.
   @inline(__always)
-  private func readMessage(_ scanner: inout JSON.Scanner, _ found: inout Found) -> Bool {
+  private func readMessage(_ scanner: inout JSON.Scanner, _ found: inout AudioMembers) -> Bool {
     var step = scanner.enter(.object)
     while step == .item {
       guard let name = scanner.name() else { return false }
@@ -135,9 +131,7 @@ extension Media {
         guard readHolder(&scanner, &found) else { return false }
       } else {
         guard let value = scanner.value() else { return false }
-        if key == eventName, found.isEvent == nil {
-          found.isEvent = value.kind == .string && JSON.Key(value, in: scanner.document) == event
-        }
+        if key == eventName, found.event == nil { found.event = value }
       }
       step = scanner.advance(in: .object)
     }
@@ -146,7 +140,7 @@ extension Media {
 
   /// Reads the object that holds the payload to its closing bracket.
   @inline(__always)
-  private func readHolder(_ scanner: inout JSON.Scanner, _ found: inout Found) -> Bool {
+  private func readHolder(_ scanner: inout JSON.Scanner, _ found: inout AudioMembers) -> Bool {
     var step = scanner.enter(.object)
     while step == .item {
       guard let name = scanner.name() else { return false }
@@ -173,7 +167,9 @@ extension Media {
     return step == .end
   }
 
-  private func piece(_ found: Found, _ payload: JSON.Value, in message: Bytes) -> Piece {
+  @_noAllocation func piece(_ found: AudioMembers, _ payload: JSON.Value, in message: Bytes)
+    -> Piece
+  {
     var piece = Piece(payload: payload.range)
     if let value = found.timestamp, let milliseconds = JSON.integer(value, in: message) {
       piece.timestamp = max(milliseconds, -1)

@@ -64,19 +64,42 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   /// counts; unknown ones are skipped. A payload with escapes is unescaped where it lies, so a
   /// piece is located only once; the message around it can still be read.
   @_noAllocation package func locate(_ message: Bytes, from start: Int = 0) -> Located {
-    var scanner = JSON.Scanner(message)
     if start > 0 {
       guard case .nested(let nested) = place else { return .other }
-      scanner = JSON.Scanner(message, inside: JSON.Value(.array, start..<message.count))
-      return nested.locateNext(&scanner)
+      var rest = JSON.Scanner(message, inside: JSON.Value(.array, start..<message.count))
+      return nested.locateNext(&rest)
     }
+    var members = AudioMembers()
+    return locate(message, &members)
+  }
+
+  /// Whether the first piece is the only one, and `locate` tells the members that it lies in.
+  var isFlat: Bool {
+    if case .flat = place { true } else { false }
+  }
+
+  @inline(__always) func locate(_ message: Bytes, _ members: inout AudioMembers) -> Located {
+    var scanner = JSON.Scanner(message)
     guard scanner.next() == UInt8(ascii: "{") else {
       return scanner.value() != nil && scanner.isAtEnd ? .other : .malformed
     }
     switch place {
-    case .flat(let flat): return flat.locate(&scanner)
+    case .flat(let flat):
+      guard flat.read(&scanner, &members), scanner.isAtEnd else { return .malformed }
+      guard flat.isSpeech(members.event, in: message) else { return .other }
+      guard let payload = members.payload, payload.kind == .string else { return .malformed }
+      return .speech(piece(members, payload, in: message))
     case .nested(let nested): return nested.locate(&scanner)
     }
+  }
+
+  /// The piece of a flat message.
+  @_noAllocation func piece(
+    _ members: AudioMembers, _ payload: JSON.Value, in message: Bytes
+  ) -> Piece {
+    var piece = Piece(payload: Self.text(of: payload, in: message))
+    if let item = members.item, item.kind == .string { piece.item = item.range }
+    return piece
   }
 
   /// Where the text of a payload lies. What its escapes leave free becomes white space, so that the
@@ -100,35 +123,27 @@ extension SpeechPath {
     let payload: JSON.Key
     let item: JSON.Key
 
-    /// Reads the message to its end.
-    @inline(__always) func locate(_ scanner: inout JSON.Scanner) -> Located {
-      let message = scanner.document
-      // Nil before it was named.
-      var isSpeech: Bool?
-      var payload: JSON.Value?
-      var item: JSON.Value?
+    /// Reads the message to its closing bracket; false where it is malformed.
+    @inline(__always)
+    func read(_ scanner: inout JSON.Scanner, _ members: inout AudioMembers) -> Bool {
       var step = scanner.enter(.object)
       while step == .item {
-        guard let name = scanner.name(), let value = scanner.value() else { return .malformed }
-        let key = JSON.Key(name, in: message)
+        guard let name = scanner.name(), let value = scanner.value() else { return false }
+        let key = JSON.Key(name, in: scanner.document)
         if key == self.name {
-          if isSpeech == nil { isSpeech = isEvent(value, in: message) }
+          if members.event == nil { members.event = value }
         } else if key == self.payload {
-          if payload == nil { payload = value }
+          if members.payload == nil { members.payload = value }
         } else if key == self.item {
-          if item == nil { item = value }
+          if members.item == nil { members.item = value }
         }
         step = scanner.advance(in: .object)
       }
-      guard step == .end, scanner.isAtEnd else { return .malformed }
-      guard isSpeech == true else { return .other }
-      guard let payload, payload.kind == .string else { return .malformed }
-      var piece = Piece(payload: text(of: payload, in: message))
-      if let item, item.kind == .string { piece.item = item.range }
-      return .speech(piece)
+      return step == .end
     }
 
-    @inline(__always) private func isEvent(_ value: JSON.Value, in message: Bytes) -> Bool {
+    @inline(__always) func isSpeech(_ value: JSON.Value?, in message: Bytes) -> Bool {
+      guard let value else { return false }
       if JSON.text(value, in: message, equals: event) { return true }
       return JSON.text(value, in: message, equals: olderEvent)
     }

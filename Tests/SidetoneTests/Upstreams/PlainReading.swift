@@ -1,0 +1,236 @@
+// Upstreams' messages read the plain way: each member is looked for by itself, from the message's
+// beginning. Slow, and what the rows' own readers are compared with.
+
+@testable import Sidetone
+
+enum PlainReading {}
+
+extension PlainReading {
+  enum Deepgram {
+    static func read(_ message: Bytes) -> Upstream.News {
+      guard let type = JSON.find("type", in: message), type.kind == .string else {
+        return .malformed
+      }
+      let name = message[type.range]
+      if name.equals("Results") { return results(message) }
+      var news = Upstream.News()
+      news.isFinished = name.equals("Metadata")
+      return news
+    }
+
+    private static func results(_ message: Bytes) -> Upstream.News {
+      guard let start = JSON.find("start", in: message),
+        let duration = JSON.find("duration", in: message),
+        let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
+        let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
+        startMicroseconds >= 0, durationMicroseconds >= 0
+      else { return .malformed }
+      var heard = Upstream.Heard(
+        text: 0..<0, confidence: 0..<0, isFinal: JSON.find("is_final", in: message)?.kind == .true,
+        channel: 0, channels: 1, endMicroseconds: startMicroseconds &+ durationMicroseconds)
+      if let index = JSON.find("channel_index", in: message), index.kind == .array {
+        heard.channel =
+          JSON.element(0, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 0
+        heard.channels =
+          JSON.element(1, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 1
+      }
+      if let list = JSON.find("channel", "alternatives", in: message), list.kind == .array,
+        let first = JSON.element(0, of: list, in: message), first.kind == .object
+      {
+        if let text = JSON.find("transcript", in: message, under: first), text.kind == .string {
+          heard.text = text.range
+        }
+        if let confidence = JSON.find("confidence", in: message, under: first),
+          confidence.kind == .number
+        {
+          heard.confidence = confidence.range
+        }
+      }
+      var news = Upstream.News()
+      news.heard = heard
+      return news
+    }
+  }
+}
+
+extension PlainReading {
+  enum OpenAI {
+    static func read(_ message: Bytes) -> Upstream.News {
+      guard JSON.isValid(message), let type = JSON.find("type", in: message), type.kind == .string
+      else { return .malformed }
+      func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+      var news = Upstream.News()
+      if isNamed("session.updated") {
+        news.isReady = true
+        news.transcribes = transcribes(message)
+      } else if isNamed("input_audio_buffer.speech_started") {
+        news.isInterrupted = true
+      } else if isNamed("input_audio_buffer.committed") {
+        news.transcriptsOwed = 1
+      } else if isNamed("response.output_audio.done") || isNamed("response.audio.done") {
+        news.isSpoken = true
+        news.item = text("item_id", in: message) ?? 0..<0
+      } else if isNamed("response.done") {
+        news.isTurnOver = true
+        news.complaint = failure(of: message)
+      } else if isNamed("error") {
+        news.complaint = complaint(JSON.find("error", in: message), in: message)
+      } else {
+        readWords(type, message, &news)
+      }
+      return news
+    }
+
+    private static func readWords(
+      _ type: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+    ) {
+      func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+      if isNamed("response.output_audio_transcript.delta")
+        || isNamed("response.audio_transcript.delta")
+      {
+        news.agentWords = words("delta", isWhole: false, in: message)
+        news.item = text("item_id", in: message) ?? 0..<0
+      } else if isNamed("response.output_audio_transcript.done")
+        || isNamed("response.audio_transcript.done")
+      {
+        news.agentWords = words("transcript", isWhole: true, in: message)
+        news.item = text("item_id", in: message) ?? 0..<0
+      } else if isNamed("conversation.item.input_audio_transcription.delta") {
+        news.callerWords = words("delta", isWhole: false, in: message)
+      } else if isNamed("conversation.item.input_audio_transcription.updated") {
+        news.callerWords = words("transcript", isWhole: true, in: message)
+      } else if isNamed("conversation.item.input_audio_transcription.completed") {
+        news.callerWords = words("transcript", isWhole: true, in: message)
+        news.transcriptsOwed = -1
+      } else if isNamed("conversation.item.input_audio_transcription.failed") {
+        news.transcriptsOwed = -1
+        news.complaint = complaint(JSON.find("error", in: message), in: message)
+      }
+    }
+
+    private static func transcribes(_ message: Bytes) -> Bool {
+      if JSON.find("session", "audio", "input", "transcription", in: message)?.kind == .object {
+        return true
+      }
+      return JSON.find("session", "input_audio_transcription", in: message)?.kind == .object
+    }
+
+    private static func text(
+      _ name: StaticString, in message: Bytes, under parent: JSON.Value? = nil
+    ) -> Range<Int>? {
+      let value = JSON.find(name, in: message, under: parent)
+      return value?.kind == .string ? value?.range : nil
+    }
+
+    private static func words(
+      _ name: StaticString, isWhole: Bool, in message: Bytes
+    ) -> Upstream.Words? {
+      text(name, in: message).map { Upstream.Words(text: $0, isWhole: isWhole) }
+    }
+
+    /// A response that failed says why; one that was cancelled or cut short needs no word.
+    private static func failure(of message: Bytes) -> Upstream.Complaint? {
+      guard let status = JSON.find("response", "status", in: message),
+        JSON.text(status, in: message, equals: "failed")
+      else { return nil }
+      let error = JSON.find("response", "status_details", "error", in: message)
+      return complaint(error, in: message)
+    }
+
+    private static func complaint(_ error: JSON.Value?, in message: Bytes) -> Upstream.Complaint {
+      guard let error, error.kind == .object else {
+        return Upstream.Complaint(code: 0..<0, message: 0..<0)
+      }
+      let code = text("code", in: message, under: error) ?? 0..<0
+      return Upstream.Complaint(
+        code: code, message: text("message", in: message, under: error) ?? 0..<0,
+        verdict: nil)
+    }
+  }
+}
+
+extension PlainReading {
+  enum Gemini {
+    static func read(_ message: Bytes) -> Upstream.News {
+      // A binary message has not been judged as text by anybody.
+      guard JSON.isValid(message) else { return .malformed }
+      var scanner = JSON.Scanner(message)
+      guard scanner.next() == UInt8(ascii: "{"), let whole = scanner.value() else {
+        return .malformed
+      }
+      var news = Upstream.News()
+      var members = JSON.Members(of: whole, in: message)
+      while let member = members.next() {
+        if JSON.text(member.name, in: message, equals: "setupComplete") {
+          news.isReady = true
+        } else if JSON.text(member.name, in: message, equals: "serverContent") {
+          readContent(member.value, message, &news)
+        } else if JSON.text(member.name, in: message, equals: "goAway") {
+          news.leavesWithin = timeLeft(member.value, in: message)
+        } else if JSON.text(member.name, in: message, equals: "sessionResumptionUpdate") {
+          news.handle = handle(member.value, in: message)
+        }
+      }
+      return news
+    }
+
+    private static func readContent(
+      _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+    ) {
+      var members = JSON.Members(of: content, in: message)
+      while let member = members.next() {
+        let isTrue = member.value.kind == .true
+        if JSON.text(member.name, in: message, equals: "interrupted") {
+          news.isInterrupted = isTrue
+        } else if JSON.text(member.name, in: message, equals: "generationComplete") {
+          news.isSpoken = isTrue
+        } else if JSON.text(member.name, in: message, equals: "turnComplete") {
+          news.isTurnOver = isTrue
+        } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
+          news.callerWords = words(member.value, in: message)
+        } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
+          news.agentWords = words(member.value, in: message)
+        }
+      }
+    }
+
+    /// Pieces, each of which continues the one before; some bring no text.
+    private static func words(_ value: JSON.Value, in message: Bytes) -> Upstream.Words? {
+      guard value.kind == .object, let text = JSON.find("text", in: message, under: value),
+        text.kind == .string, !text.range.isEmpty
+      else { return nil }
+      return Upstream.Words(text: text.range, isWhole: false)
+    }
+
+    /// While it talks, and while it waits for a function, a session cannot be resumed: the handle
+    /// is then empty.
+    private static func handle(_ value: JSON.Value, in message: Bytes) -> Range<Int>? {
+      guard value.kind == .object,
+        JSON.find("resumable", in: message, under: value)?.kind == .true,
+        let handle = JSON.find("newHandle", in: message, under: value), handle.kind == .string,
+        !handle.range.isEmpty
+      else { return nil }
+      return handle.range
+    }
+
+    /// A duration is a string of seconds that ends with s, or an object with `seconds`. Where there
+    /// is none, or less than none, the end may come at any time.
+    private static func timeLeft(_ value: JSON.Value, in message: Bytes) -> Instant.Span {
+      guard value.kind == .object, let left = JSON.find("timeLeft", in: message, under: value)
+      else {
+        return .zero
+      }
+      var seconds = left
+      if left.kind == .object {
+        guard let whole = JSON.find("seconds", in: message, under: left) else { return .zero }
+        seconds = whole
+      } else if left.kind == .string, !left.range.isEmpty,
+        message[left.range.upperBound &- 1] == UInt8(ascii: "s")
+      {
+        seconds = JSON.Value(.string, left.range.dropLast())
+      }
+      let milliseconds = JSON.decimal(seconds, scale: 3, in: message) ?? 0
+      return .milliseconds(min(max(milliseconds, 0), 3_600_000))
+    }
+  }
+}
