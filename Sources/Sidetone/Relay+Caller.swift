@@ -83,13 +83,15 @@ extension Relay {
     }
     return Format(
       codec: format.codec, rate: format.rate, channels: format.channels,
-      isBigEndian: config.chosenIsBigEndian)
+      isBigEndian: carriers[calls[call].carrier].isBigEndian)
   }
 
   /// What the caller is sent: what it asked for, what was chosen for it, or what comes from it.
   private func reply(to start: Carrier.Start, _ call: Int) -> Format {
     if let reply = start.reply { return ordered(reply, call) }
-    if Carrier.all[calls[call].carrier].takesChosenFormat { return config.chosenFormat }
+    if Carrier.all[calls[call].carrier].takesChosenFormat {
+      return carriers[calls[call].carrier].chosen
+    }
     var reply = start.format
     reply.channels = 1
     return reply

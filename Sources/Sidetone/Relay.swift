@@ -41,6 +41,7 @@ package final class Relay {
   let limits: Limits
   let upstreams: [PreparedUpstream]
   let routes: [PreparedRoute]
+  let carriers: [PreparedCarrier]
   let admission: Admission
   let control: Control
   let voice: VoiceWebhook
@@ -92,13 +93,15 @@ package final class Relay {
   package init(config: Config, seed: [UInt8], now: Instant, wall: WallTime) {
     self.config = config
     limits = config.limits
-    upstreams = config.upstreams.map(PreparedUpstream.init)
-    routes = config.routes.map { PreparedRoute($0, in: config) }
+    let prepared = Prepared(config)
+    upstreams = prepared.upstreams
+    routes = prepared.routes
+    carriers = prepared.carriers
     var random = Random(seed: seed)
-    admission = Admission(config: config, seed: random.next64())
+    admission = Admission(config, prepared, seed: random.next64())
     control = Control(service: config.service)
-    voice = VoiceWebhook(config: config)
-    connect = Connect(config: config)
+    voice = VoiceWebhook(config, prepared)
+    connect = Connect(config, prepared)
     startedAt = now
     links = Slab(capacity: limits.linksMax, repeating: Link())
     calls = Slab(

@@ -76,7 +76,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     ]
     let config = try load(env: env)
     #expect(config.upstreams[0].key == "dg" && config.upstreams[0].endpoint.port == 9)
-    #expect(config.twilioTokens == ["one", "two"])
+    #expect(config[carrier: "twilio"].secrets == ["one", "two"].map { Array($0.utf8) })
     #expect(config.keyDigests.count == 2)
     #expect(config.publicURL == "https://r.example")
   }

@@ -1,26 +1,28 @@
 // Inside the engine, references point one way. A file may name the types of its own folder and of
 // the folders below it:
 //
-//     0  Memory, Time, Limits, Config, Cause, Lines
+//     0  Memory, Time, Address, Limits, Config, Cause, Lines
 //     1  Wire, Audio              (do not know each other)
 //     2  Carriers, Upstreams      (do not know each other)
-//     3  Call
-//     4  Control, Records         (do not know each other)
-//     5  Prepared
-//     6  Relay
+//     3  Exposure
+//     4  Prepared
+//     5  Call
+//     6  Control, Records         (do not know each other)
+//     7  Relay
 //
 // The size of a type is no knowledge of it: the memory plan in Limits may ask for any.
 
 struct Layers {
   private static let top = "Sources/Sidetone/"
   private static let ranks = [
-    "Memory": 0, "Time": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
+    "Memory": 0, "Time": 0, "Address": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
     "Wire": 1, "Audio": 1,
     "Carriers": 2, "Upstreams": 2,
-    "Call": 3,
-    "Control": 4, "Records": 4,
-    "Prepared": 5,
-    "Relay": 6,
+    "Exposure": 3,
+    "Prepared": 4,
+    "Call": 5,
+    "Control": 6, "Records": 6,
+    "Relay": 7,
   ]
   private static let kinds: Set<Substring> = ["struct", "enum", "class", "protocol", "typealias"]
 
@@ -52,7 +54,7 @@ struct Layers {
       for name in Set(freeNames(in: line)).subtracting(nested) {
         guard let owner = owners[name], owner != part, let other = Self.ranks[String(owner)]
         else { continue }
-        if other > rank || (other == rank && (1..<6).contains(rank)) {
+        if other > rank || (other == rank && (1..<7).contains(rank)) {
           let what = "\(part) refers to `\(name)` of \(owner)"
           findings.append(Finding(path: file.path, number: index + 1, what: what))
         }
