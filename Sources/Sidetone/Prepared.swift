@@ -8,6 +8,7 @@ package struct Prepared: Sendable {
   package let carriers: [PreparedCarrier]
 
   package init(_ config: Config) {
+    config.limits.check()
     let upstreams = config.upstreams.map(PreparedUpstream.init)
     self.upstreams = upstreams
     routes = config.routes.map { PreparedRoute($0, in: config, upstreams) }

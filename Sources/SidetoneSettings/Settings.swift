@@ -50,6 +50,15 @@ extension Draft {
     let limits = config.limits
     finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
     finishShare("playout", limits.playoutMillisecondsPlanned, of: limits.playoutMillisecondsMax)
+    let request = limits.headBytesMax + limits.bodyBytesMax
+    if request > limits.upstreamMessageBytesMax {
+      refuse(
+        place(
+          of: "limits.body_bytes_max", "limits.head_bytes_max", "limits.upstream_message_bytes_max"),
+        "[limits] head_bytes_max and body_bytes_max together (\(request)) must not be above "
+          + "upstream_message_bytes_max (\(limits.upstreamMessageBytesMax)): a request is kept in "
+          + "a buffer for such a message")
+    }
     for carrier in carrierRows where carrier.row.takesChosenFormat { finishAudio(of: carrier.name) }
     config.voiceVerbs = voice.verbs
     finishRoutes(routes)

@@ -144,6 +144,27 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(try load("[voice]\npause_seconds = 60").voiceVerbs == "<Pause length=\"60\"/>")
   }
 
+  @Test func theDefaultsAreMadeFromTheRows() throws {
+    for row in upstreamRows {
+      for option in row.settings.options where !option.standard.isEmpty {
+        #expect(try option.form.read(.text(option.standard)) == option.standard, "\(option.name)")
+      }
+    }
+    let variables = foreignNames.map(\.variable)
+    #expect(Set(variables).count == variables.count)
+    let phone = try load().routes.first { $0.path == "/ws/phone" }
+    #expect(phone?.upstream == phone?.bots.first?.upstream)
+    #expect(defaultRoutes.allSatisfy { $0.isWebhook || !$0.upstream.isEmpty })
+  }
+
+  @Test func whatIsTooLongForABufferIsRefused() {
+    let limits = "[limits]\nbody_bytes_max = 65536\nupstream_message_bytes_max = 65536"
+    #expect(mistakes(limits).first?.hasPrefix("f.toml:2: [limits] head_bytes_max and") == true)
+    let path = String(repeating: "a", count: Limits.urlBytesMax)
+    let url = "[upstreams.echo]\nkind = \"deepgram\"\nurl = \"wss://a.example/\(path)\""
+    #expect(mistakes(url).first?.contains("at most 4096 bytes") == true)
+  }
+
   @Test func everyRowIsKnownUnderItsThreeNames() throws {
     #expect(Set(Setting<Draft>.all.map(\.variable)).count == Setting<Draft>.all.count)
     for row in Setting<Draft>.all {

@@ -1,6 +1,6 @@
 // A vendor lives in the files of its row, which begin with its name, and on its own line of the
-// list of rows. Nowhere else in the sources is it named, comments included: settings, help, refusals
-// and default routes are made from the rows.
+// list of rows. Nowhere else is it named in the sources, comments included: settings, help,
+// refusals and default routes are made from the rows.
 
 enum Vendors {
   /// Vendors that there are, built in or not; what is built in is read from the lists as well.
