@@ -18,10 +18,8 @@ package struct Config: Sendable {
 
   /// SHA-256 of each API key that callers may bring as `Authorization: Bearer`.
   package var keyDigests: [[UInt8]] = []
-  /// Twilio's primary auth token (several during a rotation); empty: signatures are not checked.
-  package var twilioTokens: [String] = []
-  /// Telnyx's public keys, ed25519, 32 bytes each; empty: its signatures are not checked.
-  package var telnyxKeys: [[UInt8]] = []
+  /// What is set about single carriers, by the names of their rows; see `subscript(carrier:)`.
+  private var carriers: [String: Carrier] = [:]
 
   /// The verbs that follow `<Start>` in the answer of `/voice`, ready-made XML such as
   /// `<Pause length="3600"/>`.
@@ -29,12 +27,6 @@ package struct Config: Sendable {
 
   /// How conversion between sample rates weighs delay against fidelity.
   package var profile = Profile.balanced
-  /// What is sent to a carrier that leaves the choice to us (Telnyx).
-  package var chosenAudio = ChosenAudio.mulaw
-  /// The byte order of linear PCM from and to a carrier whose documents leave it open (Telnyx),
-  /// until a caller's audio shows it.
-  package var chosenIsBigEndian = false
-
   package var limits = Limits()
   package var service = "sidetone"
   /// Transcript lines on standard output: for a terminal, or where the operator asked; they are
@@ -47,10 +39,23 @@ package struct Config: Sendable {
 }
 
 extension Config {
-  /// Whether signatures over our public URL can be checked.
-  package var checksSignatures: Bool { !twilioTokens.isEmpty && !publicURL.isEmpty }
-  /// Whether signatures over a webhook's body can be checked.
-  package var checksBodySignatures: Bool { !telnyxKeys.isEmpty }
+  /// What is set about the carrier of that name; the defaults where nothing is.
+  package subscript(carrier name: String) -> Carrier {
+    get { carriers[name] ?? Carrier() }
+    set { carriers[name] = newValue }
+  }
+
+  package struct Carrier: Sendable {
+    /// What its signatures are checked against (several while they change); empty: they are not
+    /// checked.
+    package var secrets: [[UInt8]] = []
+    /// What is sent to it, where it leaves the choice to us.
+    package var chosenAudio = ChosenAudio.mulaw
+    /// The byte order of linear PCM from and to it, where its documents leave it open, until a
+    /// caller's audio shows it.
+    package var chosenIsBigEndian = false
+    package init() {}
+  }
 
   /// The recipes of conversion, from the least delay to the widest band.
   package enum Profile: UInt8, BitwiseCopyable, Sendable, CaseIterable {
@@ -98,9 +103,9 @@ extension Config {
 
   /// One service that calls are relayed to.
   package struct Upstream: Sendable {
-    /// The name that routes use, for example "deepgram".
+    /// The name that routes use.
     package var name = ""
-    /// The name of a row in `Upstreams.all`, for example "deepgram" or "echo".
+    /// The name of a row in `Upstream.all`, for example "echo".
     package var kind = ""
     /// Where to dial; ignored by kinds that dial nobody.
     package var endpoint = Endpoint()
@@ -143,7 +148,7 @@ extension Config {
     }
     package var path = ""
     package var kind = Kind.call
-    /// Names of rows in `Carriers.all`; empty: any that is recognised.
+    /// Names of rows in `Carrier.all`; empty: any that is recognised.
     package var carriers: [String] = []
     /// The `name` of an upstream.
     package var upstream = ""
@@ -176,55 +181,9 @@ extension Config {
     package init() {}
 
     package var isWebhook: Bool { kind != .call }
-    /// Whether a carrier that signs the URLs of its requests, sockets included, may call here.
-    package var isForSigners: Bool {
-      isWebhook || carriers.isEmpty || carriers.contains("twilio")
+    /// Whether the carrier of that name may call here.
+    package func isFor(carrier name: String) -> Bool {
+      isWebhook || carriers.isEmpty || carriers.contains(name)
     }
-    /// Whether a carrier that asks webhooks what to do may call here.
-    package var isForWebhooks: Bool { isForSigners || carriers.contains("telnyx") }
-  }
-}
-
-/// An IPv4 or IPv6 network such as 10.0.0.0/8. IPv4 is kept in its IPv6-mapped form.
-package struct AddressRange: Sendable, Equatable {
-  package var network: Address
-  /// 0 to 128, counted in the IPv6-mapped form.
-  package var prefixBits: Int
-  package init(network: Address, prefixBits: Int) {
-    self.network = network
-    self.prefixBits = prefixBits
-  }
-
-  package func contains(_ address: Address) -> Bool {
-    func same(_ a: UInt64, _ b: UInt64, _ bits: Int) -> Bool {
-      bits <= 0 || (a ^ b) >> UInt64(64 - min(bits, 64)) == 0
-    }
-    return same(network.high, address.high, prefixBits)
-      && same(network.low, address.low, prefixBits - 64)
-  }
-}
-
-/// A peer's address: IPv6, or IPv4 in its mapped form (::ffff:a.b.c.d).
-package struct Address: BitwiseCopyable, Sendable, Equatable {
-  package var high: UInt64
-  package var low: UInt64
-  package var port: UInt16
-
-  package init(high: UInt64, low: UInt64, port: UInt16) {
-    self.high = high
-    self.low = low
-    self.port = port
-  }
-  package init(ipv4: UInt32, port: UInt16) {
-    self.init(high: 0, low: 0xffff_0000_0000 | UInt64(ipv4), port: port)
-  }
-
-  package static let none = Address(high: 0, low: 0, port: 0)
-  package var ipv4: UInt32? {
-    high == 0 && low >> 32 == 0xffff ? UInt32(truncatingIfNeeded: low) : nil
-  }
-  package var isLoopback: Bool {
-    if let ipv4 { return ipv4 >> 24 == 127 }
-    return high == 0 && low == 1
   }
 }

@@ -83,6 +83,9 @@ package struct Limits: Sendable {
   /// The longest instructions, and the longest of an upstream's other settings.
   package static let instructionBytesMax = 8 * 1024
   package static let settingBytesMax = 1024
+  /// An upstream's url, and its key or any other secret.
+  package static let urlBytesMax = 4 * 1024
+  package static let secretBytesMax = 1024
   /// What a webhook may choose for its call, as the pool keeps it: one block.
   package static let choiceBytesMax = BlockPool.blockBytes
   /// Calls announced by a webhook whose sockets have not come yet.
@@ -115,7 +118,10 @@ package struct Limits: Sendable {
   package func blocks(twoWayCalls: Int) -> Int {
     let block = BlockPool.blockBytes
     func blocks(_ bytes: Int) -> Int { (bytes + block - 1) / block }
-    return callsMax * blocks(uplinkMillisecondsPlanned * 8)  // audio kept for replay
+    // However few calls there are: a held-back caller is read again only beside so many free ones.
+    let blocksMin = blocks(heldBackBytesMin) + Self.callBlocksMin + 1
+    let sum =
+      callsMax * blocks(uplinkMillisecondsPlanned * 8)  // audio kept for replay
       + callsMax * 1  // the block that the kept audio has begun
       + callsMax * 1  // the upstream's query, for the next dialling
       + twoWayCalls * blocks(playoutMillisecondsPlanned * 8)  // what waits to be played
@@ -125,6 +131,7 @@ package struct Limits: Sendable {
       + linksMax * 1  // the unfinished message of each link
       + otherLinksMax * 4  // answers to operators and webhooks
       + 2 * blocks(outboxBytesMax)  // two peers that have stopped reading
+    return max(sum, blocksMin)
   }
 }
 

@@ -1,24 +1,47 @@
-// Settings made ready for use at start, so that nothing is built from text when a call comes.
+// Settings made ready for use at start, once for everybody who needs them, so that nothing is built
+// from text when a request or a call comes.
 
-/// All settings, ready for use.
 package final class Prepared: Sendable {
-  let config: Config
-  let upstreams: [PreparedUpstream]
-  let routes: [PreparedRoute]
+  /// In the order of `Config.upstreams`, `Config.routes` and `Carrier.all`.
+  package let upstreams: [PreparedUpstream]
+  package let routes: [PreparedRoute]
+  package let carriers: [PreparedCarrier]
 
-  init(_ config: Config) {
-    self.config = config
-    upstreams = config.upstreams.map(PreparedUpstream.init)
-    routes = config.routes.map { PreparedRoute($0, in: config) }
+  package init(_ config: Config) {
+    config.limits.check()
+    let upstreams = config.upstreams.map(PreparedUpstream.init)
+    self.upstreams = upstreams
+    routes = config.routes.map { PreparedRoute($0, in: config, upstreams) }
+    carriers = Carrier.all.map { PreparedCarrier($0, in: config) }
+  }
+}
+
+/// What is set about a carrier.
+package struct PreparedCarrier: Sendable {
+  /// What is sent to it, and the byte order of linear PCM from it, where it leaves that to us.
+  let chosen: Format
+  let isBigEndian: Bool
+  /// What its signatures are judged by; nil: they are not checked.
+  let signatures: SignatureKeys?
+
+  init(_ row: Carrier, in config: Config) {
+    let settings = config[carrier: row.name.description]
+    chosen = settings.chosenFormat
+    isBigEndian = settings.chosenIsBigEndian
+    let isChecked = row.signature != nil && !settings.secrets.isEmpty
+    signatures =
+      isChecked
+      ? SignatureKeys(
+        secrets: settings.secrets, publicURL: config.publicURL, limits: config.limits) : nil
   }
 }
 
 /// An upstream as the relay uses it: its handshake's parts as bytes.
-struct PreparedUpstream: Sendable {
+package struct PreparedUpstream: Sendable {
   let name: Text
   /// Index into Upstream.all.
   let kind: Int
-  let partner: UpstreamLeg.Partner
+  let partner: Partner
   let host: Text
   let port: UInt16
   let isTLS: Bool
@@ -29,9 +52,20 @@ struct PreparedUpstream: Sendable {
   let authorization: Text
   /// What must be set before this upstream can be used; empty where nothing is missing.
   let missing: Text
+  var isWithoutKey: Bool { !missing.bytes.isEmpty }
   let pacePercent: Int
   /// Sessions at once.
   let sessionsMax: Int
+
+  /// Who is at the other end.
+  package enum Partner: BitwiseCopyable, Sendable {
+    /// Nobody: callers hear themselves.
+    case nobody
+    /// It only listens.
+    case listener
+    /// It talks back.
+    case talker
+  }
 
   /// It talks back: its calls need memory for both ways.
   var isTwoWay: Bool { partner == .talker }
@@ -59,10 +93,15 @@ struct PreparedUpstream: Sendable {
   }
 }
 
-/// A route as the relay uses it.
-struct PreparedRoute: Sendable {
+/// A route as everybody uses it: admission, webhooks, the relay.
+package struct PreparedRoute: Sendable {
   let path: Text
+  /// The segment behind `path` that callers must know; empty: none.
+  let secret: Text
   let kind: Config.Route.Kind
+  /// Who may come, and from where; `addresses` says so where it asks for them.
+  let exposure: Exposure
+  let addresses: [AddressRange]
   /// Indices into Carrier.all, in the order of the list.
   let carriers: [Int]
   /// Index into Config.upstreams; of several bots, the first one's.
@@ -74,27 +113,38 @@ struct PreparedRoute: Sendable {
   let dialsAhead: Bool
   /// For a call: whether webhooks send its callers, with tokens.
   let isGivenTokens: Bool
+  /// Index into Config.upstreams of the route's own where none of its bots has its secret; -1: at
+  /// least one can be served.
+  let keyless: Int
+  /// Whether callers may choose: among bots, or what a voice model is like.
+  let hasChoice: Bool
   /// Samples a second that the upstream gets; 0: the caller's own.
   let upstreamRate: Int
   /// What callers hear at once, as samples at each rate that a caller may be sent; may be empty.
   private let greetings: [(rate: Int, samples: Text)]
 
   struct Bot: Sendable {
+    /// What callers call it; empty where there is no choice.
+    let name: Text
     /// Index into Config.upstreams.
     let upstream: Int
     /// The route's options, then the upstream's, as a query, percent-encoded; of one name the
     /// first counts.
     let options: Text
 
-    init(_ upstream: Int, _ route: Config.Route, _ config: Config) {
+    init(_ name: String, _ upstream: Int, _ route: Config.Route, _ config: Config) {
+      self.name = Text(name)
       self.upstream = upstream
       options = Text(Query.encoded(route.options + config.upstreams[upstream].options))
     }
   }
 
-  init(_ route: Config.Route, in config: Config) {
+  init(_ route: Config.Route, in config: Config, _ upstreams: [PreparedUpstream]) {
     path = Text(route.path)
+    secret = Text(route.secret)
     kind = route.kind
+    exposure = config.exposure(of: route)
+    addresses = route.addresses
     carriers = Carrier.all.indices.filter {
       route.carriers.isEmpty || route.carriers.contains(Carrier.all[$0].name.description)
     }
@@ -102,10 +152,13 @@ struct PreparedRoute: Sendable {
     upstream = names.firstIndex(of: route.upstream) ?? -1
     precondition(kind != .call || upstream >= 0, "settings name only upstreams that exist")
     let choice = route.bots.isEmpty ? [(name: "", upstream: route.upstream)] : route.bots
-    bots = choice.compactMap { bot in
-      names.firstIndex(of: bot.upstream).map { Bot($0, route, config) }
+    let bots = choice.compactMap { bot in
+      names.firstIndex(of: bot.upstream).map { Bot(bot.name, $0, route, config) }
     }
     precondition(kind != .call || bots.count == choice.count, "and so do a route's bots")
+    self.bots = bots
+    let isServed = kind != .call || bots.contains { !upstreams[$0.upstream].isWithoutKey }
+    keyless = isServed ? -1 : upstream
     stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
     dialsAhead = kind == .connect && route.dialsAhead
     isGivenTokens = config.routes.contains { $0.kind == .connect && $0.stream == route.path }
@@ -148,9 +201,6 @@ struct PreparedRoute: Sendable {
     }
   }
 
-  /// Whether callers may choose: among bots, or what a voice model is like.
-  let hasChoice: Bool
-
   /// The one carrier that it accepts and that starts with its handshake, or nil.
   var opensAtOnce: Int? {
     guard carriers.count == 1, Carrier.all[carriers[0]].open != nil else { return nil }
@@ -158,7 +208,7 @@ struct PreparedRoute: Sendable {
   }
 }
 
-extension Config {
+extension Config.Carrier {
   /// `chosenAudio`, as the relay knows audio.
   package var chosenFormat: Format {
     switch chosenAudio {
@@ -205,26 +255,5 @@ extension Config.Upstream {
   /// Whether it talks: its calls need playout, and conversion where the formats differ.
   package var talks: Bool {
     Upstream.index(of: kind).map { Upstream.all[$0].voice != nil } ?? false
-  }
-}
-
-extension Query {
-  /// Options as a query: `name=value&name=value`, percent-encoded.
-  static func encoded(_ options: [(name: String, value: String)]) -> [UInt8] {
-    // Every byte takes three at most, and each option two signs beside its texts.
-    let room = options.reduce(0) { $0 + 3 * ($1.name.utf8.count + $1.value.utf8.count) + 2 }
-    var bytes = [UInt8](repeating: 0, count: room)
-    let count = bytes.withMutableBytes { place in
-      var writer = Writer(place)
-      for option in options {
-        if writer.count > 0 { writer.write("&") }
-        Array(option.name.utf8).withBytes { Query.encode($0, into: &writer) }
-        writer.write("=")
-        Array(option.value.utf8).withBytes { Query.encode($0, into: &writer) }
-      }
-      return writer.count
-    }
-    bytes.removeLast(bytes.count - count)
-    return bytes
   }
 }

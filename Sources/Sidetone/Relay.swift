@@ -34,20 +34,22 @@ package final class Relay {
     let prepared = Prepared(config)
     var random = Random(seed: seed)
     let admissionSeed = random.next64()
-    store = Store(prepared)
+    store = Store(config, prepared)
     turn = Turn(
       now: now, random: random,
       timers: TurnTimers(linksMax: limits.linksMax, callsMax: limits.callsMax),
       outputs: SlotQueue(capacity: limits.linksMax),
       conversionsLeft: limits.conversionFramesPerTurnMax,
-      availability: Availability(prepared.upstreams, twoWayCallsMax: config.twoWayCalls),
+      availability: Availability(
+        prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
+        twoWayCallsMax: config.twoWayCalls),
       log: Log(
         config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall))
     let nobody = Call(
       .none, CallerLeg(.none, .anyone), CallRecord(peer: .none, at: now, wall: wall),
       to: UpstreamLeg(0, route: 0, store), limits, at: now)
     calls = Slab(capacity: limits.callsMax, repeating: nobody)
-    requests = Requests(prepared, seed: admissionSeed)
+    requests = Requests(config, prepared, seed: admissionSeed)
     startedAt = now
   }
 

@@ -24,8 +24,7 @@ package struct Store: BitwiseCopyable, Sendable {
     let arenas: [Arena]
   }
 
-  init(_ prepared: Prepared) {
-    let config = prepared.config
+  init(_ config: Config, _ prepared: Prepared) {
     let limits = config.limits
     let read = Arena(count: BlockPool.blockBytes + Limits.readBytesMax)
     let scratch = Arena(count: Limits.scratchBytes)

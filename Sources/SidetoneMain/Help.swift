@@ -1,24 +1,28 @@
-// What `--help` says. The settings come from the list that reads them.
+// What `--help` says. The settings come from the list that reads them, and what is said about
+// single upstreams and carriers from their rows.
 
 import SidetoneSettings
 
 enum Help {
-  static let overview = """
-    sidetone relays call audio between telephony WebSockets and streaming speech-to-text
-    or voice models.
+  static var overview: String {
+    let start = wrapped(
+      "No file is needed. Without any setting the relay listens on 127.0.0.1:8080 and serves this "
+        + "machine only. Set \(keysHelp).")
+    return """
+      sidetone relays call audio between telephony WebSockets and streaming speech-to-text
+      or voice models.
 
-      sidetone serve [--config FILE]   run the relay, in the foreground, until it is told to stop
-      sidetone check [--config FILE]   list every mistake in the settings, or the memory they take
-      sidetone version                 print the version
-      sidetone help                    print this; `sidetone serve --help` lists every setting
+        sidetone serve [--config FILE]   run the relay, in the foreground, until it is told to stop
+        sidetone check [--config FILE]   list every mistake in the settings, or the memory they take
+        sidetone version                 print the version
+        sidetone help                    print this; `sidetone serve --help` lists every setting
 
-    No file is needed. Without any setting the relay listens on 127.0.0.1:8080 and serves this
-    machine only. Set DEEPGRAM_API_KEY to have calls transcribed by Deepgram, OPENAI_API_KEY or
-    GEMINI_API_KEY to have callers talk with a voice model.
+      \(start)
 
-    Exit status: 0 all is well; 1 the relay could not start; 2 the settings or the command are
-    wrong.
-    """
+      Exit status: 0 all is well; 1 the relay could not start; 2 the settings or the command are
+      wrong.
+      """
+  }
 
   static let check = """
     sidetone check [--config FILE] [--SETTING VALUE ...]
@@ -35,28 +39,43 @@ enum Help {
     """
 
   static var serve: String {
-    """
-    sidetone serve [--config FILE] [--SETTING VALUE ...]
+    let variables = wrapped(
+      "Also understood, in the environment and in .env: "
+        + foreignNamesHelp.map { "\($0), " }.joined()
+        + "and SIDETONE_API_KEYS, the keys that callers bring.")
+    return """
+      sidetone serve [--config FILE] [--SETTING VALUE ...]
 
-    Runs the relay in the foreground. SIGTERM and Ctrl-C let running calls finish and take no new
-    ones; a second one ends at once.
+      Runs the relay in the foreground. SIGTERM and Ctrl-C let running calls finish and take no new
+      ones; a second one ends at once.
 
-    Settings are taken from flags, then the environment, then `.env` in the working directory,
-    then the TOML file, then the defaults. One setting has one name everywhere:
+      Settings are taken from flags, then the environment, then `.env` in the working directory,
+      then the TOML file, then the defaults. One setting has one name everywhere:
 
-      --listen-address 127.0.0.1:8080            a flag
-      SIDETONE_LISTEN_ADDRESS=127.0.0.1:8080     the environment, or a line of .env
-      [listen]                                   the file
-      address = "127.0.0.1:8080"
+        --listen-address 127.0.0.1:8080            a flag
+        SIDETONE_LISTEN_ADDRESS=127.0.0.1:8080     the environment, or a line of .env
+        [listen]                                   the file
+        address = "127.0.0.1:8080"
 
-    Also understood, in the environment and in .env: DEEPGRAM_API_KEY, DEEPGRAM_URL,
-    OPENAI_API_KEY, OPENAI_REALTIME_URL, GEMINI_API_KEY, GEMINI_LIVE_URL, SYSTEM_PROMPT (the
-    instructions of both), TWILIO_AUTH_TOKEN (several with commas), TELNYX_PUBLIC_KEY, and
-    SIDETONE_API_KEYS, the keys that callers bring.
-    Secrets are not taken from flags, since others can read the command line. An empty variable
-    counts as not set.
+      \(variables)
+      Secrets are not taken from flags, since others can read the command line. An empty variable
+      counts as not set.
 
-    \(settingsHelp())
-    """
+      \(settingsHelp())
+      """
+  }
+
+  /// In lines of at most 92 columns, as the rest of the text.
+  private static func wrapped(_ text: String) -> String {
+    var lines = [""]
+    for word in text.split(separator: " ") {
+      let line = lines[lines.count - 1]
+      if line.isEmpty || line.count + 1 + word.count <= 92 {
+        lines[lines.count - 1] += (line.isEmpty ? "" : " ") + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines.joined(separator: "\n")
   }
 }

@@ -108,7 +108,7 @@ extension Means {
   fileprivate var sentence: String {
     var parts: [String] = []
     if contains(.keys) { parts.append("an API key") }
-    if !isDisjoint(with: [.signature, .bodySignature]) { parts.append("a carrier's signature") }
+    if hasSignature { parts.append("a carrier's signature") }
     if contains(.token) { parts.append("a call token") }
     if contains(.addresses) { parts.append("a listed address") }
     if contains(.secret) { parts.append("the secret path") }

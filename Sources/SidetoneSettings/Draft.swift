@@ -11,10 +11,10 @@ struct Draft {
   var key = ""
   var apiKeys: [String] = []
   var voice = Voice()
-  var telnyx = (codec: "PCMU", rate: 8000)
+  private var chosen: [String: Chosen] = [:]
   var upstreams = defaultUpstreams
-  /// The key that a vendor's own variable gave; for every upstream of that kind without a key.
-  var vendorKeys: [String: String] = [:]
+  /// The key that a service's own variable gave; for every upstream of that kind without a key.
+  var sharedKeys: [String: String] = [:]
 
   var mistakes: [Mistake] = []
   /// Who had the last word on a setting, by its dotted name; also where its value was refused.
@@ -31,6 +31,17 @@ struct Draft {
     var say = ""
     var dial = ""
     var pauseSeconds = 3600
+  }
+
+  /// What a carrier is sent that leaves the choice to us.
+  struct Chosen {
+    var codec = "PCMU"
+    var rate = 8000
+  }
+
+  subscript(chosenBy carrier: String) -> Chosen {
+    get { chosen[carrier] ?? Chosen() }
+    set { chosen[carrier] = newValue }
   }
 
   mutating func refuse(_ place: Place, _ text: String) {

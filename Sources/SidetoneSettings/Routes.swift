@@ -44,7 +44,8 @@ extension Setting where Target == WrittenRoute {
     Self(
       table: "routes", key: "bots", form: "table",
       help:
-        "What callers may choose as bot_type, such as { sales = \"openai\" }, upstream among it."
+        "What callers may choose as bot_type, such as { sales = \"\(voices[0])\" }, "
+        + "upstream among it."
     ) { written, value throws(Refusal) in
       written.route.bots = try readBots(value)
     },
@@ -90,9 +91,16 @@ extension Setting where Target == WrittenRoute {
   ]
 }
 
+/// Two upstreams for examples, voice models where there are some.
+private let voices: [String] = {
+  let kinds = upstreamRows.filter { $0.row.voice != nil }.map(\.name) + ["NAME", "OTHER"]
+  return Array(kinds.prefix(2))
+}()
+
 /// Names that callers use, and an upstream for each.
 private func readBots(_ written: Written) throws(Refusal) -> [(name: String, upstream: String)] {
-  let example = "must be a table such as { sales = \"openai\", support = \"gemini\" }"
+  let example =
+    "must be a table such as { sales = \"\(voices[0])\", support = \"\(voices[1])\" }"
   guard case .node(let node) = written, case .table(let members) = node.value else {
     throw Refusal(example)
   }
@@ -224,10 +232,8 @@ extension Draft {
       refuse("open", "open = true says that anyone may call; take it away, or addresses and secret")
     }
     // Where a value that decides was refused, that is the mistake to mend first.
-    let deciding: Set = [
-      "listen.address", "listen.public_url", "auth.api_keys", "auth.twilio_auth_token",
-      "auth.telnyx_public_key",
-    ]
+    let secrets = carrierRows.compactMap(\.secret).map { "auth.\($0.setting)" }
+    let deciding = ["listen.address", "listen.public_url", "auth.api_keys"] + secrets
     guard refused.isDisjoint(with: deciding), !written.isRefused else { return }
     if case .off(let reason) = config.exposure(of: route) {
       refuse("path", "\(route.path) \(reason.sentence)")
@@ -238,7 +244,7 @@ extension Draft {
   private func complaint(
     aboutOptions options: [(name: String, value: String)], kind: String
   ) -> String? {
-    guard let row = Upstream.all.first(where: { $0.name.description == kind }) else { return nil }
+    guard let row = upstreamRow(of: kind)?.row else { return nil }
     for option in options {
       let isAllowed = Array(option.name.utf8).withBytes { row.allows($0) }
       if isAllowed { continue }
@@ -265,17 +271,22 @@ extension Draft {
       return path.isEmpty ? "nothing" : "\(path), which is no route"
     }
     if route.isWebhook { return "\(path), which carries no calls" }
-    return route.isForWebhooks ? nil : "\(path), where no carrier with webhooks may call"
+    return config.isForWebhooks(route) ? nil : "\(path), where no carrier with webhooks may call"
   }
 }
 
 extension Exposure.Reason {
+  private static let secrets: String = {
+    let variables = carrierRows.compactMap(\.secret?.variable).joined(separator: " or ")
+    return variables.isEmpty ? "" : "or \(variables) with public_url, "
+  }()
+
   /// Why a route is not served, and what would change it.
   package var sentence: String {
     switch self {
     case .unprotected:
       "has nothing that protects it, and other machines can reach a listener: "
-        + "set SIDETONE_API_KEYS, or TWILIO_AUTH_TOKEN or TELNYX_PUBLIC_KEY with public_url, "
+        + "set SIDETONE_API_KEYS, \(Self.secrets)"
         + "or give the route addresses, a secret, or open = true"
     case .noPublicURL:
       "answers with our own address, and other machines can reach a listener: "

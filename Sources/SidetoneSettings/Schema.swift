@@ -1,6 +1,7 @@
 // Every setting, one row each. A new setting is a row here and nothing else: the file, the
 // environment, the flags and the help read this list. (Upstreams have names and routes are lists;
-// their rows stand in Upstreams.swift and Routes.swift.)
+// their rows stand in Upstreams.swift and Routes.swift. What single carriers are set is read from
+// their rows in the engine.)
 
 import Sidetone
 
@@ -35,47 +36,78 @@ extension Setting where Target == Draft {
       \.config.allowedOrigins, each: readOrigin),
   ]
 
-  private static let auth: [Self] = [
-    .list(
-      "auth", "api_keys", form: "KEY, …",
-      help: "Keys that callers bring as `Authorization: Bearer KEY`.",
-      \.apiKeys, each: readSecret
-    ).secret(),
-    .list(
-      "auth", "twilio_auth_token", form: "TOKEN, …",
-      help: "Twilio's auth token, against which signatures are checked; several while it changes.",
-      \.config.twilioTokens, each: readSecret
-    ).secret(),
-    .list(
-      "auth", "telnyx_public_key", form: "KEY, …",
-      help: "Telnyx's public key, in base64, against which webhooks' signatures are checked.",
-      \.config.telnyxKeys, each: readPublicKey),
-  ]
+  private static let auth: [Self] =
+    [
+      .list(
+        "auth", "api_keys", form: "KEY, …",
+        help: "Keys that callers bring as `Authorization: Bearer KEY`.",
+        \.apiKeys, each: readSecret
+      ).secret()
+    ] + carrierRows.compactMap(secret(of:))
 
-  private static let audio: [Self] = [
-    .choice(
-      "audio", "conversion", standard: "balanced",
-      help: "Which recipe converts between sample rates: least delay, or widest band.",
-      \.config.profile,
-      among: Config.Profile.allCases.map { ("\($0)", $0) }),
-    .choice(
-      "audio", "telnyx_codec", standard: "PCMU", help: "What Telnyx is sent.",
-      \.telnyx.codec, among: ["PCMU", "PCMA", "L16"].map { ($0, $0) }),
-    Self(
-      table: "audio", key: "telnyx_rate", form: "8000 or 16000", standard: "8000",
-      help: "Its samples a second; 16000 with L16 only."
+  /// What the signatures of a carrier are checked against.
+  private static func secret(of carrier: CarrierRow) -> Self? {
+    guard let secret = carrier.secret else { return nil }
+    let row = Self(
+      table: "auth", key: secret.setting, form: "\(secret.word.uppercased()), …",
+      help: secret.help
     ) { draft, written throws(Refusal) in
-      draft.telnyx.rate = try readRate(written, among: [8000, 16000])
-    },
-    .choice(
-      "audio", "telnyx_byte_order", standard: "little",
-      help: "The byte order of L16 from and to Telnyx, until a caller's audio shows it.",
-      \.config.chosenIsBigEndian, among: [("little", false), ("big", true)]),
-  ]
+      var secrets: [[UInt8]] = []
+      for text in try written.list() {
+        let text = try oneLine(text)
+        switch secret.form {
+        case .token: secrets.append(Array(try readSecret(text).utf8))
+        case .publicKey: secrets.append(try readPublicKey(text))
+        }
+      }
+      draft.config[carrier: carrier.name].secrets = secrets
+    }
+    return secret.form == .token ? row.secret() : row
+  }
+
+  private static let audio: [Self] =
+    [
+      .choice(
+        "audio", "conversion", standard: "balanced",
+        help: "Which recipe converts between sample rates: least delay, or widest band.",
+        \.config.profile,
+        among: Config.Profile.allCases.map { ("\($0)", $0) })
+    ] + carrierRows.flatMap(chosenAudio(of:))
+
+  /// What a carrier is sent that leaves the choice to us, and in which order its bytes stand where
+  /// nobody can say.
+  private static func chosenAudio(of carrier: CarrierRow) -> [Self] {
+    let name = carrier.name
+    var rows: [Self] = []
+    if carrier.row.takesChosenFormat {
+      rows.append(
+        .choice(
+          "audio", "\(name)_codec", standard: Draft.Chosen().codec,
+          help: "What \(carrier.settings.displayName) is sent.",
+          \.[chosenBy: name].codec, among: ["PCMU", "PCMA", "L16"].map { ($0, $0) }))
+      rows.append(
+        Self(
+          table: "audio", key: "\(name)_rate", form: "8000 or 16000",
+          standard: "\(Draft.Chosen().rate)", help: "Its samples a second; 16000 with L16 only."
+        ) { draft, written throws(Refusal) in
+          draft[chosenBy: name].rate = try readRate(written, among: [8000, 16000])
+        })
+    }
+    if carrier.row.isByteOrderHeard {
+      rows.append(
+        .choice(
+          "audio", "\(name)_byte_order", standard: "little",
+          help: "The byte order of L16 from and to \(carrier.settings.displayName), "
+            + "until a caller's audio shows it.",
+          \.config[carrier: name].chosenIsBigEndian, among: [("little", false), ("big", true)]))
+    }
+    return rows
+  }
 
   private static let voice: [Self] = [
     .text(
-      "voice", "say", help: "What /voice has Twilio say once the stream has started.", \.voice.say),
+      "voice", "say", help: "What /voice has the carrier say once the stream has started.",
+      \.voice.say),
     .text(
       "voice", "dial", form: "NUMBER",
       help: "Whom /voice connects the caller to, such as +15550100.",

@@ -46,33 +46,48 @@ extension Draft {
     finishListeners()
     finishUpstreams()
     config.keyDigests = apiKeys.map(sha256)
-    if !config.twilioTokens.isEmpty, config.publicURL.isEmpty,
-      !refused.contains("listen.public_url")
-    {
-      refuse(
-        place(of: "auth.twilio_auth_token"),
-        "a Twilio token needs [listen] public_url: signatures are checked against it")
-    }
+    finishSecrets()
     let limits = config.limits
     finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
     finishShare("playout", limits.playoutMillisecondsPlanned, of: limits.playoutMillisecondsMax)
-    finishTelnyx()
+    let request = limits.headBytesMax + limits.bodyBytesMax
+    if request > limits.upstreamMessageBytesMax {
+      refuse(
+        place(
+          of: "limits.body_bytes_max", "limits.head_bytes_max", "limits.upstream_message_bytes_max"),
+        "[limits] head_bytes_max and body_bytes_max together (\(request)) must not be above "
+          + "upstream_message_bytes_max (\(limits.upstreamMessageBytesMax)): a request is kept in "
+          + "a buffer for such a message")
+    }
+    for carrier in carrierRows where carrier.row.takesChosenFormat { finishAudio(of: carrier.name) }
     config.voiceVerbs = voice.verbs
     finishRoutes(routes)
   }
 
-  private mutating func finishTelnyx() {
-    switch telnyx.codec {
-    case "L16":
-      config.chosenAudio = .linear16(rate: telnyx.rate)
-      return
-    case "PCMA": config.chosenAudio = .alaw
-    default: config.chosenAudio = .mulaw
-    }
-    if telnyx.rate != 8000 {
+  private mutating func finishSecrets() {
+    guard config.publicURL.isEmpty, !refused.contains("listen.public_url") else { return }
+    for carrier in carrierRows where carrier.row.signature?.covers == .url {
+      guard let secret = carrier.secret, !config[carrier: carrier.name].secrets.isEmpty else {
+        continue
+      }
       refuse(
-        place(of: "audio.telnyx_rate", "audio.telnyx_codec"),
-        "[audio] telnyx_rate \(telnyx.rate) needs telnyx_codec = \"L16\"")
+        place(of: "auth.\(secret.setting)"),
+        "a \(carrier.settings.displayName) \(secret.word) needs [listen] public_url: "
+          + "signatures are checked against it")
+    }
+  }
+
+  private mutating func finishAudio(of carrier: String) {
+    let (codec, rate) = (self[chosenBy: carrier].codec, self[chosenBy: carrier].rate)
+    switch codec {
+    case "L16": config[carrier: carrier].chosenAudio = .linear16(rate: rate)
+    case "PCMA": config[carrier: carrier].chosenAudio = .alaw
+    default: config[carrier: carrier].chosenAudio = .mulaw
+    }
+    if codec != "L16", rate != 8000 {
+      refuse(
+        place(of: "audio.\(carrier)_rate", "audio.\(carrier)_codec"),
+        "[audio] \(carrier)_rate \(rate) needs \(carrier)_codec = \"L16\"")
     }
   }
 

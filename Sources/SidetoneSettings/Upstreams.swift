@@ -12,7 +12,7 @@ extension Setting where Target == Config.Upstream {
         \.kind, check: readKind),
       Self(
         table: "upstreams", key: "url", form: "URL",
-        standard: "", help: "Where to dial, such as wss://api.deepgram.com/v1/listen."
+        standard: "", help: "Where to dial\(exampleURL)."
       ) { upstream, written throws(Refusal) in
         let caFile = upstream.endpoint.caFile
         upstream.endpoint = try readEndpoint(try written.text())
@@ -34,76 +34,49 @@ extension Setting where Target == Config.Upstream {
       .integer(
         "upstreams", "sessions_max", in: 0...100_000, standard: Config.Upstream().sessionsMax,
         help: "Sessions at once; 0: as many as calls.", \.sessionsMax),
-    ] + voiceModels
+    ] + optionNames.flatMap(options)
 
-  /// What voice models are told; which of them take what stands in Vendors.swift.
-  private static let voiceModels: [Self] = [
-    option("model", help: "Which model talks.") { written throws(Refusal) in
-      let model = try word(written)
-      if model.isEmpty { throw Refusal("must not be empty") }
-      return model
-    },
-    option("voice", help: "The voice it talks with.", word),
-    option("language", help: "The caller's language, such as en or en-US.", word),
-    option(
-      "instructions", help: "What it is told to be and do, up to 8 KiB."
-    ) { written throws(Refusal) in
-      try readProse(try written.text(), bytesMax: Limits.instructionBytesMax)
-    },
-    Self(
-      table: "upstreams", key: "instructions_file", form: "FILE",
-      help: "A file that holds the instructions, instead of `instructions`."
-    ) { upstream, written throws(Refusal) in
-      let text = try readTextFile(
-        try oneLine(try written.text()), bytesMax: Limits.instructionBytesMax)
-      upstream.set("instructions", try readProse(text, bytesMax: Limits.instructionBytesMax))
-    },
-    option(
-      "greeting",
-      help: "What it is asked at the start, so that it speaks first; empty: the caller begins."
-    ) { written throws(Refusal) in
-      try readProse(try written.text(), bytesMax: Limits.settingBytesMax)
-    },
-    option(
-      "transcription_model", help: "Which model writes down what the caller says; empty: none.",
-      word),
-    option(
-      "turn_detection", form: "server_vad, semantic_vad, none",
-      help: "What decides that the caller has finished: silence, sense, or nothing."
-    ) { written throws(Refusal) in
-      try readWord(written, among: ["server_vad", "semantic_vad", "none"])
-    },
-    option(
-      "silence_milliseconds", form: numberForm(50...10_000),
-      help: "The silence after which the caller has finished."
-    ) { written throws(Refusal) in "\(try written.integer(in: 50...10_000))" },
-    option(
-      "threshold", form: "number 0…1", help: "How loud speech must be."
-    ) { written throws(Refusal) in try written.decimal(in: 0...1) },
-    option(
-      "audio", form: "pcm, g711",
-      help: "PCM at 24 kHz, or the caller's own G.711, which needs no conversion."
-    ) { written throws(Refusal) in try readWord(written, among: ["pcm", "g711"]) },
-    option(
-      "speed", form: "number 0.25…1.5", help: "How fast it talks."
-    ) { written throws(Refusal) in try written.decimal(in: 0.25...1.5) },
-  ]
+  private static let exampleURL =
+    upstreamRows.lazy.compactMap(\.settings.service).first.map {
+      ", such as wss://\($0.host)\($0.path)"
+    } ?? ""
 
-  private static func option(
-    _ key: String, form: String = "text", help: String,
-    _ read: @escaping @Sendable (Written) throws(Refusal) -> String
-  ) -> Self {
-    Self(
-      table: "upstreams", key: key, form: form, standard: standards(of: key), help: help
+  /// The rows of one option; which kinds take it is judged when the kind is known, and so is what
+  /// only some of them take.
+  private static func options(_ name: String) -> [Self] {
+    let option = upstreamRows.lazy.flatMap(\.settings.options).first { $0.name == name }
+    guard let option else { return [] }
+    let row = Self(
+      table: "upstreams", key: name,
+      form: forms(of: name).count == 1 ? option.form.text : describe(name) { $0.form.text },
+      standard: describe(name, \.standard), help: option.help
     ) { upstream, written throws(Refusal) in
-      upstream.set(key, try read(written))
+      upstream.set(name, try read(written, as: forms(of: name)))
     }
+    guard option.mayBeFile, case .prose(let bytesMax) = option.form else { return [row] }
+    let file = Self(
+      table: "upstreams", key: "\(name)_file", form: "FILE",
+      help: "A file that holds the \(name), instead of `\(name)`."
+    ) { upstream, written throws(Refusal) in
+      let text = try readTextFile(try oneLine(try written.text()), bytesMax: bytesMax)
+      upstream.set(name, try option.form.read(.text(text)))
+    }
+    return [row, file]
   }
 
-  private static func word(_ written: Written) throws(Refusal) -> String {
-    let text = try oneLine(try written.text())
-    guard text.utf8.count <= 128 else { throw Refusal("must be at most 128 bytes long") }
-    return text
+  /// What one of the forms makes of it; where none does, what the first says is wrong.
+  private static func read(
+    _ written: Written, as forms: [Upstream.Form]
+  ) throws(Refusal) -> String {
+    var first: Refusal?
+    for form in forms {
+      do throws(Refusal) {
+        return try form.read(written)
+      } catch {
+        first = first ?? error
+      }
+    }
+    throw first ?? Refusal("is not known")
   }
 }
 
@@ -122,18 +95,19 @@ extension Draft {
       var upstream = upstreams[index]
       let table = "upstreams.\(upstream.name)"
       if upstream.kind.isEmpty { upstream.kind = upstream.name }
-      guard let row = Upstream.all.first(where: { $0.name.description == upstream.kind }) else {
+      guard let kind = upstreamRow(of: upstream.kind) else {
         if !refused.contains("\(table).kind") {
           let place = place(of: table, "\(table).url", "\(table).key")
           refuse(place, "[\(table)] needs a kind: \(upstreamKinds.joined(separator: ", "))")
         }
         continue
       }
+      let row = kind.row
       if !row.isDialled, !upstream.endpoint.host.isEmpty {
         refuse(place(of: "\(table).url"), "[\(table)] url: \(upstream.kind) dials nobody")
       }
       if row.isDialled, upstream.endpoint.host.isEmpty {
-        if let known = vendorEndpoints[upstream.kind] {
+        if let known = kind.endpoint {
           let caFile = upstream.endpoint.caFile
           upstream.endpoint = known
           upstream.endpoint.caFile = caFile
@@ -142,44 +116,51 @@ extension Draft {
         }
       }
       if row.needsKey {
-        upstream.keyVariable = vendorKeyNames[upstream.kind] ?? keyVariable(of: upstream.name)
-        if upstream.key.isEmpty { upstream.key = vendorKeys[upstream.kind] ?? "" }
+        upstream.keyVariable =
+          kind.settings.service?.keyVariable ?? upstreamVariable(upstream.name, "key")
+        if upstream.key.isEmpty { upstream.key = sharedKeys[upstream.kind] ?? "" }
       }
-      finishOptions(of: &upstream)
+      finishOptions(of: &upstream, kind.settings.options)
       upstreams[index] = upstream
     }
     config.upstreams = upstreams
   }
 
   /// Refuses what this kind does not take, and fills in what nobody has set.
-  private mutating func finishOptions(of upstream: inout Config.Upstream) {
+  private mutating func finishOptions(
+    of upstream: inout Config.Upstream, _ taken: [Upstream.Option]
+  ) {
     let table = "upstreams.\(upstream.name)"
-    let taken = vendorOptions[upstream.kind] ?? []
     for option in upstream.options where !taken.contains(where: { $0.name == option.name }) {
       let what = "[\(table)] \(option.name): \(upstream.kind) does not take it"
       let names = taken.map(\.name).joined(separator: ", ")
-      let place = place(of: "\(table).\(option.name)", "\(table).\(option.name)_file")
-      refuse(place, taken.isEmpty ? what : "\(what); it takes \(names)")
+      refuse(placeOfOption(option.name, table), taken.isEmpty ? what : "\(what); it takes \(names)")
     }
     let written = upstream.options
     func value(_ name: String) -> String? { written.first { $0.name == name }?.value }
-    let detection = value("turn_detection") ?? "server_vad"
-    let ofSilence = ["silence_milliseconds", "threshold"]
     upstream.options = []
-    for (name, standard) in taken {
-      if detection != "server_vad", ofSilence.contains(name) {
-        if value(name) == nil { continue }
+    for option in taken {
+      if let (other, only) = option.condition,
+        (value(other) ?? taken.first { $0.name == other }?.standard) != only
+      {
+        if value(option.name) == nil { continue }
         refuse(
-          place(of: "\(table).\(name)"),
-          "[\(table)] \(name) is for turn_detection = \"server_vad\"")
+          place(of: "\(table).\(option.name)"),
+          "[\(table)] \(option.name) is for \(other) = \"\(only)\"")
       }
-      let value = value(name) ?? standard
-      if !value.isEmpty { upstream.options.append((name: name, value: value)) }
+      var kept = value(option.name) ?? option.standard
+      if let own = value(option.name), forms(of: option.name).count > 1 {
+        do throws(Refusal) {
+          kept = try option.form.read(.text(own))
+        } catch {
+          refuse(placeOfOption(option.name, table), "[\(table)] \(option.name) \(error.text)")
+        }
+      }
+      if !kept.isEmpty { upstream.options.append((name: option.name, value: kept)) }
     }
   }
-}
 
-/// What the key's own row would be called for this upstream.
-private func keyVariable(of upstream: String) -> String {
-  "SIDETONE_UPSTREAMS_\(String(upstream.map { $0 == "-" ? "_" : $0 }).uppercased())_KEY"
+  private func placeOfOption(_ name: String, _ table: String) -> Place {
+    place(of: "\(table).\(name)", "\(table).\(name)_file")
+  }
 }

@@ -68,6 +68,9 @@ func readEndpoint(_ text: String) throws(Refusal) -> Config.Endpoint {
   guard let url = splitURL(text), url.scheme == "wss" || url.scheme == "ws" else {
     throw Refusal("must be a WebSocket URL such as wss://host/path")
   }
+  guard text.utf8.count <= Limits.urlBytesMax else {
+    throw Refusal("must be at most \(Limits.urlBytesMax) bytes long")
+  }
   var endpoint = Config.Endpoint()
   endpoint.isTLS = url.scheme == "wss"
   endpoint.host = url.host
@@ -152,8 +155,10 @@ private func splitHostAndPort(_ text: Substring) -> (host: Substring, port: UInt
 
 /// A key or token as it can stand in a header: printable, without spaces.
 func readSecret(_ text: String) throws(Refusal) -> String {
-  guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), text.utf8.count <= 1024 else {
-    throw Refusal("must be printable ASCII without spaces, at most 1024 bytes")
+  guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), text.utf8.count <= Limits.secretBytesMax
+  else {
+    throw Refusal(
+      "must be printable ASCII without spaces, at most \(Limits.secretBytesMax) bytes")
   }
   return text
 }

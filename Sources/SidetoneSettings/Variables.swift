@@ -1,6 +1,6 @@
 // Settings from names: environment variables, `.env`, and flags, which are the same names in
-// another dress. `[upstreams.deepgram] url` is SIDETONE_UPSTREAMS_DEEPGRAM_URL and
-// --upstreams-deepgram-url.
+// another dress. `[upstreams.echo] kind` is SIDETONE_UPSTREAMS_ECHO_KIND and
+// --upstreams-echo-kind.
 
 import Sidetone
 
@@ -9,7 +9,7 @@ private let upstreamPrefix = "SIDETONE_UPSTREAMS_"
 
 /// Whether a variable is meant for this program.
 func isOurs(_ variable: String) -> Bool {
-  variable.hasPrefix(prefix) || vendorNames.contains { $0.name == variable }
+  variable.hasPrefix(prefix) || foreignNames.contains { $0.name == variable }
 }
 
 extension Draft {
@@ -38,17 +38,19 @@ extension Draft {
     }
   }
 
-  /// A layer: vendors' names first, since our own are more precise. Empty values count as not set:
+  /// A layer: others' names first, since our own are more precise. Empty values count as not set:
   /// that is how templates and compose files write "nothing".
   private mutating func assign(_ entries: [(name: String, value: String, place: Place)]) {
     let ours = entries.filter { isOurs($0.name) && !$0.value.isEmpty }
     for entry in ours {
-      for vendor in vendorNames where vendor.name == entry.name {
-        _ = assign(vendor.variable, entry.value, at: entry.place)
+      for foreign in foreignNames where foreign.name == entry.name {
+        _ = assign(foreign.variable, entry.value, at: entry.place)
       }
-      for (kind, name) in vendorKeyNames where name == entry.name { vendorKeys[kind] = entry.value }
+      for row in upstreamRows where row.settings.service?.keyVariable == entry.name {
+        sharedKeys[row.name] = entry.value
+      }
     }
-    for entry in ours where !vendorNames.contains(where: { $0.name == entry.name }) {
+    for entry in ours where !foreignNames.contains(where: { $0.name == entry.name }) {
       if !assign(entry.name, entry.value, at: entry.place) {
         refuse(entry.place, unknown("", entry.name, among: knownVariables))
       }
@@ -80,7 +82,7 @@ extension Draft {
   }
 
   private var knownVariables: [String] {
-    Setting<Draft>.all.map(\.variable) + vendorNames.map(\.name)
+    Setting<Draft>.all.map(\.variable) + foreignNames.map(\.name)
       + upstreams.flatMap { upstream in
         Setting<Config.Upstream>.all.map {
           "\(upstreamPrefix)\(upstream.name)_\($0.key)".uppercased()

@@ -76,7 +76,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     ]
     let config = try load(env: env)
     #expect(config.upstreams[0].key == "dg" && config.upstreams[0].endpoint.port == 9)
-    #expect(config.twilioTokens == ["one", "two"])
+    #expect(config[carrier: "twilio"].secrets == ["one", "two"].map { Array($0.utf8) })
     #expect(config.keyDigests.count == 2)
     #expect(config.publicURL == "https://r.example")
   }
@@ -142,6 +142,27 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(
       try load(file).voiceVerbs == "<Say>you &amp; &lt;me&gt;</Say><Dial>+15550100</Dial>")
     #expect(try load("[voice]\npause_seconds = 60").voiceVerbs == "<Pause length=\"60\"/>")
+  }
+
+  @Test func theDefaultsAreMadeFromTheRows() throws {
+    for row in upstreamRows {
+      for option in row.settings.options where !option.standard.isEmpty {
+        #expect(try option.form.read(.text(option.standard)) == option.standard, "\(option.name)")
+      }
+    }
+    let variables = foreignNames.map(\.variable)
+    #expect(Set(variables).count == variables.count)
+    let phone = try load().routes.first { $0.path == "/ws/phone" }
+    #expect(phone?.upstream == phone?.bots.first?.upstream)
+    #expect(defaultRoutes.allSatisfy { $0.isWebhook || !$0.upstream.isEmpty })
+  }
+
+  @Test func whatIsTooLongForABufferIsRefused() {
+    let limits = "[limits]\nbody_bytes_max = 65536\nupstream_message_bytes_max = 65536"
+    #expect(mistakes(limits).first?.hasPrefix("f.toml:2: [limits] head_bytes_max and") == true)
+    let path = String(repeating: "a", count: Limits.urlBytesMax)
+    let url = "[upstreams.echo]\nkind = \"deepgram\"\nurl = \"wss://a.example/\(path)\""
+    #expect(mistakes(url).first?.contains("at most 4096 bytes") == true)
   }
 
   @Test func everyRowIsKnownUnderItsThreeNames() throws {

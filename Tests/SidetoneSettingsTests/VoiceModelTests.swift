@@ -71,7 +71,8 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     let gemini = try #require(config.upstreams.first { $0.name == "gemini" })
     #expect(openai.key == "o" && openai.endpoint.query == "model=x")
     #expect(gemini.key == "g" && gemini.endpoint.host == "g.example")
-    #expect(config.telnyxKeys.map(\.count) == [32] && config.telnyxKeys[0][0] == 0x03)
+    let keys = config[carrier: "telnyx"].secrets
+    #expect(keys.map(\.count) == [32] && keys[0][0] == 0x03)
     #expect(config.twoWayCalls == Limits().twoWayCallsMax)
     #expect(try load().twoWayCalls == 0)
   }
@@ -120,9 +121,10 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
   @Test func whatTelnyxIsSentIsChosen() throws {
     let audio = "[audio]\ntelnyx_codec = \"L16\"\ntelnyx_rate = 16000\ntelnyx_byte_order = \"big\""
     let config = try load(audio + "\nconversion = \"lowest\"")
-    #expect(config.chosenFormat == Format(codec: .linear16, rate: 16000, isBigEndian: true))
-    #expect(config.chosenIsBigEndian && config.profile == .lowest)
-    #expect(try load().chosenFormat == .mulaw8k)
+    let chosen = config[carrier: "telnyx"]
+    #expect(chosen.chosenFormat == Format(codec: .linear16, rate: 16000, isBigEndian: true))
+    #expect(chosen.chosenIsBigEndian && config.profile == .lowest)
+    #expect(try load()[carrier: "telnyx"].chosenFormat == .mulaw8k)
     #expect(try load().profile == .balanced)
     for wrong in [
       "telnyx_rate = 16000", "telnyx_codec = \"pcmu\"", "telnyx_rate = 11025", "conversion = 1",

@@ -25,15 +25,20 @@ func fuzzHTTP(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
 }
 
 private let limit = 2048
-nonisolated(unsafe) private let admission = Admission(config: config(), seed: 1)
+nonisolated(unsafe) private let admission = Admission(config(), Prepared(config()), seed: 1)
 
 private func config() -> Config {
   var config = Config()
   config.publicURL = "https://relay.example.com"
-  config.twilioTokens = ["token"]
+  config[carrier: "twilio"].secrets = [Array("token".utf8)]
+  var echo = Config.Upstream()
+  echo.name = "echo"
+  echo.kind = "echo"
+  config.upstreams = [echo]
   config.keyDigests = [[UInt8](repeating: 7, count: 32)]
   var call = Config.Route()
   call.path = "/media"
+  call.upstream = "echo"
   var secret = call
   secret.secret = "s3cr3t"
   var voice = Config.Route()

@@ -1,27 +1,36 @@
 // Inside the engine, references point one way. A file may name the types of its own folder and of
 // the folders below it:
 //
-//     0  Memory, Time, Limits, Config, Cause, Lines
-//     1  Wire, Audio              (do not know each other)
-//     2  Carriers, Upstreams      (do not know each other)
-//     3  Call
-//     4  Control, Records         (do not know each other)
-//     5  Prepared
-//     6  Relay
+//     0  Memory, Time, Address, Limits, Config, Cause, Lines, Output, Event, Counters, …
+//     1  Wire, Audio                      (do not know each other)
+//     2  Carriers, Upstreams              (do not know each other)
+//     3  Exposure
+//     4  Prepared
+//     5  Log, Link, Store, Turn           (one ring: what an input is lent)
+//     6  Call
+//     7  Operations, Records              (only render)
+//     8  Requests
+//     9  Relay
 //
 // The size of a type is no knowledge of it: the memory plan in Limits may ask for any.
 
 struct Layers {
   private static let top = "Sources/Sidetone/"
   private static let ranks = [
-    "Memory": 0, "Time": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
+    "Memory": 0, "Time": 0, "Address": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
+    "Output": 0, "Event": 0, "Counters": 0, "LatencyHistogram": 0, "LineLimit": 0,
     "Wire": 1, "Audio": 1,
     "Carriers": 2, "Upstreams": 2,
-    "Call": 3,
-    "Control": 4, "Records": 4,
-    "Prepared": 5,
-    "Relay": 6,
+    "Exposure": 3,
+    "Prepared": 4,
+    "Log": 5, "Link": 5, "Store": 5, "Turn": 5,
+    "Call": 6,
+    "Operations": 7, "Records": 7,
+    "Requests": 8,
+    "Relay": 9,
   ]
+  /// Parts that are lent together, and may name each other.
+  private static let lent = 5
   private static let kinds: Set<Substring> = ["struct", "enum", "class", "protocol", "typealias"]
 
   private let files: [SourceFile]
@@ -52,7 +61,7 @@ struct Layers {
       for name in Set(freeNames(in: line)).subtracting(nested) {
         guard let owner = owners[name], owner != part, let other = Self.ranks[String(owner)]
         else { continue }
-        if other > rank || (other == rank && (1..<6).contains(rank)) {
+        if other > rank || (other == rank && rank != 0 && rank != Self.lent) {
           let what = "\(part) refers to `\(name)` of \(owner)"
           findings.append(Finding(path: file.path, number: index + 1, what: what))
         }

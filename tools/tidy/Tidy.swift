@@ -26,7 +26,7 @@ struct Tidy {
   private static func sources() -> [Finding] {
     let files = SourceFile.all()
     var findings = files.flatMap { file in Style.check(file) + Engine.check(file) }
-    findings += files.flatMap(Vendors.check)
+    findings += Vendors.check(files)
     findings += Layers(files).check()
     findings += Types.check(files)
     findings += FrameTable.check()

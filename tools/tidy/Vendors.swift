@@ -1,49 +1,43 @@
-// A vendor lives in one file. Its name may appear there, in the list that names it, in what
-// settings call it, and in tests, fixtures and the lab; nowhere else, comments included.
+// A vendor lives in the files of its row, which begin with its name, and on its own line of the
+// list of rows. Nowhere else is it named in the sources, comments included: settings, help,
+// refusals and default routes are made from the rows.
 
 enum Vendors {
-  private static let names = [
+  /// Vendors that there are, built in or not; what is built in is read from the lists as well.
+  private static let known: Set = [
     "twilio", "telnyx", "ozonetel", "kookoo", "plivo", "vonage", "exotel", "signalwire", "genesys",
     "deepgram", "openai", "gemini", "assemblyai", "speechmatics", "elevenlabs", "ultravox",
   ]
-
-  /// Where any vendor may be named, each with its reason.
-  private static let open = [
-    "Sources/Sidetone/Carriers/Carrier.swift",  // the list
-    "Sources/Sidetone/Upstreams/Upstream.swift",  // the list
-    "Sources/Sidetone/Config.swift",  // what operators set
-    "Sources/SidetoneSettings/",  // what operators write
-    "Sources/SidetoneMain/",  // what operators read
+  private static let lists = [
+    "Sources/Sidetone/Carriers/Carrier.swift", "Sources/Sidetone/Upstreams/Upstream.swift",
   ]
+  /// Rows that are named for what they are.
+  private static let plain: Set = ["raw", "ucid", "echo"]
 
-  /// Where one vendor may be named beside its own file.
-  private static let also: [String: [String]] = [
-    // Twilio's way of signing is the relay's way of trusting a carrier.
-    "twilio": [
-      "Sources/Sidetone/Control/Refusal.swift",
-      "Sources/Sidetone/Control/Admission+Proof.swift", "Sources/Sidetone/Control/Admission.swift",
-      "Sources/Sidetone/Control/Exposure.swift",
-    ],
-    // And so is Telnyx's; the answer that connects a call is in its words or in Twilio's.
-    "telnyx": [
-      "Sources/Sidetone/Control/Refusal.swift", "Sources/Sidetone/Control/Admission+Proof.swift",
-      "Sources/Sidetone/Control/Admission.swift", "Sources/Sidetone/Control/Connect.swift",
-    ],
-  ]
+  static func check(_ files: [SourceFile]) -> [Finding] {
+    let listed = files.filter { lists.contains($0.path) }.flatMap { $0.code.compactMap(row(on:)) }
+    let names = known.union(listed).subtracting(plain).sorted()
+    return files.filter { $0.path.hasPrefix("Sources/") }.flatMap { check($0, names) }
+  }
 
-  static func check(_ file: SourceFile) -> [Finding] {
-    guard file.path.hasPrefix("Sources/"), !open.contains(where: file.path.hasPrefix) else {
-      return []
-    }
+  private static func check(_ file: SourceFile, _ names: [String]) -> [Finding] {
     let own = file.name.lowercased()
     var findings: [Finding] = []
     for vendor in names where !own.hasPrefix(vendor) {
-      if also[vendor, default: []].contains(file.path) { continue }
       for (index, line) in file.lines.enumerated() where line.lowercased().contains(vendor) {
-        let what = "\(vendor) is named outside its own file"
+        if lists.contains(file.path), row(on: file.code[index]) == vendor { continue }
+        let what = "\(vendor) is named outside its own files and its line of the list"
         findings.append(Finding(path: file.path, number: index + 1, what: what))
       }
     }
     return findings
+  }
+
+  /// The row that this line of a list names, and nothing else: `.name,`.
+  private static func row(on line: String) -> String? {
+    let text = line.drop { $0 == " " }
+    guard text.first == ".", text.last == "," else { return nil }
+    let name = text.dropFirst().dropLast()
+    return !name.isEmpty && name.allSatisfy(\.isLetter) ? name.lowercased() : nil
   }
 }

@@ -91,7 +91,7 @@ extension Call {
       record.name = Name(message[start.call]) ?? Name()
       caller.describe(
         start, stream: Name(message[start.stream]) ?? Name(),
-        hasUpstream: upstream.partner != .nobody, store.prepared.config)
+        hasUpstream: upstream.partner != .nobody, store.prepared.carriers[caller.row])
       self.start(store, &turn)
       guard start.isAudio, store.links.holds(caller.link) else { return .done }
     } else {
@@ -258,7 +258,8 @@ extension Call {
       perform(state.opened(), store, &turn)
       if !isOver, isTwoWay { beginConversation(store, &turn) }
     case .finished: perform(state.upstreamFinished(), store, &turn)
-    case .lost(let verdict, let pause): perform(lost(verdict, pause: pause, store, &turn), store, &turn)
+    case .lost(let verdict, let pause):
+      perform(lost(verdict, pause: pause, store, &turn), store, &turn)
     }
   }
 

@@ -107,14 +107,17 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   // MARK: The start
 
   /// What its start message says of formats: for what comes from it, and what goes to it.
-  mutating func describe(_ start: Carrier.Start, stream: Name, hasUpstream: Bool, _ config: Config) {
+  /// `settings`: what is set about its carrier.
+  mutating func describe(
+    _ start: Carrier.Start, stream: Name, hasUpstream: Bool, _ settings: PreparedCarrier
+  ) {
     self.stream = stream
     tracks = start.tracks
-    input = hasUpstream ? ordered(start.format, config) : start.format
+    input = hasUpstream ? ordered(start.format, settings) : start.format
     if let reply = start.reply {
-      output = hasUpstream ? ordered(reply, config) : reply
+      output = hasUpstream ? ordered(reply, settings) : reply
     } else if carrier.takesChosenFormat {
-      output = config.chosenFormat
+      output = settings.chosen
     } else {
       output = start.format
       output.channels = 1
@@ -122,11 +125,11 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   }
 
   /// Where a carrier cannot say which byte comes first, what was chosen holds until it is heard.
-  private func ordered(_ format: Format, _ config: Config) -> Format {
+  private func ordered(_ format: Format, _ settings: PreparedCarrier) -> Format {
     guard carrier.isByteOrderHeard else { return format }
     return Format(
       codec: format.codec, rate: format.rate, channels: format.channels,
-      isBigEndian: config.chosenIsBigEndian)
+      isBigEndian: settings.isBigEndian)
   }
 
   /// Both of its tracks become one stream of two channels.

@@ -74,7 +74,9 @@ package struct Uplink: BitwiseCopyable, Sendable {
   }
 
   /// By which way audio gets into the ring. False where the pool is dry.
-  @_noAllocation mutating func receive(_ kind: Intake.Kind, hearsByteOrder: Bool, _ store: Store) -> Bool {
+  @_noAllocation mutating func receive(_ kind: Intake.Kind, hearsByteOrder: Bool, _ store: Store)
+    -> Bool
+  {
     guard
       let intake = Intake(kind, ring.format, hearsByteOrder: hearsByteOrder, from: store.pool)
     else { return false }
@@ -123,7 +125,9 @@ extension Uplink {
   }
 
   /// The caller's samples lie the other way round than was believed.
-  @_noAllocation mutating func turnByteOrder(of input: Format) { conversion.turn(from: input, to: output) }
+  @_noAllocation mutating func turnByteOrder(of input: Format) {
+    conversion.turn(from: input, to: output)
+  }
 
   /// Silence for a session that never had audio, in milliseconds: sealed, and known to the clock.
   @_noAllocation mutating func sendSilence(

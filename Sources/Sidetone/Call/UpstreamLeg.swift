@@ -5,19 +5,9 @@
 //     dial ──▶ upgrade ──▶ describe ──▶ (ready) ──▶ say … ──▶ close, or reset
 
 package struct UpstreamLeg: BitwiseCopyable, Sendable {
-  /// Who is at the other end.
-  enum Partner: BitwiseCopyable {
-    /// Nobody: callers hear themselves.
-    case nobody
-    /// It only listens.
-    case listener
-    /// It talks back.
-    case talker
-  }
-
   /// Its connection; `none` where there is none (any more).
   private(set) var link = SlotID.none
-  private(set) var partner: Partner
+  private(set) var partner: PreparedUpstream.Partner
   /// When it last had something from us: audio, or a sign of life.
   private(set) var lastSign = Instant.never
   /// Where its audio lies in its messages.

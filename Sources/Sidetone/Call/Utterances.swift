@@ -54,7 +54,9 @@ package struct Utterances: BitwiseCopyable, Sendable {
   package var last: Int { count &- 1 }
 
   /// So many bytes have come of an item, which talks in one format to a caller who hears another.
-  @_noAllocation mutating func grow(_ index: Int, by bytes: Int, from says: Format, to reply: Format) {
+  @_noAllocation mutating func grow(
+    _ index: Int, by bytes: Int, from says: Format, to reply: Format
+  ) {
     precondition(index < count)
     let received = slots[index].received &+ bytes
     slots[index].received = received

@@ -30,8 +30,20 @@ package struct Carrier: Sendable {
   /// The webhook's answer says what its callers are sent; otherwise it is what comes from them.
   package var takesChosenFormat = false
 
-  /// The one line to add for a new carrier.
-  package static let all: [Carrier] = [.twilio, .telnyx, .ucid, .raw]
+  /// How it vouches for its requests; nil: it does not.
+  package var signature: Signature?
+  /// How its webhooks are answered; nil: it asks none.
+  package var webhook: Dialect?
+  /// What operators read of it; asked at start only.
+  package let settings: @Sendable () -> Settings
+
+  /// One line for each carrier: the one to add for a new one.
+  package static let all: [Carrier] = [
+    .twilio,
+    .telnyx,
+    .ucid,
+    .raw,
+  ]
 
   package static func index(of name: String) -> Int? {
     all.firstIndex { $0.name.description == name }
@@ -41,6 +53,24 @@ package struct Carrier: Sendable {
 }
 
 extension Carrier {
+  package struct Settings: Sendable {
+    /// What people call it.
+    package var displayName: String
+    /// The default paths on which it calls.
+    package var paths: [String]
+  }
+
+  /// What is a carrier's own in the XML (TwiML, TeXML) that webhooks are answered with.
+  package struct Dialect: Sendable {
+    /// Whether a webhook comes from there.
+    package let isIts: @Sendable (Visit) -> Bool
+    /// Further attributes of a `<Stream>` that talks both ways; the format is the chosen one.
+    package let attributes: @Sendable (Format, inout Writer) -> Void
+
+    /// What everybody gets whose webhook shows nothing else.
+    static let plain = Self(isIts: { _ in false }, attributes: { _, _ in })
+  }
+
   /// How a carrier wants to be sent audio.
   package struct Manner: BitwiseCopyable, Sendable {
     package var carriage: Media.Carriage

@@ -14,7 +14,8 @@ extension Carrier {
     isHeldBack: true,
     playout: Manner(
       carriage: .binary, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
-      hasMarks: false))
+      hasMarks: false),
+    settings: { Settings(displayName: "raw", paths: ["/ws/transcribe"]) })
 
   /// Whether a query's parameter is the raw client's own; all others are the upstream's options.
   package static func isRawParameter(_ name: Bytes) -> Bool {

@@ -19,7 +19,12 @@ extension Carrier {
       hasMarks: true),
     isReordered: true,
     isByteOrderHeard: true,
-    takesChosenFormat: true)
+    takesChosenFormat: true,
+    signature: .telnyx,
+    webhook: .telnyx,
+    settings: {
+      Settings(displayName: "Telnyx", paths: ["/media", "/media-stream", "/ws", "/ws/phone"])
+    })
 }
 
 private enum Telnyx {

@@ -16,7 +16,12 @@ extension Carrier {
     isHeldBack: false,
     playout: Manner(
       carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
-      hasMarks: true))
+      hasMarks: true),
+    signature: .twilio,
+    webhook: .plain,
+    settings: {
+      Settings(displayName: "Twilio", paths: ["/media", "/media-stream", "/ws", "/ws/phone"])
+    })
 }
 
 private enum Twilio {

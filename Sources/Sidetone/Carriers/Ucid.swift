@@ -17,7 +17,8 @@ extension Carrier {
     // Nobody documents what happens to audio that is sent far ahead of its time.
     playout: Manner(
       carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
-      hasMarks: false))
+      hasMarks: false),
+    settings: { Settings(displayName: "ucid", paths: ["/ws"]) })
 }
 
 private enum Ucid {

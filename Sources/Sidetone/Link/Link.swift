@@ -77,7 +77,9 @@ extension Link {
   }
 
   /// A socket stands: frames from now on.
-  @_noAllocation mutating func becomeSocket(_ phase: Phase, _ role: WebSocket.Role, messageBytesMax: Int) {
+  @_noAllocation mutating func becomeSocket(
+    _ phase: Phase, _ role: WebSocket.Role, messageBytesMax: Int
+  ) {
     self.phase = phase
     webSocket = WebSocket(role: role, messageBytesMax: messageBytesMax)
   }

@@ -3,7 +3,7 @@
 // dialled. What a request asks of the calls (a new one, their rows) is the relay's to do.
 
 package struct Requests {
-  let pages: Control
+  let pages: Pages
   let voice: VoiceWebhook
   let connect: Connect
   private let admission: Admission
@@ -11,11 +11,11 @@ package struct Requests {
   var tokens = CallTokens(capacity: Limits.tokensMax)
   private var refusalLines = LineLimit()
 
-  init(_ prepared: Prepared, seed: UInt64) {
-    admission = Admission(config: prepared.config, seed: seed)
-    pages = Control(service: prepared.config.service)
-    voice = VoiceWebhook(config: prepared.config)
-    connect = Connect(config: prepared.config)
+  init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
+    admission = Admission(config, prepared, seed: seed)
+    pages = Pages(service: config.service)
+    voice = VoiceWebhook(config, prepared)
+    connect = Connect(config, prepared)
   }
 
   /// A whole request that may go on to where it wants.

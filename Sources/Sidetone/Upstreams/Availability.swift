@@ -36,7 +36,8 @@ package struct Availability {
   private var entries: [Entry]
   private let twoWayCallsMax: Int
 
-  init(_ upstreams: [PreparedUpstream], twoWayCallsMax: Int) {
+  /// Of each upstream: whether it talks back, and how many sessions it may have.
+  init(_ upstreams: [(isTwoWay: Bool, sessionsMax: Int)], twoWayCallsMax: Int) {
     entries = upstreams.map { Entry(isTwoWay: $0.isTwoWay, sessionsMax: $0.sessionsMax) }
     self.twoWayCallsMax = twoWayCallsMax
   }

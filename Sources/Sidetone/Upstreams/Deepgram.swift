@@ -30,10 +30,26 @@ extension Upstream {
     closed: Deepgram.closed,
     habits: Habits(
       keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
-      chunkMillisecondsMax: 100))
+      chunkMillisecondsMax: 100),
+    settings: Deepgram.settings)
 }
 
 private enum Deepgram {
+  static func settings() -> Upstream.Settings {
+    let results = [("interim_results", "true"), ("punctuate", "true")]
+    let telephony = [("model", "nova-2"), ("language", "en-US")] + results
+    return Upstream.Settings(
+      displayName: "Deepgram",
+      service: .init(
+        host: "api.deepgram.com", path: "/v1/listen", keyVariable: "DEEPGRAM_API_KEY",
+        urlVariable: "DEEPGRAM_URL"),
+      paths: [
+        .init("/media", options: telephony),
+        .init("/media-stream", options: telephony),
+        .init("/ws/transcribe", options: [("model", "nova-2"), ("language", "en")] + results),
+      ])
+  }
+
   /// It takes audio as it comes, but for the byte order. Another rate is the operator's wish, and
   /// for one channel only.
   static func hears(_ caller: Format, _ session: Upstream.Session) -> Format? {

@@ -20,5 +20,8 @@ extension Upstream {
     closed: { _, _ in Verdict(retry: false, cause: .upstreamLost, code: "", sentence: "") },
     habits: Habits(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
-      chunkMillisecondsMax: 100))
+      chunkMillisecondsMax: 100),
+    settings: {
+      Settings(displayName: "echo", paths: [.init("/echo", isForAll: true)])
+    })
 }

@@ -37,10 +37,26 @@ extension Upstream {
     closed: Gemini.closed,
     habits: Habits(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
-      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)))
+      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
+    settings: Gemini.settings)
 }
 
-private enum Gemini {}
+private enum Gemini {
+  /// Models are retired now and then: here they are changed.
+  static func settings() -> Upstream.Settings {
+    Upstream.Settings(
+      displayName: "Gemini",
+      service: .init(
+        host: "generativelanguage.googleapis.com",
+        path: "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
+        keyVariable: "GEMINI_API_KEY", urlVariable: "GEMINI_LIVE_URL"),
+      options: [
+        .model("models/gemini-2.5-flash-native-audio-preview-09-2025"), .voice("Puck"),
+        .language("en-US"), .instructions, .greeting, .silence(""),
+      ],
+      paths: [.init("/ws/phone", bot: "gemini-live", isFirst: true)])
+  }
+}
 
 // MARK: - What it is told
 

@@ -39,7 +39,8 @@ extension Upstream {
     closed: OpenAI.closed,
     habits: Habits(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
-      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)))
+      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
+    settings: OpenAI.settings)
 }
 
 private enum OpenAI {
@@ -62,6 +63,38 @@ private enum OpenAI {
     if !session.fixed.isEmpty { writer.write("&") }
     writer.write("model=")
     writer.write(model)
+  }
+}
+
+// MARK: - What operators set
+
+extension OpenAI {
+  /// Models are retired now and then: here they are changed.
+  static func settings() -> Upstream.Settings {
+    let bySilence = (option: "turn_detection", value: "server_vad")
+    return Upstream.Settings(
+      displayName: "OpenAI",
+      service: .init(
+        host: "api.openai.com", path: "/v1/realtime", keyVariable: "OPENAI_API_KEY",
+        urlVariable: "OPENAI_REALTIME_URL"),
+      options: [
+        .model("gpt-realtime-2.1"), .voice("marin"), .language("en"), .instructions, .greeting,
+        .init(
+          "transcription_model", .word, standard: "gpt-4o-mini-transcribe",
+          help: "Which model writes down what the caller says; empty: none."),
+        .init(
+          "turn_detection", .words(["server_vad", "semantic_vad", "none"]), standard: "server_vad",
+          help: "What decides that the caller has finished: silence, sense, or nothing."),
+        .silence("500", when: bySilence),
+        .init(
+          "threshold", .decimal(0...1), standard: "0.5", help: "How loud speech must be.",
+          when: bySilence),
+        .init(
+          "audio", .words(["pcm", "g711"]), standard: "pcm",
+          help: "PCM at 24 kHz, or the caller's own G.711, which needs no conversion."),
+        .init("speed", .decimal(0.25...1.5), help: "How fast it talks."),
+      ],
+      paths: [.init("/ws"), .init("/ws/phone", bot: "openai-realtime")])
   }
 }
 

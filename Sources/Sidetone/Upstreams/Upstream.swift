@@ -1,7 +1,7 @@
 // What an upstream must state, and THE LIST. An upstream is a row, as a carrier is: how to knock,
 // how audio is wrapped on its way there and where it lies on its way back, what its messages mean,
-// what it must be told now and then. An upstream with a `voice` talks back; one without only
-// listens.
+// what it must be told now and then, and what operators set of it (`Upstream+Settings.swift`). An
+// upstream with a `voice` talks back; one without only listens.
 
 package struct Upstream: Sendable {
   package let name: StaticString
@@ -35,9 +35,16 @@ package struct Upstream: Sendable {
   package let refused: @Sendable (_ status: Int) -> Verdict
   package let closed: @Sendable (_ code: UInt16, _ reason: Bytes) -> Verdict
   package let habits: Habits
+  /// What operators read and set of it; asked at start only.
+  package let settings: @Sendable () -> Settings
 
-  /// The one line to add for a new upstream.
-  package static let all: [Upstream] = [.deepgram, .openai, .gemini, .echo]
+  /// One line for each upstream: the one to add for a new one.
+  package static let all: [Upstream] = [
+    .deepgram,
+    .openai,
+    .gemini,
+    .echo,
+  ]
 
   package static func index(of kind: String) -> Int? {
     all.firstIndex { $0.name.description == kind }

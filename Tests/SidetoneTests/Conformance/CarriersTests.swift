@@ -52,6 +52,28 @@ struct CarriersTests {
     if carrier.media.carriage != .binary { #expect(events.contains("audio")) }
   }
 
+  @Test("What operators read of it is whole", arguments: Carrier.all.map(\.name.description))
+  func settings(name: String) {
+    let row = Carrier.all[Carrier.index(of: name)!]
+    let settings = row.settings()
+    #expect(!settings.displayName.isEmpty && settings.paths.allSatisfy { $0.hasPrefix("/") })
+    // Every path that it says leads somewhere.
+    let served = Set(Upstream.all.flatMap { $0.settings().paths.map(\.path) })
+    #expect(served.isSuperset(of: settings.paths))
+    guard let signature = row.signature else { return }
+    let secret = signature.secret()
+    #expect(!secret.setting.isEmpty && !secret.variable.isEmpty && !secret.help.isEmpty)
+    #expect(signature.shownHeader.description.lowercased() == signature.header.description)
+    #expect(signature.wrong.description.contains(secret.variable))
+  }
+
+  @Test("How it is sent audio makes sense", arguments: Carrier.all.map(\.name.description))
+  func pacing(name: String) {
+    guard let manner = Carrier.all[Carrier.index(of: name)!].playout else { return }
+    #expect(manner.leastMilliseconds <= manner.pieceMilliseconds)
+    #expect(manner.pieceMilliseconds <= manner.leadMilliseconds)
+  }
+
   @Test("A message is what its name says, however it is written", arguments: fixtures)
   func reads(fixture: FixtureFile) {
     for text in [fixture.text] + fixture.variants {

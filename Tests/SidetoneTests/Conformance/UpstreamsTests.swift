@@ -157,6 +157,46 @@ struct UpstreamsTests {
     }
   }
 
+  @Test("What operators read of it is whole", arguments: Upstream.all.map(\.name.description))
+  func settings(name: String) {
+    let row = Upstream.all[Upstream.index(of: name)!]
+    let settings = row.settings()
+    #expect(!settings.displayName.isEmpty)
+    if let service = settings.service {
+      #expect(row.isDialled && !service.host.isEmpty && service.path.hasPrefix("/"))
+      #expect(row.needsKey == !service.keyVariable.isEmpty && !service.urlVariable.isEmpty)
+    }
+    #expect(Set(settings.options.map(\.name)).count == settings.options.count)
+    for option in settings.options {
+      #expect(!option.help.isEmpty)
+      guard let (other, _) = option.condition else { continue }
+      #expect(settings.options.contains { $0.name == other })
+    }
+    #expect(Set(settings.paths.map(\.path)).count == settings.paths.count)
+    #expect(settings.paths.allSatisfy { $0.path.hasPrefix("/") })
+    for path in settings.paths {
+      for option in path.options {
+        #expect(Array(option.name.utf8).withBytes { row.allows($0) }, "\(option.name)")
+      }
+    }
+  }
+
+  @Test("A chunk in its envelope fits in a block, from every caller", arguments: dialled)
+  func chunks(name: String) throws {
+    let row = Upstream.all[Upstream.index(of: name)!]
+    for codec in [Format.Codec.mulaw, .linear16] {
+      let caller = Format(codec: codec, rate: codec == .mulaw ? 8000 : 24_000)
+      let session = Upstream.Session(hears: caller, says: caller)
+      guard let hears = row.hears(caller, session) else { continue }
+      var (prefix, suffix) = (Writer(kept(count: 256)), Writer(kept(count: 256)))
+      row.envelope(hears, &prefix, &suffix)
+      guard prefix.count > 0 else { continue }
+      let envelope = try #require(Envelope(prefix: prefix.written, suffix: suffix.written))
+      let bytes = hears.bytes(forMilliseconds: row.habits.chunkMillisecondsMax)
+      #expect(bytes <= envelope.audioBytesMax(as: .base64))
+    }
+  }
+
   @Test("Every status and every close code has a verdict", arguments: dialled)
   func verdicts(name: String) {
     let upstream = Upstream.all[Upstream.index(of: name)!]

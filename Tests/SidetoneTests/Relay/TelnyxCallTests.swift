@@ -66,7 +66,7 @@ struct TelnyxCallTests {
 
   @Test func `no message is shorter than Telnyx takes, at any rate`() throws {
     let talk = try Talk("telnyx", start: Talk.telnyxStart("L16", 24_000)) {
-      $0.chosenAudio = .linear16(rate: 24_000)
+      $0[carrier: "telnyx"].chosenAudio = .linear16(rate: 24_000)
     }
     talk.say(1000)
     talk.end()
@@ -108,7 +108,7 @@ struct TelnyxCallTests {
 
   @Test func `what is sent is what the webhook's answer has asked for`() throws {
     let talk = try Talk("telnyx") {
-      $0.chosenAudio = .alaw
+      $0[carrier: "telnyx"].chosenAudio = .alaw
       $0.upstreams[2].options = [("audio", "g711")]
     }
     // The caller's audio is mu-law all the same.

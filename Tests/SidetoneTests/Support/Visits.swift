@@ -36,6 +36,10 @@ func socket(_ lines: [String] = [], host: String = "127.0.0.1:8080") -> [String]
 }
 
 extension Admission {
+  convenience init(config: Config, seed: UInt64) {
+    self.init(config, Prepared(config), seed: seed)
+  }
+
   /// Both steps, as the relay takes them.
   func decide(_ visit: Visit) -> Result<Identity, Refusal> {
     do throws(Refusal) {
@@ -58,6 +62,7 @@ func plainConfig() -> Config {
   }
   var deepgram = Config.Upstream()
   deepgram.name = "deepgram"
+  deepgram.kind = "deepgram"
   deepgram.keyVariable = "DEEPGRAM_API_KEY"
   deepgram.key = "secret"
   config.upstreams = [deepgram]
@@ -72,7 +77,24 @@ func plainConfig() -> Config {
   return config
 }
 
+/// The carrier's place in the list.
+func row(_ carrier: String) -> Int { Carrier.index(of: carrier)! }
+
+extension Means {
+  static func signature(of carrier: String) -> Means { .signature(of: row(carrier)) }
+}
+
 extension Config {
+  /// Twilio's tokens and Telnyx's keys, as operators set them.
+  var twilioTokens: [String] {
+    get { self[carrier: "twilio"].secrets.map { String(decoding: $0, as: UTF8.self) } }
+    set { self[carrier: "twilio"].secrets = newValue.map { Array($0.utf8) } }
+  }
+  var telnyxKeys: [[UInt8]] {
+    get { self[carrier: "telnyx"].secrets }
+    set { self[carrier: "telnyx"].secrets = newValue }
+  }
+
   mutating func allow(key: String) {
     let digest = kept(count: 32)
     Digest.sha256(kept(key), into: digest)

@@ -43,12 +43,13 @@ struct TelnyxWebhookTests {
       #expect(try decide(wall: 1_700_000_000 + off) == .success(.signature))
     }
     for off: Int64 in [-301, 301, 86_400, -1_700_000_000] {
-      #expect(try decide(wall: 1_700_000_000 + off) == .failure(.staleSignature))
+      #expect(
+        try decide(wall: 1_700_000_000 + off) == .failure(.staleSignature(carrier: row("telnyx"))))
     }
   }
 
   @Test func `anything else is refused`() throws {
-    let wrong = Result<Identity, Refusal>.failure(.wrongBodySignature)
+    let wrong = Result<Identity, Refusal>.failure(.wrongSignature(carrier: row("telnyx")))
     #expect(try decide(body: body + " ") == wrong)
     #expect(try decide(body: "") == wrong)
     for time in [nil, "", "1700000001", "01700000000", "now", "99999999999999999999"] {
@@ -78,6 +79,6 @@ struct TelnyxWebhookTests {
     start: String, lines: [String], body: String, isTheirs: Bool
   ) throws {
     let visit = try visit(start, ["Host: h"] + lines, body: body)
-    #expect(TelnyxWebhook.isMine(visit) == isTheirs)
+    #expect(Carrier.telnyx.webhook?.isIts(visit) == isTheirs)
   }
 }

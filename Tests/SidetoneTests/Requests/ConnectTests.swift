@@ -32,7 +32,7 @@ private let phone = 4
 private let webhook = 5
 
 private func connect(_ config: Config) -> Connect {
-  Connect(config: config)
+  Connect(config, Prepared(config))
 }
 
 private struct Chosen: Equatable {
@@ -221,10 +221,10 @@ struct ConnectTests {
         == "Response/Connect/Stream bidirectionalCodec=PCMU bidirectionalMode=rtp "
         + "bidirectionalSamplingRate=8000 codec=PCMU track=inbound_track "
         + "url=ws://localhost:8080/ws/phone")
-    config.chosenAudio = .linear16(rate: 16000)
+    config[carrier: "telnyx"].chosenAudio = .linear16(rate: 16000)
     let wide = try answer(config, lines)[2]
     #expect(wide.contains("bidirectionalCodec=L16") && wide.contains("SamplingRate=16000"))
-    config.chosenAudio = .alaw
+    config[carrier: "telnyx"].chosenAudio = .alaw
     #expect(try answer(config, lines)[2].contains(" codec=PCMA"))
   }
 
@@ -259,7 +259,7 @@ struct TokenAdmissionTests {
   @Test func `what is shown must fit`() throws {
     #expect(
       try decide(["X-Twilio-Signature: tcx621bphN0w2w3u6cwESISILwQ="]) { $0.twilioTokens = ["t"] }
-        == .failure(.wrongSignature))
+        == .failure(.wrongSignature(carrier: row("twilio"))))
     let keyed = { (config: inout Config) in config.allow(key: "sk-first") }
     #expect(try decide(["Authorization: Bearer sk-first"], keyed) == .success(.key(0)))
     #expect(try decide(["Authorization: Bearer sk-other"], keyed) == .failure(.wrongKey))

@@ -44,16 +44,12 @@ extension Admission {
   private func proveIdentity(_ visit: Visit, _ means: Means) throws(Refusal) -> Identity {
     let fields = visit.head.fields
     var refusal = Refusal.noProof(means)
-    if means.contains(.signature) {
-      let count = fields.count(of: "x-twilio-signature", in: visit.bytes)
-      if count == 1, isSigned(visit) { return .signature }
-      if count > 0 { refusal = .wrongSignature }
-    }
-    if means.contains(.bodySignature), TelnyxWebhook.isSigned(visit) {
-      switch telnyx.judge(visit) {
+    for index in carriers.indices where means.contains(.signature(of: index)) {
+      switch judge(visit, by: index) {
+      case nil: continue
       case .good: return .signature
-      case .stale: refusal = .staleSignature
-      case .wrong: refusal = .wrongBodySignature
+      case .stale: refusal = .staleSignature(carrier: index)
+      case .wrong: refusal = .wrongSignature(carrier: index)
       }
     }
     if means.contains(.keys) {
@@ -86,19 +82,12 @@ extension Admission {
     }
   }
 
-  private func isSigned(_ visit: Visit) -> Bool {
-    let fields = visit.head.fields
-    let value = fields.value(of: "x-twilio-signature", in: visit.bytes)
-    let target = visit.head.target.bytes(in: visit.bytes)
-    if fields.hasToken("websocket", in: "upgrade", of: visit.bytes) {
-      return signature.fitsSocket(value, target: target)
-    }
-    let isPosted = visit.head.method == .post && !visit.body.isEmpty
-    guard isPosted, visit.form.isEmpty else {
-      return signature.fitsWebhook(value, target: target, form: visit.form)
-    }
-    return signature.fitsWebhook(value, target: target, form: .empty)
-      && TwilioSignature.hashFits(visit.body, query: visit.head.query.bytes(in: visit.bytes))
+  /// What the signature of this carrier is worth; nil: the request shows none.
+  private func judge(_ visit: Visit, by carrier: Int) -> Carrier.Signature.Verdict? {
+    guard let signature = Carrier.all[carrier].signature, let keys = carriers[carrier].signatures,
+      visit.head.fields.place(of: signature.header, in: visit.bytes) != nil
+    else { return nil }
+    return signature.judge(visit, keys)
   }
 
   // MARK: Addresses

@@ -34,7 +34,7 @@ struct TwilioSignatureTests {
   }
 
   private let good = Result<Identity, Refusal>.success(.signature)
-  private let bad = Result<Identity, Refusal>.failure(.wrongSignature)
+  private let bad = Result<Identity, Refusal>.failure(.wrongSignature(carrier: row("twilio")))
 
   @Test func `a posted form is accepted, whatever the order of its parameters`() throws {
     let start = "POST /voice?tenant=a%20b"
@@ -129,14 +129,14 @@ struct TwilioSignatureTests {
     config.twilioTokens = [token]
     let admission = Admission(config: config, seed: 7)
     let bare = try visit("GET /media", socket())
-    #expect(admission.decide(bare) == .failure(.noProof(.signature)))
+    #expect(admission.decide(bare) == .failure(.noProof(.signature(of: "twilio"))))
     config.allow(key: "sk-1")
     let both = Admission(config: config, seed: 7)
-    #expect(both.decide(bare) == .failure(.noProof([.keys, .signature])))
+    #expect(both.decide(bare) == .failure(.noProof([.keys, .signature(of: "twilio")])))
     let key = try visit("GET /media", socket(["Authorization: Bearer sk-1"]))
     #expect(both.decide(key) == .success(.key(0)))
     let wrong = try visit("GET /media", socket(["X-Twilio-Signature: x"]))
-    #expect(both.decide(wrong) == .failure(.wrongSignature))
+    #expect(both.decide(wrong) == .failure(.wrongSignature(carrier: row("twilio"))))
     // A route that Twilio does not call has no use for its signature.
     let raw = try visit("GET /ws/transcribe", socket(["X-Twilio-Signature: x"]))
     #expect(both.decide(raw) == .failure(.noProof(.keys)))

@@ -12,41 +12,6 @@
 //
 // What a peer sends is compared in constant time, and never written anywhere.
 
-/// One request, as far as admission looks at it.
-package struct Visit {
-  package var head: HTTP.RequestHead
-  /// The bytes that `head` was parsed from.
-  package var bytes: Bytes
-  /// The decoded body; empty before it is read.
-  package var body = Bytes.empty
-  /// Index in `Config.listeners`.
-  package var listener: Int
-  package var peer: Address
-  package var now: Instant
-  /// The wall clock, against which signatures state their time.
-  package var wall: WallTime
-
-  package init(
-    head: HTTP.RequestHead, bytes: Bytes, listener: Int, peer: Address, now: Instant,
-    wall: WallTime
-  ) {
-    self.head = head
-    self.bytes = bytes
-    self.listener = listener
-    self.peer = peer
-    self.now = now
-    self.wall = wall
-  }
-
-  /// The body where it is a form, as webhooks post it; else nothing.
-  var form: Bytes {
-    let type = head.fields.value(of: "content-type", in: bytes)
-    let end = type.firstIndex(of: 0x3b) ?? type.count
-    let isForm = type.prefix(end).equalsIgnoringCase("application/x-www-form-urlencoded")
-    return isForm && head.method == .post ? body : .empty
-  }
-}
-
 package enum Destination: Equatable, Sendable {
   case health, ready, stats, metrics
   /// Indices in `Config.routes`.
@@ -74,73 +39,22 @@ package enum Identity: Equatable, Sendable {
 
 package final class Admission {
   let config: Config
-  private let doors: [Door]
-  /// The paths that a lost caller is told, as they stand in JSON.
-  private let known: Text
-  /// The variables by which the upstreams get their secrets.
-  private let variables: [Text]
-  /// Where a carrier's webhook belongs, for those who point it at a socket; may be empty.
-  private let webhook: Text
-  /// For each route the names of its bots, as they stand in JSON.
-  private let bots: [Text]
+  let routes: [PreparedRoute]
+  let carriers: [PreparedCarrier]
+  private let sentences: Sentences
   /// All digests of API keys, one behind the other.
   let digests: Text
   let origins: [Text]
-  let signature: TwilioSignature
-  let telnyx: TelnyxWebhook
   var limiter: RateLimiter
 
-  /// A route, prepared.
-  private struct Door {
-    let path: Text
-    let secret: Text
-    let kind: Config.Route.Kind
-    let exposure: Exposure
-    /// The index of the upstream where no upstream of the route has its secret, or -1.
-    let keyless: Int
-  }
-
-  /// How many paths a lost caller is told.
-  private static let pathsNamedMax = 32
-
-  package init(config: Config, seed: UInt64) {
+  package init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
     self.config = config
-    let doors = config.routes.map { route in
-      Door(
-        path: Text(route.path), secret: Text(route.secret), kind: route.kind,
-        exposure: config.exposure(of: route), keyless: Self.keyless(route, in: config))
-    }
-    let paths =
-      ["/health", "/ready", "/stats", "/metrics"]
-      + doors.indices.compactMap { index in
-        if case .off = doors[index].exposure { return nil }
-        return config.routes[index].secret.isEmpty ? config.routes[index].path : nil
-      }
-    self.doors = doors
-    let named = paths.prefix(Self.pathsNamedMax).joined(separator: ", ")
-    let end = paths.count > Self.pathsNamedMax ? " and others." : "."
-    known = Text(named.filter { $0 != "\"" && $0 != "\\" } + end)
-    variables = config.upstreams.map { Text($0.keyVariable) }
-    let webhooks = config.routes.filter { $0.isWebhook && $0.secret.isEmpty }.map(\.path)
-    let places = webhooks.prefix(Self.pathsNamedMax).joined(separator: " or ")
-    webhook = Text(places.isEmpty ? "" : " A carrier's webhook belongs to \(places).")
-    bots = config.routes.map {
-      Text(" Choose one of: " + $0.bots.map(\.name).joined(separator: ", ") + ".")
-    }
+    routes = prepared.routes
+    carriers = prepared.carriers
+    sentences = Sentences(config, prepared)
     digests = Text(config.keyDigests.flatMap { $0 })
     origins = config.allowedOrigins.map { Text($0) }
-    signature = TwilioSignature(config: config)
-    telnyx = TelnyxWebhook(config: config)
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
-  }
-
-  /// A route with a choice is served as long as one of its upstreams can be.
-  private static func keyless(_ route: Config.Route, in config: Config) -> Int {
-    guard route.kind == .call else { return -1 }
-    let names = [route.upstream] + route.bots.map(\.upstream)
-    let upstreams = config.upstreams.indices.filter { names.contains(config.upstreams[$0].name) }
-    let isServed = upstreams.contains { !config.upstreams[$0].isWithoutKey }
-    return isServed ? -1 : upstreams.first { config.upstreams[$0].name == route.upstream } ?? -1
   }
 
   // MARK: Destination
@@ -180,9 +94,9 @@ package final class Admission {
   private func route(_ path: Bytes) -> Destination? {
     let isLong = path.count > 1 && path[path.count &- 1] == 0x2f
     let path = isLong ? path.prefix(path.count &- 1) : path
-    for index in 0..<doors.count {
-      let wanted = doors[index].path.bytes
-      let secret = doors[index].secret.bytes
+    for index in 0..<routes.count {
+      let wanted = routes[index].path.bytes
+      let secret = routes[index].secret.bytes
       guard path.count >= wanted.count, path.prefix(wanted.count).equals(wanted) else { continue }
       let rest = path.dropping(wanted.count)
       if secret.isEmpty {
@@ -192,7 +106,7 @@ package final class Admission {
           continue
         }
       }
-      switch doors[index].kind {
+      switch routes[index].kind {
       case .call: return .call(index)
       case .voice: return .voice(index)
       case .connect: return .connect(index)
@@ -202,7 +116,7 @@ package final class Admission {
   }
 
   private func isServed(_ index: Int) throws(Refusal) {
-    switch doors[index].exposure {
+    switch routes[index].exposure {
     case .off(.unprotected): throw .unprotected
     case .off(.noPublicURL): throw .noPublicURL
     case .guarded, .loopback, .open: return
@@ -244,7 +158,7 @@ package final class Admission {
       case .health, .ready: return .anyone
       case .stats, .metrics: return try admitOperator(visit)
       case .call(let index), .voice(let index), .connect(let index):
-        identity = try prove(visit, doors[index].exposure, config.routes[index].addresses)
+        identity = try prove(visit, routes[index].exposure, routes[index].addresses)
       }
     } catch {
       // Guessing is counted too, by address.
@@ -252,8 +166,8 @@ package final class Admission {
       throw error
     }
     try count(identity, visit)
-    if case .call(let index) = destination, doors[index].keyless >= 0 {
-      throw .noUpstreamKey(doors[index].keyless)
+    if case .call(let index) = destination, routes[index].keyless >= 0 {
+      throw .noUpstreamKey(routes[index].keyless)
     }
     return identity
   }
@@ -278,15 +192,7 @@ package final class Admission {
     response.beginBody("application/json", into: &out)
     HTTP.beginError(refusal.code, into: &out)
     out.write(refusal.sentence)
-    switch refusal {
-    case .unknownPath: out.write(known.bytes)
-    case .noUpstreamKey(let index):
-      out.write(variables[index].bytes)
-      out.write(" and start the relay again.")
-    case .noSocket(.notAsked): out.write(webhook.bytes)
-    case .unknownBot(let route), .unservedBot(let route): out.write(bots[route].bytes)
-    default: break
-    }
+    sentences.writeEnd(of: refusal, into: &out)
     HTTP.endError(into: &out)
     response.end(into: &out)
   }

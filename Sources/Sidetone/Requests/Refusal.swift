@@ -1,5 +1,6 @@
 // Every reason for which a request is not served, with the status to answer, a word for programs,
-// and a sentence for people that says how to mend it.
+// and a sentence for people that says how to mend it. Where names of carriers, upstreams or paths
+// belong into a sentence, its end lies in `Sentences`.
 
 package enum Refusal: Error, Equatable, Sendable {
   case malformed(HTTP.Fault)
@@ -10,7 +11,10 @@ package enum Refusal: Error, Equatable, Sendable {
 
   /// Nothing was shown that proves who calls; what would be accepted.
   case noProof(Means)
-  case wrongScheme, wrongKey, wrongSignature, wrongBodySignature, staleSignature, foreignAddress
+  case wrongScheme, wrongKey, foreignAddress
+  /// Index into Carrier.all.
+  case wrongSignature(carrier: Int)
+  case staleSignature(carrier: Int)
 
   /// The path is open to this machine only, and the request did not come straight from it.
   case foreignPeer, foreignHost, forwarded, foreignOrigin
@@ -38,8 +42,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .keyInURL, .wrongScheme, .wrongKey: .unauthorized
     case .noProof(let means): means.contains(.keys) ? .unauthorized : .forbidden
     case .unknownBot, .unservedBot, .strangeChoice, .longChoice: .badRequest
-    case .wrongSignature, .wrongBodySignature, .staleSignature, .foreignAddress, .foreignPeer,
-      .foreignHost, .forwarded, .foreignOrigin, .unprotected, .foreignChoice:
+    case .wrongSignature, .staleSignature, .foreignAddress, .foreignPeer, .foreignHost, .forwarded,
+      .foreignOrigin, .unprotected, .foreignChoice:
       .forbidden
     case .tooOften: .tooManyRequests
     case .noPublicURL, .noUpstreamKey, .draining, .full: .unavailable
@@ -57,7 +61,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noProof: "no_proof"
     case .wrongScheme: "wrong_scheme"
     case .wrongKey: "wrong_key"
-    case .wrongSignature, .wrongBodySignature: "wrong_signature"
+    case .wrongSignature: "wrong_signature"
     case .staleSignature: "stale_signature"
     case .foreignAddress: "foreign_address"
     case .foreignPeer: "foreign_peer"
@@ -96,21 +100,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noProof(let means): Self.proof(means)
     case .wrongScheme: "The Authorization header must be: Bearer KEY."
     case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
-    case .wrongSignature:
-      """
-      The X-Twilio-Signature does not fit. TWILIO_AUTH_TOKEN (auth.twilio_auth_token) must be the \
-      token of the account that calls, and listen.public_url the origin under which it calls us.
-      """
-    case .wrongBodySignature:
-      """
-      The telnyx-signature-ed25519 does not fit. TELNYX_PUBLIC_KEY (auth.telnyx_public_key) must be \
-      the public key of the account that calls.
-      """
-    case .staleSignature:
-      """
-      The telnyx-timestamp is more than 300 s away from this machine's clock. Set the clock, or ask \
-      with a new signature.
-      """
+    case .wrongSignature(let carrier): Carrier.all[carrier].signature?.wrong ?? ""
+    case .staleSignature(let carrier): Carrier.all[carrier].signature?.stale ?? ""
     case .foreignAddress:
       """
       This path is open to certain addresses only, and this one is not in the route's addresses. \
@@ -151,34 +142,16 @@ package enum Refusal: Error, Equatable, Sendable {
   }
 
   private static func proof(_ means: Means) -> StaticString {
-    if means.contains(.keys), !means.isDisjoint(with: [.signature, .bodySignature]) {
-      return """
-        Prove who calls: with the header Authorization: Bearer KEY, KEY being one of \
-        SIDETONE_API_KEYS (auth.api_keys), or with Twilio's signature or Telnyx's, where \
-        TWILIO_AUTH_TOKEN or TELNYX_PUBLIC_KEY is set.
-        """
-    }
-    if means.contains(.keys) {
+    guard means.contains(.keys) else { return "This path wants " }
+    guard means.hasSignature else {
       return """
         Prove who calls with the header Authorization: Bearer KEY, KEY being one of \
         SIDETONE_API_KEYS (auth.api_keys).
         """
     }
-    if means.isSuperset(of: [.signature, .bodySignature]) {
-      return """
-        This path wants a carrier's signature, X-Twilio-Signature or telnyx-signature-ed25519. For \
-        callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).
-        """
-    }
-    if means.contains(.bodySignature) {
-      return """
-        This path wants Telnyx's signature (telnyx-signature-ed25519), since TELNYX_PUBLIC_KEY is \
-        set. For callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).
-        """
-    }
     return """
-      This path wants Twilio's signature (X-Twilio-Signature), since TWILIO_AUTH_TOKEN is set. For \
-      callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).
+      Prove who calls: with the header Authorization: Bearer KEY, KEY being one of \
+      SIDETONE_API_KEYS (auth.api_keys), or with\u{20}
       """
   }
 
@@ -188,14 +161,12 @@ package enum Refusal: Error, Equatable, Sendable {
     case .foreignHost:
       """
       Without keys, this path is open to this machine only, and the Host header names another: a \
-      tunnel or a web page is in between. Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio \
-      TWILIO_AUTH_TOKEN and listen.public_url.
+      tunnel or a web page is in between. Set SIDETONE_API_KEYS (auth.api_keys)
       """
     case .forwarded:
       """
       Without keys, this path is open to this machine only, and this request was forwarded by a \
-      proxy or a tunnel. Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio TWILIO_AUTH_TOKEN \
-      and listen.public_url.
+      proxy or a tunnel. Set SIDETONE_API_KEYS (auth.api_keys)
       """
     case .foreignOrigin:
       """
@@ -205,7 +176,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unprotected:
       """
       This path is off, since nothing protects it and other machines can reach the relay. \
-      Set SIDETONE_API_KEYS (auth.api_keys), or for Twilio TWILIO_AUTH_TOKEN and listen.public_url.
+      Set SIDETONE_API_KEYS (auth.api_keys)
       """
     default:
       """

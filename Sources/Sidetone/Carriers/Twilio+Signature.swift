@@ -6,49 +6,61 @@
 // header. Twilio and the proxies on the way do not agree on ports and on a slash at the end, so a
 // few spellings are tried; each of them names this relay only.
 
-package final class TwilioSignature {
+extension Carrier.Signature {
+  static let twilio = Self(
+    header: "x-twilio-signature", shownHeader: "X-Twilio-Signature", covers: .url,
+    judge: TwilioSignature.judge,
+    secret: {
+      Carrier.Secret(
+        setting: "twilio_auth_token", variable: "TWILIO_AUTH_TOKEN", word: "token", form: .token,
+        help:
+          "Twilio's auth token, against which signatures are checked; several while it changes.",
+        note: "several with commas")
+    },
+    wrong: """
+      The X-Twilio-Signature does not fit. TWILIO_AUTH_TOKEN (auth.twilio_auth_token) must be the \
+      token of the account that calls, and listen.public_url the origin under which it calls us.
+      """,
+    // It states no time.
+    stale: "")
+}
+
+private struct TwilioSignature {
   /// Parameters in one form; Twilio sends about forty.
   private static let parametersMax = 128
   private static let signatureBytes = 28
 
-  private let tokens: [Text]
-  private let host: Text
-  /// With its colon; empty where the public URL has none.
-  private let port: Text
-  private let isSecure: Bool
-  /// The text that is signed, and the decoded parameters.
-  private let signed: Arena
-  private let decoded: Arena
+  let keys: SignatureKeys
 
-  package init(config: Config) {
-    tokens = config.twilioTokens.map { Text($0) }
-    let url = Array(config.publicURL.utf8)
-    isSecure = config.publicURL.hasPrefix("https://")
-    let authority = url.dropFirst(isSecure ? 8 : 7)
-    // An IPv6 host holds colons of its own, inside brackets.
-    let bracket = authority.lastIndex(of: 0x5d) ?? authority.startIndex
-    let colon = authority[bracket...].lastIndex(of: 0x3a) ?? authority.endIndex
-    host = Text(Array(authority[..<colon]))
-    port = Text(Array(authority[colon...]))
-    let limits = config.limits
-    signed = Arena(count: url.count + 16 + limits.headBytesMax + limits.bodyBytesMax)
-    decoded = Arena(count: limits.bodyBytesMax)
+  static func judge(_ visit: Visit, _ keys: SignatureKeys) -> Carrier.Signature.Verdict {
+    let fields = visit.head.fields
+    guard fields.count(of: "x-twilio-signature", in: visit.bytes) == 1 else { return .wrong }
+    let value = fields.value(of: "x-twilio-signature", in: visit.bytes)
+    let checker = TwilioSignature(keys: keys)
+    let isSocket = fields.hasToken("websocket", in: "upgrade", of: visit.bytes)
+    return (isSocket ? checker.fitsSocket(value, visit) : checker.fitsWebhook(value, visit))
+      ? .good : .wrong
   }
 
-  /// Whether `signature` fits the opening of a socket. Signed is the URL alone, with `wss`; some
-  /// proxies and account settings make it `https`.
-  package func fitsSocket(_ signature: Bytes, target: Bytes) -> Bool {
-    fits(signature, isSecure ? "wss://" : "ws://", target, isSocket: true, form: .empty)
-      || fits(signature, isSecure ? "https://" : "http://", target, isSocket: true, form: .empty)
+  /// Signed is the URL alone, with `wss`; some proxies and account settings make it `https`.
+  private func fitsSocket(_ signature: Bytes, _ visit: Visit) -> Bool {
+    let target = visit.head.target.bytes(in: visit.bytes)
+    return fits(signature, keys.isSecure ? "wss://" : "ws://", target, isSocket: true, form: .empty)
+      || fits(
+        signature, keys.isSecure ? "https://" : "http://", target, isSocket: true, form: .empty)
   }
 
-  /// Whether `signature` fits a webhook with this form; empty for GET.
-  package func fitsWebhook(_ signature: Bytes, target: Bytes, form: Bytes) -> Bool {
-    fits(signature, isSecure ? "https://" : "http://", target, isSocket: false, form: form)
+  private func fitsWebhook(_ signature: Bytes, _ visit: Visit) -> Bool {
+    let target = visit.head.target.bytes(in: visit.bytes)
+    let scheme: StaticString = keys.isSecure ? "https://" : "http://"
+    let fits = fits(signature, scheme, target, isSocket: false, form: visit.form)
+    let isPosted = visit.head.method == .post && !visit.body.isEmpty
+    guard isPosted, visit.form.isEmpty else { return fits }
+    return fits && Self.hashFits(visit.body, query: visit.head.query.bytes(in: visit.bytes))
   }
 
   /// A body that is no form is not signed itself; the URL carries its SHA-256.
-  package static func hashFits(_ body: Bytes, query: Bytes) -> Bool {
+  private static func hashFits(_ body: Bytes, query: Bytes) -> Bool {
     guard let wanted = Query.value(of: "bodySHA256", in: query) else { return false }
     return Bytes.withTemporary(3 * Digest.sha256Bytes) { scratch in
       let digest = scratch.prefix(Digest.sha256Bytes)
@@ -65,7 +77,7 @@ package final class TwilioSignature {
     _ signature: Bytes, _ scheme: StaticString, _ target: Bytes, isSocket: Bool, form: Bytes
   ) -> Bool {
     guard signature.count == Self.signatureBytes else { return false }
-    var found = fits(signature, scheme, port.bytes, target, isSocket, form)
+    var found = fits(signature, scheme, keys.port.bytes, target, isSocket, form)
     found = fits(signature, scheme, .empty, target, isSocket, form) || found
     found = fits(signature, scheme, (":443" as StaticString).bytes, target, isSocket, form) || found
     return fits(signature, scheme, (":80" as StaticString).bytes, target, isSocket, form) || found
@@ -75,9 +87,9 @@ package final class TwilioSignature {
     _ signature: Bytes, _ scheme: StaticString, _ port: Bytes, _ target: Bytes, _ isSocket: Bool,
     _ form: Bytes
   ) -> Bool {
-    var out = Writer(signed.bytes)
+    var out = Writer(keys.signed.bytes)
     out.write(scheme)
-    out.write(host.bytes)
+    out.write(keys.host.bytes)
     out.write(port)
     out.write(target)
     guard writeParameters(form, into: &out) else { return false }
@@ -100,8 +112,8 @@ package final class TwilioSignature {
       let digest = scratch.prefix(Digest.sha1Bytes)
       let wanted = scratch.dropping(Digest.sha1Bytes)
       var found = false
-      for index in 0..<tokens.count {
-        Digest.hmacSHA1(key: tokens[index].bytes, text.written, into: digest)
+      for index in 0..<keys.secrets.count {
+        Digest.hmacSHA1(key: keys.secrets[index].bytes, text.written, into: digest)
         _ = Base64.encode(digest, into: wanted)
         found = Digest.areEqual(wanted, signature) || found
       }
@@ -123,7 +135,7 @@ package final class TwilioSignature {
   private func writeParameters(_ form: Bytes, into out: inout Writer) -> Bool {
     var sorted = InlineArray<128, Parameter>(repeating: Parameter())
     var count = 0
-    var text = Writer(decoded.bytes)
+    var text = Writer(keys.decoded.bytes)
     var pairs = Query(form)
     while let pair = pairs.next() {
       guard count < Self.parametersMax else { return false }
@@ -143,7 +155,7 @@ package final class TwilioSignature {
     }
     for index in 0..<count {
       if index > 0, !precedes(sorted[index &- 1], sorted[index]) { continue }
-      out.write(decoded.bytes[Int(sorted[index].start)..<Int(sorted[index].end)])
+      out.write(keys.decoded.bytes[Int(sorted[index].start)..<Int(sorted[index].end)])
     }
     return true
   }
@@ -156,8 +168,8 @@ package final class TwilioSignature {
 
   private func compare(_ a: Range<Int>, _ b: Range<Int>) -> Int {
     for index in 0..<min(a.count, b.count) {
-      let one = Int(decoded.bytes[a.lowerBound &+ index])
-      let other = Int(decoded.bytes[b.lowerBound &+ index])
+      let one = Int(keys.decoded.bytes[a.lowerBound &+ index])
+      let other = Int(keys.decoded.bytes[b.lowerBound &+ index])
       if one != other { return one &- other }
     }
     return a.count &- b.count

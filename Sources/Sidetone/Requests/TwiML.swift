@@ -6,21 +6,14 @@
 struct TwiML: Sendable {
   enum Verb { case start, connect }
 
-  /// For each route the path of its stream, secret included, escaped for XML; empty where the route
-  /// is no webhook.
-  private let paths: [Text]
+  private let routes: [PreparedRoute]
   /// `wss://host`, or empty where no public URL is set.
   private let origin: Text
   private let isTLS: [Bool]
 
-  init(config: Config) {
-    paths = config.routes.map { route in
-      guard route.isWebhook else { return Text("") }
-      let secret = config.routes.first { $0.kind == .call && $0.path == route.stream }?.secret ?? ""
-      let path = route.stream + (secret.isEmpty ? "" : "/" + secret)
-      return Text(Self.escaped(path))
-    }
-    origin = Text(Self.escaped(Self.socketOrigin(config.publicURL)))
+  init(_ config: Config, _ prepared: Prepared) {
+    routes = prepared.routes
+    origin = Text(Self.socketOrigin(config.publicURL))
     isTLS = config.listeners.map(\.isTLS)
   }
 
@@ -38,9 +31,9 @@ struct TwiML: Sendable {
       // A host's bytes need no escaping: letters, digits, and none of XML's signs.
       out.write(visit.head.host.bytes(in: visit.bytes))
     } else {
-      out.write(origin.bytes)
+      Self.write(origin.bytes, into: &out)
     }
-    out.write(paths[route].bytes)
+    writePath(of: routes[route].stream, into: &out)
     out.write("\"")
     return response
   }
@@ -68,18 +61,26 @@ struct TwiML: Sendable {
     return url.hasPrefix("http://") ? "ws://" + url.dropFirst(7) : url
   }
 
-  private static func escaped(_ text: String) -> String {
-    var escaped = ""
-    for character in text {
-      switch character {
-      case "&": escaped += "&amp;"
-      case "<": escaped += "&lt;"
-      case ">": escaped += "&gt;"
-      case "\"": escaped += "&quot;"
-      case "'": escaped += "&apos;"
-      default: escaped.append(character)
+  /// The path of the call route that the answer points to, secret included.
+  private func writePath(of stream: Int, into out: inout Writer) {
+    guard stream >= 0 else { return }
+    Self.write(routes[stream].path.bytes, into: &out)
+    guard !routes[stream].secret.bytes.isEmpty else { return }
+    out.write("/")
+    Self.write(routes[stream].secret.bytes, into: &out)
+  }
+
+  /// Text inside an attribute.
+  private static func write(_ text: Bytes, into out: inout Writer) {
+    for index in 0..<text.count {
+      switch text[index] {
+      case UInt8(ascii: "&"): out.write("&amp;")
+      case UInt8(ascii: "<"): out.write("&lt;")
+      case UInt8(ascii: ">"): out.write("&gt;")
+      case UInt8(ascii: "\""): out.write("&quot;")
+      case UInt8(ascii: "'"): out.write("&apos;")
+      default: out.write(byte: text[index])
       }
     }
-    return escaped
   }
 }

@@ -5,8 +5,8 @@ package struct VoiceWebhook: Sendable {
   private let document: TwiML
   private let verbs: Text
 
-  package init(config: Config) {
-    document = TwiML(config: config)
+  package init(_ config: Config, _ prepared: Prepared) {
+    document = TwiML(config, prepared)
     verbs = Text(config.voiceVerbs)
   }
 

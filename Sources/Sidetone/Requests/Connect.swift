@@ -20,35 +20,15 @@ package struct Choice {
 }
 
 package struct Connect: Sendable {
-  private let routes: [Route]
-  private let isWithoutKey: [Bool]
+  private let prepared: Prepared
   private let document: TwiML
-  private let telnyx: TelnyxWebhook
   /// What was chosen, and one decoded value.
   private let chosen: Arena
   private let decoded: Arena
 
-  /// What it must know of a route.
-  private struct Route: Sendable {
-    /// For a webhook: the index of the call route that its answer points to; else -1.
-    var stream: Int
-    /// For a call: the names and upstreams to choose from; a single one may have no name.
-    var bots: [(name: Text, upstream: Int)]
-  }
-
-  package init(config: Config) {
-    routes = config.routes.map { route in
-      let bots = route.bots.isEmpty ? [(name: "", upstream: route.upstream)] : route.bots
-      return Route(
-        stream: config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1,
-        bots: bots.map { bot in
-          let upstream = config.upstreams.firstIndex { $0.name == bot.upstream }
-          return (Text(bot.name), upstream ?? -1)
-        })
-    }
-    isWithoutKey = config.upstreams.map(\.isWithoutKey)
-    document = TwiML(config: config)
-    telnyx = TelnyxWebhook(config: config)
+  package init(_ config: Config, _ prepared: Prepared) {
+    self.prepared = prepared
+    document = TwiML(config, prepared)
     chosen = Arena(count: Limits.choiceBytesMax)
     decoded = Arena(count: Limits.choiceBytesMax)
   }
@@ -57,7 +37,7 @@ package struct Connect: Sendable {
   package func choose(
     _ visit: Visit, route: Int, as identity: Identity
   ) throws(Refusal) -> Choice {
-    var wishes = Wishes(routes[route].stream, identity, chosen.bytes)
+    var wishes = Wishes(prepared.routes[route].stream, identity, chosen.bytes)
     try take(query: visit.head.query.bytes(in: visit.bytes), into: &wishes)
     try take(query: visit.form, into: &wishes)
     return try choice(wishes)
@@ -79,11 +59,19 @@ package struct Connect: Sendable {
     _ visit: Visit, route: Int, token: CallTokens.Token, into out: inout Writer
   ) {
     let response = document.begin(.connect, visit, route: route, into: &out)
-    if TelnyxWebhook.isMine(visit) { telnyx.writeAttributes(into: &out) }
+    writeAttributes(visit, into: &out)
     out.write("><Parameter name=\"token\" value=\"")
     token.write(into: &out)
     out.write("\"/></Stream>")
     document.end(.connect, response, verbs: .empty, into: &out)
+  }
+
+  /// What the carrier wants to be told about the stream, if the webhook shows which one it is.
+  private func writeAttributes(_ visit: Visit, into out: inout Writer) {
+    for index in Carrier.all.indices {
+      guard let dialect = Carrier.all[index].webhook, dialect.isIts(visit) else { continue }
+      return dialect.attributes(prepared.carriers[index].chosen, &out)
+    }
   }
 
   /// The token among a carrier's parameters, or nil.
@@ -196,15 +184,15 @@ package struct Connect: Sendable {
 
   /// The place of the bot of that name; on a route without a choice any name will do.
   private func bot(_ name: Bytes, of route: Int) throws(Refusal) -> Int {
-    let bots = routes[route].bots
+    let bots = prepared.routes[route].bots
     if bots.count == 1, bots[0].name.bytes.isEmpty { return 0 }
     for index in 0..<bots.count where bots[index].name.bytes.equals(name) { return index }
     throw name.equals("tts-llm-stt") ? .unservedBot(route) : .unknownBot(route)
   }
 
   private func choice(_ wishes: Wishes) throws(Refusal) -> Choice {
-    let upstream = routes[wishes.route].bots[wishes.bot].upstream
-    guard !isWithoutKey[upstream] else { throw .noUpstreamKey(upstream) }
+    let upstream = prepared.routes[wishes.route].bots[wishes.bot].upstream
+    guard !prepared.upstreams[upstream].isWithoutKey else { throw .noUpstreamKey(upstream) }
     return Choice(bot: wishes.bot, upstream: upstream, options: wishes.out.written)
   }
 

@@ -6,22 +6,27 @@
 /// How callers prove that they may use a route. Of keys, signatures and tokens one is enough. A
 /// route's own `addresses` and `secret` take their place, and where it has the two, both must hold.
 package struct Means: OptionSet, Sendable {
-  package let rawValue: UInt8
-  package init(rawValue: UInt8) { self.rawValue = rawValue }
+  package let rawValue: UInt32
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// `Authorization: Bearer` with one of the API keys.
   package static let keys = Means(rawValue: 1)
-  /// The carrier's signature over the public URL.
-  package static let signature = Means(rawValue: 2)
   /// The peer's address is in the route's list.
-  package static let addresses = Means(rawValue: 4)
+  package static let addresses = Means(rawValue: 2)
   /// The secret path segment.
-  package static let secret = Means(rawValue: 8)
-  /// The carrier's signature over the time and the body of a webhook.
-  package static let bodySignature = Means(rawValue: 16)
+  package static let secret = Means(rawValue: 4)
   /// A token that a webhook of ours has given out. It can only be seen in the socket's first
   /// messages, so a caller who shows nothing else gets a socket, but no upstream before it.
-  package static let token = Means(rawValue: 32)
+  package static let token = Means(rawValue: 8)
+
+  /// The signature of one carrier; index into Carrier.all.
+  package static func signature(of carrier: Int) -> Means {
+    precondition(carrier >= 0 && carrier < 28, "there is a bit for each carrier")
+    return Means(rawValue: 16 << UInt32(carrier))
+  }
+
+  /// Whether a carrier's signature is among them.
+  package var hasSignature: Bool { rawValue >= 16 }
 }
 
 package enum Exposure: Equatable, Sendable {
@@ -63,10 +68,28 @@ extension Config {
     if !own.isEmpty { return own }
     var common: Means = []
     if !keyDigests.isEmpty { common.insert(.keys) }
-    if checksSignatures, route.isForSigners { common.insert(.signature) }
-    if checksBodySignatures, route.isWebhook { common.insert(.bodySignature) }
+    for index in Sidetone.Carrier.all.indices where checksSignature(of: index, on: route) {
+      common.insert(.signature(of: index))
+    }
     if isGivenTokens(route) { common.insert(.token) }
     return common
+  }
+
+  /// Whether this carrier calls there, signs its calls, and can be held to it: a signature over our
+  /// URL needs to know that URL, and one over a body needs a body.
+  private func checksSignature(of carrier: Int, on route: Route) -> Bool {
+    let row = Sidetone.Carrier.all[carrier]
+    let name = row.name.description
+    guard let signature = row.signature, !self[carrier: name].secrets.isEmpty else { return false }
+    switch signature.covers {
+    case .url: return !publicURL.isEmpty && route.isFor(carrier: name)
+    case .body: return route.isWebhook
+    }
+  }
+
+  /// Whether a carrier that asks webhooks what to do may call there.
+  package func isForWebhooks(_ route: Route) -> Bool {
+    Sidetone.Carrier.all.contains { $0.webhook != nil && route.isFor(carrier: $0.name.description) }
   }
 
   /// Whether callers of this route come with tokens of a webhook that is guarded itself.

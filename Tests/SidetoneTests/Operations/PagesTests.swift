@@ -13,8 +13,8 @@ private func json(_ text: String) throws -> [String: Any] {
   try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
 }
 
-struct ControlTests {
-  private let control = Control(service: "side\"tone")
+struct PagesTests {
+  private let control = Pages(service: "side\"tone")
   private let now = {
     var now = Snapshot()
     now.wall = WallTime(nanoseconds: 1_735_689_600_123_456_789)

@@ -161,27 +161,35 @@ struct LoopbackTests {
     (Refusal.foreignHost, "SIDETONE_API_KEYS"), (.foreignHost, "listen.public_url"),
     (.forwarded, "SIDETONE_API_KEYS"), (.foreignOrigin, "listen.allowed_origins"),
     (.foreignPeer, "SIDETONE_API_KEYS"), (.unprotected, "auth.api_keys"),
-    (.noPublicURL, "listen.public_url"), (.wrongSignature, "TWILIO_AUTH_TOKEN"),
+    (.noPublicURL, "listen.public_url"),
+    (.wrongSignature(carrier: row("twilio")), "TWILIO_AUTH_TOKEN"),
     (.foreignAddress, "listen.trusted_proxies"), (.wrongKey, "SIDETONE_API_KEYS"),
-    (.noProof(.keys), "Authorization: Bearer KEY"), (.noProof(.signature), "X-Twilio-Signature"),
-    (.noProof([.keys, .signature]), "Twilio's signature"), (.noUpstreamKey(0), "DEEPGRAM_API_KEY"),
-    (.noProof([.keys, .bodySignature, .token]), "TELNYX_PUBLIC_KEY"),
-    (.noProof(.bodySignature), "telnyx-signature-ed25519"),
-    (.noProof([.signature, .bodySignature]), "telnyx-signature-ed25519"),
-    (.wrongBodySignature, "TELNYX_PUBLIC_KEY"), (.staleSignature, "telnyx-timestamp"),
+    (.noProof(.keys), "Authorization: Bearer KEY"),
+    (.noProof(.signature(of: "twilio")), "X-Twilio-Signature"),
+    (.noProof([.keys, .signature(of: "twilio")]), "Twilio's signature"),
+    (.noUpstreamKey(0), "DEEPGRAM_API_KEY"),
+    (.noProof([.keys, .signature(of: "telnyx"), .token]), "TELNYX_PUBLIC_KEY"),
+    (.noProof(.signature(of: "telnyx")), "telnyx-signature-ed25519"),
+    (.noProof([.signature(of: "twilio"), .signature(of: "telnyx")]), "telnyx-signature-ed25519"),
+    (.wrongSignature(carrier: row("telnyx")), "TELNYX_PUBLIC_KEY"),
+    (.staleSignature(carrier: row("telnyx")), "telnyx-timestamp"),
     (.longChoice, "instructions_file"), (.foreignChoice, "SIDETONE_API_KEYS"),
   ])
   func `a refusal names the setting that mends it`(refusal: Refusal, setting: String) throws {
-    let (_, error) = try answer(refusal)
+    var config = plainConfig()
+    config.upstreams[0].key = ""
+    let (_, error) = try answer(refusal, config)
     #expect(try #require(error["message"]).contains(setting))
   }
 
   @Test func `every refusal is a JSON body with code and message, and closes`() throws {
     let refusals: [Refusal] = [
       .malformed(.badHost), .noSocket(.badKey), .unknownPath, .wrongMethod(.socket), .keyInURL,
-      .noProof(.keys), .wrongScheme, .wrongKey, .wrongSignature, .foreignAddress, .foreignPeer,
+      .noProof(.keys), .wrongScheme, .wrongKey,
+      .wrongSignature(carrier: row("twilio")), .foreignAddress, .foreignPeer,
       .foreignHost, .forwarded, .foreignOrigin, .unprotected, .noPublicURL, .tooOften(seconds: 2),
-      .noUpstreamKey(0), .draining, .full, .timedOut, .wrongBodySignature, .staleSignature,
+      .noUpstreamKey(0), .draining, .full, .timedOut,
+      .wrongSignature(carrier: row("telnyx")), .staleSignature(carrier: row("telnyx")),
       .unknownBot(0), .unservedBot(0), .strangeChoice, .longChoice, .foreignChoice,
     ]
     for refusal in refusals {

@@ -42,7 +42,7 @@ package enum Readiness: UInt8, BitwiseCopyable, Sendable {
   }
 }
 
-package struct Control: Sendable {
+package struct Pages: Sendable {
   private let service: Text
 
   /// `service` is the name that `/health` gives.
@@ -108,7 +108,7 @@ package struct Control: Sendable {
       let mark = out.count
       if omitted == 0 {
         if rows > 0 { out.write(",") }
-        Control.write(row, into: &out)
+        Pages.write(row, into: &out)
         rows &+= 1
         if !out.overflowed, out.free >= Self.tailBytes { return }
         out.rewind(to: mark)

@@ -42,8 +42,8 @@ import Testing
     config.publicURL = "https://relay.example.com"
     var raw = route
     raw.carriers = ["raw"]
-    #expect(config.exposure(of: route) == .guarded(.signature))
-    #expect(config.exposure(of: voice) == .guarded(.signature))
+    #expect(config.exposure(of: route) == .guarded(.signature(of: "twilio")))
+    #expect(config.exposure(of: voice) == .guarded(.signature(of: "twilio")))
     #expect(config.exposure(of: raw) == .off(.unprotected))
   }
 
@@ -90,11 +90,11 @@ import Testing
     far.publicURL = "https://relay.example.com"
     far.telnyxKeys = [[UInt8](repeating: 1, count: 32)]
     let (guarded, phone, webhook) = withPhone(far)
-    #expect(guarded.exposure(of: webhook) == .guarded(.bodySignature))
+    #expect(guarded.exposure(of: webhook) == .guarded(.signature(of: "telnyx")))
     #expect(guarded.exposure(of: phone) == .guarded(.token))
     far.keyDigests = [[1]]
     let (keyed, _, _) = withPhone(far)
-    #expect(keyed.exposure(of: webhook) == .guarded([.keys, .bodySignature]))
+    #expect(keyed.exposure(of: webhook) == .guarded([.keys, .signature(of: "telnyx")]))
     #expect(keyed.exposure(of: phone) == .guarded([.keys, .token]))
     // A secret path of its own takes the token's place.
     var own = phone

@@ -1,0 +1,82 @@
+// How a carrier vouches for its requests. A row states where its signature stands, what it covers,
+// and how it is judged; what it is judged by (secrets, our own address, room to write) is prepared
+// at start and alike for all rows.
+
+extension Carrier {
+  package struct Signature: Sendable {
+    /// The header in which it stands: in lower case, and as people write it.
+    package let header: StaticString
+    package let shownHeader: StaticString
+    package let covers: Cover
+    /// What a request that bears the header is worth.
+    package let judge: @Sendable (Visit, SignatureKeys) -> Verdict
+    /// What operators set, under `[auth]`, so that it is checked.
+    package let secret: @Sendable () -> Secret
+    /// To whom shows one that does not fit, or was made at another time.
+    package let wrong: StaticString
+    package let stale: StaticString
+
+    package enum Cover: Sendable {
+      /// Our public URL and what is behind it: sockets are signed as webhooks are.
+      case url
+      /// The bodies of webhooks; sockets are not signed.
+      case body
+    }
+
+    package enum Verdict: Equatable, Sendable {
+      case good
+      /// The signature may be good, but it was made too long ago, or too far ahead.
+      case stale
+      case wrong
+    }
+  }
+
+  /// The setting that holds what a carrier's signatures are checked against; several at once while
+  /// one takes the place of another.
+  package struct Secret: Sendable {
+    /// Its name under `[auth]`, and the variable by which the carrier's own documents call it.
+    package var setting: String
+    package var variable: String
+    /// What it is, in one word: token, key.
+    package var word: String
+    package var form: Form
+    package var help: String
+    /// What is said behind the variable where it is listed; empty: nothing.
+    package var note = ""
+
+    package enum Form: Sendable {
+      /// Text that nobody else may know.
+      case token
+      /// An ed25519 public key in base64.
+      case publicKey
+    }
+  }
+}
+
+/// What one carrier's signatures are judged by.
+package struct SignatureKeys: Sendable {
+  /// Any of them may fit; what they are is the carrier's own business.
+  let secrets: [Text]
+  /// The host of our public URL, its port with the colon (empty where it has none), and whether it
+  /// is `https`.
+  let host: Text
+  let port: Text
+  let isSecure: Bool
+  /// For what is signed, and for what has to be decoded first.
+  let signed: Arena
+  let decoded: Arena
+
+  package init(secrets: [[UInt8]], publicURL: String, limits: Limits) {
+    self.secrets = secrets.map { Text($0) }
+    let url = Array(publicURL.utf8)
+    isSecure = publicURL.hasPrefix("https://")
+    let authority = url.dropFirst(isSecure ? 8 : 7)
+    // An IPv6 host holds colons of its own, inside brackets.
+    let bracket = authority.lastIndex(of: 0x5d) ?? authority.startIndex
+    let colon = authority[bracket...].lastIndex(of: 0x3a) ?? authority.endIndex
+    host = Text(Array(authority[..<colon]))
+    port = Text(Array(authority[colon...]))
+    signed = Arena(count: url.count + 32 + limits.headBytesMax + limits.bodyBytesMax)
+    decoded = Arena(count: limits.bodyBytesMax)
+  }
+}

@@ -1,0 +1,96 @@
+// The ends of refusals' sentences: names that are known only when the settings and the lists of
+// carriers and upstreams are. Made at start; `Refusal` has the beginnings.
+
+struct Sentences: Sendable {
+  /// The paths that a lost caller is told.
+  private let paths: Text
+  /// Where a carrier's webhook belongs, for those who point it at a socket; may be empty.
+  private let webhooks: Text
+  /// For each route the names of its bots.
+  private let bots: [Text]
+  /// The variables by which the upstreams get their secrets.
+  private let missing: [Text]
+  /// Whose signature is taken beside keys, and what sets them.
+  private let signatures: Text
+  /// For each carrier what is said to those who do not sign; empty where it never does.
+  private let wanted: [Text]
+  private let headers: [Text]
+  /// What opens sockets beside keys, each behind ", or ".
+  private let alternatives: Text
+
+  /// How many paths a lost caller is told.
+  private static let pathsNamedMax = 32
+
+  init(_ config: Config, _ prepared: Prepared) {
+    // The paths stand in JSON.
+    let open = config.routes.indices.filter { index in
+      if case .off = prepared.routes[index].exposure { return false }
+      return config.routes[index].secret.isEmpty
+    }
+    let known =
+      ["/health", "/ready", "/stats", "/metrics"] + open.map { config.routes[$0].path }
+    let named = known.prefix(Self.pathsNamedMax).joined(separator: ", ")
+    let end = known.count > Self.pathsNamedMax ? " and others." : "."
+    paths = Text(named.filter { $0 != "\"" && $0 != "\\" } + end)
+    let hooks = config.routes.filter { $0.isWebhook && $0.secret.isEmpty }.map(\.path)
+    let places = hooks.prefix(Self.pathsNamedMax).joined(separator: " or ")
+    webhooks = Text(places.isEmpty ? "" : " A carrier's webhook belongs to \(places).")
+    bots = config.routes.map {
+      Text(" Choose one of: " + $0.bots.map(\.name).joined(separator: ", ") + ".")
+    }
+    missing = prepared.upstreams.map { Text($0.missing.bytes.array) }
+
+    let rows = Carrier.all.map { row in
+      (row.settings().displayName, row.signature, row.signature?.secret())
+    }
+    let signing = rows.filter { $0.1 != nil }
+    let names = signing.map { "\($0.0)'s" }
+    let whose =
+      ([names.first.map { "\($0) signature" }].compactMap { $0 } + names.dropFirst())
+      .joined(separator: " or ")
+    let variables = signing.compactMap { $0.2?.variable }.joined(separator: " or ")
+    signatures = Text("\(whose), where \(variables) is set.")
+    wanted = rows.map { name, signature, secret in
+      guard let signature, let secret else { return Text("") }
+      return Text(
+        "\(name)'s signature (\(signature.shownHeader)), since \(secret.variable) is set.")
+    }
+    headers = rows.map { Text($0.1?.shownHeader.description ?? "") }
+    let opening = rows.filter { $0.1?.covers == .url }
+    alternatives = Text(
+      opening.map { ", or for \($0.0) \($0.2?.variable ?? "") and listen.public_url" }.joined())
+  }
+
+  /// What belongs behind `refusal.sentence`.
+  func writeEnd(of refusal: Refusal, into out: inout Writer) {
+    switch refusal {
+    case .unknownPath: out.write(paths.bytes)
+    case .noUpstreamKey(let index):
+      out.write(missing[index].bytes)
+      out.write(" and start the relay again.")
+    case .noSocket(.notAsked): out.write(webhooks.bytes)
+    case .unknownBot(let route), .unservedBot(let route): out.write(bots[route].bytes)
+    case .foreignHost, .forwarded, .unprotected:
+      out.write(alternatives.bytes)
+      out.write(".")
+    case .noProof(let means) where means.hasSignature: writeProof(means, into: &out)
+    default: break
+    }
+  }
+
+  private func writeProof(_ means: Means, into out: inout Writer) {
+    if means.contains(.keys) { return out.write(signatures.bytes) }
+    let first = Carrier.all.indices.first { means.contains(.signature(of: $0)) } ?? 0
+    if means.subtracting(.signature(of: first)).hasSignature {
+      out.write("a carrier's signature, ")
+      for index in Carrier.all.indices where means.contains(.signature(of: index)) {
+        if index > first { out.write(" or ") }
+        out.write(headers[index].bytes)
+      }
+      out.write(".")
+    } else {
+      out.write(wanted[first].bytes)
+    }
+    out.write(" For callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).")
+  }
+}

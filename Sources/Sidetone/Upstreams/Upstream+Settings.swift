@@ -1,0 +1,131 @@
+// What a row says to operators: what the service is called, where it is found, which options it
+// takes and which default paths it serves. It is data only, read once at start, and made where it
+// is asked for, so that a row stays small; SidetoneSettings reads settings, variables, help and the
+// default routes from it.
+
+extension Upstream {
+  package struct Settings: Sendable {
+    /// What people call it.
+    package var displayName: String
+    /// Where it is dialled; nil: nowhere, or nowhere without the operator's url.
+    package var service: Service?
+    /// What it may be told, in the order in which it is shown; none for one that is only asked by
+    /// a route's options.
+    package var options: [Option] = []
+    /// The default paths that lead to it.
+    package var paths: [Path] = []
+  }
+
+  /// A service on the network, and the variables by which its own documents name its settings.
+  package struct Service: Sendable {
+    package var host: String
+    package var path: String
+    package var keyVariable: String
+    package var urlVariable: String
+  }
+
+  /// One setting of `[upstreams.NAME]`.
+  package struct Option: Sendable {
+    package var name: String
+    package var form: Form
+    /// Where nobody sets it; empty: it is not said, and the service's own default holds.
+    package var standard: String
+    package var help: String
+    /// It may stand in a file: `NAME_file`.
+    package var mayBeFile = false
+    /// A variable of no vendor by which it is known as well; empty: none.
+    package var variable = ""
+    /// Another option and its only value with which this one has a meaning.
+    package var condition: (option: String, value: String)?
+
+    package init(
+      _ name: String, _ form: Form, standard: String = "", help: String,
+      when condition: (option: String, value: String)? = nil
+    ) {
+      self.name = name
+      self.form = form
+      self.standard = standard
+      self.help = help
+      self.condition = condition
+    }
+  }
+
+  /// What an option may be.
+  package enum Form: Equatable, Sendable {
+    /// One line of at most 128 bytes.
+    case word
+    /// The same, and not empty.
+    case name
+    /// Text of several lines.
+    case prose(bytesMax: Int)
+    case words([String])
+    case integer(ClosedRange<Int>)
+    case decimal(ClosedRange<Double>)
+  }
+
+  /// A default path whose calls may go to this upstream, from every carrier that says the same
+  /// path. Where several upstreams serve a path, callers choose by the names of their bots.
+  package struct Path: Sendable {
+    package var path: String
+    /// The name by which callers choose it; empty: there is no choice.
+    package var bot = ""
+    /// Of several bots the one for callers who choose none.
+    package var isFirst = false
+    /// Any carrier may call, whatever paths it says.
+    package var isForAll = false
+    /// What it is asked for there.
+    package var options: [(name: String, value: String)] = []
+
+    package init(
+      _ path: String, bot: String = "", isFirst: Bool = false, isForAll: Bool = false,
+      options: [(name: String, value: String)] = []
+    ) {
+      self.path = path
+      self.bot = bot
+      self.isFirst = isFirst
+      self.isForAll = isForAll
+      self.options = options
+    }
+  }
+}
+
+// MARK: - What many voice models take
+
+extension Upstream.Option {
+  static func model(_ standard: String) -> Self {
+    Self("model", .name, standard: standard, help: "Which model talks.")
+  }
+
+  static func voice(_ standard: String) -> Self {
+    Self("voice", .word, standard: standard, help: "The voice it talks with.")
+  }
+
+  static func language(_ standard: String) -> Self {
+    Self(
+      "language", .word, standard: standard, help: "The caller's language, such as en or en-US.")
+  }
+
+  static var instructions: Self {
+    var option = Self(
+      "instructions", .prose(bytesMax: Limits.instructionBytesMax),
+      help: "What it is told to be and do, up to \(Limits.instructionBytesMax / 1024) KiB.")
+    option.mayBeFile = true
+    option.variable = "SYSTEM_PROMPT"
+    return option
+  }
+
+  static var greeting: Self {
+    Self(
+      "greeting", .prose(bytesMax: Limits.settingBytesMax),
+      standard: "Greet the caller in one short sentence and ask how you can help.",
+      help: "What it is asked at the start, so that it speaks first; empty: the caller begins.")
+  }
+
+  static func silence(
+    _ standard: String, when condition: (option: String, value: String)? = nil
+  ) -> Self {
+    Self(
+      "silence_milliseconds", .integer(50...10_000), standard: standard,
+      help: "The silence after which the caller has finished.", when: condition)
+  }
+}
