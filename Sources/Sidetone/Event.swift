@@ -1,6 +1,6 @@
 // Everything about a call that is counted, or that somebody may want to read: one case each. A part
-// of a call says what happened with `Turn.note`; what becomes of it (a counter, a line of the log, a
-// line of the transcript) is decided in Turn+Notes, in one place for each.
+// of a call says what happened with `Turn.note`; what becomes of it (a counter, a line of the log,
+// a line of the transcript) is decided in Turn+Notes, in one place for each.
 
 /// What happens too often for a line, and is only counted.
 package enum Tally: BitwiseCopyable, Sendable {

@@ -98,8 +98,8 @@ enum Engine {
     return [code[index]] + above
   }
 
-  /// Whether the function declared on this line carries the compiler's proof, or says in its comment
-  /// why it is "Not marked".
+  /// Whether the function declared on this line carries the compiler's proof, or says in its
+  /// comment why it is "Not marked".
   static func isProven(_ index: Int, in file: SourceFile) -> Bool {
     if attributes(of: index, in: file.code).contains(where: isProof) { return true }
     let above = file.lines[..<index].reversed().prefix { $0.drop { $0 == " " }.hasPrefix("///") }

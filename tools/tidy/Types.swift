@@ -79,7 +79,8 @@ enum Types {
     return rest.prefix { Words.isPart($0) || $0 == "." }
   }
 
-  /// Whether the line declares something stored, and if so whether that is a flag; nil: it does not.
+  /// Whether the line declares something stored, and if so whether that is a flag; nil: it does
+  /// not.
   private static func stored(_ line: String, _ words: [Substring]) -> Bool? {
     guard !line.contains("{"), !words.contains("static"), !words.contains("func"),
       let kind = words.firstIndex(where: { $0 == "var" || $0 == "let" }), kind + 1 < words.count,

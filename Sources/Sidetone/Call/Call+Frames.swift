@@ -4,8 +4,8 @@
 // whole way here, in this turn. The first message that is anything else comes back to the relay,
 // whose other half of the call (Call+Legs) sees to it before the next.
 //
-//   caller's bytes ──nextEvent──▶ message ──locate──▶ audio ──Uplink.take, pump──▶ upstream's outbox
-//   upstream's bytes ─nextEvent─▶ message ──locate──▶ speech ──Conversation.take, play──▶ caller's
+//   caller's bytes ──nextEvent──▶ message ──locate──▶ audio ──take, pump──▶ upstream's outbox
+//   upstream's bytes ──nextEvent──▶ message ──locate──▶ speech ──take, play──▶ caller's outbox
 
 extension Call {
   /// What a caller's read brought: messages, handled one after the other where they lie, up to the

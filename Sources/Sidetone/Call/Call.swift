@@ -1,6 +1,6 @@
 // One call: an engine of the same shape as the relay that holds it. Inputs come from either leg, or
-// from the clock; its parts keep their own state and say what follows. It is lent the relay's memory
-// (Store) and what one input may change beside its slot (Turn), and knows no other call.
+// from the clock; its parts keep their own state and say what follows. It is lent the relay's
+// memory (Store) and what one input may change beside its slot (Turn), and knows no other call.
 //
 //     caller ──▶ CallerLeg ──▶ Uplink ───────▶ UpstreamLeg ──▶ upstream
 //        ◀────── CallerLeg ◀── Conversation ◀── UpstreamLeg ◀──
@@ -75,8 +75,8 @@ extension Call {
     release(store, &turn)
   }
 
-  /// The caller talks to this upstream, one of the route's bots, with these choices. False where the
-  /// pool is dry.
+  /// The caller talks to this upstream, one of the route's bots, with these choices. False where
+  /// the pool is dry.
   mutating func talk(to upstream: Int, bot: Int, _ options: Bytes, _ store: Store) -> Bool {
     self.upstream.become(upstream, bot: bot, store)
     return self.upstream.choose(options, from: store.pool)
@@ -230,7 +230,8 @@ extension Call {
     if !isOver { perform(state.abandoned(), store, &turn) }
   }
 
-  /// The session is gone: what that means for the call. `pause`: the least time it asked us to wait.
+  /// The session is gone: what that means for the call. `pause`: the least time it asked us to
+  /// wait.
   private mutating func lost(
     _ verdict: Upstream.Verdict, pause: Instant.Span, _ store: Store, _ turn: inout Turn
   ) -> CallState.Action {

@@ -1,5 +1,5 @@
-// The states of one call: which state it is in, and what has to be done when something happens to it.
-// Nothing is done here; every input returns one action for the call to perform.
+// The states of one call: which state it is in, and what has to be done when something happens to
+// it. Nothing is done here; every input returns one action for the call to perform.
 //
 //               who it is            upstream stands
 //   arriving ──────────────▶ dialling ────────────▶ talking

@@ -351,8 +351,8 @@ extension CallerLeg {
     }
   }
 
-  /// What its socket has not begun to take is taken back: it was said to nobody. A client that reads
-  /// text has other messages in it as well.
+  /// What its socket has not begun to take is taken back: it was said to nobody. A client that
+  /// reads text has other messages in it as well.
   func takeBackAudio(_ store: Store) {
     guard isOpen(store), pressure == .dropsOldest, !store.links[link.index].outbox.isCloseSent
     else { return }

@@ -1,7 +1,7 @@
 // The agent's side of a two-way call: what it says on its way to the caller (Downlink), whose turn
-// it is (Dialogue), the words of both (Transcript). It is lent the caller's leg, which hears it; what
-// the model has to be told waits here until the call passes it on (`nextCommand`), so the upstream's
-// leg is not seen.
+// it is (Dialogue), the words of both (Transcript). It is lent the caller's leg, which hears it;
+// what the model has to be told waits here until the call passes it on (`nextCommand`), so the
+// upstream's leg is not seen.
 //
 //     model's message ──▶ begin, take, cut off, end ──▶ caller's outbox
 //                                   └──▶ commands ──▶ (the call) ──▶ upstream's outbox

@@ -344,8 +344,8 @@ extension Downlink {
     case empty, malformed, full
   }
 
-  /// Callers hear themselves, in their carrier's words. One who does not read misses frames; nothing
-  /// piles up.
+  /// Callers hear themselves, in their carrier's words. One who does not read misses frames;
+  /// nothing piles up.
   @_noAllocation func echo(
     _ payload: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
   ) -> Echoed {

@@ -71,8 +71,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
     return words.whole(words.count, at: words.first(), scratch: scratch, in: pool)
   }
 
-  /// Where an interrupted text is cut: the share of it that the time is, at the end of a whole word.
-  /// Which words were heard is an estimate; nobody says when which was spoken.
+  /// Where an interrupted text is cut: the share of it that the time is, at the end of a whole
+  /// word. Which words were heard is an estimate; nobody says when which was spoken.
   static func cut(_ text: Bytes, heard: Int, of generated: Int) -> Int {
     let share = generated > 0 ? text.count &* min(heard, generated) / generated : 0
     if share >= text.count { return text.count }

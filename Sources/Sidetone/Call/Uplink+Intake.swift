@@ -28,7 +28,8 @@ struct Intake: BitwiseCopyable, Sendable {
 
   init() {}
 
-  /// Nil where the pool is dry. `hearsByteOrder`: nobody can say which byte of a sample comes first.
+  /// Nil where the pool is dry. `hearsByteOrder`: nobody can say which byte of a sample comes
+  /// first.
   init?(_ kind: Kind, _ format: Format, hearsByteOrder: Bool, from pool: BlockPool) {
     self.kind = kind
     switch kind {

@@ -2,7 +2,7 @@
 //
 // The caller's audio on its way to the upstream, in one turn:
 //
-//   message ──take──▶ ring (kept until acknowledged) ──pump: convert, wrap, seal──▶ outbox ──▶ socket
+//   message ──take──▶ ring (kept until acknowledged) ──pump: convert, wrap, seal──▶ outbox
 //
 // `take` lies in Uplink+Intake. `pump` is also what sends a backlog: after the upstream has opened,
 // after its socket was full, when the pace allows the next piece.
@@ -113,8 +113,8 @@ extension Uplink {
   /// When what was said so far is to be asked for as final; `never` where a backlog goes first.
   var finalizeTime: Instant { ring.backlog == 0 ? finalizeAt : .never }
 
-  /// Somebody wants what was said so far as final: now (true), or as soon as the backlog in front of
-  /// it is sent.
+  /// Somebody wants what was said so far as final: now (true), or as soon as the backlog in front
+  /// of it is sent.
   @_noAllocation mutating func finalize() -> Bool {
     guard ring.backlog == 0 else {
       finalizeAt = .zero

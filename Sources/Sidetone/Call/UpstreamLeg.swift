@@ -189,7 +189,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// So long before it leaves another session takes over, whatever is being said.
   private static let leaveEarly = Instant.Span.seconds(1)
 
-  /// The answer to our request for a socket. `rest`: what came behind it, the socket's first frames.
+  /// The answer to our request for a socket. `rest`: what came behind it, the socket's first
+  /// frames.
   mutating func receivedAnswer(
     _ window: Bytes, rest: inout Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Outcome {

@@ -26,8 +26,8 @@ package struct Requests {
     var isHead: Bool { request.head.method == .head }
   }
 
-  /// A request's bytes so far: its head, then, for a webhook, its body. Nil: it is not whole yet, or
-  /// it was refused.
+  /// A request's bytes so far: its head, then, for a webhook, its body. Nil: it is not whole yet,
+  /// or it was refused.
   mutating func received(
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
   ) -> Admitted? {
