@@ -8,7 +8,7 @@ enum Base64Benchmarks {
 
   private static func decode() -> MicroBenchmark {
     let text = Text(Sample.base64)
-    let place = Arena(count: 256)
+    let place = Buffer(count: 256)
     return MicroBenchmark(name: "base64 decode", bytes: text.bytes.count) { times in
       var hash = ResultHash()
       for _ in 0..<times {
@@ -21,7 +21,7 @@ enum Base64Benchmarks {
 
   private static func encode() -> MicroBenchmark {
     let audio = Text(Sample.audio)
-    let place = Arena(count: 256)
+    let place = Buffer(count: 256)
     return MicroBenchmark(name: "base64 encode", bytes: audio.bytes.count) { times in
       var hash = ResultHash()
       for _ in 0..<times {
@@ -39,11 +39,11 @@ enum WebSocketBenchmarks {
   /// Reading takes the mask off in place, so each round begins with a copy of the masked frame.
   private static func open() -> MicroBenchmark {
     let message = Text(Sample.message)
-    let frame = Arena(count: 1_024)
+    let frame = Buffer(count: 1_024)
     var writer = Writer(frame.bytes)
     WebSocket.encode(.text, message.bytes, key: 0x1234_5678, into: &writer)
     let length = writer.count
-    let place = Arena(count: 1_024)
+    let place = Buffer(count: 1_024)
     return MicroBenchmark(name: "websocket open", bytes: length) { times in
       var hash = ResultHash()
       for _ in 0..<times {
@@ -60,7 +60,7 @@ enum WebSocketBenchmarks {
 
   private static func seal() -> MicroBenchmark {
     let audio = Text(Sample.audio)
-    let place = Arena(count: 1_024)
+    let place = Buffer(count: 1_024)
     return MicroBenchmark(name: "websocket seal", bytes: audio.bytes.count) { times in
       var hash = ResultHash()
       for turn in 0..<times {
@@ -99,7 +99,7 @@ enum ConversionBenchmarks {
     }
     let count = from.bytes(forMilliseconds: 20)
     let audio = Text((0..<count).map { UInt8(truncatingIfNeeded: $0 &* 73) })
-    let place = Arena(count: conversion.outputBytes(for: count))
+    let place = Buffer(count: conversion.outputBytes(for: count))
     return MicroBenchmark(name: name, bytes: count, smoke: 10, full: 2_000) { times in
       var hash = ResultHash()
       conversion.settle(in: pool)
@@ -167,7 +167,7 @@ enum Sample {
   static let audio: [UInt8] = (0..<160).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 11) }
 
   static let base64: [UInt8] = audio.withBytes { audio in
-    let place = Arena(count: 256)
+    let place = Buffer(count: 256)
     return place.bytes.prefix(Base64.encode(audio, into: place.bytes)).array
   }
 

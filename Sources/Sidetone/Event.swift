@@ -1,8 +1,8 @@
-// Everything about a call that is counted, or that somebody may want to read: one case each. A part
-// of a call says what happened with `Turn.note`; what becomes of it (a counter, a line of the log,
-// a line of the transcript) is decided in Turn+Notes, in one place for each.
+// Everything about a call that is counted (Tally), or that somebody may want to read (Event): one
+// case each. A part of a call says what happened with `Turn.note`; what becomes of it (a counter, a
+// line of the log, a line of the transcript) is decided in Turn+Notes, in one place for each.
 
-/// What happens too often for a line, and is only counted.
+/// What is only counted; some of it comes with every frame.
 package enum Tally: BitwiseCopyable, Sendable {
   /// Bytes from a peer, bytes to one, audio handed to an upstream.
   case bytesIn(Int)
@@ -29,48 +29,62 @@ package enum Tally: BitwiseCopyable, Sendable {
   /// Whole requests; connections for which there was no slot.
   case request
   case linkRefused
+  /// An agent was cut short; a session is gone, whichever way; another is dialled.
+  case interruption
+  case sessionLost
+  case redial
 }
 
-/// What has a line. Texts point into messages, and are the inside of a JSON string where the
-/// comment says so.
+/// What somebody may want to read, by whom it is about.
 package enum Event: Sendable {
-  // A call's beginning and end.
-  case callStarted(carrier: StaticString, upstream: Bytes, path: Bytes)
-  case callRefused(StaticString)
-  case firstAudio(milliseconds: Int)
-  case stopReceived
-  case resultsMissing
-  case callEnded(Ending)
+  case call(OfCall)
+  case caller(OfCaller)
+  case upstream(OfUpstream)
+  case words(OfWords)
+  case relay(OfRelay)
 
-  // Its caller.
-  case badMessage(StaticString, soFar: Int)
-  case carrierComplains(Bytes)
-  case byteOrder(isBigEndian: Bool)
-  /// A key that was pressed. It may be one of a card's number: for a terminal, never for the log.
-  case digit(UInt8)
+  /// A call's beginning and end.
+  package enum OfCall: Sendable {
+    case started(carrier: StaticString, upstream: Bytes, path: Bytes)
+    case refused(StaticString)
+    case firstAudio(milliseconds: Int)
+    case stopReceived
+    case resultsMissing
+    case ended(Ending)
+  }
 
-  // Its upstream.
-  case upstreamConnected(Bytes, milliseconds: Int)
-  case upstreamRefused(Bytes, status: Int, StaticString)
-  case upstreamError(code: Bytes, message: Bytes)
-  case upstreamClosed(code: UInt16, reason: Bytes)
-  case upstreamBroke(Bytes, LinkFailure)
-  /// A session is gone, whichever way; another will be dialled.
-  case upstreamLost
-  case redial
+  /// Its caller.
+  package enum OfCaller: Sendable {
+    case badMessage(StaticString, soFar: Int)
+    case complains(Bytes)
+    case byteOrder(isBigEndian: Bool)
+    /// A key that was pressed. It may be one of a card's number: for a terminal, never for the log.
+    case key(UInt8)
+  }
 
-  // What was said: JSON strings' insides.
-  case heard(Bytes, isFinal: Bool)
-  case said(Bytes)
-  /// Of `generated` milliseconds only `heard` were; the words are cut where that is by estimate.
-  case interrupted(heard: Int, generated: Int, words: Bytes, cut: Int)
-  /// The agent was cut short.
-  case interruption
+  /// Its upstream, by the name that the settings give it.
+  package enum OfUpstream: Sendable {
+    case connected(Bytes, milliseconds: Int)
+    case refused(Bytes, status: Int, StaticString)
+    case error(code: Bytes, message: Bytes)
+    case closed(code: UInt16, reason: Bytes)
+    case broke(Bytes, LinkFailure)
+  }
 
-  // The relay.
-  case draining(calls: Int)
-  /// A request was; a line about it where `withheld` says how many had none before.
-  case refused(StaticString, to: Address, withheld: Int?)
+  /// What was said. Texts are the inside of a JSON string, escapes and all.
+  package enum OfWords: Sendable {
+    case heard(Bytes, isFinal: Bool)
+    case said(Bytes)
+    /// Of `generated` milliseconds only `heard` were; the words are cut where that is by estimate.
+    case interrupted(heard: Int, generated: Int, words: Bytes, cut: Int)
+  }
+
+  /// The relay itself; no call.
+  package enum OfRelay: Sendable {
+    case draining(calls: Int)
+    /// A request was; a line about it where `withheld` says how many had none before.
+    case refused(StaticString, to: Address, withheld: Int?)
+  }
 
   /// The last line of a call.
   package struct Ending: Sendable {

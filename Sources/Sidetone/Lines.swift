@@ -10,8 +10,8 @@ package struct Line: Sendable {
 }
 
 package struct Lines {
-  private let arena: Arena
-  private let draft: Arena
+  private let arena: Buffer
+  private let draft: Buffer
   private var start = 0
   private var used = 0
   /// Lines that found no room, ever.
@@ -20,9 +20,9 @@ package struct Lines {
 
   package init(bytes: Int) {
     precondition(bytes > Self.lineBytesMax)
-    arena = Arena(count: bytes)
+    arena = Buffer(count: bytes)
     // The newline comes on top.
-    draft = Arena(count: Self.lineBytesMax - 1)
+    draft = Buffer(count: Self.lineBytesMax - 1)
   }
 
   package var isEmpty: Bool { used == 0 }

@@ -4,16 +4,15 @@
 // takes for its sockets. A frame's way through its call is Call+Frames.
 
 extension Relay {
-  /// Where the next bytes of this link go. Empty: the relay holds this peer back (leave its bytes
-  /// in the kernel until `.resumeReading`), or the name is dead. Valid until the next call of any
-  /// method.
+  /// Where the next bytes of this link go. Empty: the relay holds this peer back, from this
+  /// question on (leave its bytes in the kernel until `.resumeReading`), or the name is dead. Valid
+  /// until the next call of any method.
   @_noAllocation package func room(for link: SlotID) -> Bytes {
     guard store.links.holds(link) else { return .empty }
     let index = link.index
     if store.links[index].phase == .caller,
-      calls[store.links[index].call.index].mustWait(store)
+      calls[store.links[index].call.index].holdBack(store, &turn)
     {
-      store.links[index].isHeldBack = true
       return .empty
     }
     return store.links[index].room(store)
@@ -90,8 +89,8 @@ extension Relay {
     switch phase {
     case .upstream: if calls[call].upstreamTook(store, &turn) { settle(call) }
     case .caller:
-      guard calls[call].isTwoWay, calls[call].play(store, &turn) else { return }
-      calls[call].handle(.markDue, on: index, store, &turn)
+      guard calls[call].callerTook(store, &turn) else { return }
+      calls[call].markAndConverse(store, &turn)
       settle(call)
     case .leaving: store.links[index].ask(.close, &turn)
     case .request, .dialling, .upgrade, .setup, .gone: return

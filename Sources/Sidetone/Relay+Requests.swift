@@ -1,9 +1,5 @@
 // What a request that was let in wants of the calls: a page about them, a call for a caller who has
-// come, or one for a caller whom a webhook announces.
-//
-//     webhook ──▶ token (choices, a call without a caller whose upstream is being dialled)
-//                   │
-//     socket  ──▶ start message ──claim──▶ that call gets its caller, or the choices alone
+// come, or one for a caller whom a webhook announces (Relay+Callers).
 
 extension Relay {
   func receivedRequest(_ window: Bytes, on link: Int) {
@@ -93,80 +89,5 @@ extension Relay {
         }
     }
     return isServed ? .ready : .noUpstream
-  }
-
-  // MARK: A caller has come
-
-  /// A request for a call: everything is checked, then the socket is opened and the call begins.
-  private func beginCall(
-    _ admitted: Requests.Admitted, _ route: Int, on link: Int
-  ) throws(Refusal) {
-    let request = admitted.request
-    let prepared = store.prepared.routes[route]
-    guard case .valid(let key) = Upgrade.check(request.head, in: request.bytes) else {
-      throw .noSocket(.notAsked)
-    }
-    let query = request.head.query.bytes(in: request.bytes)
-    guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
-    guard let opening = requests.opening(link, prepared, query, store, &turn) else { return }
-    if draining != .no { throw .draining }
-    if let refusal = turn.availability.refusal(
-      of: prepared.upstream, isExpected: prepared.isGivenTokens, at: turn.now)
-    {
-      return requests.refuse(link, refusal, store, &turn)
-    }
-    // A call needs its own slot, a link for its upstream, and blocks to begin with.
-    guard !calls.isFull, hasLinkToSpare, store.pool.free > Limits.callBlocksMin,
-      let id = calls.take()
-    else { throw .full }
-    let call = id.index
-    let proof: CallerLeg.Proof =
-      admitted.identity == .token ? .tokenOwed : admitted.identity.isKnown ? .known : .anyone
-    var upstream = UpstreamLeg(prepared.upstream, route: route, store)
-    if upstream.partner != .nobody || prepared.hasChoice {
-      // The caller's options wait beside the call until its upstream is dialled.
-      _ = upstream.choose(query.prefix(min(query.count, BlockPool.blockBytes)), from: store.pool)
-    }
-    takeSlot(
-      id, CallerLeg(store.links[link].id, proof, input: opening.format),
-      from: store.links[link].peer, opening.name, to: upstream)
-    store.links[link].call = id
-    openSocket(link, key.bytes(in: request.bytes))
-    if let row = prepared.opensAtOnce {
-      calls[call].caller.become(row)
-      _ = admit(CallerLeg.Arrival(message: .empty), to: call)
-    }
-    let rest = request.bytes.dropping(request.head.length)
-    if store.links[link].phase == .caller {
-      if rest.isEmpty {
-        store.links[link].releaseInbox(store)
-      } else {
-        receivedFromCaller(rest, on: link)
-      }
-    }
-    settle(call)
-  }
-
-  /// A call's slot has an owner: its caller, or nobody yet.
-  func takeSlot(
-    _ id: SlotID, _ caller: CallerLeg, from peer: Address, _ name: Name, to upstream: UpstreamLeg
-  ) {
-    var record = CallRecord(peer: peer, at: turn.now, wall: turn.log.wall(at: turn.now))
-    record.name = name
-    calls[id.index] = Call(id, caller, record, to: upstream, store.limits, at: turn.now)
-    turn.availability.reserve(upstream.index)
-    turn.timers.set(.call(id.index), .never)
-  }
-
-  private func openSocket(_ link: Int, _ key: Bytes) {
-    var writer = Writer(store.scratch)
-    Upgrade.writeAccept(key: key, into: &writer)
-    let isKept = store.links[link].outbox.append(writer.written, from: store.pool)
-    precondition(isKept, "a call's blocks were counted before")
-    store.links[link].outbox.beginFrames()
-    store.links[link].ask(.write, &turn)
-    store.links[link].becomeSocket(
-      .caller, .server, messageBytesMax: store.limits.carrierMessageBytesMax)
-    store.links[link].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
   }
 }

@@ -217,7 +217,7 @@ extension Relay {
     drainDeadline = now + .seconds(store.limits.drainSeconds)
     // Their sockets would be refused.
     while let held = requests.tokens.remove() { giveUp(held) }
-    turn.note(.draining(calls: calls.inUse), of: nil)
+    turn.note(.relay(.draining(calls: calls.inUse)), of: nil)
   }
 
   /// Ends every call now.

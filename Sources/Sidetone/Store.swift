@@ -21,15 +21,15 @@ package struct Store: BitwiseCopyable, Sendable {
     let converted: Bytes
     let limits: Limits
     let prepared: Prepared
-    let arenas: [Arena]
+    let arenas: [Buffer]
   }
 
   init(_ config: Config, _ prepared: Prepared) {
     let limits = config.limits
-    let read = Arena(count: BlockPool.blockBytes + Limits.readBytesMax)
-    let scratch = Arena(count: Limits.scratchBytes)
-    let source = Arena(count: Limits.sourceBytes)
-    let frames = Arena(count: 2 * Limits.frameBytesMax)
+    let read = Buffer(count: BlockPool.blockBytes + Limits.readBytesMax)
+    let scratch = Buffer(count: Limits.scratchBytes)
+    let source = Buffer(count: Limits.sourceBytes)
+    let frames = Buffer(count: 2 * Limits.frameBytesMax)
     memory = Fixed(
       Memory(
         links: Slab(capacity: limits.linksMax, repeating: .blank),

@@ -1,5 +1,5 @@
-// The one door for counting and logging: what becomes of each event, in one place. A tally is a
-// counter, and may come with every frame; an event is a line, and often a counter too.
+// What becomes of what happened, each in one place: a tally is a counter, an event is a line, some
+// of them a counter as well. Nothing about a call is counted or logged elsewhere.
 
 extension Turn {
   /// Counts what has no line.
@@ -23,40 +23,20 @@ extension Turn {
     case .answerTooLong: counters.answersTooLong &+= 1
     case .request: counters.requests &+= 1
     case .linkRefused: counters.linksRefused &+= 1
-    }
-  }
-
-  /// Writes down what happened to a call; `call` is nil for what is about none.
-  mutating func note(_ event: Event, of call: Name?) {
-    count(event)
-    switch event {
-    case .callStarted, .callRefused, .firstAudio, .stopReceived, .resultsMissing, .callEnded:
-      noteCall(event, call)
-    case .badMessage, .carrierComplains, .byteOrder: noteCaller(event, call)
-    case .upstreamConnected, .upstreamRefused, .upstreamError, .upstreamClosed, .upstreamBroke:
-      noteUpstream(event, call)
-    case .heard, .said, .interrupted, .digit: noteWords(event, call ?? Name())
-    case .draining, .refused: noteRelay(event)
-    case .interruption, .upstreamLost, .redial: break
-    }
-  }
-
-  private mutating func count(_ event: Event) {
-    switch event {
-    case .callStarted: counters.callsStarted &+= 1
-    case .callEnded(let ending):
-      counters.callsEnded &+= 1
-      if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }
-      counters.audioLost &+= ending.lostBytes
-    case .upstreamLost: counters.upstreamsLost &+= 1
-    case .redial: counters.redials &+= 1
     case .interruption: counters.interruptions &+= 1
-    case .refused: counters.requestsRefused &+= 1
-    case .heard: counters.transcripts &+= 1
-    case .callRefused, .firstAudio, .stopReceived, .resultsMissing, .badMessage,
-      .carrierComplains, .byteOrder, .digit, .upstreamConnected, .upstreamRefused,
-      .upstreamError, .upstreamClosed, .upstreamBroke, .said, .interrupted, .draining:
-      break
+    case .sessionLost: counters.upstreamsLost &+= 1
+    case .redial: counters.redials &+= 1
+    }
+  }
+
+  /// Writes down what happened; `call` is the id of the call that it is about, nil for none.
+  mutating func note(_ event: Event, of call: Name?) {
+    switch event {
+    case .call(let event): note(event, call)
+    case .caller(let event): note(event, call)
+    case .upstream(let event): note(event, call)
+    case .words(let event): note(event, call ?? Name())
+    case .relay(let event): note(event)
     }
   }
 
@@ -71,9 +51,10 @@ extension Turn {
 // MARK: Lines of the log
 
 extension Turn {
-  private mutating func noteCall(_ event: Event, _ call: Name?) {
+  private mutating func note(_ event: Event.OfCall, _ call: Name?) {
     switch event {
-    case .callStarted(let carrier, let upstream, let path):
+    case .started(let carrier, let upstream, let path):
+      counters.callsStarted &+= 1
       write(.info, "call_started", call) {
         $0.write(carrier)
         $0.write(" to ")
@@ -81,7 +62,7 @@ extension Turn {
         $0.write(" on ")
         $0.write(path)
       }
-    case .callRefused(let sentence):
+    case .refused(let sentence):
       write(.warning, "call_refused", call) { $0.write(sentence) }
     case .firstAudio(let milliseconds):
       write(.info, "first_audio", call) {
@@ -93,9 +74,11 @@ extension Turn {
       write(.warning, "results_missing", call) {
         $0.write("the upstream did not confirm the last words")
       }
-    case .callEnded(let ending):
+    case .ended(let ending):
+      counters.callsEnded &+= 1
+      if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }
+      counters.audioLost &+= ending.lostBytes
       write(.info, "call_ended", call) { Self.write(ending, into: &$0) }
-    default: preconditionFailure("sorted by `note`")
     }
   }
 
@@ -128,7 +111,7 @@ extension Turn {
     }
   }
 
-  private mutating func noteCaller(_ event: Event, _ call: Name?) {
+  private mutating func note(_ event: Event.OfCaller, _ call: Name?) {
     switch event {
     case .badMessage(let sentence, let soFar):
       write(.warning, "bad_message", call) {
@@ -136,26 +119,30 @@ extension Turn {
         $0.write("; so far: ")
         $0.write(decimal: soFar)
       }
-    case .carrierComplains(let text):
+    case .complains(let text):
       write(.warning, "carrier_complains", call) { $0.write(text) }
     case .byteOrder(let isBigEndian):
       write(.info, "byte_order", call) {
         $0.write(isBigEndian ? "big-endian, as heard" : "little-endian, as heard")
       }
-    default: preconditionFailure("sorted by `note`")
+    case .key(let key):
+      log.print(of: call ?? Name()) {
+        $0.write("[DTMF] ")
+        $0.write(byte: key)
+      }
     }
   }
 
-  private mutating func noteUpstream(_ event: Event, _ call: Name?) {
+  private mutating func note(_ event: Event.OfUpstream, _ call: Name?) {
     switch event {
-    case .upstreamConnected(let name, let milliseconds):
+    case .connected(let name, let milliseconds):
       write(.info, "upstream_connected", call) {
         $0.write(name)
         $0.write(" after ")
         $0.write(decimal: milliseconds)
         $0.write(" ms")
       }
-    case .upstreamRefused(let name, let status, let sentence):
+    case .refused(let name, let status, let sentence):
       write(.warning, "upstream_refused", call) {
         $0.write(decimal: status)
         $0.write(" from ")
@@ -163,29 +150,28 @@ extension Turn {
         $0.write(": ")
         $0.write(sentence)
       }
-    case .upstreamError(let code, let message):
+    case .error(let code, let message):
       write(.warning, "upstream_error", call) {
         $0.write(code)
         $0.write(": ")
         $0.write(message)
       }
-    case .upstreamClosed(let code, let reason):
+    case .closed(let code, let reason):
       write(.warning, "upstream_closed", call) {
         $0.write(decimal: Int(code))
         $0.write(" ")
         $0.write(reason)
       }
-    case .upstreamBroke(let name, let failure):
+    case .broke(let name, let failure):
       write(.warning, "upstream_lost", call) {
         $0.write(name)
         $0.write(": ")
         $0.write(failure.sentence)
       }
-    default: preconditionFailure("sorted by `note`")
     }
   }
 
-  private mutating func noteRelay(_ event: Event) {
+  private mutating func note(_ event: Event.OfRelay) {
     switch event {
     case .draining(let calls):
       write(.info, "draining", nil) {
@@ -193,6 +179,7 @@ extension Turn {
         $0.write(" calls")
       }
     case .refused(let code, let peer, let withheld):
+      counters.requestsRefused &+= 1
       guard let withheld else { return }
       write(.info, "refused", nil) {
         $0.write(code)
@@ -203,7 +190,6 @@ extension Turn {
           $0.write(decimal: withheld)
         }
       }
-    default: preconditionFailure("sorted by `note`")
     }
   }
 }
@@ -211,9 +197,10 @@ extension Turn {
 // MARK: Lines of the transcript
 
 extension Turn {
-  private mutating func noteWords(_ event: Event, _ call: Name) {
+  private mutating func note(_ event: Event.OfWords, _ call: Name) {
     switch event {
     case .heard(let text, let isFinal):
+      counters.transcripts &+= 1
       log.print(of: call) {
         $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
         $0.write(words: text)
@@ -241,12 +228,6 @@ extension Turn {
         $0.write(" |")
         $0.write(words: words.dropping(cut))
       }
-    case .digit(let digit):
-      log.print(of: call) {
-        $0.write("[DTMF] ")
-        $0.write(byte: digit)
-      }
-    default: preconditionFailure("sorted by `note`")
     }
   }
 }

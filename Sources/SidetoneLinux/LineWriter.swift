@@ -93,7 +93,7 @@ import Synchronization
     var blocked = sigset_t()
     unsafe sigfillset(&blocked)
     unsafe pthread_sigmask(SIG_BLOCK, &blocked, nil)
-    let line = Arena(count: Self.lineBytesMax)
+    let line = Buffer(count: Self.lineBytesMax)
     var told = 0
     while true {
       let isLast = isClosed.load(ordering: .acquiring)

@@ -54,8 +54,9 @@ extension Machine {
       Clock.sleep(until: pauseEnd)
       now = Clock.now
     }
+    // A long turn ends later than its last look at the clock.
     let span: Instant.Span =
-      if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - now }
+      if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - Clock.now }
     switch poller.wait(atMost: span) {
     case .done(let count): return count
     case .wouldBlock: return 0

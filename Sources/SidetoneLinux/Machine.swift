@@ -29,7 +29,7 @@ import Sidetone
   let tls: TLS
   var signals: Signals
   /// Bytes that nobody wants, and lines on their way into the ring.
-  let scratch = Arena(count: 1 << 16)
+  let scratch = Buffer(count: 1 << 16)
   let linePlace: Bytes
 
   /// The clock as it was read last: when the turn began, and again behind every write, since that
@@ -68,7 +68,7 @@ import Sidetone
     linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
-    let seed = Arena(count: 32)
+    let seed = Buffer(count: 32)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try LineWriter() }
       poller = try Poller()

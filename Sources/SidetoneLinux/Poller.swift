@@ -48,8 +48,10 @@ struct Readiness: OptionSet, BitwiseCopyable {
     set(EPOLL_CTL_MOD, target, wanted, source)
   }
 
-  /// For a descriptor that stays open, or that somebody else closes.
-  func remove(_ target: Int32) { set(EPOLL_CTL_DEL, target, [], Source(.signals)) }
+  /// For a descriptor that stays open, or that somebody else closes, perhaps before this.
+  func remove(_ target: Int32) {
+    _ = cl_epoll_set(descriptor, EPOLL_CTL_DEL, target, 0, Source(.signals).rawValue)
+  }
 
   private func set(
     _ operation: Int32, _ target: Int32, _ wanted: Readiness, _ source: Source

@@ -297,7 +297,7 @@ final class SecurePeer {
   }
 
   func read(until mark: String) -> String {
-    let place = Arena(count: 16_384)
+    let place = Buffer(count: 16_384)
     var text = ""
     for _ in 0..<20 where !text.contains(mark) {
       tls.begin(peer.descriptor, reads: 1)

@@ -225,7 +225,7 @@ final class Pair {
     let other = end === server ? client : server
     other.tls.begin(other.descriptor, reads: 0)
     _ = other.tls.flush(&other.link, to: other.descriptor)
-    let place = Arena(count: 32_768)
+    let place = Buffer(count: 32_768)
     var all: [UInt8] = []
     end.tls.begin(end.descriptor, reads: 1, moreReads: 3)
     repeat {
@@ -245,7 +245,7 @@ final class Pair {
 
   func waitForEnd(at end: End) -> Bool {
     let limit = Clock.now + .seconds(10)
-    let place = Arena(count: 64)
+    let place = Buffer(count: 64)
     while Clock.now < limit {
       end.tls.begin(end.descriptor, reads: 1)
       if case .ended = end.tls.read(end.link, into: place.bytes) { return true }

@@ -130,7 +130,7 @@ struct DialogueTests {
   // MARK: Webhooks
 
   /// Asks the webhook, and calls with its token after so many seconds each.
-  private func visit(_ world: World, callsAfter: [Int]) {
+  private func request(_ world: World, callsAfter: [Int]) {
     let visitor = Visitor(world: world, query: "bot_type=openai&model=c1") { token in
       for seconds in callsAfter {
         world.schedule(world.now + .seconds(seconds)) {
@@ -161,7 +161,7 @@ struct DialogueTests {
       dialledAt.append(world.now)
       return make(upstream)
     }
-    visit(world, callsAfter: [2])
+    request(world, callsAfter: [2])
     run(world, seconds: 20)
     #expect(dialledAt.count == 1 && dialledAt[0] < world.talkers[0].startedAt)
     #expect(world.talkers[0].uplink > 10 * 8000 && world.talkers[0].isScriptOver)
@@ -172,7 +172,7 @@ struct DialogueTests {
   @Test("A call that was announced and never comes gives everything back after its 120 s")
   func unclaimed() {
     let world = world()
-    visit(world, callsAfter: [])
+    request(world, callsAfter: [])
     run(world, seconds: 119)
     #expect(world.relay.tokensInUse == 1 && world.relay.callsInUse == 1)
     run(world, seconds: 3)
@@ -183,7 +183,7 @@ struct DialogueTests {
   @Test("A token is good for one socket, and for two minutes", arguments: [[1, 2], [121]])
   func spent(_ callsAfter: [Int]) {
     let world = world()
-    visit(world, callsAfter: callsAfter)
+    request(world, callsAfter: callsAfter)
     run(world, seconds: 140)
     #expect(world.talkers.last?.closeCode == 1008)
     #expect(world.talkers.count == 1 || world.talkers[0].closeCode == nil)

@@ -59,7 +59,7 @@ private func fuzzRequest(_ bytes: Bytes, _ prefix: Bytes) {
     if case .complete(let again) = early { precondition(again.length == head.length) }
     if case .bad = early { preconditionFailure("what was bad stays bad") }
     if case .needMore = early { precondition(prefix.count < head.length) }
-    visit(head, bytes)
+    request(head, bytes)
   case .needMore:
     precondition(bytes.count < limit)
     guard case .needMore = early else { preconditionFailure("less cannot say more") }
@@ -68,16 +68,16 @@ private func fuzzRequest(_ bytes: Bytes, _ prefix: Bytes) {
   }
 }
 
-private func visit(_ head: HTTP.RequestHead, _ bytes: Bytes) {
-  var visit = Visit(
+private func request(_ head: HTTP.RequestHead, _ bytes: Bytes) {
+  var request = Request(
     head: head, bytes: bytes, listener: 0, peer: Address(ipv4: 0x7f00_0001, port: 1), now: .zero,
     wall: WallTime(nanoseconds: 0))
   let rest = bytes.dropping(head.length)
   if case .complete(let count, _) = HTTP.body(head.framing, in: rest, limit: limit) {
-    visit.body = rest.prefix(count)
+    request.body = rest.prefix(count)
   }
   do throws(Refusal) {
-    _ = try admission.admit(visit, to: try admission.destination(of: visit))
+    _ = try admission.admit(request, to: try admission.destination(of: request))
   } catch {
     let memory = ExactMemory(count: 2048)
     var out = Writer(memory.bytes)

@@ -55,7 +55,7 @@ private func decode(_ payload: Bytes) {
   precondition(written == nil || written == count)
 }
 
-private func check(_ news: Upstream.News, in message: Bytes, isValid: Bool) {
+private func check(_ news: Upstream.Event, in message: Bytes, isValid: Bool) {
   precondition(isValid || news.isMalformed)
   let ranges = [
     news.callerWords?.text, news.agentWords?.text, news.item, news.complaint?.code,

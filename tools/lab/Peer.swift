@@ -33,7 +33,7 @@ final class Peer {
   private let isClient: Bool
   private var phase = Phase.handshake
   private var codec: WebSocket
-  private var buffer = Arena(count: 65536)
+  private var buffer = Buffer(count: 65536)
   private var count = 0
   private var head: [UInt8] = []
   private var nonce = Upgrade.Nonce(low: .random(in: 0 ... .max), high: .random(in: 0 ... .max))
@@ -202,7 +202,7 @@ final class Peer {
   private func makeRoom() {
     let wanted = max(codec.bytesWanted, count + 1)
     guard buffer.bytes.count < wanted else { return }
-    let larger = Arena(count: max(wanted, buffer.bytes.count * 2))
+    let larger = Buffer(count: max(wanted, buffer.bytes.count * 2))
     count = codec.carry(from: buffer.bytes.prefix(count), to: larger.bytes)
     buffer = larger
   }
@@ -283,7 +283,7 @@ final class Peer {
   }
 
   private static func render(_ bytesMax: Int, _ body: (inout Writer) -> Void) -> [UInt8] {
-    let arena = Arena(count: bytesMax)
+    let arena = Buffer(count: bytesMax)
     var writer = Writer(arena.bytes)
     body(&writer)
     precondition(!writer.overflowed, "the lab writes less than it made room for")

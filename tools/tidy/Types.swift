@@ -11,7 +11,7 @@ enum Types {
   /// Plain lists of settings, limits, counters, and what one message says: nothing in them decides.
   private static let lists: Set<Substring> = [
     "Config", "Config.Upstream", "Config.Route", "Limits", "Counters", "Snapshot", "Upstream",
-    "Upstream.News", "Carrier", "Utterance",
+    "Upstream.Event", "Carrier", "Utterance",
   ]
 
   private struct Tally {

@@ -1,8 +1,8 @@
 // Every frame.
 //
 // The way of a frame through its call, both ways. A read brings messages; audio among them goes the
-// whole way here, in this turn. The first message that is anything else comes back to the relay,
-// whose other half of the call (Call+Legs) sees to it before the next.
+// whole way here, in this turn. The first message that is anything else comes back to the
+// relay, which has Call+Legs see to it before the next.
 //
 //   caller's bytes ──nextEvent──▶ message ──locate──▶ audio ──take, pump──▶ upstream's outbox
 //   upstream's bytes ──nextEvent──▶ message ──locate──▶ speech ──take, play──▶ caller's outbox
@@ -12,18 +12,22 @@ extension Call {
   /// first that is not simply audio.
   @_noAllocation mutating func receivedFromCaller(
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
-  ) -> CallerLeg.Event {
+  ) -> CallerLeg.Input {
     while store.links[link].phase == .caller {
       switch store.links[link].webSocket.nextEvent(in: window) {
       case .needMore:
         return store.links[link].keepRest(of: window, store) ? .done : .failed(.noMemory)
       case .text(let range):
         let message = window[range]
-        guard caller.isStarted, caller.media.carriage != .binary else { return .text(message) }
+        guard caller.isStarted, caller.media.payloadEncoding != .binary else {
+          return .text(message)
+        }
         if let event = take(message, store, &turn) { return event }
       case .binary(let range):
         let message = window[range]
-        guard caller.isStarted, caller.media.carriage == .binary else { return .binary(message) }
+        guard caller.isStarted, caller.media.payloadEncoding == .binary else {
+          return .binary(message)
+        }
         carry(message, of: Media.Piece(payload: 0..<range.count), store, &turn)
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
@@ -37,14 +41,14 @@ extension Call {
   /// One message of a caller who has started; what it is where it is not simply audio.
   @_noAllocation mutating func take(
     _ message: Bytes, _ store: Store, _ turn: inout Turn
-  ) -> CallerLeg.Event? {
+  ) -> CallerLeg.Input? {
     switch caller.locate(message) {
     case .audio(let piece):
       guard piece.rate <= 0 || piece.rate == caller.input.rate else { return .wrongRate }
       // Only the agent would hear itself from that mouth.
       if piece.track == .outbound, isTwoWay { return nil }
       carry(message[piece.payload], of: piece, store, &turn)
-      guard let isBigEndian = uplink.intake.byteOrder?.verdict,
+      guard let isBigEndian = uplink.heardByteOrder,
         isBigEndian != caller.input.isBigEndian
       else { return nil }
       return .byteOrder(isBigEndian: isBigEndian)
@@ -59,8 +63,8 @@ extension Call {
   ) {
     guard !state.isClosing else { return }
     guard upstream.partner != .nobody else { return echo(payload, store, &turn) }
-    let kept = uplink.take(payload, of: piece, as: caller.media.carriage, store, &turn)
-    turn.timers.wake(.call(id.index), at: uplink.intake.heldUntil)
+    let kept = uplink.take(payload, of: piece, as: caller.media.payloadEncoding, store, &turn)
+    turn.timers.wake(.call(id.index), at: uplink.heldUntil)
     switch kept {
     case .done: break
     // Never forwarded: several upstreams take an empty message for the end.
@@ -72,7 +76,8 @@ extension Call {
     turn.note(.frame)
     // The line about the first audio is written by the call's timer, off this path.
     if uplink.lastAudio == .never { turn.timers.wake(.call(id.index), at: turn.now) }
-    uplink.heard(at: turn.now)
+    // So is what asks for the words as final.
+    if let time = uplink.heard(at: turn.now) { turn.timers.wake(.call(id.index), at: time) }
     pump(store, &turn)
   }
 
@@ -120,10 +125,21 @@ extension Call {
     }
     record.frameCame()
     turn.note(.frame)
-    uplink.heard(at: turn.now)
+    _ = uplink.heard(at: turn.now)
   }
 
   // MARK: Holding back
+
+  /// Makes a caller wait that sends more than there is room for; true: it does. Room in its ring is
+  /// made by events; nobody says when the pool has room again, so that is looked at.
+  @_noAllocation mutating func holdBack(_ store: Store, _ turn: inout Turn) -> Bool {
+    guard mustWait(store) else { return false }
+    store.links[caller.link.index].isHeldBack = true
+    if isPoolShort(store) {
+      turn.timers.wake(.call(id.index), at: turn.now + Self.poolLook)
+    }
+    return true
+  }
 
   /// Whether a caller must wait with its next bytes: its ring has no room for a message and a read,
   /// or the pool has not.
@@ -131,7 +147,7 @@ extension Call {
     guard caller.pressure == .waits, caller.isStarted, upstream.partner != .nobody,
       !state.isClosing
     else { return false }
-    return uplink.ring.room < store.limits.heldBackBytesMin || isPoolShort(store)
+    return uplink.room < store.limits.heldBackBytesMin || isPoolShort(store)
   }
 
   @_noAllocation func isPoolShort(_ store: Store) -> Bool {
@@ -146,7 +162,7 @@ extension Call {
   /// simply more of what the agent is saying.
   @_noAllocation mutating func receivedFromUpstream(
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
-  ) -> UpstreamLeg.Event {
+  ) -> UpstreamLeg.Input {
     while store.links[link].phase == .upstream || store.links[link].phase == .setup {
       switch store.links[link].webSocket.nextEvent(in: window) {
       case .needMore:
@@ -155,11 +171,16 @@ extension Call {
         let message = window[range]
         guard isTwoWay, store.links[link].phase == .upstream else { return .message(message) }
         let located = upstream.locate(message)
-        guard case .speech(let piece) = located, !piece.isNotAll, piece.next == 0,
-          conversation.take(
-            message[piece.payload], of: message[piece.item], to: caller.link, store, &turn)
-        else { return .spoken(message, located) }
-        progressed()
+        guard case .speech(let piece) = located, !piece.isNotAll, piece.next == 0 else {
+          return .spoken(message, located)
+        }
+        switch conversation.take(
+          message[piece.payload], of: message[piece.item], to: caller.link, store, &turn)
+        {
+        case .isNew: return .spoken(message, located)
+        case .isVoid: continue
+        case .taken: progressed()
+        }
         if play(store, &turn) { return .markDue }
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
@@ -168,6 +189,12 @@ extension Call {
       }
     }
     return .done
+  }
+
+  /// The caller's socket has taken what there was. True: a mark is due (`converse`).
+  @_noAllocation mutating func callerTook(_ store: Store, _ turn: inout Turn) -> Bool {
+    guard isTwoWay, play(store, &turn) else { return false }
+    return true
   }
 
   /// Says what has come as far as it is time for it, and sees to it that the rest follows. True: a

@@ -5,14 +5,14 @@ extension Call {
   /// One thing that came from the caller and is not simply audio. Nil, or what the relay has to
   /// decide first: then `begin`.
   mutating func handle(
-    _ event: CallerLeg.Event, _ store: Store, _ turn: inout Turn
+    _ event: CallerLeg.Input, _ store: Store, _ turn: inout Turn
   ) -> CallerLeg.Arrival? {
-    let wish = caller.handle(
+    let ask = caller.handle(
       event, isFirst: uplink.lastAudio == .never,
       among: upstream.preparedRoute(store).carriers, as: record.name, store, &turn)
-    switch wish {
+    switch ask {
     case .nothing: break
-    case .admission(let arrival): return arrival
+    case .admission(let arrival): return state.isClosing ? nil : arrival
     case .mark(let name):
       if !isTwoWay || !conversation.marked(name, &record, store, &turn) {
         turn.note(.messageIgnored)
@@ -20,8 +20,9 @@ extension Call {
     case .key(let key):
       // What a caller dials may be the number of a card: it goes to the model and to a terminal,
       // never into the log.
-      turn.note(.digit(key), of: record.name)
+      turn.note(.caller(.key(key)), of: record.name)
       if isTwoWay { conversation.press(key) }
+      tellModel(store, &turn)
     case .finalize: finalize(store, &turn)
     case .end(let cause): end(cause, store, &turn)
     case .turnByteOrder(let isBigEndian):
@@ -30,14 +31,14 @@ extension Call {
       if caller.output.codec == .linear16, isTwoWay {
         conversation.turnByteOrder(to: caller.output, in: store.pool)
       }
-      turn.note(.byteOrder(isBigEndian: isBigEndian), of: record.name)
+      turn.note(.caller(.byteOrder(isBigEndian: isBigEndian)), of: record.name)
     }
     return nil
   }
 
   /// What it says cannot be served: the log says why.
   mutating func refuse(_ sentence: StaticString, _ store: Store, _ turn: inout Turn) {
-    turn.note(.callRefused(sentence), of: record.name)
+    turn.note(.call(.refused(sentence)), of: record.name)
     end(.wrongChoice, store, &turn)
   }
 
@@ -88,7 +89,7 @@ extension Call {
 
   /// One thing that came from the upstream and is not simply speech.
   mutating func handle(
-    _ event: UpstreamLeg.Event, on link: Int, _ store: Store, _ turn: inout Turn
+    _ event: UpstreamLeg.Input, on link: Int, _ store: Store, _ turn: inout Turn
   ) {
     switch event {
     case .done: break
@@ -96,9 +97,7 @@ extension Call {
       handle(upstream.handleSetup(message, as: record.name, store, &turn), store, &turn)
     case .message(let message): handleResult(message, store, &turn)
     case .spoken(let message, let located): handleSpoken(message, located, store, &turn)
-    case .markDue:
-      conversation.mark(&caller, record, store, &turn)
-      converse(store, &turn)
+    case .markDue: markAndConverse(store, &turn)
     case .close(let code, let reason):
       let isTold = state.state == .closing(.waiting)
       let outcome = upstream.closed(
@@ -114,12 +113,12 @@ extension Call {
     let kind = upstream.kind
     let news = kind.read(message)
     guard !news.isMalformed else { return turn.note(.messageBad) }
-    caller.sessionOffset = uplink.ring.sessionOffsetMicroseconds
+    caller.sessionOffset = uplink.sessionOffset
     if let heard = news.heard {
       progressed()
       if !heard.text.isEmpty {
         record.transcribed()
-        turn.note(.heard(message[heard.text], isFinal: heard.isFinal), of: record.name)
+        turn.note(.words(.heard(message[heard.text], isFinal: heard.isFinal)), of: record.name)
         caller.send(
           .transcript(
             text: message[heard.text], isFinal: heard.isFinal,
@@ -129,7 +128,7 @@ extension Call {
     }
     caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
     if let heard = news.heard, heard.isFinal, let end = upstream.finalEnd(of: heard) {
-      uplink.ring.acknowledge(sessionMicroseconds: end, in: store.pool)
+      uplink.acknowledge(end, in: store.pool)
     }
     // A session that was dialled ahead may end, or say how it goes on, before its caller comes.
     handleRest(of: news, message, store, &turn)
@@ -141,9 +140,10 @@ extension Call {
 
   /// What a message says of the session itself.
   private mutating func handleRest(
-    of news: Upstream.News, _ message: Bytes, _ store: Store, _ turn: inout Turn
+    of news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
     if let handle = news.handle { upstream.keepHandle(message[handle], in: store.pool) }
+    if let span = news.leavesWithin { upstream.willLeave(within: span, at: turn.now) }
     if let complaint = news.complaint {
       handle(
         upstream.complained(complaint, message, as: record.name, store, &turn), store, &turn)
@@ -158,7 +158,7 @@ extension Call {
   ) {
     let kind = upstream.kind
     var located = found
-    var news: Upstream.News?
+    var news: Upstream.Event?
     switch located {
     case .malformed: return turn.note(.messageBad)
     case .other: news = kind.read(message)
@@ -168,16 +168,17 @@ extension Call {
     if let news, news.isInterrupted {
       conversation.interrupt(&caller, &record, store, &turn)
       turn.timers.set(.playout(id.index), .never)
+      tellModel(store, &turn)
     }
     // Before its audio is decoded where it lies.
     if let news, !news.isMalformed {
-      caller.sessionOffset = uplink.ring.sessionOffsetMicroseconds
+      caller.sessionOffset = uplink.sessionOffset
       caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
     }
     while case .speech(let piece) = located {
-      progressed()
-      conversation.speak(
+      let isHeard = conversation.speak(
         message[piece.payload], message[piece.item], to: &caller, &record, store, &turn)
+      if isHeard { progressed() }
       guard piece.next > 0 else { break }
       located = upstream.locate(message, from: piece.next)
     }
@@ -186,18 +187,23 @@ extension Call {
   }
 
   private mutating func handle(
-    _ news: Upstream.News, _ message: Bytes, _ store: Store, _ turn: inout Turn
+    _ news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
     guard !news.isMalformed else { return turn.note(.messageBad) }
     if news.callerWords != nil { progressed() }
     conversation.heard(news, message, to: &caller, &record, store, &turn)
-    if let span = news.leavesWithin { upstream.willLeave(within: span, at: turn.now) }
     handleRest(of: news, message, store, &turn)
   }
 
   /// Says what has come as far as it is time for it, with the marks that belong to it.
   mutating func converse(_ store: Store, _ turn: inout Turn) {
     while play(store, &turn) { conversation.mark(&caller, record, store, &turn) }
+  }
+
+  /// What was played last is followed by its mark, then by what else it is time for.
+  mutating func markAndConverse(_ store: Store, _ turn: inout Turn) {
+    conversation.mark(&caller, record, store, &turn)
+    converse(store, &turn)
   }
 
   // MARK: Sessions
@@ -233,8 +239,8 @@ extension Call {
   /// silence.
   mutating func keepAlive(_ store: Store, _ turn: inout Turn) {
     guard upstream.isOpen(store) else { return }
-    let milliseconds = upstream.kind.habits.openingSilenceMilliseconds
-    if uplink.ring.isSessionSilent, milliseconds > 0 {
+    let milliseconds = upstream.kind.timing.openingSilenceMilliseconds
+    if uplink.isSessionSilent, milliseconds > 0 {
       uplink.sendSilence(
         milliseconds: milliseconds, into: &store.links[upstream.link.index], store, &turn)
     }

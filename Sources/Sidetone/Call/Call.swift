@@ -85,7 +85,7 @@ extension Call {
   /// The caller was admitted to this call: it begins. What is still to be handled of its message.
   mutating func begin(
     _ arrival: CallerLeg.Arrival, _ store: Store, _ turn: inout Turn
-  ) -> CallerLeg.Event {
+  ) -> CallerLeg.Input {
     let message = arrival.message
     if let start = arrival.start {
       record.name = Name(message[start.call]) ?? Name()
@@ -119,9 +119,10 @@ extension Call {
     }
     caller.started()
     turn.note(
-      .callStarted(
-        carrier: caller.carrier.name, upstream: upstream.prepared(store).name.bytes,
-        path: upstream.preparedRoute(store).path.bytes), of: record.name)
+      .call(
+        .started(
+          carrier: caller.carrier.name, upstream: upstream.prepared(store).name.bytes,
+          path: upstream.preparedRoute(store).path.bytes)), of: record.name)
     caller.send(.ready, as: record.name, store, &turn)
     perform(state.started(), store, &turn)
     guard !isOver, isTwoWay else { return }
@@ -161,13 +162,13 @@ extension Call {
       guard
         let conversation = Conversation(
           voice, from: upstream.output, to: caller.output, envelope, as: caller.carrier.playout,
-          conversation.transcript, store)
+          after: conversation, store)
       else { return false }
       self.conversation = conversation
       upstream.beginSpeech()
     } else {
       conversation = Conversation(
-        echoing: caller.output, envelope, as: caller.media.carriage)
+        echoing: caller.output, envelope, as: caller.media.payloadEncoding)
     }
     return self.uplink.receive(
       isPaired ? .paired : isReordered ? .reordered : .direct,
@@ -205,9 +206,9 @@ extension Call {
       guard hasUpstream else { return state.upstreamFinished() }
       upstream.command(.finish, store, &turn)
       // Where it never says that it has finished, it has when the last transcript is there.
-      let lastWords = upstream.kind.habits.lastWordsWithin
+      let lastWords = upstream.kind.timing.lastWordsWithin
       if lastWords == .never { return .nothing }
-      if !conversation.transcript.isOwedWords { return state.upstreamFinished() }
+      if !conversation.isOwedWords { return state.upstreamFinished() }
       state.hurry(until: turn.now + lastWords)
       return .nothing
     case .end:
@@ -236,7 +237,7 @@ extension Call {
     _ verdict: Upstream.Verdict, pause: Instant.Span, _ store: Store, _ turn: inout Turn
   ) -> CallState.Action {
     sessionEnded(store, &turn)
-    turn.note(.upstreamLost, of: record.name)
+    turn.note(.sessionLost)
     turn.availability.failed(upstream.index, verdict, at: turn.now)
     if !verdict.code.bytes.isEmpty {
       caller.send(
@@ -244,7 +245,7 @@ extension Call {
     }
     let action = state.upstreamLost(
       retry: verdict.retry, pause: pause, cause: verdict.cause, at: turn.now)
-    if action == .rest { turn.note(.redial, of: record.name) }
+    if action == .rest { turn.note(.redial) }
     return action
   }
 
@@ -254,7 +255,7 @@ extension Call {
     case .nothing: break
     case .ready(let transcribes):
       upstream.ready(as: record.name, store, &turn)
-      conversation.transcript.sessionBegan(transcribes: transcribes)
+      conversation.sessionReady(transcribes: transcribes)
       uplink.beginSession(at: turn.now)
       perform(state.opened(), store, &turn)
       if !isOver, isTwoWay { beginConversation(store, &turn) }
@@ -275,7 +276,7 @@ extension Call {
   /// relay's to free, if the call is over.
   mutating func settle(_ store: Store, _ turn: inout Turn) {
     if caller.dropped != .none, !state.isClosing { end(caller.dropped, store, &turn) }
-    if state.state == .closing(.waiting), isTwoWay, !conversation.transcript.isOwedWords {
+    if state.state == .closing(.waiting), isTwoWay, !conversation.isOwedWords {
       perform(state.upstreamFinished(), store, &turn)
     }
     handOverInQuiet(store, &turn)
@@ -286,7 +287,7 @@ extension Call {
   }
 
   /// What waits for the model is told, while it is there.
-  private mutating func tellModel(_ store: Store, _ turn: inout Turn) {
+  mutating func tellModel(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay, !state.isClosing else { return }
     while upstream.isOpen(store),
       let command = conversation.nextCommand(scratch: store.source)
@@ -299,10 +300,10 @@ extension Call {
   /// there is no time left.
   private mutating func handOverInQuiet(_ store: Store, _ turn: inout Turn) {
     guard upstream.leaveAt != .never, state.state == .talking else { return }
-    var look = turn.now
     conversation.retire(&record, store, &turn)
-    guard conversation.isQuiet(lookAgainAt: &look) || upstream.leaveAt <= turn.now else {
-      return turn.timers.wake(.call(id.index), at: min(look, upstream.leaveAt))
+    guard conversation.isQuiet || upstream.leaveAt <= turn.now else {
+      let time = min(conversation.quietTime(after: turn.now), upstream.leaveAt)
+      return turn.timers.wake(.call(id.index), at: time)
     }
     upstream.leave(store, &turn)
     sessionEnded(store, &turn)
@@ -312,7 +313,7 @@ extension Call {
   /// Audio was taken of which the upstream never said that its results are complete.
   private var isOwedWords: Bool {
     guard upstream.partner != .nobody, upstream.results == .awaited else { return false }
-    return isTwoWay ? conversation.transcript.isOwedWords : uplink.ring.received > 0
+    return isTwoWay ? conversation.isOwedWords : uplink.hasHeard
   }
 
   /// Both legs are closed, everything is given back, and the end is written down: once for each
@@ -329,13 +330,14 @@ extension Call {
           code: "results_missing",
           message: "the upstream did not confirm the last words in time; some may be missing"),
         as: record.name, store, &turn)
-      turn.note(.resultsMissing, of: record.name)
+      turn.note(.call(.resultsMissing), of: record.name)
     }
     turn.note(
-      .callEnded(
-        record.ending(
-          cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, lostBytes: uplink.ring.lost,
-          at: turn.now)), of: record.name)
+      .call(
+        .ended(
+          record.ending(
+            cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, lostBytes: uplink.lostBytes,
+            at: turn.now))), of: record.name)
     caller.close(cause, store, &turn)
     upstream.letGo(store, &turn)
     release(store, &turn)
@@ -360,12 +362,12 @@ extension Call {
     let now = turn.now
     if record.tellsFirstAudio(uplink.lastAudio) {
       turn.note(
-        .firstAudio(milliseconds: record.age(at: now).milliseconds), of: record.name)
+        .call(.firstAudio(milliseconds: record.age(at: now).milliseconds)), of: record.name)
     }
     perform(state.expired(at: now), store, &turn)
     if !state.isClosing, longestTime(store) <= now { end(.tooLong, store, &turn) }
     guard !isOver else { return }
-    if uplink.intake.heldUntil <= now { uplink.takeHeld(store, &turn) }
+    if uplink.heldUntil <= now { uplink.takeHeld(store, &turn) }
     if uplink.backlog > 0 { pump(store, &turn) }
     if uplink.backlog == 0, upstream.isOpen(store) { perform(state.drained(), store, &turn) }
     guard !isOver else { return }
@@ -387,7 +389,7 @@ extension Call {
   /// Sets the timer to the earliest thing that will be due.
   private func setTimer(_ store: Store, _ turn: inout Turn) {
     let now = turn.now
-    var next = min(state.wakeTime, uplink.intake.heldUntil)
+    var next = min(state.wakeTime, uplink.heldUntil)
     if !state.isClosing { next = min(next, longestTime(store)) }
     if uplink.backlog > 0, upstream.isOpen(store) {
       next = min(next, uplink.flowTime(isHurried: state.isClosing, at: now))
@@ -403,5 +405,5 @@ extension Call {
   }
 
   private static let leastPause = Instant.Span.milliseconds(1)
-  private static let poolLook = Instant.Span.milliseconds(50)
+  static let poolLook = Instant.Span.milliseconds(50)
 }

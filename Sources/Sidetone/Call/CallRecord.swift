@@ -1,5 +1,5 @@
-// What is remembered about a call: who, when, how much. It decides nothing. Operators see it while
-// the call runs, the last line of the log when it has ended.
+// What is remembered about a call: who, when, how much. Operators see it while the call runs,
+// the last line of the log when it has ended.
 
 package struct CallRecord: BitwiseCopyable, Sendable {
   /// Messages of audio from the caller, and audio handed to the upstream.

@@ -57,9 +57,9 @@ package struct CallState: BitwiseCopyable, Sendable {
     case flow
     /// Tell the upstream that no more audio will come.
     case finish
-    /// Tell the caller that the upstream was lost, and wait for `wakeTime`.
+    /// Wait for `wakeTime`.
     case rest
-    /// Close both legs, write the end, release the slot.
+    /// Close both legs, write the end, give everything back.
     case end
   }
 

@@ -8,7 +8,7 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   private(set) var stage = Stage.unknown
   /// Who sends faster than real time is made to wait, or loses audio.
   private(set) var pressure = Pressure.dropsOldest
-  /// A copy of the carrier's row, so that no row is looked up for a frame.
+  /// Where its carrier's audio lies, copied from the row, so that none is looked up for a frame.
   private(set) var media = Media.binary
   /// The shape of its last audio message.
   private var learned = LearnedMessage()
@@ -164,7 +164,7 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 
 extension CallerLeg {
   /// What its bytes hold beside audio (Call+Frames finds the audio).
-  enum Event {
+  enum Input {
     /// Nothing more.
     case done
     /// A text message that is no audio, or none that can be understood yet.
@@ -180,7 +180,7 @@ extension CallerLeg {
   }
 
   /// What a message of its asks of its call.
-  enum Wish {
+  enum Ask {
     case nothing
     /// It has said who it is: may it have this call, or another?
     case admission(Arrival)
@@ -205,10 +205,10 @@ extension CallerLeg {
 
   /// One thing that came from it and is not simply audio. `isFirst`: no audio has come before.
   mutating func handle(
-    _ event: Event, isFirst: Bool, among carriers: [Int], as name: Name, _ store: Store,
+    _ input: Input, isFirst: Bool, among carriers: [Int], as name: Name, _ store: Store,
     _ turn: inout Turn
-  ) -> Wish {
-    switch event {
+  ) -> Ask {
+    switch input {
     case .done: return .nothing
     case .text(let message):
       guard row < 0 else { return handle(message, as: name, store, &turn) }
@@ -252,19 +252,19 @@ extension CallerLeg {
   /// What a message of its carrier means.
   private mutating func handle(
     _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Wish {
+  ) -> Ask {
     switch carrier.read(message) {
     case .ignored: turn.note(.messageIgnored)
     case .complaint(let text):
-      if mayComplain(at: turn.now) { turn.note(.carrierComplains(message[text]), of: name) }
+      if mayComplain(at: turn.now) { turn.note(.caller(.complains(message[text])), of: name) }
     case .mark(let mark): return .mark(name: message[mark])
     case .digit(let digit): return .key(digit)
     case .started(let start): return arrival(start, message, as: name, store, &turn)
     case .refused(let sentence):
-      turn.note(.callRefused(sentence), of: name)
+      turn.note(.call(.refused(sentence)), of: name)
       return .end(.unsupported)
     case .stopped:
-      turn.note(.stopReceived, of: name)
+      turn.note(.call(.stopReceived), of: name)
       return .end(.stopped)
     case .finalize: return .finalize
     case .finish: return .end(.closed)
@@ -275,7 +275,7 @@ extension CallerLeg {
 
   private mutating func arrival(
     _ start: Carrier.Start, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Wish {
+  ) -> Ask {
     // A second start changes nothing: one socket is one call.
     guard !isStarted else {
       turn.note(.messageIgnored)
@@ -291,11 +291,11 @@ extension CallerLeg {
   /// A message without sense: counted; said now and then; too many end the call.
   private mutating func complain(
     _ sentence: StaticString, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Wish {
+  ) -> Ask {
     messagesBad &+= 1
     turn.note(.messageBad)
     if mayComplain(at: turn.now) {
-      turn.note(.badMessage(sentence, soFar: messagesBad), of: name)
+      turn.note(.caller(.badMessage(sentence, soFar: messagesBad)), of: name)
     }
     return messagesBad > store.limits.badMessagesMax ? .end(.badMessages) : .nothing
   }
@@ -314,16 +314,16 @@ extension CallerLeg {
   /// Tells it something, in its carrier's words. One who does not read is let go of (`dropped`).
   /// `body`: the upstream's own message.
   mutating func send(
-    _ answer: Carrier.Answer, body: Bytes = .empty, as name: Name, _ store: Store,
+    _ answer: Carrier.Command, body: Bytes = .empty, as name: Name, _ store: Store,
     _ turn: inout Turn
   ) {
     guard row >= 0, isOpen(store), !store.links[link.index].outbox.isCloseSent else { return }
     let index = link.index
-    let facts = Carrier.Facts(
+    let context = Carrier.Context(
       call: name, stream: stream, now: turn.log.wall(at: turn.now),
       offsetMicroseconds: sessionOffset)
     var writer = Writer(store.scratch)
-    let framing = carrier.write(answer, facts, &writer)
+    let framing = carrier.write(answer, context, &writer)
     precondition(!writer.overflowed || body.isEmpty, "what is said about a message is short")
     // One long message does not make a caller slow; what waits in front of it does.
     let isSlow = store.links[index].outbox.count > store.limits.outboxBytesMax

@@ -3,18 +3,26 @@
 // The way of the agent's speech through a conversation: taken as it comes, played as it is time.
 
 extension Conversation {
-  /// One piece of what the agent says is taken at once, or dropped where it is void. False, and
-  /// nothing done: it begins an item that is not known yet.
+  /// What became of a piece of speech.
+  enum Taken: BitwiseCopyable {
+    case taken
+    /// It was interrupted: it is dropped, and counted.
+    case isVoid
+    /// Nothing yet: it begins an item that is not known.
+    case isNew
+  }
+
+  /// One piece of what the agent says is taken at once, or dropped where it is void.
   @_noAllocation mutating func take(
     _ payload: Bytes, of item: Bytes, to caller: SlotID, _ store: Store, _ turn: inout Turn
-  ) -> Bool {
+  ) -> Taken {
     if dialogue.isVoid || downlink.utterances.isVoid(item) {
       turn.note(.speechLate)
-      return true
+      return .isVoid
     }
-    guard let index = downlink.utterances.index(of: item) else { return false }
+    guard let index = downlink.utterances.index(of: item) else { return .isNew }
     take(payload, of: index, to: caller, store, &turn)
-    return true
+    return .taken
   }
 
   /// One piece of a known item goes on its way.

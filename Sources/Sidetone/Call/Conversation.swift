@@ -9,7 +9,7 @@
 package struct Conversation: BitwiseCopyable, Sendable {
   var downlink = Downlink()
   private(set) var dialogue = Dialogue()
-  var transcript = Transcript()
+  private var transcript = Transcript()
   /// Samples a second of what the caller hears.
   private var rate = 8000
   /// Items that were cut off and of which the model has not been told yet.
@@ -28,30 +28,31 @@ package struct Conversation: BitwiseCopyable, Sendable {
   init() {}
 
   /// For callers who hear nobody but themselves, or nothing.
-  init(echoing format: Format, _ envelope: Envelope, as carriage: Media.Carriage) {
-    downlink = Downlink(reply: format, envelope: envelope, as: carriage)
+  init(echoing format: Format, _ envelope: Envelope, as payloadEncoding: Media.PayloadEncoding) {
+    downlink = Downlink(reply: format, envelope: envelope, as: payloadEncoding)
   }
 
   /// In which format the agent's audio comes (`says`) and goes (`reply`), and how it is played. Nil
   /// where the carrier takes none, or there is no resampler.
   init?(
     _ voice: Upstream.Voice, from says: Format, to reply: Format, _ envelope: Envelope,
-    as manner: Carrier.Manner?, _ transcript: Transcript, _ store: Store
+    as pacing: Carrier.Pacing?, after other: Conversation, _ store: Store
   ) {
-    guard var manner,
+    guard var pacing,
       let conversion = Conversion(from: says, to: reply, in: store.resamplers)
     else { return nil }
     // A piece cut in two messages would have one that is shorter than the carrier takes.
-    let bytesMax = envelope.audioBytesMax(as: manner.carriage)
-    manner.pieceMilliseconds = min(
-      manner.pieceMilliseconds, reply.milliseconds(forBytes: bytesMax))
+    let bytesMax = envelope.audioBytesMax(as: pacing.payloadEncoding)
+    pacing.pieceMilliseconds = min(
+      pacing.pieceMilliseconds, reply.milliseconds(forBytes: bytesMax))
     downlink = Downlink(
-      says: says, reply: reply, conversion: conversion, manner: manner, envelope: envelope,
+      says: says, reply: reply, conversion: conversion, pacing: pacing, envelope: envelope,
       millisecondsMax: store.limits.playoutMillisecondsMax)
     dialogue = Dialogue(voice)
     rate = reply.rate
     naming = voice.hasItems ? .items : .none
-    self.transcript = transcript
+    // A session that was dialled ahead has said already whether it transcribes.
+    transcript = other.transcript
   }
 
   mutating func release(_ store: Store) {
@@ -71,16 +72,22 @@ package struct Conversation: BitwiseCopyable, Sendable {
 // MARK: Items
 
 extension Conversation {
-  /// A piece of any item; one that is new begins here.
+  /// A piece of any item; one that is new begins here. False where it is not to be heard.
   mutating func speak(
     _ payload: Bytes, _ item: Bytes, to caller: inout CallerLeg, _ record: inout CallRecord,
     _ store: Store, _ turn: inout Turn
-  ) {
-    if take(payload, of: item, to: caller.link, store, &turn) { return }
+  ) -> Bool {
+    switch take(payload, of: item, to: caller.link, store, &turn) {
+    case .taken: return true
+    case .isVoid: return false
+    case .isNew: break
+    }
     guard let index = beginItem(item, to: &caller, &record, store, &turn) else {
-      return turn.note(.speechCut)
+      turn.note(.speechCut)
+      return false
     }
     take(payload, of: index, to: caller.link, store, &turn)
+    return true
   }
 
   /// Another item begins: what came before it has all come. Nil where there is no place for it.
@@ -147,13 +154,18 @@ extension Conversation {
     dialogue.turnEnded()
   }
 
-  /// Whether nothing that was said is still to be heard. When to look again where it is: at the
-  /// moment at which our clock, or a mark that must have come by then, says so.
-  func isQuiet(lookAgainAt time: inout Instant) -> Bool {
-    guard downlink.utterances.count > 0 else { return true }
+  /// Whether nothing that was said is still to be heard.
+  var isQuiet: Bool { downlink.utterances.count == 0 }
+
+  /// When it will be quiet, if nothing more is said: at the moment at which our clock, or a mark
+  /// that must have come by then, says so. `never` where more is to come, or to be sent: that is an
+  /// event.
+  func quietTime(after now: Instant) -> Instant {
+    guard downlink.utterances.count > 0 else { return now }
     let last = downlink.utterances[downlink.utterances.last]
-    time = downlink.playout.heardTime(of: last.start + last.length, after: time)
-    return false
+    let end = last.start + last.length
+    guard last.isComplete, end <= downlink.playout.sent else { return .never }
+    return downlink.playout.heardTime(of: end, after: now)
   }
 }
 
@@ -178,7 +190,7 @@ extension Conversation {
     }
     guard downlink.utterances.count > 0 else { return }
     record.wasInterrupted()
-    turn.note(.interruption, of: record.name)
+    turn.note(.interruption)
     while downlink.utterances.count > 0 { cutOffOldest(at: heard, &record, store, &turn) }
   }
 
@@ -197,10 +209,11 @@ extension Conversation {
     }
     let generated = utterance.length &* 1000 / rate
     let words = Transcript.whole(utterance.words, scratch: store.source, in: store.pool)
+    let cut = Transcript.cut(words, heard: heardMilliseconds, of: generated)
     turn.note(
-      .interrupted(
-        heard: heardMilliseconds, generated: generated, words: words,
-        cut: Transcript.cut(words, heard: heardMilliseconds, of: generated)), of: record.name)
+      .words(
+        .interrupted(heard: heardMilliseconds, generated: generated, words: words, cut: cut)),
+      of: record.name)
     downlink.utterances.wordsWereShown(0)
     forgetOldest(heard: heard, &record, store, &turn)
   }
@@ -255,6 +268,14 @@ extension Conversation {
 // MARK: Sessions
 
 extension Conversation {
+  /// The session is as it was asked for.
+  mutating func sessionReady(transcribes: Bool) {
+    transcript.sessionBegan(transcribes: transcribes)
+  }
+
+  /// Words of the caller are still to come.
+  var isOwedWords: Bool { transcript.isOwedWords }
+
   /// A session stands: true for the first one of a call, which is asked to greet.
   mutating func sessionBegan() -> Bool {
     transcript.forgetOwed()
@@ -304,7 +325,7 @@ extension Conversation {
 extension Conversation {
   /// What a message of the model says beside its audio.
   mutating func heard(
-    _ news: Upstream.News, _ message: Bytes, to caller: inout CallerLeg,
+    _ news: Upstream.Event, _ message: Bytes, to caller: inout CallerLeg,
     _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
     transcript.owe(news.transcriptsOwed)
@@ -347,7 +368,7 @@ extension Conversation {
     guard !utterance.areWordsShown, !utterance.words.isEmpty else { return }
     downlink.utterances.wordsWereShown(index)
     let words = Transcript.whole(utterance.words, scratch: store.source, in: store.pool)
-    turn.note(.said(words), of: record.name)
+    turn.note(.words(.said(words)), of: record.name)
   }
 
   /// Increments are complete once the agent answers; where a whole sentence is still to come, that
@@ -367,7 +388,7 @@ extension Conversation {
   ) {
     guard !text.isEmpty else { return }
     record.transcribed()
-    turn.note(.heard(text, isFinal: true), of: record.name)
+    turn.note(.words(.heard(text, isFinal: true)), of: record.name)
     caller.send(
       .transcript(text: text, isFinal: true, confidence: .empty, channel: 0, channels: 1),
       as: record.name, store, &turn)

@@ -25,7 +25,7 @@ package struct Downlink: BitwiseCopyable, Sendable {
   package var utterances = Utterances()
   /// The constant text around audio for the caller, and how audio is written in it.
   private var envelope = Envelope()
-  private var carriage = Media.Carriage.base64
+  private var payloadEncoding = Media.PayloadEncoding.base64
   /// No more will come soon: what is less than a piece is said too.
   private var isEnding = false
   /// The filter holds something of what was said.
@@ -36,7 +36,7 @@ package struct Downlink: BitwiseCopyable, Sendable {
   package init() {}
 
   package init(
-    says: Format, reply: Format, conversion: Conversion, manner: Carrier.Manner,
+    says: Format, reply: Format, conversion: Conversion, pacing: Carrier.Pacing,
     envelope: Envelope = Envelope(), millisecondsMax: Int
   ) {
     self.says = says
@@ -44,15 +44,15 @@ package struct Downlink: BitwiseCopyable, Sendable {
     self.conversion = conversion
     self.envelope = envelope
     self.millisecondsMax = millisecondsMax
-    carriage = manner.carriage
-    playout = Playout(manner, rate: reply.rate)
+    payloadEncoding = pacing.payloadEncoding
+    playout = Playout(pacing, rate: reply.rate)
   }
 
   /// For callers who hear nobody but themselves, or nothing.
-  init(reply: Format, envelope: Envelope, as carriage: Media.Carriage) {
+  init(reply: Format, envelope: Envelope, as payloadEncoding: Media.PayloadEncoding) {
     self.reply = reply
     self.envelope = envelope
-    self.carriage = carriage
+    self.payloadEncoding = payloadEncoding
   }
 
   /// Samples that wait to be played, in whole ones of the caller's format.
@@ -113,7 +113,7 @@ extension Downlink {
 // MARK: In
 
 extension Downlink {
-  /// One piece of what the agent says, as it came: step 6 of a frame back.
+  /// One piece of what the agent says, as it came.
   @_noAllocation mutating func take(
     _ payload: Bytes, of utterance: Int, _ store: Store, _ turn: inout Turn
   ) {
@@ -296,7 +296,7 @@ extension Downlink {
     var audio = next(count, scratch: store.gathered, in: store.pool)
     audio = filled(audio, store)
     let isSealed = envelope.seal(
-      audio: audio, as: carriage, key: nil, into: &link.outbox, from: store.pool)
+      audio: audio, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
     precondition(isSealed, "the pool had room for one message")
     advance(count, in: store.pool)
     link.ask(.write, &turn)
@@ -351,7 +351,7 @@ extension Downlink {
   ) -> Echoed {
     guard !payload.isEmpty, !link.outbox.isCloseSent else { return .empty }
     var audio = payload
-    switch carriage {
+    switch payloadEncoding {
     case .base64:
       // Decoded where it lies.
       guard let count = Base64.decode(payload, into: payload) else { return .malformed }
@@ -364,7 +364,7 @@ extension Downlink {
     guard link.outbox.count < Limits.echoOutboxBytesMax else { return .full }
     if link.outbox.isEmpty { link.outbox.stampAudio(turn.now) }
     let isSealed = envelope.seal(
-      audio: audio, as: carriage, key: nil, into: &link.outbox, from: store.pool)
+      audio: audio, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
     link.ask(.write, &turn)
     return isSealed ? .sent(bytes: audio.count) : .full
   }

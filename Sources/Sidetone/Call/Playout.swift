@@ -60,13 +60,13 @@ package struct Playout: BitwiseCopyable, Sendable {
   package init() {}
 
   /// `rate`: samples a second of what the carrier is sent.
-  package init(_ manner: Carrier.Manner, rate: Int) {
+  package init(_ pacing: Carrier.Pacing, rate: Int) {
     self.rate = rate
-    piece = rate &* manner.pieceMilliseconds / 1000
-    lead = max(rate &* manner.leadMilliseconds / 1000, piece)
+    piece = rate &* pacing.pieceMilliseconds / 1000
+    lead = max(rate &* pacing.leadMilliseconds / 1000, piece)
     firstPiece = min(piece, rate &* Self.firstPieceMilliseconds / 1000)
-    least = rate &* manner.leastMilliseconds / 1000
-    hasMarks = manner.hasMarks
+    least = rate &* pacing.leastMilliseconds / 1000
+    hasMarks = pacing.hasMarks
   }
 }
 

@@ -50,14 +50,15 @@ struct Intake: BitwiseCopyable, Sendable {
 }
 
 extension Uplink {
-  /// Step 6 of a frame: puts the audio of a message into the ring.
+  /// Puts the audio of a message into the ring.
   @_noAllocation mutating func take(
-    _ payload: Bytes, of piece: Media.Piece, as carriage: Media.Carriage, _ store: Store,
+    _ payload: Bytes, of piece: Media.Piece, as payloadEncoding: Media.PayloadEncoding,
+    _ store: Store,
     _ turn: inout Turn
   ) -> UplinkRing.Kept {
     switch intake.kind {
     case .direct:
-      switch carriage {
+      switch payloadEncoding {
       case .base64: return ring.keep(base64: payload, in: store.pool)
       case .integers: return ring.keep(integers: payload, in: store.pool)
       case .binary: return ring.keep(raw: payload, in: store.pool)

@@ -51,12 +51,12 @@ package struct Uplink: BitwiseCopyable, Sendable {
     }
     self.conversion = conversion
     self.output = output
-    keeping = kind.habits.acknowledges ? .untilAcknowledged : .untilSent
-    finalizeAfter = kind.habits.finalizeAfter
+    keeping = kind.timing.acknowledges ? .untilAcknowledged : .untilSent
+    finalizeAfter = kind.timing.finalizeAfter
     // A message fits in a block as the upstream wants it, which may be six times as large.
     let fitting = Self.messageBytesMax &* input.bytesPerSecond / output.bytesPerSecond
     chunkBytesMax = min(
-      input.bytes(forMilliseconds: kind.habits.chunkMillisecondsMax), fitting,
+      input.bytes(forMilliseconds: kind.timing.chunkMillisecondsMax), fitting,
       Self.messageBytesMax)
     ring = UplinkRing(
       format: input, step: conversion.stepBytes,
@@ -95,10 +95,32 @@ package struct Uplink: BitwiseCopyable, Sendable {
 // MARK: What was said
 
 extension Uplink {
-  /// The caller has sent audio.
-  @_noAllocation mutating func heard(at now: Instant) {
+  /// The caller has sent audio. When that is to be asked for as final, where nothing was before.
+  @_noAllocation mutating func heard(at now: Instant) -> Instant? {
+    let wasFinal = finalizeAt == .never
     lastAudio = now
     finalizeAt = now + finalizeAfter
+    return wasFinal && finalizeAt != .never ? finalizeAt : nil
+  }
+
+  /// Audio was taken of it, ever.
+  var hasHeard: Bool { ring.received > 0 }
+  /// Bytes of it that no upstream ever got.
+  var lostBytes: Int { ring.lost }
+  /// How much a caller who can be held back may still send.
+  var room: Int { @inline(__always) get { ring.room } }
+  /// Where the present session began, in microseconds of the call.
+  var sessionOffset: Int { ring.sessionOffsetMicroseconds }
+  /// This session has had no audio.
+  var isSessionSilent: Bool { ring.isSessionSilent }
+  /// When what waits for its partner, or for its turn, is waited for no longer.
+  var heldUntil: Instant { @inline(__always) get { intake.heldUntil } }
+  /// Whether the high byte of a sample comes first, as heard; nil where that is not heard.
+  var heardByteOrder: Bool? { @inline(__always) get { intake.byteOrder?.verdict } }
+
+  /// The session's words are final up to here on its clock, in microseconds.
+  @_noAllocation mutating func acknowledge(_ microseconds: Int, in pool: BlockPool) {
+    ring.acknowledge(sessionMicroseconds: microseconds, in: pool)
   }
 
   /// What can be sent but was not yet.

@@ -59,7 +59,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   func prepared(_ store: Store) -> PreparedUpstream { store.prepared.upstreams[index] }
   func preparedRoute(_ store: Store) -> PreparedRoute { store.prepared.routes[route] }
   /// When the session wants a sign of life.
-  var keepAliveTime: Instant { lastSign + kind.habits.keepAliveAfter }
+  var keepAliveTime: Instant { lastSign + kind.timing.keepAliveAfter }
 
   /// Where the speech lies in a message of its; behind `from`: the next piece of it.
   @inline(__always) mutating func locate(_ message: Bytes) -> SpeechPath.Located {
@@ -155,7 +155,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   /// What its bytes hold beside speech (Call+Frames finds the speech).
-  enum Event {
+  enum Input {
     /// Nothing more.
     case done
     case message(Bytes)
@@ -209,7 +209,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
         let after = Upgrade.retryAfterSeconds(head, in: window) ?? 0
         let verdict = kind.refused(status)
         turn.note(
-          .upstreamRefused(prepared(store).name.bytes, status: status, verdict.sentence),
+          .upstream(.refused(prepared(store).name.bytes, status: status, verdict.sentence)),
           of: name)
         close(1000, store, &turn)
         return .lost(verdict, pause: .seconds(min(after, Self.retryAfterSecondsMax)))
@@ -259,8 +259,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     store.links[link.index].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
     turn.availability.opened(index)
     turn.note(
-      .upstreamConnected(
-        prepared(store).name.bytes, milliseconds: (turn.now - dialledAt).milliseconds), of: name)
+      .upstream(
+        .connected(
+          prepared(store).name.bytes, milliseconds: (turn.now - dialledAt).milliseconds)), of: name)
     lastSign = turn.now
     finalsEnd = InlineArray(repeating: 0)
     results = .awaited
@@ -305,7 +306,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ turn: inout Turn
   ) {
     turn.note(
-      .upstreamError(code: message[complaint.code], message: message[complaint.message]),
+      .upstream(.error(code: message[complaint.code], message: message[complaint.message])),
       of: name)
   }
 
@@ -321,7 +322,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     }
     let isWell = code == 1000 || code == 1001 || code == WebSocket.noCode
     let isFinished = isWell && isTold
-    if !isFinished { turn.note(.upstreamClosed(code: code, reason: reason), of: name) }
+    if !isFinished { turn.note(.upstream(.closed(code: code, reason: reason)), of: name) }
     close(code, store, &turn)
     if !isFinished { return .lost(verdict, pause: .zero) }
     finished()
@@ -337,7 +338,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       if phase != .leaving, phase != .gone { store.links[link.index].reset(&turn) }
     }
     link = .none
-    turn.note(.upstreamBroke(prepared(store).name.bytes, failure), of: name)
+    turn.note(.upstream(.broke(prepared(store).name.bytes, failure)), of: name)
     return .broken(failure)
   }
 

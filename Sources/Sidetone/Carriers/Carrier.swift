@@ -14,7 +14,7 @@ package struct Carrier: Sendable {
   /// Any text message that is not audio.
   package let read: @Sendable (Bytes) -> Event
   /// What the caller is told, in this carrier's words.
-  package let write: @Sendable (Answer, Facts, inout Writer) -> Framing
+  package let write: @Sendable (Command, Context, inout Writer) -> Framing
   /// The constant text around audio that goes to the caller.
   package let envelope:
     @Sendable (_ stream: Name, _ prefix: inout Writer, _ suffix: inout Writer) -> Void
@@ -22,7 +22,7 @@ package struct Carrier: Sendable {
   /// not, since its carrier would drop the audio: there the oldest is dropped here, and counted.
   package let isHeldBack: Bool
   /// How its callers are spoken to; nil: not at all.
-  package let playout: Manner?
+  package let playout: Pacing?
   /// Its messages may overtake each other; they state their order.
   package var isReordered = false
   /// Nobody can say which byte of its 16-bit samples comes first: it is heard from the audio.
@@ -63,7 +63,7 @@ extension Carrier {
   /// What is a carrier's own in the XML (TwiML, TeXML) that webhooks are answered with.
   package struct Dialect: Sendable {
     /// Whether a webhook comes from there.
-    package let isIts: @Sendable (Visit) -> Bool
+    package let isIts: @Sendable (Request) -> Bool
     /// Further attributes of a `<Stream>` that talks both ways; the format is the chosen one.
     package let attributes: @Sendable (Format, inout Writer) -> Void
 
@@ -72,8 +72,8 @@ extension Carrier {
   }
 
   /// How a carrier wants to be sent audio.
-  package struct Manner: BitwiseCopyable, Sendable {
-    package var carriage: Media.Carriage
+  package struct Pacing: BitwiseCopyable, Sendable {
+    package var payloadEncoding: Media.PayloadEncoding
     /// How far what was sent may be ahead of what is being played.
     package var leadMilliseconds: Int
     /// The largest piece in one message.
@@ -137,7 +137,7 @@ extension Carrier {
   }
 
   /// What the caller may be told.
-  package enum Answer {
+  package enum Command {
     case ready
     /// Words that the upstream heard; `text` and `confidence` are JSON as the upstream wrote it.
     case transcript(text: Bytes, isFinal: Bool, confidence: Bytes, channel: Int, channels: Int)
@@ -151,7 +151,7 @@ extension Carrier {
   }
 
   /// What every answer may need.
-  package struct Facts {
+  package struct Context {
     package var call: Name
     package var stream = Name()
     package var now: WallTime

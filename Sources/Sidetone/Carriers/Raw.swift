@@ -12,8 +12,8 @@ extension Carrier {
     write: Raw.write,
     envelope: { _, _, _ in },
     isHeldBack: true,
-    playout: Manner(
-      carriage: .binary, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
+    playout: Pacing(
+      payloadEncoding: .binary, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
       hasMarks: false),
     settings: { Settings(displayName: "raw", paths: ["/ws/transcribe"]) })
 
@@ -95,7 +95,7 @@ private enum Raw {
   }
 
   static func write(
-    _ answer: Carrier.Answer, _ facts: Carrier.Facts, _ writer: inout Writer
+    _ answer: Carrier.Command, _ context: Carrier.Context, _ writer: inout Writer
   ) -> Carrier.Framing {
     switch answer {
     case .ready:
@@ -116,13 +116,13 @@ private enum Raw {
       writer.write(upstream)
       writer.write("_response\",\"data\":")
       let prefix = writer.count
-      if facts.offsetMicroseconds > 0 {
+      if context.offsetMicroseconds > 0 {
         writer.write(",\"stream_offset_seconds\":")
-        writer.write(decimal: facts.offsetMicroseconds / 1_000_000)
+        writer.write(decimal: context.offsetMicroseconds / 1_000_000)
         writer.write(".")
-        writer.write(decimal: facts.offsetMicroseconds % 1_000_000, width: 6)
+        writer.write(decimal: context.offsetMicroseconds % 1_000_000, width: 6)
       }
-      tail(facts, &writer)
+      tail(context, &writer)
       return .around(suffix: writer.count - prefix)
     case .error(let code, let message):
       writer.write("{\"type\":\"error\",\"code\":\"")
@@ -133,15 +133,15 @@ private enum Raw {
     case .mark: return .none
     case .clear: writer.write("{\"type\":\"clear\"")
     }
-    tail(facts, &writer)
+    tail(context, &writer)
     return .whole
   }
 
-  private static func tail(_ facts: Carrier.Facts, _ writer: inout Writer) {
+  private static func tail(_ context: Carrier.Context, _ writer: inout Writer) {
     writer.write(",\"call_id\":\"")
-    writer.write(facts.call)
+    writer.write(context.call)
     writer.write("\",\"timestamp\":\"")
-    writer.write(timestamp: facts.now)
+    writer.write(timestamp: context.now)
     writer.write("\"}")
   }
 }

@@ -9,7 +9,7 @@ extension Carrier {
     package let shownHeader: StaticString
     package let covers: Cover
     /// What a request that bears the header is worth.
-    package let judge: @Sendable (Visit, SignatureKeys) -> Verdict
+    package let judge: @Sendable (Request, SignatureKeys) -> Verdict
     /// What operators set, under `[auth]`, so that it is checked.
     package let secret: @Sendable () -> Secret
     /// To whom shows one that does not fit, or was made at another time.
@@ -63,8 +63,8 @@ package struct SignatureKeys: Sendable {
   let port: Text
   let isSecure: Bool
   /// For what is signed, and for what has to be decoded first.
-  let signed: Arena
-  let decoded: Arena
+  let signed: Buffer
+  let decoded: Buffer
 
   package init(secrets: [[UInt8]], publicURL: String, limits: Limits) {
     self.secrets = secrets.map { Text($0) }
@@ -76,7 +76,7 @@ package struct SignatureKeys: Sendable {
     let colon = authority[bracket...].lastIndex(of: 0x3a) ?? authority.endIndex
     host = Text(Array(authority[..<colon]))
     port = Text(Array(authority[colon...]))
-    signed = Arena(count: url.count + 32 + limits.headBytesMax + limits.bodyBytesMax)
-    decoded = Arena(count: limits.bodyBytesMax)
+    signed = Buffer(count: url.count + 32 + limits.headBytesMax + limits.bodyBytesMax)
+    decoded = Buffer(count: limits.bodyBytesMax)
   }
 }

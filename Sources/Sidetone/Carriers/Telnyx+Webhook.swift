@@ -32,9 +32,9 @@ private enum TelnyxWebhook {
   private static let encodedBytes = 88
 
   /// Signed, or with a name that only their forms have.
-  static func isIts(_ visit: Visit) -> Bool {
-    visit.head.fields.place(of: "telnyx-signature-ed25519", in: visit.bytes) != nil
-      || hasName(visit.form) || hasName(visit.head.query.bytes(in: visit.bytes))
+  static func isIts(_ request: Request) -> Bool {
+    request.head.fields.place(of: "telnyx-signature-ed25519", in: request.bytes) != nil
+      || hasName(request.form) || hasName(request.head.query.bytes(in: request.bytes))
   }
 
   private static func hasName(_ fields: Bytes) -> Bool {
@@ -42,20 +42,20 @@ private enum TelnyxWebhook {
       || Query.value(of: "CallSidLegacy", in: fields) != nil
   }
 
-  static func judge(_ visit: Visit, _ keys: SignatureKeys) -> Carrier.Signature.Verdict {
-    let fields = visit.head.fields
-    guard fields.count(of: "telnyx-signature-ed25519", in: visit.bytes) == 1,
-      fields.count(of: "telnyx-timestamp", in: visit.bytes) == 1
+  static func judge(_ request: Request, _ keys: SignatureKeys) -> Carrier.Signature.Verdict {
+    let fields = request.head.fields
+    guard fields.count(of: "telnyx-signature-ed25519", in: request.bytes) == 1,
+      fields.count(of: "telnyx-timestamp", in: request.bytes) == 1
     else { return .wrong }
-    let time = fields.value(of: "telnyx-timestamp", in: visit.bytes)
-    let text = fields.value(of: "telnyx-signature-ed25519", in: visit.bytes)
+    let time = fields.value(of: "telnyx-timestamp", in: request.bytes)
+    let text = fields.value(of: "telnyx-signature-ed25519", in: request.bytes)
     guard let seconds = time.decimal, text.count <= encodedBytes,
       let count = Base64.decode(text, into: keys.decoded.bytes)
     else { return .wrong }
     var out = Writer(keys.signed.bytes)
     out.write(time)
     out.write("|")
-    out.write(visit.body)
+    out.write(request.body)
     guard !out.overflowed else { return .wrong }
     var fits = false
     for index in 0..<keys.secrets.count {
@@ -63,7 +63,7 @@ private enum TelnyxWebhook {
       fits = Digest.isSigned(out.written, by: key, keys.decoded.bytes.prefix(count)) || fits
     }
     guard fits else { return .wrong }
-    let off = Int64(seconds) &- visit.wall.nanoseconds / 1_000_000_000
+    let off = Int64(seconds) &- request.wall.nanoseconds / 1_000_000_000
     return off.magnitude <= UInt64(secondsOffMax) ? .good : .stale
   }
 

@@ -14,8 +14,8 @@ extension Carrier {
     write: Telnyx.write,
     envelope: Telnyx.envelope,
     isHeldBack: false,
-    playout: Manner(
-      carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 20,
+    playout: Pacing(
+      payloadEncoding: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 20,
       hasMarks: true),
     isReordered: true,
     isByteOrderHeard: true,
@@ -153,7 +153,7 @@ private enum Telnyx {
 
   /// Only what was asked for by name goes out; the stream's id is not needed.
   static func write(
-    _ answer: Carrier.Answer, _ facts: Carrier.Facts, _ writer: inout Writer
+    _ answer: Carrier.Command, _ context: Carrier.Context, _ writer: inout Writer
   ) -> Carrier.Framing {
     switch answer {
     case .mark(let name):

@@ -32,31 +32,31 @@ private struct TwilioSignature {
 
   let keys: SignatureKeys
 
-  static func judge(_ visit: Visit, _ keys: SignatureKeys) -> Carrier.Signature.Verdict {
-    let fields = visit.head.fields
-    guard fields.count(of: "x-twilio-signature", in: visit.bytes) == 1 else { return .wrong }
-    let value = fields.value(of: "x-twilio-signature", in: visit.bytes)
+  static func judge(_ request: Request, _ keys: SignatureKeys) -> Carrier.Signature.Verdict {
+    let fields = request.head.fields
+    guard fields.count(of: "x-twilio-signature", in: request.bytes) == 1 else { return .wrong }
+    let value = fields.value(of: "x-twilio-signature", in: request.bytes)
     let checker = TwilioSignature(keys: keys)
-    let isSocket = fields.hasToken("websocket", in: "upgrade", of: visit.bytes)
-    return (isSocket ? checker.fitsSocket(value, visit) : checker.fitsWebhook(value, visit))
+    let isSocket = fields.hasToken("websocket", in: "upgrade", of: request.bytes)
+    return (isSocket ? checker.fitsSocket(value, request) : checker.fitsWebhook(value, request))
       ? .good : .wrong
   }
 
   /// Signed is the URL alone, with `wss`; some proxies and account settings make it `https`.
-  private func fitsSocket(_ signature: Bytes, _ visit: Visit) -> Bool {
-    let target = visit.head.target.bytes(in: visit.bytes)
+  private func fitsSocket(_ signature: Bytes, _ request: Request) -> Bool {
+    let target = request.head.target.bytes(in: request.bytes)
     return fits(signature, keys.isSecure ? "wss://" : "ws://", target, isSocket: true, form: .empty)
       || fits(
         signature, keys.isSecure ? "https://" : "http://", target, isSocket: true, form: .empty)
   }
 
-  private func fitsWebhook(_ signature: Bytes, _ visit: Visit) -> Bool {
-    let target = visit.head.target.bytes(in: visit.bytes)
+  private func fitsWebhook(_ signature: Bytes, _ request: Request) -> Bool {
+    let target = request.head.target.bytes(in: request.bytes)
     let scheme: StaticString = keys.isSecure ? "https://" : "http://"
-    let fits = fits(signature, scheme, target, isSocket: false, form: visit.form)
-    let isPosted = visit.head.method == .post && !visit.body.isEmpty
-    guard isPosted, visit.form.isEmpty else { return fits }
-    return fits && Self.hashFits(visit.body, query: visit.head.query.bytes(in: visit.bytes))
+    let fits = fits(signature, scheme, target, isSocket: false, form: request.form)
+    let isPosted = request.head.method == .post && !request.body.isEmpty
+    guard isPosted, request.form.isEmpty else { return fits }
+    return fits && Self.hashFits(request.body, query: request.head.query.bytes(in: request.bytes))
   }
 
   /// A body that is no form is not signed itself; the URL carries its SHA-256.

@@ -14,8 +14,8 @@ extension Carrier {
     write: Twilio.write,
     envelope: Twilio.envelope,
     isHeldBack: false,
-    playout: Manner(
-      carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
+    playout: Pacing(
+      payloadEncoding: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
       hasMarks: true),
     signature: .twilio,
     webhook: .plain,
@@ -95,19 +95,19 @@ private enum Twilio {
 
   /// Exactly the documented fields, as everything that Twilio is sent.
   static func write(
-    _ answer: Carrier.Answer, _ facts: Carrier.Facts, _ writer: inout Writer
+    _ answer: Carrier.Command, _ context: Carrier.Context, _ writer: inout Writer
   ) -> Carrier.Framing {
     switch answer {
     case .mark(let name):
       writer.write("{\"event\":\"mark\",\"streamSid\":\"")
-      writer.write(facts.stream)
+      writer.write(context.stream)
       writer.write("\",\"mark\":{\"name\":\"")
       writer.write(name)
       writer.write("\"}}")
       return .whole
     case .clear:
       writer.write("{\"event\":\"clear\",\"streamSid\":\"")
-      writer.write(facts.stream)
+      writer.write(context.stream)
       writer.write("\"}")
       return .whole
     case .ready, .transcript, .response, .error: return .none

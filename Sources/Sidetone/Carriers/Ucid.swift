@@ -15,8 +15,9 @@ extension Carrier {
     envelope: Ucid.envelope,
     isHeldBack: false,
     // Nobody documents what happens to audio that is sent far ahead of its time.
-    playout: Manner(
-      carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
+    playout: Pacing(
+      payloadEncoding: .integers, leadMilliseconds: 20, pieceMilliseconds: 10,
+      leastMilliseconds: 10,
       hasMarks: false),
     settings: { Settings(displayName: "ucid", paths: ["/ws"]) })
 }
@@ -78,7 +79,7 @@ private enum Ucid {
   }
 
   static func write(
-    _ answer: Carrier.Answer, _ facts: Carrier.Facts, _ writer: inout Writer
+    _ answer: Carrier.Command, _ context: Carrier.Context, _ writer: inout Writer
   ) -> Carrier.Framing {
     switch answer {
     case .clear: writer.write("{\"command\":\"clearBuffer\"}")

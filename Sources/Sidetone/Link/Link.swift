@@ -167,7 +167,4 @@ extension Link {
     setDeadline(pingSent ? goneAt : pingAt, &turn)
     return .goOn
   }
-
-  /// Who is held back is looked at again so long after it was heard.
-  @_noAllocation func holdBackEnd(after span: Instant.Span) -> Instant { lastHeard + span }
 }

@@ -89,9 +89,10 @@ package struct Outbox: BitwiseCopyable, Sendable {
 extension Envelope {
   /// Puts audio into an outbox, as the peer wants it. False where the pool is dry.
   @inline(__always) package func seal(
-    audio: Bytes, as carriage: Media.Carriage, key: UInt32?, into outbox: inout Outbox,
+    audio: Bytes, as payloadEncoding: Media.PayloadEncoding, key: UInt32?,
+    into outbox: inout Outbox,
     from pool: BlockPool
   ) -> Bool {
-    seal(audio: audio, as: carriage, key: key, into: &outbox.chain, from: pool)
+    seal(audio: audio, as: payloadEncoding, key: key, into: &outbox.chain, from: pool)
   }
 }

@@ -191,7 +191,7 @@ extension [UInt8] {
 }
 
 /// Memory taken once at start and kept until the owner goes: the backing of every pool and buffer.
-@safe package final class Arena: @unchecked Sendable {
+@safe package final class Buffer: @unchecked Sendable {
   package let bytes: Bytes
 
   package init(count: Int) {
@@ -206,11 +206,11 @@ extension [UInt8] {
 /// Constant text made at start, kept for the life of the process or the relay: an envelope's part,
 /// a handshake line, a configured key's digest.
 package struct Text: Sendable {
-  private let arena: Arena
+  private let arena: Buffer
   package var bytes: Bytes { arena.bytes }
 
   package init(_ content: [UInt8]) {
-    arena = Arena(count: content.count)
+    arena = Buffer(count: content.count)
     content.withBytes { arena.bytes.copy($0) }
   }
   package init(_ content: String) { self.init(Array(content.utf8)) }

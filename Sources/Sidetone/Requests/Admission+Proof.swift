@@ -3,11 +3,11 @@
 // anywhere.
 
 extension Admission {
-  func count(_ identity: Identity, _ visit: Visit) throws(Refusal) {
+  func count(_ identity: Identity, _ request: Request) throws(Refusal) {
     let wait: Instant.Span?
     switch identity {
-    case .key(let index): wait = limiter.take(key: index, at: visit.now)
-    case .loopback, .anyone, .token: wait = limiter.take(address: client(visit), at: visit.now)
+    case .key(let index): wait = limiter.take(key: index, at: request.now)
+    case .loopback, .anyone, .token: wait = limiter.take(address: client(request), at: request.now)
     // Carriers and vendors share few addresses; the cap on calls bounds them.
     case .signature, .secret, .network: wait = nil
     }
@@ -15,37 +15,37 @@ extension Admission {
     throw .tooOften(seconds: max(1, Int((wait.nanoseconds + 999_999_999) / 1_000_000_000)))
   }
 
-  func admitOperator(_ visit: Visit) throws(Refusal) -> Identity {
-    if !config.keyDigests.isEmpty { return try prove(visit, .guarded(.keys)) }
-    guard config.listeners[visit.listener].isLoopback else { throw .foreignPeer }
-    return try prove(visit, .loopback)
+  func admitOperator(_ request: Request) throws(Refusal) -> Identity {
+    if !config.keyDigests.isEmpty { return try prove(request, .guarded(.keys)) }
+    guard config.listeners[request.listener].isLoopback else { throw .foreignPeer }
+    return try prove(request, .loopback)
   }
 
   func prove(
-    _ visit: Visit, _ exposure: Exposure, _ addresses: [AddressRange] = []
+    _ request: Request, _ exposure: Exposure, _ addresses: [AddressRange] = []
   ) throws(Refusal) -> Identity {
     switch exposure {
     case .open: return .anyone
     case .off(.unprotected): throw .unprotected
     case .off(.noPublicURL): throw .noPublicURL
-    case .loopback: return try proveLocal(visit)
+    case .loopback: return try proveLocal(request)
     case .guarded(let means):
       if means.contains(.addresses) {
-        guard contains(addresses, client(visit)) else { throw .foreignAddress }
+        guard contains(addresses, client(request)) else { throw .foreignAddress }
         return .network
       }
       // The path was found by it.
       if means.contains(.secret) { return .secret }
-      return try proveIdentity(visit, means)
+      return try proveIdentity(request, means)
     }
   }
 
   /// By key or signature: one that fits is enough; otherwise what was shown is what was wrong.
-  private func proveIdentity(_ visit: Visit, _ means: Means) throws(Refusal) -> Identity {
-    let fields = visit.head.fields
+  private func proveIdentity(_ request: Request, _ means: Means) throws(Refusal) -> Identity {
+    let fields = request.head.fields
     var refusal = Refusal.noProof(means)
     for index in carriers.indices where means.contains(.signature(of: index)) {
-      switch judge(visit, by: index) {
+      switch judge(request, by: index) {
       case nil: continue
       case .good: return .signature
       case .stale: refusal = .staleSignature(carrier: index)
@@ -53,9 +53,9 @@ extension Admission {
       }
     }
     if means.contains(.keys) {
-      let count = fields.count(of: "authorization", in: visit.bytes)
+      let count = fields.count(of: "authorization", in: request.bytes)
       if count > 0 {
-        let value = fields.value(of: "authorization", in: visit.bytes)
+        let value = fields.value(of: "authorization", in: request.bytes)
         guard count == 1, value.count > 7, value.prefix(7).equalsIgnoringCase("bearer ") else {
           throw .wrongScheme
         }
@@ -83,31 +83,33 @@ extension Admission {
   }
 
   /// What the signature of this carrier is worth; nil: the request shows none.
-  private func judge(_ visit: Visit, by carrier: Int) -> Carrier.Signature.Verdict? {
+  private func judge(_ request: Request, by carrier: Int) -> Carrier.Signature.Verdict? {
     guard let signature = Carrier.all[carrier].signature, let keys = carriers[carrier].signatures,
-      visit.head.fields.place(of: signature.header, in: visit.bytes) != nil
+      request.head.fields.place(of: signature.header, in: request.bytes) != nil
     else { return nil }
-    return signature.judge(visit, keys)
+    return signature.judge(request, keys)
   }
 
   // MARK: Addresses
 
   /// Open to this machine: nothing may suggest that somebody else speaks through it.
-  private func proveLocal(_ visit: Visit) throws(Refusal) -> Identity {
-    let fields = visit.head.fields
-    guard visit.peer.isLoopback else { throw .foreignPeer }
-    if fields.hasName(beginning: "x-forwarded-", in: visit.bytes)
-      || fields.place(of: "forwarded", in: visit.bytes) != nil
-      || fields.place(of: "x-real-ip", in: visit.bytes) != nil
-      || fields.place(of: "via", in: visit.bytes) != nil
+  private func proveLocal(_ request: Request) throws(Refusal) -> Identity {
+    let fields = request.head.fields
+    guard request.peer.isLoopback else { throw .foreignPeer }
+    if fields.hasName(beginning: "x-forwarded-", in: request.bytes)
+      || fields.place(of: "forwarded", in: request.bytes) != nil
+      || fields.place(of: "x-real-ip", in: request.bytes) != nil
+      || fields.place(of: "via", in: request.bytes) != nil
     {
       throw .forwarded
     }
-    guard Self.isLoopbackHost(visit.head.host.bytes(in: visit.bytes)) else { throw .foreignHost }
+    guard Self.isLoopbackHost(request.head.host.bytes(in: request.bytes)) else {
+      throw .foreignHost
+    }
     var at = 0
-    while let field = fields.next(&at, in: visit.bytes) {
-      guard field.name.bytes(in: visit.bytes).equalsIgnoringCase("origin") else { continue }
-      guard isAllowed(field.value.bytes(in: visit.bytes)) else { throw .foreignOrigin }
+    while let field = fields.next(&at, in: request.bytes) {
+      guard field.name.bytes(in: request.bytes).equalsIgnoringCase("origin") else { continue }
+      guard isAllowed(field.value.bytes(in: request.bytes)) else { throw .foreignOrigin }
     }
     return .loopback
   }
@@ -131,18 +133,18 @@ extension Admission {
   /// The caller's address: the peer's, or, where the peer is a proxy that we trust, the last one in
   /// `X-Forwarded-For` that is no such proxy. What stands before it could be anybody's invention,
   /// so an entry that is no address hides those before it: the caller is then unknown.
-  private func client(_ visit: Visit) -> Address {
-    guard contains(config.trustedProxies, visit.peer) else { return visit.peer }
-    var client = visit.peer
+  private func client(_ request: Request) -> Address {
+    guard contains(config.trustedProxies, request.peer) else { return request.peer }
+    var client = request.peer
     var at = 0
-    while let field = visit.head.fields.next(&at, in: visit.bytes) {
-      let name = field.name.bytes(in: visit.bytes)
+    while let field = request.head.fields.next(&at, in: request.bytes) {
+      let name = field.name.bytes(in: request.bytes)
       guard name.equalsIgnoringCase("x-forwarded-for") else { continue }
       var start = field.value.start
       while start <= field.value.end {
-        let comma = visit.bytes.prefix(field.value.end).firstIndex(of: 0x2c, from: start)
+        let comma = request.bytes.prefix(field.value.end).firstIndex(of: 0x2c, from: start)
         let item = HTTP.Place(start: start, end: comma ?? field.value.end)
-        let text = HTTP.Fields.trimmed(item, in: visit.bytes).bytes(in: visit.bytes)
+        let text = HTTP.Fields.trimmed(item, in: request.bytes).bytes(in: request.bytes)
         let address = Self.forwarded(text) ?? .none
         if !contains(config.trustedProxies, address) { client = address }
         start = item.end &+ 1

@@ -60,10 +60,10 @@ package final class Admission {
   // MARK: Destination
 
   /// Where this request wants to go. To be asked before the body is read.
-  package func destination(of visit: Visit) throws(Refusal) -> Destination {
-    let path = visit.head.path.bytes(in: visit.bytes)
+  package func destination(of request: Request) throws(Refusal) -> Destination {
+    let path = request.head.path.bytes(in: request.bytes)
     guard let destination = page(path) ?? route(path) else { throw .unknownPath }
-    let head = visit.head
+    let head = request.head
     switch destination {
     case .health, .ready:
       guard head.method == .get || head.method == .head else { throw .wrongMethod(.page) }
@@ -75,11 +75,11 @@ package final class Admission {
       guard head.method == .get || head.method == .post else { throw .wrongMethod(.webhook) }
     case .call(let index):
       try isServed(index)
-      if case .bad(let fault) = Upgrade.check(head, in: visit.bytes) {
+      if case .bad(let fault) = Upgrade.check(head, in: request.bytes) {
         throw fault == .wrongMethod ? .wrongMethod(.socket) : .noSocket(fault)
       }
     }
-    if holdsKey(head.query.bytes(in: visit.bytes)) { throw .keyInURL }
+    if holdsKey(head.query.bytes(in: request.bytes)) { throw .keyInURL }
     return destination
   }
 
@@ -151,21 +151,21 @@ package final class Admission {
 
   /// Whether this caller may go there, and who it is. Takes from the caller's bucket, so it is
   /// asked once for each request.
-  package func admit(_ visit: Visit, to destination: Destination) throws(Refusal) -> Identity {
+  package func admit(_ request: Request, to destination: Destination) throws(Refusal) -> Identity {
     let identity: Identity
     do throws(Refusal) {
       switch destination {
       case .health, .ready: return .anyone
-      case .stats, .metrics: return try admitOperator(visit)
+      case .stats, .metrics: return try admitOperator(request)
       case .call(let index), .voice(let index), .connect(let index):
-        identity = try prove(visit, routes[index].exposure, routes[index].addresses)
+        identity = try prove(request, routes[index].exposure, routes[index].addresses)
       }
     } catch {
       // Guessing is counted too, by address.
-      try count(.anyone, visit)
+      try count(.anyone, request)
       throw error
     }
-    try count(identity, visit)
+    try count(identity, request)
     if case .call(let index) = destination, routes[index].keyless >= 0 {
       throw .noUpstreamKey(routes[index].keyless)
     }

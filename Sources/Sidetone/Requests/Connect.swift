@@ -23,23 +23,23 @@ package struct Connect: Sendable {
   private let prepared: Prepared
   private let document: TwiML
   /// What was chosen, and one decoded value.
-  private let chosen: Arena
-  private let decoded: Arena
+  private let chosen: Buffer
+  private let decoded: Buffer
 
   package init(_ config: Config, _ prepared: Prepared) {
     self.prepared = prepared
     document = TwiML(config, prepared)
-    chosen = Arena(count: Limits.choiceBytesMax)
-    decoded = Arena(count: Limits.choiceBytesMax)
+    chosen = Buffer(count: Limits.choiceBytesMax)
+    decoded = Buffer(count: Limits.choiceBytesMax)
   }
 
   /// What a webhook chooses for its call. `route`: the webhook's.
   package func choose(
-    _ visit: Visit, route: Int, as identity: Identity
+    _ request: Request, route: Int, as identity: Identity
   ) throws(Refusal) -> Choice {
     var wishes = Wishes(prepared.routes[route].stream, identity, chosen.bytes)
-    try take(query: visit.head.query.bytes(in: visit.bytes), into: &wishes)
-    try take(query: visit.form, into: &wishes)
+    try take(query: request.head.query.bytes(in: request.bytes), into: &wishes)
+    try take(query: request.form, into: &wishes)
     return try choice(wishes)
   }
 
@@ -56,10 +56,10 @@ package struct Connect: Sendable {
 
   /// The whole response to a webhook: the call's audio comes to us, with this token.
   package func write(
-    _ visit: Visit, route: Int, token: CallTokens.Token, into out: inout Writer
+    _ request: Request, route: Int, token: CallTokens.Token, into out: inout Writer
   ) {
-    let response = document.begin(.connect, visit, route: route, into: &out)
-    writeAttributes(visit, into: &out)
+    let response = document.begin(.connect, request, route: route, into: &out)
+    writeAttributes(request, into: &out)
     out.write("><Parameter name=\"token\" value=\"")
     token.write(into: &out)
     out.write("\"/></Stream>")
@@ -67,9 +67,9 @@ package struct Connect: Sendable {
   }
 
   /// What the carrier wants to be told about the stream, if the webhook shows which one it is.
-  private func writeAttributes(_ visit: Visit, into out: inout Writer) {
+  private func writeAttributes(_ request: Request, into out: inout Writer) {
     for index in Carrier.all.indices {
-      guard let dialect = Carrier.all[index].webhook, dialect.isIts(visit) else { continue }
+      guard let dialect = Carrier.all[index].webhook, dialect.isIts(request) else { continue }
       return dialect.attributes(prepared.carriers[index].chosen, &out)
     }
   }

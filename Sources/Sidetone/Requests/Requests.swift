@@ -21,7 +21,7 @@ package struct Requests {
   /// A whole request that may go on to where it wants.
   struct Admitted {
     var destination: Destination
-    var request: Visit
+    var request: Request
     var identity: Identity
     var isHead: Bool { request.head.method == .head }
   }
@@ -41,7 +41,7 @@ package struct Requests {
       return nil
     case .complete(let whole): head = whole
     }
-    var request = Visit(
+    var request = Request(
       head: head, bytes: window, listener: store.links[link].listener,
       peer: store.links[link].peer, now: turn.now, wall: turn.log.wall(at: turn.now))
     do throws(Refusal) {
@@ -82,7 +82,7 @@ package struct Requests {
     _ link: Int, _ code: StaticString, _ store: Store, _ turn: inout Turn
   ) {
     turn.note(
-      .refused(code, to: store.links[link].peer, withheld: refusalLines.take(at: turn.now)),
+      .relay(.refused(code, to: store.links[link].peer, withheld: refusalLines.take(at: turn.now))),
       of: nil)
   }
 

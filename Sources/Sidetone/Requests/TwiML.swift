@@ -20,16 +20,17 @@ struct TwiML: Sendable {
   /// The response up to the stream's URL; its attributes and `>` follow. The stream's host is the
   /// public URL's; on a relay that is open to its own machine only it is what the request calls us
   /// by, which admission has found to be a loopback name.
-  func begin(_ verb: Verb, _ visit: Visit, route: Int, into out: inout Writer) -> HTTP.Response {
+  func begin(_ verb: Verb, _ request: Request, route: Int, into out: inout Writer) -> HTTP.Response
+  {
     var response = HTTP.Response(.ok, into: &out)
     response.beginBody("text/xml; charset=utf-8", into: &out)
     out.write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><")
     out.write(Self.name(of: verb))
     out.write("><Stream url=\"")
     if origin.bytes.isEmpty {
-      out.write(isTLS[visit.listener] ? "wss://" : "ws://")
+      out.write(isTLS[request.listener] ? "wss://" : "ws://")
       // A host's bytes need no escaping: letters, digits, and none of XML's signs.
-      out.write(visit.head.host.bytes(in: visit.bytes))
+      out.write(request.head.host.bytes(in: request.bytes))
     } else {
       Self.write(origin.bytes, into: &out)
     }

@@ -11,8 +11,8 @@ package struct VoiceWebhook: Sendable {
   }
 
   /// The whole response.
-  package func write(_ visit: Visit, route: Int, into out: inout Writer) {
-    let response = document.begin(.start, visit, route: route, into: &out)
+  package func write(_ request: Request, route: Int, into out: inout Writer) {
+    let response = document.begin(.start, request, route: route, into: &out)
     out.write("/>")
     document.end(.start, response, verbs: verbs.bytes, into: &out)
   }

@@ -28,7 +28,7 @@ extension Upstream {
     write: Deepgram.write,
     refused: Deepgram.refused,
     closed: Deepgram.closed,
-    habits: Habits(
+    timing: Timing(
       keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
       chunkMillisecondsMax: 100),
     settings: Deepgram.settings)
@@ -120,12 +120,12 @@ private enum Deepgram {
     return false
   }
 
-  static func read(_ message: Bytes) -> Upstream.News {
+  static func read(_ message: Bytes) -> Upstream.Event {
     var results = Results()
     results.read(message)
     guard let type = results.type, type.kind == .string else { return .malformed }
     if results.isHeard { return results.news(in: message) }
-    var news = Upstream.News()
+    var news = Upstream.Event()
     news.isFinished = message[type.range].equals("Metadata")
     return news
   }
@@ -284,7 +284,7 @@ private struct Results {
     return step == .end
   }
 
-  func news(in message: Bytes) -> Upstream.News {
+  func news(in message: Bytes) -> Upstream.Event {
     guard let start, let duration,
       let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
       let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
@@ -300,7 +300,7 @@ private struct Results {
     }
     if let text, text.kind == .string { heard.text = text.range }
     if let confidence, confidence.kind == .number { heard.confidence = confidence.range }
-    var news = Upstream.News()
+    var news = Upstream.Event()
     news.heard = heard
     return news
   }

@@ -14,11 +14,11 @@ extension Upstream {
     allowed: "",
     query: { _, _ in },
     setup: { _, _ in },
-    read: { _ in News() },
+    read: { _ in Event() },
     write: { _, _ in },
     refused: { _ in Verdict(retry: false, cause: .upstreamLost, code: "", sentence: "") },
     closed: { _, _ in Verdict(retry: false, cause: .upstreamLost, code: "", sentence: "") },
-    habits: Habits(
+    timing: Timing(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
       chunkMillisecondsMax: 100),
     settings: {

@@ -35,7 +35,7 @@ extension Upstream {
     write: Gemini.write,
     refused: Gemini.refused,
     closed: Gemini.closed,
-    habits: Habits(
+    timing: Timing(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
     settings: Gemini.settings)
@@ -138,11 +138,11 @@ extension Gemini {
 // MARK: - What it says
 
 extension Gemini {
-  static func read(_ message: Bytes) -> Upstream.News {
+  static func read(_ message: Bytes) -> Upstream.Event {
     // A binary message has not been judged as text by anybody.
     var text = UTF8Validator()
     guard text.accept(message), text.isComplete else { return .malformed }
-    var news = Upstream.News()
+    var news = Upstream.Event()
     var scanner = JSON.Scanner(message)
     var step = scanner.enter(.object)
     while step == .item {
@@ -162,7 +162,7 @@ extension Gemini {
   }
 
   private static func readContent(
-    _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+    _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
   ) {
     var members = JSON.Members(of: content, in: message)
     while let member = members.next() {

@@ -37,7 +37,7 @@ extension Upstream {
     write: OpenAI.write,
     refused: OpenAI.refused,
     closed: OpenAI.closed,
-    habits: Habits(
+    timing: Timing(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
     settings: OpenAI.settings)
@@ -218,12 +218,12 @@ extension OpenAI {
 // MARK: - What it says
 
 extension OpenAI {
-  static func read(_ message: Bytes) -> Upstream.News {
+  static func read(_ message: Bytes) -> Upstream.Event {
     guard let event = Event(message), let type = event.type, type.kind == .string else {
       return .malformed
     }
     func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
-    var news = Upstream.News()
+    var news = Upstream.Event()
     if isNamed("session.updated") {
       news.isReady = true
       news.transcribes = transcribes(message)
@@ -284,7 +284,7 @@ extension OpenAI {
   }
 
   private static func readWords(
-    _ type: JSON.Value, _ event: Event, _ message: Bytes, _ news: inout Upstream.News
+    _ type: JSON.Value, _ event: Event, _ message: Bytes, _ news: inout Upstream.Event
   ) {
     func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
     if isNamed("response.output_audio_transcript.delta")

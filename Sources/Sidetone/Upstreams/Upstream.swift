@@ -28,13 +28,13 @@ package struct Upstream: Sendable {
   /// The first message of a session; nothing written: it is ready as soon as the socket stands,
   /// otherwise when it says so.
   package let setup: @Sendable (Session, inout Writer) -> Void
-  package let read: @Sendable (Bytes) -> News
+  package let read: @Sendable (Bytes) -> Event
   /// The text message for a command; nothing written: it has none.
   package let write: @Sendable (Command, inout Writer) -> Void
   /// What a refused handshake or a close in mid-call means.
   package let refused: @Sendable (_ status: Int) -> Verdict
   package let closed: @Sendable (_ code: UInt16, _ reason: Bytes) -> Verdict
-  package let habits: Habits
+  package let timing: Timing
   /// What operators read and set of it; asked at start only.
   package let settings: @Sendable () -> Settings
 
@@ -74,7 +74,7 @@ extension Upstream {
     package var callers: Bytes
     /// Samples a second that the operator wants it to get; 0: the caller's own, where it may be.
     package var rate = 0
-    /// What resumes the session before it, as `News.handle` told; empty where there is none.
+    /// What resumes the session before it, as `Event.handle` told; empty where there is none.
     package var handle = Bytes.empty
 
     package init(
@@ -129,7 +129,7 @@ extension Upstream {
     case keepAlive, finalize, finish
     /// The agent shall speak first; the text is what it is asked to do, percent-encoded.
     case greet(Bytes)
-    /// Of this item, named as `News.item` did, only so much was heard; or none of it, so it was
+    /// Of this item, named as `Event.item` did, only so much was heard; or none of it, so it was
     /// never said.
     case truncate(item: Bytes, milliseconds: Int)
     case forget(item: Bytes)
@@ -141,7 +141,7 @@ extension Upstream {
 
   /// What one message says. Most say one thing; some upstreams put several into one. Ranges point
   /// into the message; texts are the inside of a JSON string, escapes and all.
-  package struct News {
+  package struct Event {
     package var isMalformed = false
     /// The session is set up as it was asked for: audio may flow.
     package var isReady = false
@@ -172,8 +172,8 @@ extension Upstream {
 
     package init() {}
 
-    package static var malformed: News {
-      var news = News()
+    package static var malformed: Event {
+      var news = Event()
       news.isMalformed = true
       return news
     }
@@ -230,7 +230,7 @@ extension Upstream {
     }
   }
 
-  package struct Habits: BitwiseCopyable, Sendable {
+  package struct Timing: BitwiseCopyable, Sendable {
     /// Without audio for so long it wants a sign of life; `never` where it does not.
     package var keepAliveAfter: Instant.Span
     /// Without audio for so long what was said is asked for as final.

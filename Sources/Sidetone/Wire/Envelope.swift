@@ -18,8 +18,8 @@ package struct Envelope: BitwiseCopyable, Sendable {
   }
 
   /// How much audio one message holds at most.
-  @_noAllocation package func audioBytesMax(as carriage: Media.Carriage) -> Int {
-    most(written(carriage))
+  @_noAllocation package func audioBytesMax(as payloadEncoding: Media.PayloadEncoding) -> Int {
+    most(written(payloadEncoding))
   }
 
   /// Puts a payload that is base64 already into messages of the server side: one, or several where
@@ -31,22 +31,22 @@ package struct Envelope: BitwiseCopyable, Sendable {
     seal(payload, .asItIs, key: nil, into: &outbox, from: pool)
   }
 
-  /// The same with the audio itself, which is written straight into the outbox as `carriage` has
-  /// it: integers are made of little-endian samples of two bytes, binary messages have no text
+  /// The same with the audio itself, which is written straight into the outbox as `payloadEncoding`
+  /// has it: integers are made of little-endian samples of two bytes, binary messages have no text
   /// around them. Masked where there is a `key`; a key is for one frame (RFC 6455 §5.3), so such
   /// audio has at most `audioBytesMax`.
   @inline(__always) package func seal(
-    audio: Bytes, as carriage: Media.Carriage = .base64, key: UInt32? = nil,
+    audio: Bytes, as payloadEncoding: Media.PayloadEncoding = .base64, key: UInt32? = nil,
     into outbox: inout Chain, from pool: BlockPool
   ) -> Bool {
-    seal(audio, written(carriage), key: key, into: &outbox, from: pool)
+    seal(audio, written(payloadEncoding), key: key, into: &outbox, from: pool)
   }
 
   /// How the bytes at hand become the text of a message.
   private enum Writing { case asItIs, base64, integers, binary }
 
-  private func written(_ carriage: Media.Carriage) -> Writing {
-    switch carriage {
+  private func written(_ payloadEncoding: Media.PayloadEncoding) -> Writing {
+    switch payloadEncoding {
     case .base64: .base64
     case .integers: .integers
     case .binary: .binary

@@ -38,7 +38,7 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
   @_noAllocation package mutating func locate(_ message: Bytes, by media: Media) -> Media.Located {
     guard isTrying() else { return media.locate(message) }
     if let members = match(message), var payload = members.payload {
-      if media.carriage == .integers {
+      if media.payloadEncoding == .integers {
         payload = JSON.Value(.array, payload.range.lowerBound &- 1..<payload.range.upperBound)
       }
       return .audio(media.piece(members, payload, in: message))

@@ -5,7 +5,7 @@
 // carrier's audio. No carrier's name and no carrier's code is here.
 
 package struct Media: BitwiseCopyable, Sendable {
-  package enum Carriage: BitwiseCopyable, Sendable {
+  package enum PayloadEncoding: BitwiseCopyable, Sendable {
     /// Base64 text in a string of a JSON object.
     case base64
     /// A JSON array of signed 16-bit samples.
@@ -41,7 +41,7 @@ package struct Media: BitwiseCopyable, Sendable {
     case malformed
   }
 
-  package let carriage: Carriage
+  package let payloadEncoding: PayloadEncoding
   private let eventName: JSON.Key
   private let event: JSON.Key
   /// The object that holds the payload.
@@ -57,7 +57,7 @@ package struct Media: BitwiseCopyable, Sendable {
   package init(
     when name: StaticString, is event: StaticString, at holder: StaticString,
     _ payload: StaticString, timestamp: StaticString = "", track: StaticString = "",
-    order: StaticString = "", rate: StaticString = "", as carriage: Carriage
+    order: StaticString = "", rate: StaticString = "", as payloadEncoding: PayloadEncoding
   ) {
     eventName = JSON.Key(name)
     self.event = JSON.Key(event)
@@ -67,7 +67,7 @@ package struct Media: BitwiseCopyable, Sendable {
     self.track = JSON.Key(track)
     self.order = JSON.Key(order)
     self.rate = JSON.Key(rate)
-    self.carriage = carriage
+    self.payloadEncoding = payloadEncoding
   }
 
   /// Binary messages that are audio and nothing else.
@@ -85,7 +85,7 @@ extension Media {
 
   /// The same, telling where the members lie that audio was read from.
   @inline(__always) func locate(_ message: Bytes, _ found: inout AudioMembers) -> Located {
-    guard carriage != .binary else { return .audio(Piece(payload: 0..<message.count)) }
+    guard payloadEncoding != .binary else { return .audio(Piece(payload: 0..<message.count)) }
     var scanner = JSON.Scanner(message)
     guard scanner.next() == UInt8(ascii: "{") else {
       return scanner.value() != nil && scanner.isAtEnd ? .other : .malformed
@@ -96,7 +96,7 @@ extension Media {
     guard isAudio(found.event, in: message) else {
       return found.hasRawList ? locateStrictly(message) : .other
     }
-    let kind = carriage == .integers ? JSON.Kind.array : .string
+    let kind = payloadEncoding == .integers ? JSON.Kind.array : .string
     guard let payload = found.payload, payload.kind == kind else { return .malformed }
     return .audio(piece(found, payload, in: message))
   }
@@ -147,7 +147,7 @@ extension Media {
       let key = JSON.Key(name, in: scanner.document)
       // Only the first list is read by somebody who sees what is in it.
       let isRawList =
-        carriage == .integers && key == payload && found.payload == nil
+        payloadEncoding == .integers && key == payload && found.payload == nil
         && scanner.next() == UInt8(ascii: "[")
       if isRawList { found.hasRawList = true }
       guard let value = isRawList ? scanner.rawList() : scanner.value() else { return false }
@@ -183,7 +183,7 @@ extension Media {
     if let value = found.rate, let rate = JSON.integer(value, in: message) {
       piece.rate = max(rate, 0)
     }
-    if carriage == .integers {
+    if payloadEncoding == .integers {
       piece.payload = payload.range.lowerBound &+ 1..<payload.range.upperBound &- 1
     }
     if payload.hasEscapes {

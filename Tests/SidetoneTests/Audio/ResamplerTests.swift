@@ -149,8 +149,8 @@ struct ResamplerTests {
       for profile in Config.Profile.allCases {
         let pool = ResamplerPool(profile: profile, ready: allPairs(1), streamsMax: 1)
         let conversions = allPairs(1).map { ResamplerTests.linear($0.from, $0.to, in: pool)! }
-        let sound = Arena(count: 4_800)
-        let place = Arena(count: 14_400)
+        let sound = Buffer(count: 4_800)
+        let place = Buffer(count: 14_400)
         sound.bytes.fill(0x11)
         var random = SeededRandom(seed: 3)
         func frame() {

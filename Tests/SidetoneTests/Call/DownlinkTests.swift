@@ -25,8 +25,9 @@ private final class Bench {
     downlink = Downlink(
       says: says, reply: reply,
       conversion: Conversion(from: says, to: reply, in: resamplers)!,
-      manner: Carrier.Manner(
-        carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
+      pacing: Carrier.Pacing(
+        payloadEncoding: .base64, leadMilliseconds: 200, pieceMilliseconds: 40,
+        leastMilliseconds: 0,
         hasMarks: true), millisecondsMax: millisecondsMax)
   }
 

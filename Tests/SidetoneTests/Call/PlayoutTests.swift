@@ -5,11 +5,11 @@ import Testing
 @testable import Sidetone
 
 struct PlayoutTests {
-  private static let buffered = Carrier.Manner(
-    carriage: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
+  private static let buffered = Carrier.Pacing(
+    payloadEncoding: .base64, leadMilliseconds: 200, pieceMilliseconds: 40, leastMilliseconds: 0,
     hasMarks: true)
-  private static let exact = Carrier.Manner(
-    carriage: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
+  private static let exact = Carrier.Pacing(
+    payloadEncoding: .integers, leadMilliseconds: 20, pieceMilliseconds: 10, leastMilliseconds: 10,
     hasMarks: false)
 
   private func at(_ milliseconds: Int) -> Instant {

@@ -64,13 +64,13 @@ struct RawTests {
 
   @Test("Every answer is one JSON object with the call and the time")
   func answers() {
-    let facts = Carrier.Facts(
+    let context = Carrier.Context(
       call: Name(kept("c-1"))!, now: WallTime(nanoseconds: 1_700_000_000_123_000_000),
       offsetMicroseconds: 1_250_000)
-    func say(_ answer: Carrier.Answer, body: String = "") -> String {
+    func say(_ answer: Carrier.Command, body: String = "") -> String {
       var parts: (String, String) = ("", "")
       let all = written { writer in
-        let framing = Carrier.raw.write(answer, facts, &writer)
+        let framing = Carrier.raw.write(answer, context, &writer)
         let text = String(decoding: writer.written.array, as: UTF8.self)
         if case .around(let suffix) = framing {
           parts = (String(text.dropLast(suffix)), String(text.suffix(suffix)))

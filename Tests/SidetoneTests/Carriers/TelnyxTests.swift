@@ -135,10 +135,10 @@ struct TelnyxTests {
 
   @Test("What it is told: marks and clear; its media carries nothing but the payload")
   func writes() {
-    let facts = Carrier.Facts(
+    let context = Carrier.Context(
       call: Name(kept("C"))!, now: WallTime(nanoseconds: 0), offsetMicroseconds: 0)
-    func said(_ answer: Carrier.Answer) -> String {
-      written { _ = Carrier.telnyx.write(answer, facts, &$0) }.string
+    func said(_ answer: Carrier.Command) -> String {
+      written { _ = Carrier.telnyx.write(answer, context, &$0) }.string
     }
     #expect(said(.mark(name: kept("7"))) == #"{"event":"mark","mark":{"name":"7"}}"#)
     #expect(said(.clear) == #"{"event":"clear"}"#)

@@ -85,10 +85,10 @@ struct UcidTests {
 
   @Test("Clear and hang-up are commands; nothing else is said in words")
   func writes() {
-    let facts = Carrier.Facts(
+    let context = Carrier.Context(
       call: Name(kept("C"))!, now: WallTime(nanoseconds: 0), offsetMicroseconds: 0)
-    func said(_ answer: Carrier.Answer) -> String {
-      written { _ = Carrier.ucid.write(answer, facts, &$0) }.string
+    func said(_ answer: Carrier.Command) -> String {
+      written { _ = Carrier.ucid.write(answer, context, &$0) }.string
     }
     #expect(said(.clear) == #"{"command":"clearBuffer"}"#)
     #expect(said(.mark(name: kept("7"))) == "" && said(.ready) == "")

@@ -14,7 +14,7 @@ struct CarriersTests {
 
   /// What a carrier makes of a message: `audio`, or the name of its event.
   private func event(_ carrier: Carrier, _ message: Bytes) -> String {
-    if carrier.media.carriage != .binary {
+    if carrier.media.payloadEncoding != .binary {
       switch carrier.media.locate(message) {
       case .audio(let piece):
         #expect(piece.payload.upperBound <= message.count)
@@ -49,7 +49,7 @@ struct CarriersTests {
     #expect(events.contains("ignored"))
     let carrier = Carrier.all[Carrier.index(of: name)!]
     if carrier.open == nil { #expect(events.contains("started")) }
-    if carrier.media.carriage != .binary { #expect(events.contains("audio")) }
+    if carrier.media.payloadEncoding != .binary { #expect(events.contains("audio")) }
   }
 
   @Test("What operators read of it is whole", arguments: Carrier.all.map(\.name.description))
@@ -69,9 +69,9 @@ struct CarriersTests {
 
   @Test("How it is sent audio makes sense", arguments: Carrier.all.map(\.name.description))
   func pacing(name: String) {
-    guard let manner = Carrier.all[Carrier.index(of: name)!].playout else { return }
-    #expect(manner.leastMilliseconds <= manner.pieceMilliseconds)
-    #expect(manner.pieceMilliseconds <= manner.leadMilliseconds)
+    guard let pacing = Carrier.all[Carrier.index(of: name)!].playout else { return }
+    #expect(pacing.leastMilliseconds <= pacing.pieceMilliseconds)
+    #expect(pacing.pieceMilliseconds <= pacing.leadMilliseconds)
   }
 
   @Test("A message is what its name says, however it is written", arguments: fixtures)

@@ -28,7 +28,7 @@ struct UpstreamsTests {
     return words.isEmpty ? "other" : words.joined(separator: "+")
   }
 
-  private func words(of news: Upstream.News, within count: Int) -> [String] {
+  private func words(of news: Upstream.Event, within count: Int) -> [String] {
     if news.isMalformed { return ["malformed"] }
     let ranges = [
       news.heard?.text, news.heard?.confidence, news.callerWords?.text, news.agentWords?.text,
@@ -37,7 +37,7 @@ struct UpstreamsTests {
     for range in ranges { #expect((range?.upperBound ?? 0) <= count) }
     #expect((news.heard?.endMicroseconds ?? 0) >= 0)
     #expect((news.leavesWithin ?? .zero) >= .zero)
-    let facts: [(String, Bool)] = [
+    let context: [(String, Bool)] = [
       ("ready", news.isReady), ("transcribes", news.transcribes), ("heard", news.heard != nil),
       ("interrupted", news.isInterrupted), ("caller", news.callerWords != nil),
       ("agent", news.agentWords != nil), ("spoken", news.isSpoken), ("over", news.isTurnOver),
@@ -46,7 +46,7 @@ struct UpstreamsTests {
       ("handle", news.handle != nil), ("leaves", news.leavesWithin != nil),
       ("finished", news.isFinished),
     ]
-    return facts.filter(\.1).map(\.0)
+    return context.filter(\.1).map(\.0)
   }
 
   @Test("Names are different, and the list finds each by its name")
@@ -192,7 +192,7 @@ struct UpstreamsTests {
       row.envelope(hears, &prefix, &suffix)
       guard prefix.count > 0 else { continue }
       let envelope = try #require(Envelope(prefix: prefix.written, suffix: suffix.written))
-      let bytes = hears.bytes(forMilliseconds: row.habits.chunkMillisecondsMax)
+      let bytes = hears.bytes(forMilliseconds: row.timing.chunkMillisecondsMax)
       #expect(bytes <= envelope.audioBytesMax(as: .base64))
     }
   }

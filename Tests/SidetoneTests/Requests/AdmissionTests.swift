@@ -5,9 +5,9 @@ import Testing
 @testable import Sidetone
 
 private func decide(
-  _ config: Config, _ visit: Visit, seed: UInt64 = 7
+  _ config: Config, _ request: Request, seed: UInt64 = 7
 ) -> Result<Identity, Refusal> {
-  Admission(config: config, seed: seed).decide(visit)
+  Admission(config: config, seed: seed).decide(request)
 }
 
 /// The response to a refusal, taken apart.
@@ -28,8 +28,8 @@ struct DestinationTests {
     _ start: String, _ lines: [String] = ["Host: h"], _ config: Config = plainConfig()
   ) throws -> Result<Destination, Refusal> {
     let admission = Admission(config: config, seed: 7)
-    let visit = try visit(start, lines)
-    return Result { () throws(Refusal) in try admission.destination(of: visit) }
+    let request = try request(start, lines)
+    return Result { () throws(Refusal) in try admission.destination(of: request) }
   }
 
   @Test func `paths lead to their places`() throws {
@@ -106,20 +106,20 @@ struct DestinationTests {
     for path in ["/media", "/media/", "/media/s3cr3", "/media/s3cr3tx", "/medias3cr3t"] {
       #expect(try at(path) == .failure(.unknownPath))
     }
-    let visit = try visit("GET /media/s3cr3t", socket(host: "x"), from: .elsewhere)
-    #expect(decide(config, visit) == .success(.secret))
+    let request = try request("GET /media/s3cr3t", socket(host: "x"), from: .elsewhere)
+    #expect(decide(config, request) == .success(.secret))
   }
 }
 
 struct LoopbackTests {
   @Test func `without keys this machine may come`() throws {
     for host in ["127.0.0.1", "localhost:8080", "LOCALHOST", "[::1]:80", "127.9.9.9:1"] {
-      let visit = try visit("GET /media", socket(host: host))
-      #expect(decide(plainConfig(), visit) == .success(.loopback), "\(host)")
+      let request = try request("GET /media", socket(host: host))
+      #expect(decide(plainConfig(), request) == .success(.loopback), "\(host)")
     }
     let six = Address(high: 0, low: 1, port: 1)
-    let visit = try visit("GET /media", socket(), from: six)
-    #expect(decide(plainConfig(), visit) == .success(.loopback))
+    let request = try request("GET /media", socket(), from: six)
+    #expect(decide(plainConfig(), request) == .success(.loopback))
   }
 
   @Test(arguments: [
@@ -127,8 +127,8 @@ struct LoopbackTests {
     "[::2]", "localhost.", "127.1",
   ])
   func `a foreign Host is refused`(host: String) throws {
-    let visit = try visit("GET /media", socket(host: host))
-    #expect(decide(plainConfig(), visit) == .failure(.foreignHost))
+    let request = try request("GET /media", socket(host: host))
+    #expect(decide(plainConfig(), request) == .failure(.foreignHost))
   }
 
   @Test(arguments: [
@@ -136,25 +136,25 @@ struct LoopbackTests {
     "X-Forwarded-Host: 127.0.0.1", "X-Real-IP: 1.2.3.4", "Via: 1.1 proxy",
   ])
   func `what a proxy or a tunnel passed on is refused`(line: String) throws {
-    let visit = try visit("GET /media", socket([line]))
-    #expect(decide(plainConfig(), visit) == .failure(.forwarded))
+    let request = try request("GET /media", socket([line]))
+    #expect(decide(plainConfig(), request) == .failure(.forwarded))
   }
 
   @Test func `a web page is refused unless its origin is listed`() throws {
     var config = plainConfig()
-    let page = try visit("GET /media", socket(["Origin: https://app.example.com"]))
+    let page = try request("GET /media", socket(["Origin: https://app.example.com"]))
     #expect(decide(config, page) == .failure(.foreignOrigin))
     config.allowedOrigins = ["https://app.example.com"]
     #expect(decide(config, page) == .success(.loopback))
-    let local = try visit("GET /media", socket(["Origin: http://localhost:8080"]))
+    let local = try request("GET /media", socket(["Origin: http://localhost:8080"]))
     #expect(decide(config, local) == .failure(.foreignOrigin))
-    let none = try visit("GET /media", socket(["Origin: null"]))
+    let none = try request("GET /media", socket(["Origin: null"]))
     #expect(decide(config, none) == .failure(.foreignOrigin))
   }
 
   @Test func `another machine is refused`() throws {
-    let visit = try visit("GET /media", socket(), from: .elsewhere)
-    #expect(decide(plainConfig(), visit) == .failure(.foreignPeer))
+    let request = try request("GET /media", socket(), from: .elsewhere)
+    #expect(decide(plainConfig(), request) == .failure(.foreignPeer))
   }
 
   @Test(arguments: [
@@ -218,8 +218,8 @@ struct ProofTests {
     for (index, key) in ["sk-first", "sk-second"].enumerated() {
       for scheme in ["Bearer", "bearer"] {
         let lines = socket(["Authorization: \(scheme) \(key)"], host: "relay.example.com")
-        let visit = try visit("GET /ws/transcribe", lines, from: .elsewhere)
-        #expect(decide(keyed(), visit) == .success(.key(index)))
+        let request = try request("GET /ws/transcribe", lines, from: .elsewhere)
+        #expect(decide(keyed(), request) == .success(.key(index)))
       }
     }
   }
@@ -231,28 +231,28 @@ struct ProofTests {
     ("Bearer", .wrongScheme),
   ])
   func `any other key is refused`(value: String, refusal: Refusal) throws {
-    let visit = try visit("GET /ws/transcribe", socket(["Authorization: " + value]))
-    #expect(decide(keyed(), visit) == .failure(refusal))
+    let request = try request("GET /ws/transcribe", socket(["Authorization: " + value]))
+    #expect(decide(keyed(), request) == .failure(refusal))
   }
 
   @Test func `with keys set this machine too must show one`() throws {
-    let bare = try visit("GET /ws/transcribe", socket())
+    let bare = try request("GET /ws/transcribe", socket())
     #expect(decide(keyed(), bare) == .failure(.noProof(.keys)))
     let twice = ["Authorization: Bearer sk-first", "Authorization: Bearer sk-first"]
-    let visit = try visit("GET /ws/transcribe", socket(twice))
-    #expect(decide(keyed(), visit) == .failure(.wrongScheme))
+    let request = try request("GET /ws/transcribe", socket(twice))
+    #expect(decide(keyed(), request) == .failure(.wrongScheme))
   }
 
   @Test func `operators' pages want a key once there is one, health and readiness never`() throws {
     for path in ["/health", "/ready"] {
-      let visit = try visit("GET " + path, ["Host: h"], from: .elsewhere)
-      #expect(decide(keyed(), visit) == .success(.anyone))
+      let request = try request("GET " + path, ["Host: h"], from: .elsewhere)
+      #expect(decide(keyed(), request) == .success(.anyone))
     }
     for path in ["/stats", "/metrics"] {
-      let bare = try visit("GET " + path, ["Host: localhost"])
+      let bare = try request("GET " + path, ["Host: localhost"])
       #expect(decide(plainConfig(), bare) == .success(.loopback))
       #expect(decide(keyed(), bare) == .failure(.noProof(.keys)))
-      let key = try visit(
+      let key = try request(
         "GET " + path, ["Host: h", "Authorization: Bearer sk-second"], from: .elsewhere)
       #expect(decide(keyed(), key) == .success(.key(1)))
       var wide = plainConfig()
@@ -265,9 +265,9 @@ struct ProofTests {
   {
     var config = plainConfig()
     config.listeners[0].address = "0.0.0.0"
-    let caller = try visit("GET /media", socket(host: "x"), from: .elsewhere)
+    let caller = try request("GET /media", socket(host: "x"), from: .elsewhere)
     #expect(decide(config, caller) == .failure(.unprotected))
-    let webhook = try visit("POST /voice", ["Host: x"], from: .elsewhere)
+    let webhook = try request("POST /voice", ["Host: x"], from: .elsewhere)
     #expect(decide(config, webhook) == .failure(.noPublicURL))
     config.routes[0].isOpen = true
     #expect(decide(config, caller) == .success(.anyone))
@@ -279,7 +279,7 @@ struct ProofTests {
     let network = Address(ipv4: 0xcb00_7100, port: 0)  // 203.0.113.0/24
     config.routes[0].addresses = [AddressRange(network: network, prefixBits: 96 + 24)]
     func decideFor(_ peer: Address, _ lines: [String] = []) throws -> Result<Identity, Refusal> {
-      decide(config, try visit("GET /media", socket(lines, host: "x"), from: peer))
+      decide(config, try request("GET /media", socket(lines, host: "x"), from: peer))
     }
     let other = Address(ipv4: 0xcb00_7201, port: 1)
     #expect(try decideFor(.elsewhere) == .success(.network))
@@ -306,11 +306,11 @@ struct ProofTests {
     var config = plainConfig()
     config.routes[0].secret = "s3cr3t"
     config.routes[0].addresses = [AddressRange(network: .elsewhere, prefixBits: 128)]
-    let right = try visit("GET /media/s3cr3t", socket(host: "x"), from: .elsewhere)
+    let right = try request("GET /media/s3cr3t", socket(host: "x"), from: .elsewhere)
     #expect(decide(config, right) == .success(.network))
-    let far = try visit("GET /media/s3cr3t", socket(host: "x"))
+    let far = try request("GET /media/s3cr3t", socket(host: "x"))
     #expect(decide(config, far) == .failure(.foreignAddress))
-    let bare = try visit("GET /media", socket(host: "x"), from: .elsewhere)
+    let bare = try request("GET /media", socket(host: "x"), from: .elsewhere)
     #expect(decide(config, bare) == .failure(.unknownPath))
   }
 
@@ -321,11 +321,11 @@ struct ProofTests {
     other.name = "other"
     config.upstreams[0].key = ""
     config.upstreams.append(other)
-    #expect(decide(config, try visit("GET /media-stream", socket())) == .success(.loopback))
-    #expect(decide(config, try visit("GET /media", socket())) == .failure(.noUpstreamKey(0)))
+    #expect(decide(config, try request("GET /media-stream", socket())) == .success(.loopback))
+    #expect(decide(config, try request("GET /media", socket())) == .failure(.noUpstreamKey(0)))
     #expect(try answer(.noUpstreamKey(0), config).head.hasPrefix("HTTP/1.1 503 "))
     config.allow(key: "sk-first")
-    let unknown = try visit("GET /ws/transcribe", socket())
+    let unknown = try request("GET /ws/transcribe", socket())
     #expect(decide(config, unknown) == .failure(.noProof(.keys)))
   }
 }

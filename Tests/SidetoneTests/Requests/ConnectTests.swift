@@ -64,9 +64,9 @@ struct ConnectTests {
   ) throws -> Result<Chosen, Refusal> {
     let lines =
       form == nil ? [] : ["Content-Type: application/x-www-form-urlencoded; charset=utf-8"]
-    let visit = try visit(start, ["Host: localhost"] + lines, body: form ?? "")
+    let request = try request(start, ["Host: localhost"] + lines, body: form ?? "")
     return chosen(config) { connect throws(Refusal) in
-      try connect.choose(visit, route: webhook, as: identity)
+      try connect.choose(request, route: webhook, as: identity)
     }
   }
 
@@ -120,8 +120,8 @@ struct ConnectTests {
     var plain = config()
     plain.routes[phone].bots = []
     let connect = connect(plain)
-    let visit = try visit("GET /twiml?bot_type=any", ["Host: h"])
-    #expect(try connect.choose(visit, route: webhook, as: .loopback).bot == 0)
+    let request = try request("GET /twiml?bot_type=any", ["Host: h"])
+    #expect(try connect.choose(request, route: webhook, as: .loopback).bot == 0)
   }
 
   @Test(arguments: [
@@ -168,14 +168,14 @@ struct ConnectTests {
 
   @Test func `a key in the URL is refused before anything is chosen`() throws {
     let admission = Admission(config: config(), seed: 7)
-    let visit = try visit("GET /twiml?bot_type=gemini-live&api_key=k", ["Host: localhost"])
-    #expect(admission.decide(visit) == .failure(.keyInURL))
+    let request = try request("GET /twiml?bot_type=gemini-live&api_key=k", ["Host: localhost"])
+    #expect(admission.decide(request) == .failure(.keyInURL))
   }
 
   @Test func `plain HTTP on the socket's path is told where webhooks belong`() throws {
     let admission = Admission(config: config(), seed: 7)
     #expect(
-      admission.decide(try visit("GET /ws/phone", ["Host: localhost"]))
+      admission.decide(try request("GET /ws/phone", ["Host: localhost"]))
         == .failure(.noSocket(.notAsked)))
     let text = written { admission.write(.noSocket(.notAsked), into: &$0) }.string
     #expect(text.hasPrefix("HTTP/1.1 426 ") && text.contains("/voice or /twiml."))
@@ -184,13 +184,13 @@ struct ConnectTests {
   // MARK: The answer
 
   private func answer(_ config: Config, _ lines: [String] = []) throws -> [String] {
-    let visit = try visit("POST /twiml", ["Host: localhost:8080"] + lines)
+    let request = try request("POST /twiml", ["Host: localhost:8080"] + lines)
     var tokens = CallTokens(capacity: 1)
     var random = Random(seed: [1])
     let held = CallTokens.Held(route: phone, bot: 0, choices: Chain(), call: .none)
     let (token, _) = tokens.issue(held, random: &random, at: .zero)
     let text = written {
-      connect(config).write(visit, route: webhook, token: token, into: &$0)
+      connect(config).write(request, route: webhook, token: token, into: &$0)
     }.string
     let parts = text.components(separatedBy: "\r\n\r\n")
     #expect(parts[0].hasPrefix("HTTP/1.1 200 ") && parts[0].contains("Content-Type: text/xml"))
@@ -246,8 +246,8 @@ struct TokenAdmissionTests {
     config.publicURL = "https://relay.example.com"
     config.telnyxKeys = [telnyxKey()]
     change(&config)
-    let visit = try visit("GET /ws/phone", socket(lines, host: "x"), from: .elsewhere)
-    return Admission(config: config, seed: 7).decide(visit)
+    let request = try request("GET /ws/phone", socket(lines, host: "x"), from: .elsewhere)
+    return Admission(config: config, seed: 7).decide(request)
   }
 
   @Test func `who shows nothing must bring a token later`() throws {
@@ -273,8 +273,8 @@ struct TokenAdmissionTests {
     config.telnyxKeys = [telnyxKey()]
     config.limits.callsPerSecondPerAddress = 1
     let admission = Admission(config: config, seed: 7)
-    let visit = try visit("GET /ws/phone", socket(host: "x"), from: .elsewhere)
-    #expect(admission.decide(visit) == .success(.token))
-    #expect(admission.decide(visit) == .failure(.tooOften(seconds: 1)))
+    let request = try request("GET /ws/phone", socket(host: "x"), from: .elsewhere)
+    #expect(admission.decide(request) == .success(.token))
+    #expect(admission.decide(request) == .failure(.tooOften(seconds: 1)))
   }
 }

@@ -66,7 +66,7 @@ struct RateLimiterTests {
     config.limits = limits(2)
     let admission = Admission(config: config, seed: 7)
     func come(_ seconds: Int) throws -> Result<Identity, Refusal> {
-      admission.decide(try visit("GET /media", socket(), at: .zero + .seconds(seconds)))
+      admission.decide(try request("GET /media", socket(), at: .zero + .seconds(seconds)))
     }
     #expect(try come(0) == .success(.loopback))
     #expect(try come(0) == .success(.loopback))
@@ -80,7 +80,7 @@ struct RateLimiterTests {
     config.allow(key: "sk-1")
     let admission = Admission(config: config, seed: 7)
     func show(_ key: String) throws -> Result<Identity, Refusal> {
-      admission.decide(try visit("GET /media", socket(["Authorization: Bearer \(key)"])))
+      admission.decide(try request("GET /media", socket(["Authorization: Bearer \(key)"])))
     }
     #expect(try show("a") == .failure(.wrongKey))
     #expect(try show("b") == .failure(.wrongKey))

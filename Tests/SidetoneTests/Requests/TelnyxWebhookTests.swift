@@ -27,8 +27,8 @@ struct TelnyxWebhookTests {
     config.routes.append(route)
     var lines = ["Host: relay.example.com", "telnyx-signature-ed25519: " + signature]
     if let time { lines.append("telnyx-timestamp: " + time) }
-    let visit = try visit("POST /twiml", lines, body: body, from: .elsewhere, wall: wall)
-    return Admission(config: config, seed: 7).decide(visit)
+    let request = try request("POST /twiml", lines, body: body, from: .elsewhere, wall: wall)
+    return Admission(config: config, seed: 7).decide(request)
   }
 
   @Test func `a good signature opens, with any of the keys`() throws {
@@ -78,7 +78,7 @@ struct TelnyxWebhookTests {
   func `whose webhook it is shows`(
     start: String, lines: [String], body: String, isTheirs: Bool
   ) throws {
-    let visit = try visit(start, ["Host: h"] + lines, body: body)
-    #expect(Carrier.telnyx.webhook?.isIts(visit) == isTheirs)
+    let request = try request(start, ["Host: h"] + lines, body: body)
+    #expect(Carrier.telnyx.webhook?.isIts(request) == isTheirs)
   }
 }

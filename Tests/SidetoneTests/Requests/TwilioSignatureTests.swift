@@ -29,8 +29,8 @@ struct TwilioSignatureTests {
     var lines = isSocket ? socket(host: "10.0.0.1") : ["Host: 10.0.0.1"]
     lines.append("x-twilio-signature: " + signature)
     if start.hasPrefix("POST") { lines.append("Content-Type: " + type) }
-    let visit = try visit(start, lines, body: body, from: .elsewhere)
-    return Admission(config: config, seed: 7).decide(visit)
+    let request = try request(start, lines, body: body, from: .elsewhere)
+    return Admission(config: config, seed: 7).decide(request)
   }
 
   private let good = Result<Identity, Refusal>.success(.signature)
@@ -128,17 +128,17 @@ struct TwilioSignatureTests {
     config.publicURL = "https://relay.example.com"
     config.twilioTokens = [token]
     let admission = Admission(config: config, seed: 7)
-    let bare = try visit("GET /media", socket())
+    let bare = try request("GET /media", socket())
     #expect(admission.decide(bare) == .failure(.noProof(.signature(of: "twilio"))))
     config.allow(key: "sk-1")
     let both = Admission(config: config, seed: 7)
     #expect(both.decide(bare) == .failure(.noProof([.keys, .signature(of: "twilio")])))
-    let key = try visit("GET /media", socket(["Authorization: Bearer sk-1"]))
+    let key = try request("GET /media", socket(["Authorization: Bearer sk-1"]))
     #expect(both.decide(key) == .success(.key(0)))
-    let wrong = try visit("GET /media", socket(["X-Twilio-Signature: x"]))
+    let wrong = try request("GET /media", socket(["X-Twilio-Signature: x"]))
     #expect(both.decide(wrong) == .failure(.wrongSignature(carrier: row("twilio"))))
     // A route that Twilio does not call has no use for its signature.
-    let raw = try visit("GET /ws/transcribe", socket(["X-Twilio-Signature: x"]))
+    let raw = try request("GET /ws/transcribe", socket(["X-Twilio-Signature: x"]))
     #expect(both.decide(raw) == .failure(.noProof(.keys)))
   }
 }

@@ -8,9 +8,9 @@ struct VoiceWebhookTests {
   private func outline(
     _ config: Config, host: String = "127.0.0.1:8080", route: Int = 3
   ) throws -> [String] {
-    let visit = try visit("POST /voice", ["Host: " + host])
+    let request = try request("POST /voice", ["Host: " + host])
     let voice = VoiceWebhook(config, Prepared(config))
-    let response = written { voice.write(visit, route: route, into: &$0) }.string
+    let response = written { voice.write(request, route: route, into: &$0) }.string
     let parts = response.components(separatedBy: "\r\n\r\n")
     #expect(parts[0].hasPrefix("HTTP/1.1 200 OK\r\n"))
     #expect(parts[0].contains("Content-Type: text/xml"))

@@ -19,7 +19,7 @@ func kept(_ text: String) -> Bytes { kept(Array(text.utf8)) }
 
 /// What `body` writes, which must fit.
 func written(_ body: (inout Writer) throws -> Void) rethrows -> Bytes {
-  let arena = Arena(count: 64 * 1024)
+  let arena = Buffer(count: 64 * 1024)
   var out = Writer(arena.bytes)
   try body(&out)
   precondition(!out.overflowed)

@@ -9,22 +9,22 @@ extension Address {
   static let elsewhere = Address(ipv4: 0xcb00_7105, port: 40_000)  // 203.0.113.5
 }
 
-func visit(
+func request(
   _ start: String, _ lines: [String] = [], body: String = "", from peer: Address = .here,
   at now: Instant = .zero, wall seconds: Int64 = 0,
   sourceLocation: SourceLocation = #_sourceLocation
-) throws -> Visit {
+) throws -> Request {
   let head = ([start + " HTTP/1.1"] + lines).joined(separator: "\r\n") + "\r\n\r\n"
   let bytes = kept(head)
   guard case .complete(let parsed) = HTTP.parseRequest(bytes, limit: 8192) else {
     Issue.record("not a request: \(head)", sourceLocation: sourceLocation)
     throw HTTP.Fault.badRequestLine
   }
-  var visit = Visit(
+  var request = Request(
     head: parsed, bytes: bytes, listener: 0, peer: peer, now: now,
     wall: WallTime(nanoseconds: seconds * 1_000_000_000))
-  visit.body = kept(body)
-  return visit
+  request.body = kept(body)
+  return request
 }
 
 /// The head lines of a request that opens a socket.
@@ -41,9 +41,9 @@ extension Admission {
   }
 
   /// Both steps, as the relay takes them.
-  func decide(_ visit: Visit) -> Result<Identity, Refusal> {
+  func decide(_ request: Request) -> Result<Identity, Refusal> {
     do throws(Refusal) {
-      return .success(try admit(visit, to: try destination(of: visit)))
+      return .success(try admit(request, to: try destination(of: request)))
     } catch {
       return .failure(error)
     }

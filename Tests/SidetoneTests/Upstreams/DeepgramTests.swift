@@ -98,7 +98,7 @@ struct DeepgramTests {
 
   @Test("Metadata ends the session; what is unknown is passed on")
   func others() {
-    func read(_ text: String) -> Upstream.News { Upstream.deepgram.read(kept(text)) }
+    func read(_ text: String) -> Upstream.Event { Upstream.deepgram.read(kept(text)) }
     #expect(read(#"{"type":"Metadata","duration":12.5}"#).isFinished)
     for text in [#"{"type":"SpeechStarted","timestamp":2.34}"#, #"{"type":"Invented"}"#] {
       let news = read(text)

@@ -15,7 +15,7 @@ struct GeminiTests {
   private func text(_ command: Upstream.Command) -> String {
     written { Upstream.gemini.write(command, &$0) }.string
   }
-  private func read(_ text: String) -> Upstream.News { Upstream.gemini.read(kept(text)) }
+  private func read(_ text: String) -> Upstream.Event { Upstream.gemini.read(kept(text)) }
 
   @Test("It hears PCM at 16 kHz and says PCM at 24 kHz, whatever the caller sends")
   func formats() {

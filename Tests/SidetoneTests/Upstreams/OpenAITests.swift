@@ -30,7 +30,7 @@ struct OpenAITests {
   private func text(_ command: Upstream.Command) -> String {
     written { Upstream.openai.write(command, &$0) }.string
   }
-  private func read(_ text: String) -> Upstream.News { Upstream.openai.read(kept(text)) }
+  private func read(_ text: String) -> Upstream.Event { Upstream.openai.read(kept(text)) }
 
   @Test("It hears and says PCM at 24 kHz, or the caller's own G.711 where that is asked for")
   func formats() {

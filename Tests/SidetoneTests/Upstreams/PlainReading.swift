@@ -7,18 +7,18 @@ enum PlainReading {}
 
 extension PlainReading {
   enum Deepgram {
-    static func read(_ message: Bytes) -> Upstream.News {
+    static func read(_ message: Bytes) -> Upstream.Event {
       guard let type = JSON.find("type", in: message), type.kind == .string else {
         return .malformed
       }
       let name = message[type.range]
       if name.equals("Results") { return results(message) }
-      var news = Upstream.News()
+      var news = Upstream.Event()
       news.isFinished = name.equals("Metadata")
       return news
     }
 
-    private static func results(_ message: Bytes) -> Upstream.News {
+    private static func results(_ message: Bytes) -> Upstream.Event {
       guard let start = JSON.find("start", in: message),
         let duration = JSON.find("duration", in: message),
         let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
@@ -46,7 +46,7 @@ extension PlainReading {
           heard.confidence = confidence.range
         }
       }
-      var news = Upstream.News()
+      var news = Upstream.Event()
       news.heard = heard
       return news
     }
@@ -55,11 +55,11 @@ extension PlainReading {
 
 extension PlainReading {
   enum OpenAI {
-    static func read(_ message: Bytes) -> Upstream.News {
+    static func read(_ message: Bytes) -> Upstream.Event {
       guard JSON.isValid(message), let type = JSON.find("type", in: message), type.kind == .string
       else { return .malformed }
       func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
-      var news = Upstream.News()
+      var news = Upstream.Event()
       if isNamed("session.updated") {
         news.isReady = true
         news.transcribes = transcribes(message)
@@ -82,7 +82,7 @@ extension PlainReading {
     }
 
     private static func readWords(
-      _ type: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+      _ type: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
     ) {
       func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
       if isNamed("response.output_audio_transcript.delta")
@@ -151,14 +151,14 @@ extension PlainReading {
 
 extension PlainReading {
   enum Gemini {
-    static func read(_ message: Bytes) -> Upstream.News {
+    static func read(_ message: Bytes) -> Upstream.Event {
       // A binary message has not been judged as text by anybody.
       guard JSON.isValid(message) else { return .malformed }
       var scanner = JSON.Scanner(message)
       guard scanner.next() == UInt8(ascii: "{"), let whole = scanner.value() else {
         return .malformed
       }
-      var news = Upstream.News()
+      var news = Upstream.Event()
       var members = JSON.Members(of: whole, in: message)
       while let member = members.next() {
         if JSON.text(member.name, in: message, equals: "setupComplete") {
@@ -175,7 +175,7 @@ extension PlainReading {
     }
 
     private static func readContent(
-      _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.News
+      _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
     ) {
       var members = JSON.Members(of: content, in: message)
       while let member = members.next() {

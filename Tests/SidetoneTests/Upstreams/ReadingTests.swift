@@ -7,7 +7,7 @@ import Testing
 struct ReadingTests {
   private static let rows = ["deepgram", "openai", "gemini"]
 
-  private func plain(_ row: String, _ message: Bytes) -> Upstream.News {
+  private func plain(_ row: String, _ message: Bytes) -> Upstream.Event {
     switch row {
     case "deepgram": PlainReading.Deepgram.read(message)
     case "openai": PlainReading.OpenAI.read(message)

@@ -8,7 +8,7 @@ struct Base64Tests {
   private func decode(_ text: [UInt8]) -> [UInt8]? {
     text.withBytes { source in
       guard let count = Base64.decodedCount(of: source) else { return nil }
-      let arena = Arena(count: count)
+      let arena = Buffer(count: count)
       guard let written = Base64.decode(source, into: arena.bytes) else { return nil }
       #expect(written == count)
       return arena.bytes.array
@@ -17,7 +17,7 @@ struct Base64Tests {
   private func decode(_ text: String) -> [UInt8]? { decode(Array(text.utf8)) }
 
   private func encode(_ data: [UInt8]) -> String {
-    let arena = Arena(count: Base64.encodedCount(of: data.count))
+    let arena = Buffer(count: Base64.encodedCount(of: data.count))
     let count = data.withBytes { Base64.encode($0, into: arena.bytes) }
     #expect(count == arena.bytes.count)
     return arena.bytes.string
@@ -75,7 +75,7 @@ struct Base64Tests {
     for count in 0...300 {
       let data = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ count) }
       let text = Array(Data(data).base64EncodedString().utf8)
-      let arena = Arena(count: text.count)
+      let arena = Buffer(count: text.count)
       text.withBytes { arena.bytes.copy($0) }
       let written = Base64.decode(arena.bytes, into: arena.bytes)
       #expect(written == count)
@@ -87,7 +87,7 @@ struct Base64Tests {
     for count in 0...200 {
       let data = [UInt8](repeating: 0x5a, count: count)
       let text = Array(Data(data).base64EncodedString().utf8)
-      let arena = Arena(count: text.count + 64)
+      let arena = Buffer(count: text.count + 64)
       arena.bytes.fill(0xee)
       _ = text.withBytes { Base64.decode($0, into: arena.bytes.prefix(count)) }
       #expect(arena.bytes.dropping(count).array.allSatisfy { $0 == 0xee })

@@ -109,14 +109,14 @@ struct EnvelopeTests {
   @Test func `with a key a message is masked, and as long as it may be`() throws {
     let pool = BlockPool(blocks: 4)
     defer { pool.deallocate() }
-    for carriage in [Media.Carriage.base64, .integers, .binary] {
+    for payloadEncoding in [Media.PayloadEncoding.base64, .integers, .binary] {
       var random = SeededRandom(seed: 4)
-      let audio = kept(random.bytes(twilio.audioBytesMax(as: carriage)))
+      let audio = kept(random.bytes(twilio.audioBytesMax(as: payloadEncoding)))
       var plain = Chain()
-      #expect(twilio.seal(audio: audio, as: carriage, into: &plain, from: pool))
+      #expect(twilio.seal(audio: audio, as: payloadEncoding, into: &plain, from: pool))
       var masked = Chain()
       #expect(
-        twilio.seal(audio: audio, as: carriage, key: 0x0102_0304, into: &masked, from: pool))
+        twilio.seal(audio: audio, as: payloadEncoding, key: 0x0102_0304, into: &masked, from: pool))
       let wire = kept(masked.front(in: pool).array)
       var socket = WebSocket(role: .server, messageBytesMax: 4096)
       switch socket.nextEvent(in: wire) {

@@ -90,7 +90,7 @@ struct Receiver {
 func frame(
   _ opcode: WebSocket.Opcode, _ payload: [UInt8] = [], key: UInt32? = nil, isFinal: Bool = true
 ) -> [UInt8] {
-  let arena = Arena(count: payload.count + WebSocket.headerBytesMax)
+  let arena = Buffer(count: payload.count + WebSocket.headerBytesMax)
   var writer = Writer(arena.bytes)
   payload.withBytes {
     WebSocket.encode(opcode, $0, key: key, isFinal: isFinal, into: &writer)

@@ -166,7 +166,7 @@ import Testing
   }
 
   @Test func aWriterThatIsTooSmallOverflowsAndStaysEmpty() {
-    let arena = Arena(count: 10)
+    let arena = Buffer(count: 10)
     var writer = Writer(arena.bytes)
     [UInt8](repeating: 1, count: 9).withBytes {
       WebSocket.encode(.binary, $0, key: nil, into: &writer)

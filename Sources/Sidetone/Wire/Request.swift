@@ -1,7 +1,7 @@
 // A request in the moment in which it is judged: its head and body where they lie, who sent it, and
 // when.
 
-package struct Visit {
+package struct Request {
   package var head: HTTP.RequestHead
   /// The bytes that `head` was parsed from.
   package var bytes: Bytes
