@@ -96,7 +96,7 @@ struct Profile {
         callee.name = line.dropFirst(4)
       } else if line.hasPrefix("calls=") {
         isCall = true
-        if callee.name == "cl_epoll_wait" {
+        if callee.name.hasPrefix("cl_epoll_wait"), function.name != callee.name {
           waits += line.dropFirst(6).split(separator: " ").first.flatMap { Int($0) } ?? 0
         }
       }

@@ -143,14 +143,14 @@ extension Call {
 
   /// Whether a caller must wait with its next bytes: its ring has no room for a message and a read,
   /// or the pool has not.
-  @_noAllocation func mustWait(_ store: Store) -> Bool {
+  @inline(__always) func mustWait(_ store: Store) -> Bool {
     guard caller.pressure == .waits, caller.isStarted, upstream.partner != .nobody,
       !state.isClosing
     else { return false }
     return uplink.room < store.limits.heldBackBytesMin || isPoolShort(store)
   }
 
-  @_noAllocation func isPoolShort(_ store: Store) -> Bool {
+  @inline(__always) func isPoolShort(_ store: Store) -> Bool {
     store.pool.free < store.limits.heldBackBytesMin / BlockPool.blockBytes
   }
 }

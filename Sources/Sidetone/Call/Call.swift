@@ -382,12 +382,12 @@ extension Call {
     conversation.retire(&record, store, &turn)
   }
 
-  private func longestTime(_ store: Store) -> Instant {
+  @inline(__always) private func longestTime(_ store: Store) -> Instant {
     record.startedAt + .seconds(store.limits.callSecondsMax)
   }
 
   /// Sets the timer to the earliest thing that will be due.
-  private func setTimer(_ store: Store, _ turn: inout Turn) {
+  private mutating func setTimer(_ store: Store, _ turn: inout Turn) {
     let now = turn.now
     var next = min(state.wakeTime, uplink.heldUntil)
     if !state.isClosing { next = min(next, longestTime(store)) }

@@ -53,7 +53,7 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     learned.locate(message, by: media)
   }
 
-  @_noAllocation func isOpen(_ store: Store) -> Bool {
+  @inline(__always) func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .caller
   }
 
@@ -365,7 +365,7 @@ extension CallerLeg {
     store.links[link.index].ask(.resume, &turn)
   }
 
-  @_noAllocation func isHeldBack(_ store: Store) -> Bool {
+  @inline(__always) func isHeldBack(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].isHeldBack
   }
 

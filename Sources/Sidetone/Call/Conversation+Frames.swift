@@ -55,7 +55,7 @@ extension Conversation {
   }
 
   /// Callers hear themselves.
-  @_noAllocation func echo(
+  @_noAllocation mutating func echo(
     _ payload: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
   ) -> Downlink.Echoed {
     downlink.echo(payload, into: &link, store, &turn)

@@ -307,7 +307,7 @@ extension Downlink {
   }
 
   /// The last piece of a carrier whose messages have a least length, filled up with silence.
-  @_noAllocation private func filled(_ audio: Bytes, _ store: Store) -> Bytes {
+  @inline(__always) private func filled(_ audio: Bytes, _ store: Store) -> Bytes {
     let bytes = playout.least &* reply.bytesPerFrame
     guard audio.count < bytes else { return audio }
     let place = store.converted.prefix(bytes)
@@ -318,7 +318,7 @@ extension Downlink {
 
   /// When the playout has to be looked after again; `never` where only something that comes, or a
   /// socket that takes again, can change anything.
-  @_noAllocation func nextTime(
+  @inline(__always) func nextTime(
     outboxBytes: Int, conversionsLeft: Int, _ store: Store, at now: Instant
   ) -> Instant {
     guard outboxBytes < Limits.playoutOutboxBytesMax else { return .never }
@@ -346,7 +346,7 @@ extension Downlink {
 
   /// Callers hear themselves, in their carrier's words. One who does not read misses frames;
   /// nothing piles up.
-  @_noAllocation func echo(
+  @_noAllocation mutating func echo(
     _ payload: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
   ) -> Echoed {
     guard !payload.isEmpty, !link.outbox.isCloseSent else { return .empty }

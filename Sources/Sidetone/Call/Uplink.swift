@@ -190,7 +190,7 @@ extension Uplink {
 
   /// Puts one chunk into the upstream's outbox as the upstream wants it: converted, wrapped,
   /// masked. False and nothing done where the pool is dry.
-  @_noAllocation private func seal(
+  @_noAllocation private mutating func seal(
     _ chunk: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     var audio = chunk
@@ -211,7 +211,7 @@ extension Uplink {
 
   /// When more of what waits may go to the upstream: as the pace allows, and a little later where
   /// only the pool is dry. A socket that is full says itself when it is not.
-  @_noAllocation func flowTime(isHurried: Bool, at now: Instant) -> Instant {
+  @inline(__always) func flowTime(isHurried: Bool, at now: Instant) -> Instant {
     let pace = ring.paceTime(for: chunkBytesMax, at: now)
     return max(isHurried ? now : pace, now + Self.pause)
   }

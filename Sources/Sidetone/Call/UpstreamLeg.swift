@@ -69,7 +69,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     speech.locate(message, from: from)
   }
 
-  @_noAllocation func isOpen(_ store: Store) -> Bool {
+  @inline(__always) func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .upstream
   }
 

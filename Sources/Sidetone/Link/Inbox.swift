@@ -23,7 +23,7 @@ package struct Inbox: BitwiseCopyable, Sendable {
 
 extension Link {
   /// Where the next bytes go, behind those that are kept.
-  @_noAllocation func room(_ store: Store) -> Bytes {
+  @inline(__always) func room(_ store: Store) -> Bytes {
     let count = inbox.count
     switch inbox.place {
     case .none: return store.readBuffer.prefix(Limits.readBytesMax)
@@ -36,7 +36,7 @@ extension Link {
   }
 
   /// What has been read and is not done with, with `fresh` bytes that have just come.
-  @_noAllocation func window(fresh: Int, _ store: Store) -> Bytes {
+  @inline(__always) func window(fresh: Int, _ store: Store) -> Bytes {
     let count = inbox.count &+ fresh
     switch inbox.place {
     case .none, .block: return store.readBuffer.prefix(count)
@@ -117,7 +117,7 @@ extension Link {
 
   /// Who has not yet shown who it is leaves half of the buffers to the calls; callers leave a
   /// quarter to what the upstreams have to say.
-  @_noAllocation private func mayTake(from buffers: BufferPool) -> Bool {
+  @_noAllocation private mutating func mayTake(from buffers: BufferPool) -> Bool {
     let most: Int
     switch phase {
     case .request: most = buffers.capacity / 2

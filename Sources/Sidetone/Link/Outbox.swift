@@ -52,7 +52,7 @@ package struct Outbox: BitwiseCopyable, Sendable {
   // MARK: Out
 
   /// The first contiguous run; empty when there is nothing.
-  @_noAllocation package func front(in pool: BlockPool) -> Bytes { chain.front(in: pool) }
+  @inline(__always) package func front(in pool: BlockPool) -> Bytes { chain.front(in: pool) }
 
   /// The socket took that many bytes: since when it had waited where that was audio, or `never`.
   /// `isFramed`: where the frame ends that was begun is kept.

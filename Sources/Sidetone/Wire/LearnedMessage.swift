@@ -35,7 +35,7 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
   package init() {}
 
   /// `media.locate(message)`, for one message of a stream after the other.
-  @_noAllocation package mutating func locate(_ message: Bytes, by media: Media) -> Media.Located {
+  @inline(__always) package mutating func locate(_ message: Bytes, by media: Media) -> Media.Located {
     guard isTrying() else { return media.locate(message) }
     if let members = match(message), var payload = members.payload {
       if media.payloadEncoding == .integers {
@@ -50,7 +50,7 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
   }
 
   /// `path.locate(message)`, for one message of an upstream after the other.
-  @_noAllocation package mutating func locate(
+  @inline(__always) package mutating func locate(
     _ message: Bytes, by path: SpeechPath
   ) -> SpeechPath.Located {
     guard path.isFlat, isTrying() else { return path.locate(message) }
