@@ -35,7 +35,8 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
   package init() {}
 
   /// `media.locate(message)`, for one message of a stream after the other.
-  @inline(__always) package mutating func locate(_ message: Bytes, by media: Media) -> Media.Located {
+  @inline(__always) package mutating func locate(_ message: Bytes, by media: Media) -> Media.Located
+  {
     guard isTrying() else { return media.locate(message) }
     if let members = match(message), var payload = members.payload {
       if media.payloadEncoding == .integers {
