@@ -5,6 +5,7 @@
 
 import CKernels
 import Sidetone
+import TestSupport
 import Testing
 
 @Suite(.enabled(if: ck_copied() >= 0, "the kernels count copies in debug builds only"))
@@ -16,7 +17,7 @@ struct CopiesTests {
 
   /// What the kernels copied while that many frames went through, handed over ready-made.
   private func copied(_ rig: Rig, _ caller: SlotID) -> Int {
-    let message = rig.frame(.text, Array(text.utf8), isMasked: true)
+    let message = Frames.frame(.text, Array(text.utf8), isMasked: true)
     let before = ck_copied()
     for _ in 0..<frames { rig.feed(message, on: caller) }
     return ck_copied() - before
@@ -47,7 +48,7 @@ struct CopiesTests {
       let delta = """
         {"type":"response.output_audio.delta","item_id":"i","delta":"\(Talk.base64(frame))"}
         """
-      let message = talk.rig.frame(.text, Array(delta.utf8), isMasked: false)
+      let message = Frames.frame(.text, Array(delta.utf8), isMasked: false)
       let before = ck_copied()
       talk.rig.feed(message, on: talk.model)
       copied += ck_copied() - before

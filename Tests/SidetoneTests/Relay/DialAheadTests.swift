@@ -1,6 +1,7 @@
 // Callers that a webhook announced: what was chosen for them waits under a token, and so does a
 // session that was dialled meanwhile.
 
+import TestSupport
 import Testing
 
 @testable import Sidetone
@@ -113,7 +114,7 @@ struct DialAheadTests {
     rig.advance(milliseconds: 15_000)
     // The model answers pings.
     for _ in 0..<12 {
-      rig.feed(rig.frame(.pong, [], isMasked: false), on: model)
+      rig.feed(Frames.frame(.pong, [], isMasked: false), on: model)
       rig.advance(milliseconds: 10_000)
     }
     #expect(rig.relay.callsInUse == 0 && rig.closed.contains(model))
@@ -213,7 +214,7 @@ struct DialAheadTests {
       $0.routes[3].carriers = []
     }
     let caller = try #require(rig.open("/talk"))
-    rig.feed(rig.frame(.binary, [UInt8](repeating: 1, count: 320), isMasked: true), on: caller)
+    rig.feed(Frames.frame(.binary, [UInt8](repeating: 1, count: 320), isMasked: true), on: caller)
     #expect(rig.dialled.isEmpty)
     #expect(rig.relay.callsInUse == 0)
     #expect(rig.log.contains { $0.contains("no_token") })

@@ -2,6 +2,7 @@
 // message, sessions that are handed over.
 
 import Sidetone
+import TestSupport
 import Testing
 
 struct GeminiCallTests {
@@ -83,7 +84,7 @@ struct GeminiCallTests {
     rig.start(caller)
     let model = try #require(rig.answerDial())
     let reason = Array("models/none is not found for API version v1beta".utf8)
-    rig.feed(rig.frame(.close, [0x03, 0xf0] + reason, isMasked: false), on: model)
+    rig.feed(Frames.frame(.close, [0x03, 0xf0] + reason, isMasked: false), on: model)
     #expect(rig.log.contains { $0.contains("1008 models/none is not found for API version") })
     rig.advance(milliseconds: 1000)
     #expect(rig.relay.callsInUse == 0 && rig.dialled.count == 1)
@@ -159,7 +160,7 @@ struct GeminiCallTests {
     let second = try #require(talk.rig.answerDial())
     #expect(talk.rig.messages(from: second, isCaller: false)[0].contains(#""handle":"old""#))
     let reason = Array("session not found".utf8)
-    talk.rig.feed(talk.rig.frame(.close, [0x03, 0xf0] + reason, isMasked: false), on: second)
+    talk.rig.feed(Frames.frame(.close, [0x03, 0xf0] + reason, isMasked: false), on: second)
     talk.rig.advance(milliseconds: 500)
     #expect(talk.rig.dialled.count == 3)
     let third = try #require(talk.rig.answerDial())
@@ -178,7 +179,7 @@ struct GeminiCallTests {
   func `nonsense from the model stops nothing`(message: String) throws {
     let talk = try Talk(with: "gemini")
     talk.tell(message)
-    talk.rig.feed(talk.rig.frame(.binary, Array(message.utf8), isMasked: false), on: talk.model)
+    talk.rig.feed(Frames.frame(.binary, Array(message.utf8), isMasked: false), on: talk.model)
     talk.say(100)
     #expect(talk.heardBytes() == 800)
   }

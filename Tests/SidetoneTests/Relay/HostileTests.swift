@@ -1,6 +1,7 @@
 // What peers may do to a relay without harm to others.
 
 import Sidetone
+import TestSupport
 import Testing
 
 struct HostileTests {
@@ -9,7 +10,7 @@ struct HostileTests {
     let rig = Rig()
     let caller = try #require(rig.open("/ws/transcribe"))
     let upstream = try #require(rig.answerDial())
-    rig.feed(rig.frame(.binary, [UInt8](repeating: 9, count: 1600), isMasked: true), on: caller)
+    rig.feed(Frames.frame(.binary, [UInt8](repeating: 9, count: 1600), isMasked: true), on: caller)
     let numbers = [
       "-1", "2", "9223372036854775807", "-9223372036854775808", "1e18", "0.5", "\"-7\"", "null",
     ]
@@ -48,7 +49,7 @@ struct HostileTests {
     let link = isCaller ? caller : upstream
     rig.stall(link)
     let free = rig.relay.blocksFree
-    let ping = rig.frame(.ping, [UInt8](repeating: 1, count: 125), isMasked: isCaller)
+    let ping = Frames.frame(.ping, [UInt8](repeating: 1, count: 125), isMasked: isCaller)
     for _ in 0..<2000 { rig.feed(ping, on: link) }
     #expect(free - rig.relay.blocksFree < 20)
   }
@@ -63,12 +64,12 @@ struct HostileTests {
       guard let stranger = rig.accept() else { break }
       rig.feed("GET / HTTP/1.1\r\nX: " + String(repeating: "x", count: 4000), on: stranger)
     }
-    let message = rig.frame(.binary, [UInt8](repeating: 1, count: 60_000), isMasked: true)
+    let message = Frames.frame(.binary, [UInt8](repeating: 1, count: 60_000), isMasked: true)
     rig.feed(Array(message.prefix(30_000)), on: caller)
     rig.feed(Array(message.dropFirst(30_000)), on: caller)
     #expect(rig.relay.totals.frames == 1)
     let answer = "{\"type\":\"x\",\"y\":\"" + String(repeating: "y", count: 5000) + "\"}"
-    let result = rig.frame(.text, Array(answer.utf8), isMasked: false)
+    let result = Frames.frame(.text, Array(answer.utf8), isMasked: false)
     rig.feed(Array(result.prefix(4000)), on: upstream)
     rig.feed(Array(result.dropFirst(4000)), on: upstream)
     #expect(rig.messages(from: caller, isCaller: true).contains { $0.contains(answer) })
@@ -100,7 +101,7 @@ struct HostileTests {
     let rig = Rig()
     let caller = try #require(rig.open("/ws/transcribe"))
     let first = try #require(rig.answerDial())
-    rig.feed(rig.frame(.binary, [UInt8](repeating: 9, count: 1600), isMasked: true), on: caller)
+    rig.feed(Frames.frame(.binary, [UInt8](repeating: 9, count: 1600), isMasked: true), on: caller)
     rig.advance(milliseconds: 900)
     rig.relay.failed(first, .reset, at: rig.now)
     rig.perform()
@@ -158,7 +159,7 @@ struct HostileTests {
       "{\"event\":\"dtmf\",\"dtmf\":{\"track\":\"inbound_track\",\"digit\":\"7\"}}", on: caller)
     let upstream = try #require(rig.answerDial())
     let reason = Array("\u{9b}31m\u{1b}[2J\u{85}é".utf8)
-    rig.feed(rig.frame(.close, [0x03, 0xf3] + reason, isMasked: false), on: upstream)
+    rig.feed(Frames.frame(.close, [0x03, 0xf3] + reason, isMasked: false), on: upstream)
     #expect(!rig.log.contains { $0.hasSuffix("digit CA1: 7\n") })
     let line = try #require(rig.log.first { $0.contains("upstream_closed") })
     #expect(line.contains("é"))

@@ -1,6 +1,7 @@
 // A route with bots of different natures: one that talks, and nobody, so that callers hear
 // themselves. Which of them a call has is known when its caller has chosen, not before.
 
+import TestSupport
 import Testing
 
 @testable import Sidetone
@@ -31,7 +32,7 @@ struct SeveralBotsTests {
     let heard = rig.messages(from: caller, isCaller: true)
     #expect(rig.dialled.isEmpty)
     #expect(heard.count == 1 && heard[0].contains(Rig.frame))
-    rig.feed(rig.frame(.close, [3, 232], isMasked: true), on: caller)
+    rig.feed(Frames.frame(.close, [3, 232], isMasked: true), on: caller)
     rig.advance(milliseconds: 10)
     #expect(rig.relay.callsInUse == 0 && rig.relay.blocksFree == rig.relay.blocksMax)
   }
