@@ -16,6 +16,9 @@ let engine: [SwiftSetting] =
     .unsafeFlags(["-whole-module-optimization", "-num-threads", "2"], .when(configuration: .debug))
   ]
 let plain: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+// The simulation alone is run optimised; the other tests are built beside it, and optimising them
+// takes minutes.
+let unoptimised = plain + [.unsafeFlags(["-Onone"], .when(configuration: .release))]
 
 let package = Package(
   name: "sidetone",
@@ -95,18 +98,19 @@ let package = Package(
     .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
     .testTarget(
       name: "SidetoneTests", dependencies: ["Sidetone", "TestSupport", "CKernels", "CMalloc"],
-      swiftSettings: plain),
+      swiftSettings: unoptimised),
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
-      swiftSettings: plain),
-    .testTarget(name: "LabTests", dependencies: ["LabKit", "LabLoad"], swiftSettings: plain),
+      swiftSettings: unoptimised),
+    .testTarget(
+      name: "LabTests", dependencies: ["LabKit", "LabLoad"], swiftSettings: unoptimised),
     .testTarget(
       name: "SidetoneMainTests",
       dependencies: ["SidetoneMain", "SidetoneSettings", "SidetoneLinux"],
-      swiftSettings: plain),
+      swiftSettings: unoptimised),
     .testTarget(
       name: "SidetoneSettingsTests", dependencies: ["Sidetone", "SidetoneSettings"],
-      swiftSettings: plain),
+      swiftSettings: unoptimised),
     .testTarget(
       name: "Simulation", dependencies: ["Sidetone", "TestSupport"], exclude: ["Goldens"],
       swiftSettings: plain),
