@@ -34,6 +34,8 @@ package struct Config: Sendable {
   package var printsTranscripts = false
   /// The log as one JSON object a line instead of plain text.
   package var logsJSON = false
+  /// What is said at the start: what works, but is probably not what was meant, or not for long.
+  package var warnings: [String] = []
 
   package init() {}
 }

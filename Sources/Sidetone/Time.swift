@@ -71,3 +71,27 @@ package struct WallTime: BitwiseCopyable, Sendable {
   package var nanoseconds: Int64
   package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 }
+
+/// A day of the calendar: what vendors give as the end of a model.
+package struct Day: Comparable, BitwiseCopyable, Sendable {
+  package let year: Int
+  package let month: Int
+  package let dayOfMonth: Int
+
+  package init(_ year: Int, _ month: Int, _ dayOfMonth: Int) {
+    self.year = year
+    self.month = month
+    self.dayOfMonth = dayOfMonth
+  }
+
+  package static func < (a: Day, b: Day) -> Bool {
+    (a.year, a.month, a.dayOfMonth) < (b.year, b.month, b.dayOfMonth)
+  }
+}
+
+extension Day: CustomStringConvertible {
+  package var description: String {
+    func padded(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    return "\(year)-\(padded(month))-\(padded(dayOfMonth))"
+  }
+}

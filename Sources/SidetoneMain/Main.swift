@@ -33,6 +33,7 @@ import SidetoneSettings
     do throws(Mistakes) {
       return try Settings.load(.found(file: arguments.file, flags: arguments.settings))
     } catch {
+      for warning in error.warnings { complain("warning: \(warning)") }
       for mistake in error.all { complain(mistake.description) }
       let count = error.all.count
       complain("sidetone: \(count) \(count == 1 ? "mistake" : "mistakes") in the settings")

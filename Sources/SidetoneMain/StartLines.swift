@@ -48,7 +48,8 @@ func startLines(of config: Config) -> [StartLine] {
 /// What works, but is probably not what was meant.
 private func warnings(about config: Config) -> [String] {
   let keyless = config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }
-  var warnings = keyless.map {
+  var warnings = config.warnings
+  warnings += keyless.map {
     "upstream \($0.name) has no key; its routes answer 503 until \($0.keyVariable) is set"
   }
   // Examples all over the web call it so.

@@ -16,7 +16,10 @@ struct Draft {
   /// The key that a service's own variable gave; for every upstream of that kind without a key.
   var sharedKeys: [String: String] = [:]
 
+  var today: Day?
   var mistakes: [Mistake] = []
+  /// What works, but is probably not what was meant.
+  private(set) var warnings: [Mistake] = []
   /// Who had the last word on a setting, by its dotted name; also where its value was refused.
   private(set) var places: [String: Place] = [:]
   /// Settings whose value was refused, by their dotted names: nothing is concluded from these.
@@ -46,6 +49,10 @@ struct Draft {
 
   mutating func refuse(_ place: Place, _ text: String) {
     mistakes.append(Mistake(place, text))
+  }
+
+  mutating func warn(_ place: Place, _ text: String) {
+    warnings.append(Mistake(place, text))
   }
 
   /// Where a setting was written, or where the first of several was.

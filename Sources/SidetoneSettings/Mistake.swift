@@ -36,6 +36,13 @@ package struct Mistake: Sendable, Hashable, CustomStringConvertible {
 /// Every mistake that was found, in the order in which they are read: files by line, then the rest.
 package struct Mistakes: Error, Sendable {
   package var all: [Mistake]
+  /// What was noticed beside them: it may be why something is missing.
+  package var warnings: [Mistake] = []
+
+  init(_ found: [Mistake], _ warnings: [Mistake]) {
+    self.init(found)
+    self.warnings = Mistakes(warnings).all
+  }
 
   init(_ found: [Mistake]) {
     func key(_ mistake: Mistake) -> (String, Int) {

@@ -2,6 +2,7 @@
 // directory, and the file that the operator names.
 
 import Glibc
+import Sidetone
 
 /// Why a file cannot be read, in the system's words.
 struct FileFailure: Error {
@@ -36,6 +37,7 @@ extension Settings.Sources {
     var sources = Self()
     sources.flags = flags
     sources.environment = processEnvironment()
+    sources.today = WallTime(nanoseconds: Int64(time(nil)) * 1_000_000_000).day
     sources.outputIsTerminal = isatty(STDOUT_FILENO) == 1
     sources.logIsTerminal = isatty(STDERR_FILENO) == 1
     do throws(FileFailure) {

@@ -18,11 +18,14 @@ package enum Settings {
     /// Whether a person sees standard output, and standard error.
     package var outputIsTerminal = false
     package var logIsTerminal = false
+    /// By it models are judged that have an end; nil: they are not.
+    package var today: Day?
     package init() {}
   }
 
   package static func load(_ sources: Sources) throws(Mistakes) -> Config {
     var draft = Draft()
+    draft.today = sources.today
     var routes: [WrittenRoute] = []
     if let file = sources.file {
       let nodes = try parseTOML(file.text, file: file.name)
@@ -34,7 +37,8 @@ package enum Settings {
     draft.config.printsTranscripts = draft.printsTranscripts ?? sources.outputIsTerminal
     draft.config.logsJSON = draft.logsJSON ?? !sources.logIsTerminal
     draft.finish(routes)
-    if !draft.mistakes.isEmpty { throw Mistakes(draft.mistakes) }
+    if !draft.mistakes.isEmpty { throw Mistakes(draft.mistakes, draft.warnings) }
+    draft.config.warnings = Mistakes(draft.warnings).all.map(\.description)
     return draft.config
   }
 }

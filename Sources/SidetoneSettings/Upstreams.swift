@@ -89,6 +89,9 @@ extension Config.Upstream {
 
 // MARK: - What no single value can tell
 
+/// Whether an option names a model.
+func isModel(_ option: String) -> Bool { option == "model" || option.hasSuffix("_model") }
+
 extension Draft {
   mutating func finishUpstreams() {
     for index in upstreams.indices {
@@ -158,6 +161,37 @@ extension Draft {
       }
       if !kept.isEmpty { upstream.options.append((name: option.name, value: kept)) }
     }
+    judgeOptions(of: upstream, written: Set(written.map(\.name)))
+  }
+
+  /// What is known about options that the kind takes: models that end, and what does not go
+  /// together.
+  private mutating func judgeOptions(of upstream: Config.Upstream, written: Set<String>) {
+    guard let kind = upstreamRow(of: upstream.kind) else { return }
+    let table = "upstreams.\(upstream.name)"
+    for option in upstream.options where isModel(option.name) {
+      let place = placeOfOption(option.name, table)
+      let isWritten = written.contains(option.name)
+      judge(model: option.value, of: kind, "[\(table)] \(option.name)", at: place, isWritten)
+    }
+    for complaint in kind.settings.complaints(Upstream.Options(upstream.options))
+    where written.contains(complaint.option) {
+      let place = placeOfOption(complaint.option, table)
+      warn(place, "[\(table)] \(complaint.option): \(complaint.text)")
+    }
+  }
+
+  /// A model whose end is past is a mistake where somebody wrote it; one that has an end, or stands
+  /// there by default, is worth a warning.
+  mutating func judge(
+    model: String, of kind: UpstreamRow, _ what: String, at place: Place, _ isWritten: Bool
+  ) {
+    guard let today, let end = Array(model.utf8).withBytes({ kind.row.end(of: $0) }) else { return }
+    let isPast = end.day <= today
+    let text =
+      "\(what): \(model) \(isPast ? "has ended on" : "ends on") \(end.day); "
+      + "\(end.replacement) replaces it"
+    if isPast, isWritten { refuse(place, text) } else { warn(place, text) }
   }
 
   private func placeOfOption(_ name: String, _ table: String) -> Place {

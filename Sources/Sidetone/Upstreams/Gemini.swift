@@ -38,84 +38,17 @@ extension Upstream {
     timing: Timing(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
+    ends: Gemini.ends,
     settings: Gemini.settings)
 }
 
-private enum Gemini {
-  /// Models are retired now and then: here they are changed.
-  static func settings() -> Upstream.Settings {
-    Upstream.Settings(
-      displayName: "Gemini",
-      service: .init(
-        host: "generativelanguage.googleapis.com",
-        path: "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
-        keyVariable: "GEMINI_API_KEY", urlVariable: "GEMINI_LIVE_URL"),
-      options: [
-        .model("models/gemini-2.5-flash-native-audio-preview-09-2025"), .voice("Puck"),
-        .language("en-US"), .instructions, .greeting, .silence(""),
-      ],
-      paths: [.init("/ws/phone", bot: "gemini-live", isFirst: true)])
-  }
-}
+/// What the parts of this row share; `Gemini+Settings.swift` has what operators set and how a
+/// session is asked for.
+enum Gemini {}
 
 // MARK: - What it is told
 
 extension Gemini {
-  static func setup(_ session: Upstream.Session, _ writer: inout Writer) {
-    writer.write("{\"setup\":{")
-    if let model = session.wish(for: "model") { writeModel(model, &writer) }
-    writer.write("\"generationConfig\":{\"responseModalities\":[\"AUDIO\"]")
-    writeSpeech(session, &writer)
-    writer.write("},")
-    if let text = session.wish(for: "system_instruction") ?? session.value(of: "instructions") {
-      writer.write("\"systemInstruction\":{\"parts\":[{\"text\":\"")
-      writer.write(jsonOfEncoded: text)
-      writer.write("\"}]},")
-    }
-    if let silence = session.value(of: "silence_milliseconds")?.decimal {
-      writer.write("\"realtimeInputConfig\":{\"automaticActivityDetection\":")
-      writer.write("{\"silenceDurationMs\":")
-      writer.write(decimal: silence)
-      writer.write("}},")
-    }
-    writer.write("\"inputAudioTranscription\":{},\"outputAudioTranscription\":{},")
-    writer.write("\"sessionResumption\":{")
-    if !session.handle.isEmpty {
-      writer.write("\"handle\":\"")
-      writer.write(session.handle)
-      writer.write("\"")
-    }
-    // Without it a session ends after fifteen minutes of audio.
-    writer.write("},\"contextWindowCompression\":{\"slidingWindow\":{}}}}")
-  }
-
-  /// A bare name is one of the public models; other resources are named by their whole path.
-  private static func writeModel(_ model: Bytes, _ writer: inout Writer) {
-    writer.write("\"model\":\"")
-    let isPath = model.firstIndex(of: 0x2f) != nil || model.containsIgnoringCase("%2f")
-    if !isPath { writer.write("models/") }
-    writer.write(jsonOfEncoded: model)
-    writer.write("\",")
-  }
-
-  private static func writeSpeech(_ session: Upstream.Session, _ writer: inout Writer) {
-    let voice = session.wish(for: "voice")
-    let language = session.wish(for: "language")
-    if voice == nil, language == nil { return }
-    writer.write(",\"speechConfig\":{")
-    if let voice {
-      writer.write("\"voiceConfig\":{\"prebuiltVoiceConfig\":{\"voiceName\":\"")
-      writer.write(jsonOfEncoded: voice)
-      writer.write(language == nil ? "\"}}" : "\"}},")
-    }
-    if let language {
-      writer.write("\"languageCode\":\"")
-      writer.write(jsonOfEncoded: language)
-      writer.write("\"")
-    }
-    writer.write("}")
-  }
-
   /// Text on the live input is understood by every model, and answered without being asked;
   /// `clientContent` is for history only in the newer ones.
   static func write(_ command: Upstream.Command, _ writer: inout Writer) {

@@ -40,10 +40,12 @@ extension Upstream {
     timing: Timing(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
+    ends: OpenAI.ends,
     settings: OpenAI.settings)
 }
 
-private enum OpenAI {
+/// What the parts of this row share; `OpenAI+Settings.swift` has what operators set.
+enum OpenAI {
   static let pcm = Format(codec: .linear16, rate: 24_000)
 
   /// Both directions alike. G.711 saves the conversion, where the operator prefers that.
@@ -63,38 +65,6 @@ private enum OpenAI {
     if !session.fixed.isEmpty { writer.write("&") }
     writer.write("model=")
     writer.write(model)
-  }
-}
-
-// MARK: - What operators set
-
-extension OpenAI {
-  /// Models are retired now and then: here they are changed.
-  static func settings() -> Upstream.Settings {
-    let bySilence = (option: "turn_detection", value: "server_vad")
-    return Upstream.Settings(
-      displayName: "OpenAI",
-      service: .init(
-        host: "api.openai.com", path: "/v1/realtime", keyVariable: "OPENAI_API_KEY",
-        urlVariable: "OPENAI_REALTIME_URL"),
-      options: [
-        .model("gpt-realtime-2.1"), .voice("marin"), .language("en"), .instructions, .greeting,
-        .init(
-          "transcription_model", .word, standard: "gpt-4o-mini-transcribe",
-          help: "Which model writes down what the caller says; empty: none."),
-        .init(
-          "turn_detection", .words(["server_vad", "semantic_vad", "none"]), standard: "server_vad",
-          help: "What decides that the caller has finished: silence, sense, or nothing."),
-        .silence("500", when: bySilence),
-        .init(
-          "threshold", .decimal(0...1), standard: "0.5", help: "How loud speech must be.",
-          when: bySilence),
-        .init(
-          "audio", .words(["pcm", "g711"]), standard: "pcm",
-          help: "PCM at 24 kHz, or the caller's own G.711, which needs no conversion."),
-        .init("speed", .decimal(0.25...1.5), help: "How fast it talks."),
-      ],
-      paths: [.init("/ws"), .init("/ws/phone", bot: "openai-realtime")])
   }
 }
 

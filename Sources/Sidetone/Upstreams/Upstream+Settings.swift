@@ -14,6 +14,29 @@ extension Upstream {
     package var options: [Option] = []
     /// The default paths that lead to it.
     package var paths: [Path] = []
+    /// What it would not take, or not as it was meant, of options that are asked for together.
+    package var complaints: @Sendable (Options) -> [Complaint] = { _ in [] }
+
+    package struct Complaint: Sendable {
+      package var option: String
+      package var text: String
+      init(_ option: String, _ text: String) {
+        self.option = option
+        self.text = text
+      }
+    }
+  }
+
+  /// Options that are asked for together; a name may stand several times.
+  package struct Options: Sendable {
+    package var all: [(name: String, value: String)]
+    package init(_ all: [(name: String, value: String)]) { self.all = all }
+
+    package func values(of name: String) -> [String] {
+      all.filter { $0.name == name }.map(\.value)
+    }
+    package func value(of name: String) -> String? { all.first { $0.name == name }?.value }
+    package func has(_ name: String) -> Bool { all.contains { $0.name == name } }
   }
 
   /// A service on the network, and the variables by which its own documents name its settings.

@@ -35,6 +35,8 @@ package struct Upstream: Sendable {
   package let refused: @Sendable (_ status: Int) -> Verdict
   package let closed: @Sendable (_ code: UInt16, _ reason: Bytes) -> Verdict
   package let timing: Timing
+  /// The ends of its models that are known.
+  package var ends: [ModelEnd] = []
   /// What operators read and set of it; asked at start only.
   package let settings: @Sendable () -> Settings
 

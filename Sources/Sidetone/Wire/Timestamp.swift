@@ -5,12 +5,7 @@ extension Writer {
   package mutating func write(timestamp time: WallTime) {
     let milliseconds = max(0, Int(time.nanoseconds / 1_000_000))
     let seconds = milliseconds / 1000
-    let date = Self.date(ofDay: seconds / 86_400)
-    write(decimal: date.year, width: 4)
-    write("-")
-    write(decimal: date.month, width: 2)
-    write("-")
-    write(decimal: date.day, width: 2)
+    write(day: time.day)
     write("T")
     write(decimal: seconds / 3600 % 24, width: 2)
     write(":")
@@ -22,9 +17,25 @@ extension Writer {
     write("Z")
   }
 
+  /// For example `2026-11-20`.
+  package mutating func write(day: Day) {
+    write(decimal: day.year, width: 4)
+    write("-")
+    write(decimal: day.month, width: 2)
+    write("-")
+    write(decimal: day.dayOfMonth, width: 2)
+  }
+}
+
+extension WallTime {
+  /// Its day, in UTC. Times before 1970 are of the first day of 1970.
+  package var day: Day { Day(since1970: max(0, Int(nanoseconds / 1_000_000_000)) / 86_400) }
+}
+
+extension Day {
   /// The Gregorian date of a day counted from 1 January 1970. The year is taken to begin in March,
   /// so that the leap day is its last.
-  private static func date(ofDay day: Int) -> (year: Int, month: Int, day: Int) {
+  init(since1970 day: Int) {
     // Days since 1 March 0000; an era has 400 years and 146,097 days.
     let shifted = day + 719_468
     let era = shifted / 146_097
@@ -33,9 +44,8 @@ extension Writer {
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
     let marchMonth = (5 * dayOfYear + 2) / 153
     let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-    return (
+    self.init(
       era * 400 + yearOfEra + (month <= 2 ? 1 : 0), month,
-      dayOfYear - (153 * marchMonth + 2) / 5 + 1
-    )
+      dayOfYear - (153 * marchMonth + 2) / 5 + 1)
   }
 }

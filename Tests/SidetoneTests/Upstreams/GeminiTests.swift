@@ -58,7 +58,7 @@ struct GeminiTests {
         + #""inputAudioTranscription":{},"outputAudioTranscription":{},"sessionResumption":{},"#
         + #""contextWindowCompression":{"slidingWindow":{}}}}"#)
     #expect(setup(options: "voice=Kore").contains(#"{"voiceName":"Kore"}}}}"#))
-    #expect(setup(options: "language=de").contains(#""speechConfig":{"languageCode":"de"}}"#))
+    #expect(setup(options: "language=de").contains(#""speechConfig":{"languageCode":"de-DE"}}"#))
   }
 
   @Test(
@@ -82,6 +82,47 @@ struct GeminiTests {
     let text = setup(
       options: "voice=Puck", callers: "voice=Kore&instructions=sly&silence_milliseconds=1")
     #expect(text.contains("Kore") && !text.contains("sly") && !text.contains("silence"))
+  }
+
+  @Test(
+    "A language has the region that the service wants, or none is named",
+    arguments: [
+      ("pt", "pt-BR"), ("pt-PT", "pt-PT"), ("pt_br", "pt-BR"), ("EN", "en-US"), ("en-gb", "en-GB"),
+      ("es-419", "es-US"), ("zh", "cmn-CN"), ("zh-Hans-CN", "cmn-CN"), ("sr-Latn-RS", "sr-RS"),
+      ("auto", ""), ("multi", ""), ("english", ""), ("xx", ""), ("e", ""), ("-", ""),
+      ("de-", "de-DE"),
+      ("en-US-x", "en-US"), ("p%74", ""), ("fil-PH", "fil-PH"), ("12-34", ""),
+    ])
+  func languages(tag: String, code: String) {
+    let text = setup(options: "language=\(tag)")
+    #expect(text.contains("languageCode") == !code.isEmpty, "\(text)")
+    #expect(code.isEmpty || text.contains(#""languageCode":"\#(code)"}"#), "\(text)")
+    #expect(code.isEmpty == !text.contains("speechConfig"))
+    let voiced = setup(options: "voice=Puck&language=\(tag)")
+    #expect(JSON.isValid(kept(voiced)), "\(voiced)")
+  }
+
+  @Test(
+    "Each family of models gets the keys that it takes, and no others",
+    arguments: [
+      ("gemini-3.8-live", "", ""), ("gemini-3.8-live", "high", ""),
+      ("gemini-3.8-live-extended-thinking", "", "LOW"),
+      ("models/gemini-3.8-live-extended-thinking", "minimal", "LOW"),
+      ("models%2Fgemini-3.8-live-extended-thinking", "high", "HIGH"),
+      ("gemini-3.1-flash-live-preview", "", ""),
+      ("gemini-3.1-flash-live-preview", "minimal", "MINIMAL"),
+      ("gemini-live-2.5-flash-native-audio", "high", ""), ("gemini-9-live", "low", ""),
+    ])
+  func families(model: String, level: String, expected: String) {
+    let text = setup(options: "model=\(model)&thinking_level=\(level)")
+    let key = #","thinkingConfig":{"thinkingLevel":"\#(expected)"}"#
+    #expect(text.contains("thinkingConfig") == !expected.isEmpty && JSON.isValid(kept(text)))
+    #expect(expected.isEmpty || text.contains(key), "\(text)")
+    for absent in [
+      "proactivity", "enableAffectiveDialog", "behavior", "historyConfig", "temperature",
+    ] {
+      #expect(!text.contains(absent))
+    }
   }
 
   @Test("What it is told")
