@@ -9,8 +9,8 @@
 //     3.8 live extended thinking  a level, always             the same
 
 extension Gemini {
-  /// By Google's page of deprecations; where it gives no day, one by which the model was gone. Models
-  /// of the enterprise service have names without `preview`, and later ends.
+  /// By Google's page of deprecations; where it gives no day, one by which the model was gone.
+  /// Models of the enterprise service have names without `preview`, and later ends.
   static let ends: [Upstream.ModelEnd] = [
     .init("gemini-2.0-flash-live-001", Day(2025, 12, 9), replacement: current),
     .init("gemini-live-2.5-flash-preview*", Day(2025, 12, 9), replacement: current),
@@ -186,7 +186,7 @@ extension Gemini {
   ]
 
   /// The service closes the connection over a language without a region, and over words such as
-  /// `auto`. A region that is there is kept, in the service's spelling; one that is not there is the
+  /// `auto`. A region that is there is kept, in the service's spelling; one that is not is the
   /// language's most spoken one; nothing is written where none is known, and the model chooses.
   static func writeLanguageCode(of tag: Bytes, _ writer: inout Writer) {
     let end = separator(in: tag, from: 0)
