@@ -4,11 +4,11 @@
 
 package struct Config: Sendable {
   package var listeners: [Listener] = [Listener()]
-  /// The origin that carriers and webhooks know us by, for example `https://relay.example.com`,
-  /// without a trailing slash; empty where none is set. Signatures are checked against it, never
-  /// against `Host`.
-  package var publicURL = ""
-  /// Peers whose `X-Forwarded-For` and `Forwarded` headers are believed.
+  /// The addresses that carriers and webhooks know us by, for example `https://relay.example.com`,
+  /// without a trailing slash; a path is what a proxy in front has before ours. Signatures are
+  /// checked against them; where none is set, against what each request names.
+  package var publicURLs: [String] = []
+  /// Peers whose `X-Forwarded-…` headers are believed.
   package var trustedProxies: [AddressRange] = []
   /// `Origin` values that browsers may bring; empty: none.
   package var allowedOrigins: [String] = []
@@ -41,6 +41,12 @@ package struct Config: Sendable {
 }
 
 extension Config {
+  /// The first of `publicURLs`, or nothing.
+  package var publicURL: String {
+    get { publicURLs.first ?? "" }
+    set { publicURLs = newValue.isEmpty ? [] : [newValue] }
+  }
+
   /// What is set about the carrier of that name; the defaults where nothing is.
   package subscript(carrier name: String) -> Carrier {
     get { carriers[name] ?? Carrier() }

@@ -82,8 +82,21 @@ package enum Event: Sendable {
   /// The relay itself; no call.
   package enum OfRelay: Sendable {
     case draining(calls: Int)
-    /// A request was; a line about it where `withheld` says how many had none before.
-    case refused(StaticString, to: Address, withheld: Int?)
+    /// A request was.
+    case refused(Refused)
+  }
+
+  /// A request that was refused.
+  package struct Refused {
+    var code: StaticString
+    var peer: Address
+    /// What was asked for, as far as it may be shown; empty where that was not understood.
+    var path: Bytes
+    /// What is wrong, and how to mend it; may be empty.
+    var words: Bytes
+    var isWarning: Bool
+    /// How many lines were withheld before this one; nil: this one is, too.
+    var withheld: Int?
   }
 
   /// The last line of a call.

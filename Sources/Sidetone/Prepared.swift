@@ -30,9 +30,7 @@ package struct PreparedCarrier: Sendable {
     isBigEndian = settings.chosenIsBigEndian
     let isChecked = row.signature != nil && !settings.secrets.isEmpty
     signatures =
-      isChecked
-      ? SignatureKeys(
-        secrets: settings.secrets, publicURL: config.publicURL, limits: config.limits) : nil
+      isChecked ? SignatureKeys(secrets: settings.secrets, config) : nil
   }
 }
 
@@ -111,7 +109,7 @@ package struct PreparedRoute: Sendable {
   /// For a webhook: the index of the call route that its answer points to; -1 for a call.
   let stream: Int
   let dialsAhead: Bool
-  /// For a call: whether webhooks send its callers, with tokens.
+  /// For a call: whether webhooks send its callers, with tokens. For a webhook: whether it does.
   let isGivenTokens: Bool
   /// Index into Config.upstreams of the route's own where none of its bots has its secret; -1: at
   /// least one can be served.
@@ -161,7 +159,9 @@ package struct PreparedRoute: Sendable {
     keyless = isServed ? -1 : upstream
     stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
     dialsAhead = kind == .connect && route.dialsAhead
-    isGivenTokens = config.routes.contains { $0.kind == .connect && $0.stream == route.path }
+    isGivenTokens =
+      config.givesTokens(route)
+      || config.routes.contains { config.givesTokens($0) && $0.stream == route.path }
     upstreamRate = route.upstreamRate
     hasChoice =
       kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)

@@ -19,12 +19,12 @@ extension Relay {
     }
     let query = request.head.query.bytes(in: request.bytes)
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
-    guard let opening = requests.opening(link, prepared, query, store, &turn) else { return }
+    guard let opening = requests.opening(link, prepared, request, store, &turn) else { return }
     if draining != .no { throw .draining }
     if let refusal = turn.availability.refusal(
       of: prepared.upstream, isExpected: prepared.isGivenTokens, at: turn.now)
     {
-      return requests.refuse(link, refusal, store, &turn)
+      return requests.refuse(link, refusal, request, store, &turn)
     }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
     guard !calls.isFull, hasLinkToSpare, store.pool.free > Limits.callBlocksMin,
@@ -42,7 +42,7 @@ extension Relay {
       id, CallerLeg(store.links[link].id, proof, input: opening.format),
       from: store.links[link].peer, opening.name, to: upstream)
     store.links[link].call = id
-    openSocket(link, key.bytes(in: request.bytes))
+    openSocket(link, key.bytes(in: request.bytes), answering: request)
     if let row = prepared.opensAtOnce {
       calls[call].caller.become(row)
       _ = admit(CallerLeg.Arrival(message: .empty), to: call)
@@ -69,9 +69,11 @@ extension Relay {
     turn.timers.set(.call(id.index), .never)
   }
 
-  private func openSocket(_ link: Int, _ key: Bytes) {
+  private func openSocket(_ link: Int, _ key: Bytes, answering request: Request) {
     var writer = Writer(store.scratch)
-    Upgrade.writeAccept(key: key, into: &writer)
+    Upgrade.writeAccept(
+      key: key, subprotocol: Subprotocols.answer(to: request.head.fields, of: request.bytes),
+      into: &writer)
     let isKept = store.links[link].outbox.append(writer.written, from: store.pool)
     precondition(isKept, "a call's blocks were counted before")
     store.links[link].outbox.beginFrames()
@@ -93,13 +95,32 @@ extension Relay {
     guard choices.append(choice.options, from: store.pool) else { throw .full }
     let prepared = store.prepared.routes[route]
     let ahead = prepared.dialsAhead ? dialAhead(prepared.stream, choice) : SlotID.none
-    let held = CallTokens.Held(
-      route: prepared.stream, bot: choice.bot, choices: choices, call: ahead)
-    let (token, displaced) = requests.tokens.issue(held, random: &turn.random, at: turn.now)
-    if let displaced { giveUp(displaced) }
+    let token = issue(
+      CallTokens.Held(route: prepared.stream, bot: choice.bot, choices: choices, call: ahead))
     requests.answer(link, store, &turn) {
       connect.write(admitted.request, route: route, token: token, into: &$0)
     }
+  }
+
+  /// A webhook's call that is only listened to: its socket brings a token, where it has no other
+  /// proof.
+  func startStream(_ admitted: Requests.Admitted, _ route: Int, on link: Int) {
+    let voice = requests.voice
+    let prepared = store.prepared.routes[route]
+    var token: CallTokens.Token?
+    if prepared.isGivenTokens {
+      token = issue(CallTokens.Held(route: prepared.stream, bot: 0, choices: Chain(), call: .none))
+    }
+    requests.answer(link, store, &turn) {
+      voice.write(admitted.request, route: route, token: token, into: &$0)
+    }
+  }
+
+  /// A token for a caller who is still to come.
+  private func issue(_ held: CallTokens.Held) -> CallTokens.Token {
+    let (token, displaced) = requests.tokens.issue(held, random: &turn.random, at: turn.now)
+    if let displaced { giveUp(displaced) }
+    return token
   }
 
   /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay

@@ -7,7 +7,7 @@ extension Relay {
     do throws(Refusal) {
       try respond(to: admitted, on: link)
     } catch {
-      requests.refuse(link, error, isHead: admitted.isHead, store, &turn)
+      requests.refuse(link, error, of: admitted.request, store, &turn)
     }
   }
 
@@ -32,10 +32,7 @@ extension Relay {
     case .voice(let route):
       // The stream that the answer names would be refused: the carrier shall use its fallback.
       if draining != .no { throw .draining }
-      let voice = requests.voice
-      requests.answer(link, store, &turn) {
-        voice.write(admitted.request, route: route, into: &$0)
-      }
+      startStream(admitted, route, on: link)
     case .connect(let route):
       if draining != .no { throw .draining }
       try announce(admitted, route, on: link)

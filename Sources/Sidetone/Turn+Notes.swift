@@ -178,13 +178,21 @@ extension Turn {
         $0.write(decimal: calls)
         $0.write(" calls")
       }
-    case .refused(let code, let peer, let withheld):
+    case .refused(let refused):
       counters.requestsRefused &+= 1
-      guard let withheld else { return }
-      write(.info, "refused", nil) {
-        $0.write(code)
+      guard let withheld = refused.withheld else { return }
+      write(refused.isWarning ? .warning : .info, "refused", nil) {
+        $0.write(refused.code)
         $0.write(" to ")
-        $0.write(peer)
+        $0.write(refused.peer)
+        if !refused.path.isEmpty {
+          $0.write(" for ")
+          $0.write(refused.path)
+        }
+        if !refused.words.isEmpty {
+          $0.write(": ")
+          $0.write(refused.words)
+        }
         if withheld > 0 {
           $0.write("; not shown before: ")
           $0.write(decimal: withheld)

@@ -52,6 +52,11 @@ private func warnings(about config: Config) -> [String] {
   warnings += keyless.map {
     "upstream \($0.name) has no key; its routes answer 503 until \($0.keyVariable) is set"
   }
+  if config.publicURLs.isEmpty, config.checksURLs {
+    warnings.append(
+      "signatures are checked over the address that each request names; listen.public_url "
+        + "(SIDETONE_LISTEN_PUBLIC_URL) pins it")
+  }
   // Examples all over the web call it so.
   if !config.isLoopbackOnly, config.keyDigests.contains(sha256("sk-1234")) {
     warnings.append("an API key is the sk-1234 of the examples: everyone knows it")

@@ -278,7 +278,7 @@ extension Draft {
 extension Exposure.Reason {
   private static let secrets: String = {
     let variables = carrierRows.compactMap(\.secret?.variable).joined(separator: " or ")
-    return variables.isEmpty ? "" : "or \(variables) with public_url, "
+    return variables.isEmpty ? "" : "or \(variables), "
   }()
 
   /// Why a route is not served, and what would change it.
@@ -288,9 +288,6 @@ extension Exposure.Reason {
       "has nothing that protects it, and other machines can reach a listener: "
         + "set SIDETONE_API_KEYS, \(Self.secrets)"
         + "or give the route addresses, a secret, or open = true"
-    case .noPublicURL:
-      "answers with our own address, and other machines can reach a listener: "
-        + "set [listen] public_url"
     }
   }
 }

@@ -22,13 +22,13 @@ extension Setting where Target == Draft {
     .text(
       "listen", "key", form: "FILE", help: "PEM file with the certificate's private key.",
       \.key, check: readableFile),
-    .text(
-      "listen", "public_url", form: "URL",
-      help: "The origin by which carriers reach us, such as https://relay.example.com.",
-      \.config.publicURL, check: readOrigin),
+    .list(
+      "listen", "public_url", form: "URL, …",
+      help: "How carriers reach us, such as https://relay.example.com; else as each request says.",
+      \.config.publicURLs, each: readPublicURL),
     .list(
       "listen", "trusted_proxies", form: "NETWORK, …",
-      help: "Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8.",
+      help: "Proxies whose X-Forwarded-… headers are believed, such as 10.0.0.0/8.",
       \.config.trustedProxies, each: readAddressRange),
     .list(
       "listen", "allowed_origins", form: "URL, …",
@@ -40,7 +40,7 @@ extension Setting where Target == Draft {
     [
       .list(
         "auth", "api_keys", form: "KEY, …",
-        help: "Keys that callers bring as `Authorization: Bearer KEY`.",
+        help: "Keys that callers bring as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
         \.apiKeys, each: readSecret
       ).secret()
     ] + carrierRows.compactMap(secret(of:))

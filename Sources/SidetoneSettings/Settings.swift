@@ -50,7 +50,6 @@ extension Draft {
     finishListeners()
     finishUpstreams()
     config.keyDigests = apiKeys.map(sha256)
-    finishSecrets()
     let limits = config.limits
     finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
     finishShare("playout", limits.playoutMillisecondsPlanned, of: limits.playoutMillisecondsMax)
@@ -66,19 +65,6 @@ extension Draft {
     for carrier in carrierRows where carrier.row.takesChosenFormat { finishAudio(of: carrier.name) }
     config.voiceVerbs = voice.verbs
     finishRoutes(routes)
-  }
-
-  private mutating func finishSecrets() {
-    guard config.publicURL.isEmpty, !refused.contains("listen.public_url") else { return }
-    for carrier in carrierRows where carrier.row.signature?.covers == .url {
-      guard let secret = carrier.secret, !config[carrier: carrier.name].secrets.isEmpty else {
-        continue
-      }
-      refuse(
-        place(of: "auth.\(secret.setting)"),
-        "a \(carrier.settings.displayName) \(secret.word) needs [listen] public_url: "
-          + "signatures are checked against it")
-    }
   }
 
   private mutating func finishAudio(of carrier: String) {

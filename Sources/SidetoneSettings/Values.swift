@@ -97,6 +97,21 @@ func readOrigin(_ text: String) throws(Refusal) -> String {
   return "\(url.scheme)://\(host)" + (url.port.map { ":\($0)" } ?? "")
 }
 
+/// An address such as `https://relay.example.com`, perhaps with the path that a proxy in front has
+/// before ours; a trailing slash is taken away.
+func readPublicURL(_ text: String) throws(Refusal) -> String {
+  let text = text.hasSuffix("/") ? String(text.dropLast()) : text
+  guard let url = splitURL(text), url.scheme == "https" || url.scheme == "http",
+    url.query.isEmpty, !text.hasSuffix("?"),
+    url.path.isEmpty
+      || url.path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        .allSatisfy(isSegment)
+  else {
+    throw Refusal("must be an address such as https://relay.example.com, without a query")
+  }
+  return try readOrigin(String(text.dropLast(url.path.utf8.count))) + url.path
+}
+
 struct SplitURL {
   var scheme: String
   /// Lower case, without brackets.

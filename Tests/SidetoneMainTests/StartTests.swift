@@ -30,7 +30,7 @@ import Testing
     let routes = lines.filter { $0.event == "route" }.map(\.text)
     #expect(routes.count >= 5 && routes.allSatisfy { $0.contains("off: ") })
     #expect(routes.contains { $0.contains("/media ") && $0.contains("API_KEYS") })
-    #expect(routes.contains { $0.contains("/voice ") && $0.contains("public_url") })
+    #expect(routes.contains { $0.contains("/voice ") && $0.contains("TWILIO_AUTH_TOKEN") })
   }
 
   @Test func theKeyOfTheExamplesDrawsAWarningOffLoopback() throws {

@@ -2,9 +2,10 @@
 // over the URL as it was written at Twilio, and for a posted form over its parameters behind it,
 // sorted by name, each name followed by its decoded value.
 //
-// The URL is made from our configured public URL and the request's target, never from the Host
-// header. Twilio and the proxies on the way do not agree on ports and on a slash at the end, so a
-// few spellings are tried; each of them names this relay only.
+// The URL is made from the addresses that are set (listen.public_url), or, where none is, from the
+// one that the request names, and from the request's target. Twilio and the proxies on the way do
+// not agree on ports and on a slash at the end, so a few spellings are tried; each of them names
+// this relay only.
 
 extension Carrier.Signature {
   static let twilio = Self(
@@ -19,7 +20,7 @@ extension Carrier.Signature {
     },
     wrong: """
       The X-Twilio-Signature does not fit. TWILIO_AUTH_TOKEN (auth.twilio_auth_token) must be the \
-      token of the account that calls, and listen.public_url the origin under which it calls us.
+      token of the account that calls, and the URL there the one that was checked here.
       """,
     // It states no time.
     stale: "")
@@ -37,23 +38,43 @@ private struct TwilioSignature {
     guard fields.count(of: "x-twilio-signature", in: request.bytes) == 1 else { return .wrong }
     let value = fields.value(of: "x-twilio-signature", in: request.bytes)
     let checker = TwilioSignature(keys: keys)
-    let isSocket = fields.hasToken("websocket", in: "upgrade", of: request.bytes)
-    return (isSocket ? checker.fitsSocket(value, request) : checker.fitsWebhook(value, request))
-      ? .good : .wrong
+    var fits = false
+    for index in 0..<keys.origins.count {
+      fits = checker.fits(value, keys.origins[index], request) || fits
+    }
+    if fits { return .good }
+    guard let named = keys.origins.named(by: request), checker.fitsAnyScheme(value, named, request)
+    else { return .wrong }
+    return keys.origins.count == 0 ? .good : .misaddressed
+  }
+
+  /// Who passes a request on does not always say whether it came by TLS.
+  private func fitsAnyScheme(_ signature: Bytes, _ origin: Origin, _ request: Request) -> Bool {
+    var other = origin
+    other.isSecure.toggle()
+    return fits(signature, origin, request) || fits(signature, other, request)
+  }
+
+  private func fits(_ signature: Bytes, _ origin: Origin, _ request: Request) -> Bool {
+    let isSocket = request.head.fields.hasToken("websocket", in: "upgrade", of: request.bytes)
+    return isSocket
+      ? fitsSocket(signature, origin, request) : fitsWebhook(signature, origin, request)
   }
 
   /// Signed is the URL alone, with `wss`; some proxies and account settings make it `https`.
-  private func fitsSocket(_ signature: Bytes, _ request: Request) -> Bool {
-    let target = request.head.target.bytes(in: request.bytes)
-    return fits(signature, keys.isSecure ? "wss://" : "ws://", target, isSocket: true, form: .empty)
-      || fits(
-        signature, keys.isSecure ? "https://" : "http://", target, isSocket: true, form: .empty)
+  private func fitsSocket(_ signature: Bytes, _ origin: Origin, _ request: Request) -> Bool {
+    let schemes: [StaticString] =
+      origin.isSecure ? ["wss://", "https://"] : ["ws://", "http://"]
+    var found = false
+    for scheme in schemes {
+      found = fits(signature, scheme, origin, request, isSocket: true) || found
+    }
+    return found
   }
 
-  private func fitsWebhook(_ signature: Bytes, _ request: Request) -> Bool {
-    let target = request.head.target.bytes(in: request.bytes)
-    let scheme: StaticString = keys.isSecure ? "https://" : "http://"
-    let fits = fits(signature, scheme, target, isSocket: false, form: request.form)
+  private func fitsWebhook(_ signature: Bytes, _ origin: Origin, _ request: Request) -> Bool {
+    let scheme: StaticString = origin.isSecure ? "https://" : "http://"
+    let fits = fits(signature, scheme, origin, request, isSocket: false)
     let isPosted = request.head.method == .post && !request.body.isEmpty
     guard isPosted, request.form.isEmpty else { return fits }
     return fits && Self.hashFits(request.body, query: request.head.query.bytes(in: request.bytes))
@@ -74,23 +95,34 @@ private struct TwilioSignature {
   // MARK: Candidates
 
   private func fits(
-    _ signature: Bytes, _ scheme: StaticString, _ target: Bytes, isSocket: Bool, form: Bytes
+    _ signature: Bytes, _ scheme: StaticString, _ origin: Origin, _ request: Request,
+    isSocket: Bool
   ) -> Bool {
     guard signature.count == Self.signatureBytes else { return false }
-    var found = fits(signature, scheme, keys.port.bytes, target, isSocket, form)
-    found = fits(signature, scheme, .empty, target, isSocket, form) || found
-    found = fits(signature, scheme, (":443" as StaticString).bytes, target, isSocket, form) || found
-    return fits(signature, scheme, (":80" as StaticString).bytes, target, isSocket, form) || found
+    var origin = origin
+    // What a proxy in front has before our paths was taken away on the way, or was not.
+    let target = request.head.target.bytes(in: request.bytes)
+    if keys.origins.inner(request.head.path.bytes(in: request.bytes)) != nil {
+      origin.path = .empty
+    }
+    let form = isSocket ? Bytes.empty : request.form
+    var found = fits(signature, scheme, origin, target, isSocket, form)
+    for port in [Bytes.empty, (":443" as StaticString).bytes, (":80" as StaticString).bytes] {
+      origin.port = port
+      found = fits(signature, scheme, origin, target, isSocket, form) || found
+    }
+    return found
   }
 
   private func fits(
-    _ signature: Bytes, _ scheme: StaticString, _ port: Bytes, _ target: Bytes, _ isSocket: Bool,
-    _ form: Bytes
+    _ signature: Bytes, _ scheme: StaticString, _ origin: Origin, _ target: Bytes,
+    _ isSocket: Bool, _ form: Bytes
   ) -> Bool {
     var out = Writer(keys.signed.bytes)
     out.write(scheme)
-    out.write(keys.host.bytes)
-    out.write(port)
+    out.write(origin.host)
+    out.write(origin.port)
+    out.write(origin.path)
     out.write(target)
     guard writeParameters(form, into: &out) else { return false }
     var found = isSigned(out, signature)

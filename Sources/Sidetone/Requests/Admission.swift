@@ -44,7 +44,8 @@ package final class Admission {
   private let sentences: Sentences
   /// All digests of API keys, one behind the other.
   let digests: Text
-  let origins: [Text]
+  let allowedOrigins: [Text]
+  let origins: Origins
   var limiter: RateLimiter
 
   package init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
@@ -53,7 +54,8 @@ package final class Admission {
     carriers = prepared.carriers
     sentences = Sentences(config, prepared)
     digests = Text(config.keyDigests.flatMap { $0 })
-    origins = config.allowedOrigins.map { Text($0) }
+    allowedOrigins = config.allowedOrigins.map { Text($0) }
+    origins = Origins(config)
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
   }
 
@@ -62,7 +64,9 @@ package final class Admission {
   /// Where this request wants to go. To be asked before the body is read.
   package func destination(of request: Request) throws(Refusal) -> Destination {
     let path = request.head.path.bytes(in: request.bytes)
-    guard let destination = page(path) ?? route(path) else { throw .unknownPath }
+    guard let destination = find(path) ?? origins.inner(path).flatMap(find) else {
+      throw .unknownPath
+    }
     let head = request.head
     switch destination {
     case .health, .ready:
@@ -73,6 +77,9 @@ package final class Admission {
     case .voice(let index), .connect(let index):
       try isServed(index)
       guard head.method == .get || head.method == .post else { throw .wrongMethod(.webhook) }
+      if holdsKey(head.query.bytes(in: request.bytes)) { throw .keyInWebhookURL }
+      // The answer must say where the stream goes.
+      guard origins.back(to: request) != nil else { throw .noPublicURL }
     case .call(let index):
       try isServed(index)
       if case .bad(let fault) = Upgrade.check(head, in: request.bytes) {
@@ -82,6 +89,8 @@ package final class Admission {
     if holdsKey(head.query.bytes(in: request.bytes)) { throw .keyInURL }
     return destination
   }
+
+  private func find(_ path: Bytes) -> Destination? { page(path) ?? route(path) }
 
   private func page(_ path: Bytes) -> Destination? {
     if path.equals("/health") { return .health }
@@ -118,7 +127,6 @@ package final class Admission {
   private func isServed(_ index: Int) throws(Refusal) {
     switch routes[index].exposure {
     case .off(.unprotected): throw .unprotected
-    case .off(.noPublicURL): throw .noPublicURL
     case .guarded, .loopback, .open: return
     }
   }
@@ -139,9 +147,14 @@ package final class Admission {
   }
 
   private static func isNameOfKey(_ name: Bytes) -> Bool {
-    name.equalsIgnoringCase("key") || name.equalsIgnoringCase("api_key")
-      || name.equalsIgnoringCase("apikey") || name.equalsIgnoringCase("api-key")
-      || name.equalsIgnoringCase("token") || name.equalsIgnoringCase("access_token")
+    // Also those that say whose key it is.
+    if name.containsIgnoringCase("api_key") || name.containsIgnoringCase("apikey")
+      || name.containsIgnoringCase("api-key")
+    {
+      return true
+    }
+    return name.equalsIgnoringCase("key") || name.equalsIgnoringCase("token")
+      || name.equalsIgnoringCase("access_token")
       || name.equalsIgnoringCase("auth_token") || name.equalsIgnoringCase("auth")
       || name.equalsIgnoringCase("authorization") || name.equalsIgnoringCase("bearer")
       || name.equalsIgnoringCase("secret") || name.equalsIgnoringCase("password")
@@ -174,8 +187,11 @@ package final class Admission {
 
   // MARK: Refusing
 
-  /// The whole response to a request that is refused. `isHead`: the request's method was HEAD.
-  package func write(_ refusal: Refusal, isHead: Bool = false, into out: inout Writer) {
+  /// The whole response to a request that is refused. `isHead`: the request's method was HEAD;
+  /// `detail`: what `writeDetail` says of it.
+  package func write(
+    _ refusal: Refusal, isHead: Bool = false, detail: Bytes = .empty, into out: inout Writer
+  ) {
     var response = HTTP.Response(refusal.status, isHead: isHead, into: &out)
     if let seconds = refusal.retryAfterSeconds {
       out.write("Retry-After: ")
@@ -191,9 +207,18 @@ package final class Admission {
     }
     response.beginBody("application/json", into: &out)
     HTTP.beginError(refusal.code, into: &out)
-    out.write(refusal.sentence)
-    sentences.writeEnd(of: refusal, into: &out)
+    writeSentence(of: refusal, into: &out)
+    if !detail.isEmpty {
+      out.write(" ")
+      out.write(json: detail)
+    }
     HTTP.endError(into: &out)
     response.end(into: &out)
+  }
+
+  /// What is wrong and how to mend it.
+  package func writeSentence(of refusal: Refusal, into out: inout Writer) {
+    out.write(refusal.sentence)
+    sentences.writeEnd(of: refusal, into: &out)
   }
 }

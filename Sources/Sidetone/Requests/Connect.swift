@@ -60,9 +60,7 @@ package struct Connect: Sendable {
   ) {
     let response = document.begin(.connect, request, route: route, into: &out)
     writeAttributes(request, into: &out)
-    out.write("><Parameter name=\"token\" value=\"")
-    token.write(into: &out)
-    out.write("\"/></Stream>")
+    document.write(token, into: &out)
     document.end(.connect, response, verbs: .empty, into: &out)
   }
 

@@ -15,8 +15,12 @@ struct Sentences: Sendable {
   /// For each carrier what is said to those who do not sign; empty where it never does.
   private let wanted: [Text]
   private let headers: [Text]
-  /// What opens sockets beside keys, each behind ", or ".
-  private let alternatives: Text
+  /// The lines that open what is closed, each for those who need it.
+  private let openings: Text
+  /// Where an upstream's key belongs.
+  private let keys: Text
+  /// Who cannot sign sockets, and what opens them.
+  private let unsigned: Text
 
   /// How many paths a lost caller is told.
   private static let pathsNamedMax = 32
@@ -56,9 +60,22 @@ struct Sentences: Sendable {
         "\(name)'s signature (\(signature.shownHeader)), since \(secret.variable) is set.")
     }
     headers = rows.map { Text($0.1?.shownHeader.description ?? "") }
-    let opening = rows.filter { $0.1?.covers == .url }
-    alternatives = Text(
-      opening.map { ", or for \($0.0) \($0.2?.variable ?? "") and listen.public_url" }.joined())
+    let lines = signing.compactMap { name, signature, secret in
+      secret.map { "\($0.variable)=YOUR_\($0.word.uppercased()) for \(name)" }
+    }
+    openings = Text(
+      " One line in .env opens it, then start the relay again: "
+        + (lines + ["SIDETONE_API_KEYS=A_KEY_OF_YOURS (auth.api_keys) for callers who bring it"])
+        .joined(separator: ", or ") + ".")
+    let upstreams = config.upstreams.map(\.keyVariable).filter { !$0.isEmpty }
+    keys = Text(
+      "(\(upstreams.joined(separator: ", ")), in .env), a proof of who calls comes from "
+        + "the carrier's signature (\(variables)).")
+    let others = rows.filter { $0.1?.covers != .url }.map(\.0).joined(separator: ", ")
+    unsigned = Text(
+      " A caller that cannot sign its socket (\(others)) is let in by secret or addresses of its "
+        + "[[routes]] (in the file that --config names), or by a key of SIDETONE_API_KEYS "
+        + "(auth.api_keys).")
   }
 
   /// What belongs behind `refusal.sentence`.
@@ -70,16 +87,18 @@ struct Sentences: Sendable {
       out.write(" and start the relay again.")
     case .noSocket(.notAsked): out.write(webhooks.bytes)
     case .unknownBot(let route), .unservedBot(let route): out.write(bots[route].bytes)
-    case .foreignHost, .forwarded, .unprotected:
-      out.write(alternatives.bytes)
-      out.write(".")
+    case .foreignHost, .forwarded, .unprotected: out.write(openings.bytes)
+    case .keyInWebhookURL: out.write(keys.bytes)
     case .noProof(let means) where means.hasSignature: writeProof(means, into: &out)
     default: break
     }
   }
 
   private func writeProof(_ means: Means, into out: inout Writer) {
-    if means.contains(.keys) { return out.write(signatures.bytes) }
+    if means.contains(.keys) {
+      out.write(signatures.bytes)
+      return out.write(unsigned.bytes)
+    }
     let first = Carrier.all.indices.first { means.contains(.signature(of: $0)) } ?? 0
     if means.subtracting(.signature(of: first)).hasSignature {
       out.write("a carrier's signature, ")
@@ -91,6 +110,6 @@ struct Sentences: Sendable {
     } else {
       out.write(wanted[first].bytes)
     }
-    out.write(" For callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).")
+    out.write(unsigned.bytes)
   }
 }

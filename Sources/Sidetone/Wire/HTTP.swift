@@ -263,7 +263,7 @@ extension HTTP {
   }
 
   /// Whether this can be `host[:port]`: nothing that would end it inside a URL or a text we write.
-  @_noAllocation private static func isHost(_ bytes: Bytes) -> Bool {
+  @_noAllocation static func isHost(_ bytes: Bytes) -> Bool {
     guard !bytes.isEmpty, bytes.count <= 255 else { return false }
     for index in 0..<bytes.count {
       switch bytes[index] {

@@ -169,7 +169,7 @@ struct ConnectTests {
   @Test func `a key in the URL is refused before anything is chosen`() throws {
     let admission = Admission(config: config(), seed: 7)
     let request = try request("GET /twiml?bot_type=gemini-live&api_key=k", ["Host: localhost"])
-    #expect(admission.decide(request) == .failure(.keyInURL))
+    #expect(admission.decide(request) == .failure(.keyInWebhookURL))
   }
 
   @Test func `plain HTTP on the socket's path is told where webhooks belong`() throws {
