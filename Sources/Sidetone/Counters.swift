@@ -39,5 +39,11 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var interruptions = 0
   package var upstreamsLost = 0
   package var redials = 0
+  /// Errors of upstreams' side channels, which end nothing.
+  package var sideErrors = 0
+  /// Stretches of callers' voices that no model answered.
+  package var unanswered = 0
+  /// Calls that ended since their callers heard nothing for too long.
+  package var deadAir = 0
   package init() {}
 }

@@ -33,6 +33,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   case interruption
   case sessionLost
   case redial
+  /// An error of an upstream's side channel.
+  case sideError
 }
 
 /// What somebody may want to read, by whom it is about.
@@ -50,6 +52,10 @@ package enum Event: Sendable {
     case firstAudio(milliseconds: Int)
     case stopReceived
     case resultsMissing
+    /// What the caller said was not answered in time.
+    case unanswered
+    /// The caller heard nothing for so long, since no session stood.
+    case deadAir(seconds: Int)
     case ended(Ending)
   }
 
@@ -66,7 +72,8 @@ package enum Event: Sendable {
   package enum OfUpstream: Sendable {
     case connected(Bytes, milliseconds: Int)
     case refused(Bytes, status: Int, StaticString)
-    case error(code: Bytes, message: Bytes)
+    /// `isAside`: it concerns something beside the talk, which goes on.
+    case error(code: Bytes, message: Bytes, isAside: Bool)
     case closed(code: UInt16, reason: Bytes)
     case broke(Bytes, LinkFailure)
   }

@@ -54,6 +54,8 @@ package struct Limits: Sendable {
   package var callSecondsMax = 4 * 60 * 60
   package var drainSeconds = 10 * 60
   package var redialsMax = 6
+  /// How long a caller who talks with somebody may hear nothing because no session stands.
+  package var deadAirSeconds = 8
 
   /// Addresses whose rate is remembered.
   static let addressesMax = 1024

@@ -29,7 +29,7 @@ extension Relay {
     let window = store.links[index].window(fresh: count, store)
     switch store.links[index].phase {
     case .caller: receivedFromCaller(window, on: index)
-    case .upstream, .setup: receivedFromUpstream(window, on: index)
+    case .upstream, .setup, .ready: receivedFromUpstream(window, on: index)
     case .request: receivedRequest(window, on: index)
     case .upgrade: receivedAnswer(window, on: index)
     case .dialling, .leaving, .gone: return
@@ -93,7 +93,7 @@ extension Relay {
       calls[call].markAndConverse(store, &turn)
       settle(call)
     case .leaving: store.links[index].ask(.close, &turn)
-    case .request, .dialling, .upgrade, .setup, .gone: return
+    case .request, .dialling, .upgrade, .setup, .ready, .gone: return
     }
   }
 }

@@ -26,6 +26,7 @@ extension Turn {
     case .interruption: counters.interruptions &+= 1
     case .sessionLost: counters.upstreamsLost &+= 1
     case .redial: counters.redials &+= 1
+    case .sideError: counters.sideErrors &+= 1
     }
   }
 
@@ -73,6 +74,18 @@ extension Turn {
     case .resultsMissing:
       write(.warning, "results_missing", call) {
         $0.write("the upstream did not confirm the last words")
+      }
+    case .unanswered:
+      counters.unanswered &+= 1
+      write(.info, "unanswered", call) {
+        $0.write("the model did not answer what it was sent of the caller's voice")
+      }
+    case .deadAir(let seconds):
+      counters.deadAir &+= 1
+      write(.warning, "dead_air", call) {
+        $0.write("the caller heard nothing for ")
+        $0.write(decimal: seconds)
+        $0.write(" s, since no session could be had; the call ends (limits.dead_air_seconds)")
       }
     case .ended(let ending):
       counters.callsEnded &+= 1
@@ -150,11 +163,12 @@ extension Turn {
         $0.write(": ")
         $0.write(sentence)
       }
-    case .error(let code, let message):
+    case .error(let code, let message, let isAside):
       write(.warning, "upstream_error", call) {
         $0.write(code)
         $0.write(": ")
         $0.write(message)
+        if isAside { $0.write(" (the talk goes on without it; said once in a call)") }
       }
     case .closed(let code, let reason):
       write(.warning, "upstream_closed", call) {

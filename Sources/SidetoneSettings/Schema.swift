@@ -212,6 +212,9 @@ extension Setting where Target == Draft {
     limit(
       "redials_max", 0...1000, \.redialsMax, "Attempts to reach a lost upstream in mid-call."),
     limit(
+      "dead_air_seconds", 1...300, \.deadAirSeconds,
+      "How long a caller hears nothing while a voice model cannot be reached; then the call ends."),
+    limit(
       "calls_per_second_per_key", 1...1_000_000, \.callsPerSecondPerKey,
       "New calls a second from one API key."),
     limit(

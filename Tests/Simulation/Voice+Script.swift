@@ -47,8 +47,8 @@ struct Turn {
 
 extension Voice {
   func beginTurn() {
-    guard let talker, talker.isOpen else {
-      // Its caller is still to come.
+    guard let talker, talker.isOpen, !isBeside else {
+      // Its caller is still to come, or another session still talks.
       return after(.milliseconds(200)) { [unowned self] in beginTurn() }
     }
     guard talker.wire?.isClosed == false else { return }

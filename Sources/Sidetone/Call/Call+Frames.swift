@@ -97,7 +97,7 @@ extension Call {
       // finish.
       if isHurried { turn.timers.wake(.call(id.index), at: turn.now) }
     } else if store.links[link].outbox.count < Limits.upstreamOutboxBytesMax {
-      let next = uplink.flowTime(isHurried: isHurried, at: turn.now)
+      let next = max(uplink.flowTime(isHurried: isHurried, at: turn.now), turn.now + Uplink.pause)
       turn.timers.wake(.call(id.index), at: next)
     }
   }
@@ -163,7 +163,7 @@ extension Call {
   @_noAllocation mutating func receivedFromUpstream(
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
   ) -> UpstreamLeg.Input {
-    while store.links[link].phase == .upstream || store.links[link].phase == .setup {
+    while store.links[link].phase.isSession {
       switch store.links[link].webSocket.nextEvent(in: window) {
       case .needMore:
         return store.links[link].keepRest(of: window, store) ? .done : .failed
@@ -179,7 +179,7 @@ extension Call {
         {
         case .isNew: return .spoken(message, located)
         case .isVoid: continue
-        case .taken: progressed()
+        case .taken: upstream.worked()
         }
         if play(store, &turn) { return .markDue }
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
@@ -202,7 +202,7 @@ extension Call {
   @_noAllocation mutating func play(_ store: Store, _ turn: inout Turn) -> Bool {
     var next = Instant.never
     var isMarkDue = false
-    if !state.isClosing, caller.isOpen(store) {
+    if !state.isClosing || state.state == .closing(.playing), caller.isOpen(store) {
       let link = caller.link.index
       isMarkDue = conversation.play(into: &store.links[link], next: &next, store, &turn)
     }

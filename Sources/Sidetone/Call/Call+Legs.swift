@@ -66,12 +66,14 @@ extension Call {
   /// The connection stands: ask for the WebSocket.
   mutating func upstreamConnected(_ store: Store, _ turn: inout Turn) {
     if upstream.sendUpgrade(store, &turn) { return }
-    handle(upstream.broke(.noMemory, as: record.name, store, &turn), store, &turn)
+    upstreamBroke(.noMemory, on: upstream.next.link, store, &turn)
   }
 
   /// The connection failed, or was never made, or is silent.
-  mutating func upstreamBroke(_ failure: LinkFailure, _ store: Store, _ turn: inout Turn) {
-    handle(upstream.broke(failure, as: record.name, store, &turn), store, &turn)
+  mutating func upstreamBroke(
+    _ failure: LinkFailure, on link: SlotID, _ store: Store, _ turn: inout Turn
+  ) {
+    handle(upstream.broke(link, failure, as: record.name, store, &turn), store, &turn)
   }
 
   /// The answer to our request; what came behind it and is still to be read.
@@ -81,8 +83,7 @@ extension Call {
     var rest = Bytes.empty
     handle(
       upstream.receivedAnswer(window, rest: &rest, as: record.name, store, &turn), store, &turn)
-    let phase = store.links[link].phase
-    guard phase == .upstream || phase == .setup else { return .empty }
+    guard store.links[link].phase.isSession else { return .empty }
     if rest.isEmpty { store.links[link].releaseInbox(store) }
     return rest
   }
@@ -93,7 +94,7 @@ extension Call {
   ) {
     switch event {
     case .done: break
-    case .message(let message) where store.links[link].phase == .setup:
+    case .message(let message) where store.links[link].phase != .upstream:
       handle(upstream.handleSetup(message, as: record.name, store, &turn), store, &turn)
     case .message(let message): handleResult(message, store, &turn)
     case .spoken(let message, let located): handleSpoken(message, located, store, &turn)
@@ -101,9 +102,9 @@ extension Call {
     case .close(let code, let reason):
       let isTold = state.state == .closing(.waiting)
       let outcome = upstream.closed(
-        code, reason, isTold: isTold, as: record.name, store, &turn)
+        store.links[link].id, code, reason, isTold: isTold, as: record.name, store, &turn)
       handle(outcome, store, &turn)
-    case .failed: upstreamBroke(.reset, store, &turn)
+    case .failed: upstreamBroke(.reset, on: store.links[link].id, store, &turn)
     }
   }
 
@@ -115,15 +116,11 @@ extension Call {
     guard !news.isMalformed else { return turn.note(.messageBad) }
     caller.sessionOffset = uplink.sessionOffset
     if let heard = news.heard {
-      progressed()
+      upstream.worked()
       if !heard.text.isEmpty {
         record.transcribed()
         turn.note(.words(.heard(message[heard.text], isFinal: heard.isFinal)), of: record.name)
-        caller.send(
-          .transcript(
-            text: message[heard.text], isFinal: heard.isFinal,
-            confidence: message[heard.confidence], channel: heard.channel,
-            channels: heard.channels), as: record.name, store, &turn)
+        caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }
     caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
@@ -142,7 +139,7 @@ extension Call {
   private mutating func handleRest(
     of news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
-    if let handle = news.handle { upstream.keepHandle(message[handle], in: store.pool) }
+    if let handle = news.handle { keepHandle(message[handle], store, &turn) }
     if let span = news.leavesWithin { upstream.willLeave(within: span, at: turn.now) }
     if let complaint = news.complaint {
       handle(
@@ -175,13 +172,15 @@ extension Call {
       caller.sessionOffset = uplink.sessionOffset
       caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
     }
+    let begun = conversation.itemsBegun
     while case .speech(let piece) = located {
       let isHeard = conversation.speak(
         message[piece.payload], message[piece.item], to: &caller, &record, store, &turn)
-      if isHeard { progressed() }
+      if isHeard { upstream.worked() }
       guard piece.next > 0 else { break }
       located = upstream.locate(message, from: piece.next)
     }
+    if conversation.itemsBegun != begun { uplink.agentBegan(at: turn.now) }
     if let news { handle(news, message, store, &turn) }
     if !isOver { converse(store, &turn) }
   }
@@ -190,7 +189,7 @@ extension Call {
     _ news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
     guard !news.isMalformed else { return turn.note(.messageBad) }
-    if news.callerWords != nil { progressed() }
+    if news.callerWords != nil { upstream.worked() }
     conversation.heard(news, message, to: &caller, &record, store, &turn)
     handleRest(of: news, message, store, &turn)
   }
@@ -208,22 +207,14 @@ extension Call {
 
   // MARK: Sessions
 
-  /// A session has begun: the first one of a call is asked to greet.
+  /// A session has begun: it is asked to greet, where no other has.
   mutating func beginConversation(_ store: Store, _ turn: inout Turn) {
-    let isFirst = conversation.sessionBegan()
     // Where a recorded greeting is playing already, nobody else greets.
-    guard isFirst, !state.isClosing,
-      upstream.preparedRoute(store).greeting(at: caller.output.rate) == nil,
-      let greeting = upstream.session(store).value(of: "greeting")
+    let hasSound = upstream.preparedRoute(store).greeting(at: caller.output.rate) != nil
+    let greeting = hasSound ? nil : upstream.session(store).value(of: "greeting")
+    guard conversation.sessionBegan(greets: greeting != nil), !state.isClosing, let greeting
     else { return }
     upstream.command(.greet(greeting), store, &turn)
-  }
-
-  /// The session is gone: what it has said is played to its end.
-  mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
-    guard isTwoWay else { return }
-    conversation.sessionEnded()
-    converse(store, &turn)
   }
 
   // MARK: Asking
@@ -245,5 +236,14 @@ extension Call {
         milliseconds: milliseconds, into: &store.links[upstream.link.index], store, &turn)
     }
     upstream.command(.keepAlive, store, &turn)
+  }
+}
+
+extension Carrier.Command {
+  /// What a stretch of audio was heard to say.
+  fileprivate static func transcript(_ heard: Upstream.Heard, of message: Bytes) -> Self {
+    .transcript(
+      text: message[heard.text], isFinal: heard.isFinal, confidence: message[heard.confidence],
+      channel: heard.channel, channels: heard.channels)
   }
 }

@@ -46,11 +46,10 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   }
 
   /// Whether the first audio has come and nobody was told.
-  mutating func tellsFirstAudio(_ lastAudio: Instant) -> Bool {
-    guard firstAudio == .awaited, lastAudio != .never else { return false }
-    firstAudio = .told
-    return true
+  func owesFirstAudio(_ lastAudio: Instant) -> Bool {
+    firstAudio == .awaited && lastAudio != .never
   }
+  mutating func toldFirstAudio() { firstAudio = .told }
 
   func age(at now: Instant) -> Instant.Span { now - startedAt }
 

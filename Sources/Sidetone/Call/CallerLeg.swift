@@ -374,6 +374,32 @@ extension CallerLeg {
   /// Its connection is gone.
   mutating func forgetLink() { link = .none }
 
+  /// Its upstream's session is lost, or was not to be had.
+  mutating func sendLoss(
+    _ verdict: Upstream.Verdict, as name: Name, _ store: Store, _ turn: inout Turn
+  ) {
+    guard !verdict.code.bytes.isEmpty else { return }
+    send(.error(code: verdict.code, message: verdict.sentence), as: name, store, &turn)
+  }
+
+  /// The last thing that it is told before its Close: why the call failed, or that last words may
+  /// be missing (true).
+  mutating func sendEnd(
+    _ cause: Cause, isOwedWords: Bool, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    if cause.closeCode == 1011 || cause.closeCode == 1013 {
+      send(.error(code: cause.word, message: cause.sentence), as: name, store, &turn)
+      return false
+    }
+    guard isOwedWords else { return false }
+    send(
+      .error(
+        code: "results_missing",
+        message: "the upstream did not confirm the last words in time; some may be missing"),
+      as: name, store, &turn)
+    return true
+  }
+
   /// Closes its socket with the code and sentence of `cause`, and lets go of it.
   mutating func close(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
     guard store.links.holds(link) else { return }

@@ -15,6 +15,8 @@ package struct Conversation: BitwiseCopyable, Sendable {
   /// Items that were cut off and of which the model has not been told yet.
   private var cutOff = InlineArray<4, CutOff>(repeating: CutOff())
   private var cutOffCount = 0
+  /// How many items have begun.
+  private(set) var itemsBegun = 0
   /// Whether the model is told of its items by name, and can be.
   private var naming = Naming.none
 
@@ -100,6 +102,7 @@ extension Conversation {
     if downlink.utterances.count == Utterances.capacity { giveUpMarks(&record, store, &turn) }
     flushCallerWords(to: &caller, &record, store, &turn)
     dialogue.agentBegan()
+    itemsBegun &+= 1
     downlink.begin(in: store.pool)
     return downlink.utterances.begin(item, at: downlink.end)
   }
@@ -156,6 +159,9 @@ extension Conversation {
 
   /// Whether nothing that was said is still to be heard.
   var isQuiet: Bool { downlink.utterances.count == 0 }
+
+  /// Nobody speaks, nothing is asked for, nothing is still to be heard.
+  var isIdle: Bool { isQuiet && dialogue.isIdle }
 
   /// When it will be quiet, if nothing more is said: at the moment at which our clock, or a mark
   /// that must have come by then, says so. `never` where more is to come, or to be sent: that is an
@@ -276,10 +282,10 @@ extension Conversation {
   /// Words of the caller are still to come.
   var isOwedWords: Bool { transcript.isOwedWords }
 
-  /// A session stands: true for the first one of a call, which is asked to greet.
-  mutating func sessionBegan() -> Bool {
+  /// A session stands: true where it shall greet, since none has.
+  mutating func sessionBegan(greets: Bool) -> Bool {
     transcript.forgetOwed()
-    return dialogue.sessionBegan()
+    return dialogue.sessionBegan(greets: greets)
   }
 
   /// The session is gone: what it has said is played to its end, and it is told nothing about it.

@@ -55,7 +55,10 @@ package struct Dialogue: BitwiseCopyable, Sendable {
   private var keys = InlineArray<16, UInt8>(repeating: 0)
   private var keyCount = 0
 
-  private enum Greeting: BitwiseCopyable { case due, given }
+  private enum Greeting: BitwiseCopyable { case due, asked, given }
+
+  /// Nobody's turn is open, and nothing is owed.
+  package var isIdle: Bool { state == .quiet(.nothing) && keyCount == 0 && greeting != .asked }
 
   package init(_ voice: Upstream.Voice? = nil) {
     voids = voice?.isVoidUntilTurnEnds == true ? .everything : .items
@@ -92,11 +95,13 @@ package struct Dialogue: BitwiseCopyable, Sendable {
 extension Dialogue {
   /// The agent says something new.
   package mutating func agentBegan() {
+    greeting = .given
     if state != .over { state = .agentSpeaking(owed) }
   }
 
   /// The caller has begun to speak.
   package mutating func interrupted() {
+    greeting = .given
     switch (state, voids) {
     case (.over, _): break
     case (_, .everything): state = .agentCutOff(.everything, isTurnOpen: isTurnOpen, .nothing)
@@ -147,18 +152,22 @@ extension Dialogue {
 // MARK: Sessions
 
 extension Dialogue {
-  /// A session stands: true for the first one of a call, which is asked to greet.
-  package mutating func sessionBegan() -> Bool {
+  /// A session stands: true where it shall greet, since none has. `greets`: who speaks first is the
+  /// model.
+  package mutating func sessionBegan(greets: Bool = true) -> Bool {
     if case .agentCutOff(_, let isTurnOpen, let owed) = state {
       state = isTurnOpen ? .agentSpeaking(owed) : .quiet(owed)
     }
-    defer { greeting = .given }
-    return greeting == .due
+    if !greets { greeting = .given }
+    guard greeting == .due else { return false }
+    greeting = .asked
+    return true
   }
 
   /// The session is gone, and its turn with it.
   package mutating func sessionEnded() {
-    if state != .over { state = .quiet(owed) }
+    if greeting == .asked { greeting = .due }
+    if state != .over { state = .quiet(state == .answerAsked ? .answer : owed) }
   }
 
   /// The call is ending.

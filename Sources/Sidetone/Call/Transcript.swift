@@ -71,6 +71,20 @@ package struct Transcript: BitwiseCopyable, Sendable {
     return words.whole(words.count, at: words.first(), scratch: scratch, in: pool)
   }
 
+  /// Whether a text is this one.
+  static func equals(_ words: Chain, _ text: Bytes, in pool: BlockPool) -> Bool {
+    guard words.count == text.count else { return false }
+    var cursor = words.first()
+    var at = 0
+    while at < text.count {
+      let run = words.run(at: &cursor, upTo: text.count - at, in: pool)
+      guard run.equals(text[at..<at + run.count]) else { return false }
+      words.advance(&cursor, by: run.count, in: pool)
+      at += run.count
+    }
+    return true
+  }
+
   /// Where an interrupted text is cut: the share of it that the time is, at the end of a whole
   /// word. Which words were heard is an estimate; nobody says when which was spoken.
   static func cut(_ text: Bytes, heard: Int, of generated: Int) -> Int {

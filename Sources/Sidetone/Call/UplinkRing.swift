@@ -9,7 +9,8 @@
 //           acknowledged       <=           sent          <=         received
 //
 // The three are counts of bytes since the call began, in this order at every moment. A session that
-// is lost moves `sent` back to `acknowledged`; that is the whole of a replay. When the ring is full
+// is lost moves `sent` back to `acknowledged`; that is the whole of a replay. Of an upstream that
+// acknowledges nothing, what is answered counts as acknowledged (Unanswered). When the ring is full
 // the oldest goes: first what was sent already (a replay will be shorter), then what was not (lost,
 // and counted).
 
@@ -241,18 +242,22 @@ extension UplinkRing {
 
 extension UplinkRing {
   /// A new session begins: everything that was not acknowledged is to be sent (again).
-  @_noAllocation package mutating func beginSession(at now: Instant) {
+  /// `isHurried`: what was said before goes at once, whatever the pace.
+  @_noAllocation package mutating func beginSession(isHurried: Bool = false, at now: Instant) {
+    let repeated = isHurried ? sent &- acknowledged : 0
     sent = acknowledged
     cursor = kept.first()
     sessionStart = acknowledged
     inserted = 0
     isSessionSilent = true
-    pace.restart(at: now)
+    pace.restart(with: repeated, at: now)
   }
 
-  /// What was sent is not kept: this upstream never says how far it has come.
-  @_noAllocation package mutating func forgetSent(in pool: BlockPool) {
-    if sent > acknowledged { letGo(of: sent &- acknowledged, in: pool) }
+  /// Of what was sent only that from this place on is kept: this upstream never says how far it has
+  /// come.
+  @_noAllocation package mutating func forgetSent(from place: Int, in pool: BlockPool) {
+    let upTo = min(place, sent)
+    if upTo > acknowledged { letGo(of: upTo &- acknowledged, in: pool) }
   }
 
   /// The session was given silence of our own.
@@ -297,8 +302,9 @@ private struct Pace: BitwiseCopyable, Sendable {
     restart(at: now)
   }
 
-  mutating func restart(at now: Instant) {
-    bucket = bytesPerSecond &* Self.unit
+  /// `extra`: so much more may go at once.
+  mutating func restart(with extra: Int = 0, at now: Instant) {
+    bucket = (bytesPerSecond &+ extra) &* Self.unit
     filled = now
   }
 
@@ -310,7 +316,7 @@ private struct Pace: BitwiseCopyable, Sendable {
     let microseconds = (now - filled).microseconds
     if microseconds > 0 {
       let gained = min(microseconds, 10_000_000) &* rate
-      bucket = min(bucket &+ gained, bytesPerSecond &* Self.unit)
+      bucket = max(bucket, min(bucket &+ gained, bytesPerSecond &* Self.unit))
       filled = filled + .microseconds(microseconds)
     }
     return max(bucket, 0) / Self.unit

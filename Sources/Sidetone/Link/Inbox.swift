@@ -122,7 +122,7 @@ extension Link {
     switch phase {
     case .request: most = buffers.capacity / 2
     case .caller: most = buffers.capacity * 3 / 4
-    case .upgrade, .setup, .upstream, .dialling, .leaving, .gone: most = buffers.capacity
+    case .upgrade, .setup, .ready, .upstream, .dialling, .leaving, .gone: most = buffers.capacity
     }
     return buffers.inUse < max(most, 1)
   }

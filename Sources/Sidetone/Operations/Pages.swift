@@ -219,6 +219,15 @@ package struct Pages: Sendable {
       totals.answersTooLong)
     counter("sidetone_upstreams_lost_total", "Sessions lost in mid-call.", totals.upstreamsLost)
     counter("sidetone_redials_total", "Further attempts to open one.", totals.redials)
+    counter(
+      "sidetone_upstream_side_errors_total",
+      "Errors of upstreams beside the talk, which goes on.", totals.sideErrors)
+    counter(
+      "sidetone_unanswered_total", "Stretches of callers' voices that no model answered.",
+      totals.unanswered)
+    counter(
+      "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
+      totals.deadAir)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
   }
 

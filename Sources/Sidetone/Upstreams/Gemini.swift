@@ -88,6 +88,8 @@ extension Gemini {
         news.leavesWithin = timeLeft(value, in: message)
       } else if JSON.text(name, in: message, equals: "sessionResumptionUpdate") {
         news.handle = handle(value, in: message)
+      } else if JSON.text(name, in: message, equals: "error") {
+        news.complaint = complaint(value, in: message)
       }
       step = scanner.advance(in: .object)
     }
@@ -120,6 +122,18 @@ extension Gemini {
       text.kind == .string, !text.range.isEmpty
     else { return nil }
     return Upstream.Words(text: text.range, isWhole: false)
+  }
+
+  /// An error as Google's services write it: a code, a message, and the name of the code, which
+  /// says more. What it means for the session is said by the close that follows.
+  private static func complaint(_ error: JSON.Value, in message: Bytes) -> Upstream.Complaint {
+    func text(_ name: StaticString) -> Range<Int> {
+      guard error.kind == .object, let value = JSON.find(name, in: message, under: error),
+        value.kind == .string
+      else { return 0..<0 }
+      return value.range
+    }
+    return Upstream.Complaint(code: text("status"), message: text("message"))
   }
 
   /// While it talks, and while it waits for a function, a session cannot be resumed: the handle is

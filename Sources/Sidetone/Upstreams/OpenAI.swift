@@ -39,7 +39,8 @@ extension Upstream {
     closed: OpenAI.closed,
     timing: Timing(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
-      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
+      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2),
+      sessionLasts: .seconds(60 * 60)),
     ends: OpenAI.ends,
     settings: OpenAI.settings)
 }
@@ -277,6 +278,7 @@ extension OpenAI {
     } else if isNamed("conversation.item.input_audio_transcription.failed") {
       news.transcriptsOwed = -1
       news.complaint = complaint(event.error, in: message)
+      news.complaint?.scope = .side
     }
   }
 
@@ -311,7 +313,18 @@ extension OpenAI {
     let code = text(JSON.find("code", in: message, under: error)) ?? 0..<0
     return Upstream.Complaint(
       code: code, message: text(JSON.find("message", in: message, under: error)) ?? 0..<0,
-      verdict: verdict(on: message[code]))
+      verdict: verdict(on: message[code]), scope: scope(of: error, in: message))
+  }
+
+  /// The transcription of what the caller says is another model's work, which the talk does not
+  /// need.
+  private static func scope(
+    of error: JSON.Value, in message: Bytes
+  ) -> Upstream.Complaint.Scope {
+    guard let place = JSON.find("param", in: message, under: error), place.kind == .string else {
+      return .session
+    }
+    return message[place.range].containsIgnoringCase("transcription") ? .side : .session
   }
 }
 
@@ -361,19 +374,15 @@ extension OpenAI {
     }
   }
 
-  /// OpenAI's own clients connect again after these codes and after no other. A reason may name the
-  /// error that came before.
+  /// OpenAI's own clients connect again after these codes and after no other, but for 1000, which
+  /// they ask for themselves. A reason may name the error that came before.
   static func closed(_ code: UInt16, _ reason: Bytes) -> Upstream.Verdict {
     if reason.containsIgnoringCase("maximum duration") { return expired }
     if reason.containsIgnoringCase("session_expired") { return expired }
     if reason.containsIgnoringCase("api_key") { return badKey }
     if reason.containsIgnoringCase("quota") { return noCredit }
     switch code {
-    case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015: return lost
-    case 1000:
-      var verdict = lost
-      verdict.retry = false
-      return verdict
+    case 1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015: return lost
     default: return badSession
     }
   }

@@ -193,15 +193,23 @@ extension Upstream {
 
   /// An error that does not end the session by itself.
   package struct Complaint {
+    /// What it is about: the session, or something beside the talk, such as the transcription of
+    /// what the caller says, without which the talk goes on.
+    package enum Scope: BitwiseCopyable, Sendable { case session, side }
+
     /// May be empty.
     package var code: Range<Int>
     package var message: Range<Int>
     /// The session is of no more use; what that means.
     package var verdict: Verdict?
-    package init(code: Range<Int>, message: Range<Int>, verdict: Verdict? = nil) {
+    package var scope: Scope
+    package init(
+      code: Range<Int>, message: Range<Int>, verdict: Verdict? = nil, scope: Scope = .session
+    ) {
       self.code = code
       self.message = message
       self.verdict = verdict
+      self.scope = scope
     }
   }
 
@@ -248,5 +256,7 @@ extension Upstream {
     /// How long its last words are awaited when a call ends, where it never says that it has
     /// finished; `never` where it does.
     package var lastWordsWithin = Instant.Span.never
+    /// How long one of its sessions lasts at most; `never` where that is said in time.
+    package var sessionLasts = Instant.Span.never
   }
 }

@@ -102,8 +102,11 @@ struct DialogueTests {
     var dialogue = reach([])
     let first = dialogue.sessionBegan()
     dialogue.sessionEnded()
-    let second = dialogue.sessionBegan()
-    #expect(first && !second)
+    let unheard = dialogue.sessionBegan()
+    dialogue.agentBegan()
+    dialogue.sessionEnded()
+    let heard = dialogue.sessionBegan()
+    #expect(first && unheard && !heard)
   }
 
   @Test func `more keys than there is room for are not told`() {

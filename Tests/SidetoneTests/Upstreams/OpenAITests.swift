@@ -223,12 +223,12 @@ struct OpenAITests {
     #expect(Upstream.openai.refused(status).retry == isRetried)
   }
 
-  @Test("A close is tried again after the codes after which its own clients do")
+  @Test("A close is tried again after the codes after which its own clients do, and 1000")
   func closes() {
-    for code in [1001, 1005, 1006, 1011, 1012, 1013] as [UInt16] {
+    for code in [1000, 1001, 1005, 1006, 1011, 1012, 1013] as [UInt16] {
       #expect(Upstream.openai.closed(code, .empty).retry)
     }
-    for code in [1000, 1007, 1008, 1009, 3000, 4000] as [UInt16] {
+    for code in [1007, 1008, 1009, 3000, 4000] as [UInt16] {
       #expect(!Upstream.openai.closed(code, .empty).retry)
     }
     let hour = kept("Your session hit the maximum duration of 60 minutes.")

@@ -105,6 +105,7 @@ extension PlainReading {
       } else if isNamed("conversation.item.input_audio_transcription.failed") {
         news.transcriptsOwed = -1
         news.complaint = complaint(JSON.find("error", in: message), in: message)
+        news.complaint?.scope = .side
       }
     }
 
@@ -144,7 +145,14 @@ extension PlainReading {
       let code = text("code", in: message, under: error) ?? 0..<0
       return Upstream.Complaint(
         code: code, message: text("message", in: message, under: error) ?? 0..<0,
-        verdict: nil)
+        verdict: nil, scope: scope(text("param", in: message, under: error), in: message))
+    }
+
+    private static func scope(
+      _ place: Range<Int>?, in message: Bytes
+    ) -> Upstream.Complaint.Scope {
+      guard let place else { return .session }
+      return message[place].containsIgnoringCase("transcription") ? .side : .session
     }
   }
 }
