@@ -36,6 +36,10 @@ package struct Config: Sendable {
   package var logsJSON = false
   /// What is said at the start: what works, but is probably not what was meant, or not for long.
   package var warnings: [String] = []
+  /// Colours on standard error, which is a terminal then.
+  package var coloursLog = false
+  /// What is less than this is not logged.
+  package var logLevel = LogLevel.info
 
   package init() {}
 }
@@ -51,6 +55,14 @@ extension Config {
   package subscript(carrier name: String) -> Carrier {
     get { carriers[name] ?? Carrier() }
     set { carriers[name] = newValue }
+  }
+
+  /// Debug: the rare messages of the wire. Info: the life of a call. Warning: somebody must look.
+  /// Error: calls are failing.
+  package enum LogLevel: UInt8, BitwiseCopyable, Sendable, Comparable {
+    case debug, info, warning, error
+
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   }
 
   package struct Carrier: Sendable {

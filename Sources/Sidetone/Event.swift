@@ -43,13 +43,17 @@ package enum Event: Sendable {
   case caller(OfCaller)
   case upstream(OfUpstream)
   case words(OfWords)
+  case wire(OfWire)
   case relay(OfRelay)
 
   /// A call's beginning and end.
   package enum OfCall: Sendable {
-    case started(carrier: StaticString, upstream: Bytes, path: Bytes)
+    /// `sentence`: as its carrier's users know it. `parameters`: a JSON object, or nothing.
+    case started(
+      carrier: StaticString, upstream: Bytes, path: Bytes, sentence: StaticString = "",
+      id: StaticString = "", parameters: Bytes = .empty)
     case refused(StaticString)
-    case firstAudio(milliseconds: Int)
+    case firstAudio(milliseconds: Int, bytes: Int = 0)
     case stopReceived
     case resultsMissing
     /// What the caller said was not answered in time.
@@ -61,6 +65,10 @@ package enum Event: Sendable {
 
   /// Its caller.
   package enum OfCaller: Sendable {
+    /// Its socket is open; it has greeted; it is known who it is, to a model that talks.
+    case accepted(path: Bytes, from: Address, isTwoWay: Bool)
+    case connected
+    case recognised(StaticString)
     case badMessage(StaticString, soFar: Int)
     case complains(Bytes)
     case byteOrder(isBigEndian: Bool)
@@ -70,7 +78,9 @@ package enum Event: Sendable {
 
   /// Its upstream, by the name that the settings give it.
   package enum OfUpstream: Sendable {
-    case connected(Bytes, milliseconds: Int)
+    /// `sentence`: as its users know it.
+    case dialled(Bytes, sentence: StaticString = "")
+    case connected(Bytes, milliseconds: Int, sentence: StaticString = "")
     case refused(Bytes, status: Int, StaticString)
     /// `isAside`: it concerns something beside the talk, which goes on.
     case error(code: Bytes, message: Bytes, isAside: Bool)
@@ -80,10 +90,36 @@ package enum Event: Sendable {
 
   /// What was said. Texts are the inside of a JSON string, escapes and all.
   package enum OfWords: Sendable {
-    case heard(Bytes, isFinal: Bool)
+    /// `sentence`: what says the same in the log, for carriers whose users look for it there.
+    case heard(Bytes, isFinal: Bool, side: Side = .only, sentence: StaticString = "")
     case said(Bytes)
     /// Of `generated` milliseconds only `heard` were; the words are cut where that is by estimate.
     case interrupted(heard: Int, generated: Int, words: Bytes, cut: Int)
+  }
+
+  /// A message that is neither audio nor frequent, whole: for lines of the level debug.
+  package enum OfWire: Sendable {
+    case fromCaller(Bytes)
+    case toCaller(Bytes)
+    case fromUpstream(Bytes)
+    case toUpstream(Bytes)
+  }
+
+  /// Whose words they are, where a call has two sides that are listened to.
+  package enum Side: Sendable {
+    case only, caller, agent
+    case channel(Int)
+
+    /// `isPaired`: a carrier's two tracks, the caller's first.
+    package init(_ channel: Int, of channels: Int, isPaired: Bool) {
+      if channels < 2 {
+        self = .only
+      } else if isPaired {
+        self = channel == 0 ? .caller : .agent
+      } else {
+        self = .channel(channel)
+      }
+    }
   }
 
   /// The relay itself; no call.

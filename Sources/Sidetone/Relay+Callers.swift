@@ -43,6 +43,11 @@ extension Relay {
       from: store.links[link].peer, opening.name, to: upstream)
     store.links[link].call = id
     openSocket(link, key.bytes(in: request.bytes), answering: request)
+    turn.note(
+      .caller(
+        .accepted(
+          path: prepared.path.bytes, from: store.links[link].peer,
+          isTwoWay: upstream.partner == .talker)), of: opening.name)
     if let row = prepared.opensAtOnce {
       calls[call].caller.become(row)
       _ = admit(CallerLeg.Arrival(message: .empty), to: call)

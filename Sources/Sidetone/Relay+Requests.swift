@@ -69,6 +69,9 @@ extension Relay {
     snapshot.blocks = store.pool.capacity - store.pool.free
     snapshot.blocksMax = store.pool.capacity
     snapshot.linesDropped = turn.log.dropped
+    snapshot.linesRepeated = turn.log.repeated
+    snapshot.warnings = turn.log.warnings
+    snapshot.errors = turn.log.errors
     snapshot.totals = turn.counters
     return snapshot
   }

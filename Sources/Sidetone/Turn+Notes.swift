@@ -37,15 +37,26 @@ extension Turn {
     case .caller(let event): note(event, call)
     case .upstream(let event): note(event, call)
     case .words(let event): note(event, call ?? Name())
+    case .wire(let event): note(event, call)
     case .relay(let event): note(event)
     }
   }
 
+  /// A line whose only words are its detail.
   private mutating func write(
     _ level: Log.Level, _ word: StaticString, _ call: Name?,
     _ detail: (inout Writer) -> Void = { _ in }
   ) {
-    log.write(level, word, call: call, at: now, detail)
+    log.write(level, word, call: call, at: now, detail: detail)
+  }
+
+  /// A line with a sentence of its own in front of the detail.
+  private mutating func write(
+    _ level: Log.Level, _ word: StaticString, _ call: Name?, _ sentence: StaticString,
+    _ detail: (inout Writer) -> Void = { _ in }
+  ) {
+    log.write(
+      level, word, call: call, at: now, sentence: { $0.write(sentence) }, detail: detail)
   }
 }
 
@@ -54,23 +65,37 @@ extension Turn {
 extension Turn {
   private mutating func note(_ event: Event.OfCall, _ call: Name?) {
     switch event {
-    case .started(let carrier, let upstream, let path):
+    case .started(let carrier, let upstream, let path, let sentence, let id, let parameters):
       counters.callsStarted &+= 1
-      write(.info, "call_started", call) {
+      log.write(.info, "call_started", call: call, at: now) {
+        $0.write(sentence)
+        guard let call, id.utf8CodeUnitCount > 0 else { return }
+        $0.write(" (")
+        $0.write(id)
+        $0.write(": ")
+        $0.write(call)
+        $0.write(")")
+      } detail: {
         $0.write(carrier)
         $0.write(" to ")
         $0.write(upstream)
         $0.write(" on ")
         $0.write(path)
+        $0.write(parameters: parameters)
       }
     case .refused(let sentence):
       write(.warning, "call_refused", call) { $0.write(sentence) }
-    case .firstAudio(let milliseconds):
-      write(.info, "first_audio", call) {
+    case .firstAudio(let milliseconds, let bytes):
+      log.write(.info, "first_audio", call: call, at: now) {
+        $0.write("Media message received: ")
+        $0.write(decimal: bytes)
+        $0.write(" bytes")
+      } detail: {
         $0.write(decimal: milliseconds)
         $0.write(" ms after the start")
       }
-    case .stopReceived: write(.info, "stop_received", call)
+    case .stopReceived:
+      write(.info, "stop_received", call, "🛑 Stop event received from telephony vendor")
     case .resultsMissing:
       write(.warning, "results_missing", call) {
         $0.write("the upstream did not confirm the last words")
@@ -91,7 +116,19 @@ extension Turn {
       counters.callsEnded &+= 1
       if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }
       counters.audioLost &+= ending.lostBytes
-      write(.info, "call_ended", call) { Self.write(ending, into: &$0) }
+      let unshown = call.map { log.unshown(of: $0) } ?? 0
+      log.write(ending.cause.level, "call_ended", call: call, at: now) {
+        $0.write("⏱️ Total call duration: ")
+        $0.write(decimal: ending.milliseconds)
+        $0.write("ms (")
+        $0.write(decimal: ending.milliseconds / 1000)
+        $0.write("s)")
+      } detail: {
+        Self.write(ending, into: &$0)
+        guard unshown > 0 else { return }
+        $0.write(", complaints not shown ")
+        $0.write(decimal: unshown)
+      }
     }
   }
 
@@ -126,14 +163,36 @@ extension Turn {
 
   private mutating func note(_ event: Event.OfCaller, _ call: Name?) {
     switch event {
+    case .accepted(let path, let peer, let isTwoWay):
+      write(
+        .info, "socket_accepted", call,
+        isTwoWay ? "Phone WebSocket connection accepted" : "NEW WEBSOCKET CONNECTION ACCEPTED"
+      ) {
+        $0.write("from ")
+        $0.write(peer)
+      }
+      log.write(.info, "socket_path", call: call, at: now) {
+        $0.write("WebSocket path: ")
+        $0.write(path)
+      }
+    case .connected: write(.info, "carrier_connected", call, "Connected Message received")
+    case .recognised(let carrier):
+      log.write(.info, "carrier_recognised", call: call, at: now) {
+        $0.write("Telephony provider detected: ")
+        $0.write(carrier)
+      }
     case .badMessage(let sentence, let soFar):
       write(.warning, "bad_message", call) {
+        $0.write("from the caller: ")
         $0.write(sentence)
         $0.write("; so far: ")
         $0.write(decimal: soFar)
       }
     case .complains(let text):
-      write(.warning, "carrier_complains", call) { $0.write(text) }
+      write(.warning, "carrier_complains", call) {
+        $0.write("the caller's side says: ")
+        $0.write(text)
+      }
     case .byteOrder(let isBigEndian):
       write(.info, "byte_order", call) {
         $0.write(isBigEndian ? "big-endian, as heard" : "little-endian, as heard")
@@ -148,8 +207,10 @@ extension Turn {
 
   private mutating func note(_ event: Event.OfUpstream, _ call: Name?) {
     switch event {
-    case .connected(let name, let milliseconds):
-      write(.info, "upstream_connected", call) {
+    case .dialled(let name, let sentence):
+      write(.info, "upstream_dialled", call, sentence) { $0.write(name) }
+    case .connected(let name, let milliseconds, let sentence):
+      write(.info, "upstream_connected", call, sentence) {
         $0.write(name)
         $0.write(" after ")
         $0.write(decimal: milliseconds)
@@ -216,16 +277,45 @@ extension Turn {
   }
 }
 
+// MARK: Lines about the wire
+
+extension Turn {
+  private mutating func note(_ event: Event.OfWire, _ call: Name?) {
+    guard log.shows(.debug) else { return }
+    switch event {
+    case .fromCaller(let message): show(message, "from the caller: ", call)
+    case .toCaller(let message): show(message, "to the caller: ", call)
+    case .fromUpstream(let message): show(message, "from the upstream: ", call)
+    case .toUpstream(let message): show(message, "to the upstream: ", call)
+    }
+  }
+
+  private mutating func show(_ message: Bytes, _ way: StaticString, _ call: Name?) {
+    write(.debug, "wire", call) {
+      $0.write(way)
+      $0.write(excerptOf: message)
+    }
+  }
+}
+
 // MARK: Lines of the transcript
 
 extension Turn {
   private mutating func note(_ event: Event.OfWords, _ call: Name) {
     switch event {
-    case .heard(let text, let isFinal):
+    case .heard(let text, let isFinal, let side, let sentence):
       counters.transcripts &+= 1
       log.print(of: call) {
         $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
+        $0.write(side)
         $0.write(words: text)
+      }
+      guard isFinal, log.printsTranscripts, sentence.utf8CodeUnitCount > 0 else { return }
+      log.write(.info, "transcription_completed", call: call, at: now) {
+        $0.write(sentence)
+        $0.write(": \"")
+        $0.write(words: text)
+        $0.write("\"")
       }
     case .said(let text):
       log.print(of: call) {
@@ -254,7 +344,64 @@ extension Turn {
   }
 }
 
+extension Cause {
+  /// How bad it is that a call ends so: the relay or its upstream failed; somebody must look at
+  /// what calls; or it is life.
+  fileprivate var level: Log.Level {
+    switch self {
+    case .noMemory, .upstreamRefused, .upstreamLost, .upstreamBusy, .upstreamKey: .error
+    case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
+      .tooSlow, .noToken, .wrongToken, .wrongChoice:
+      .warning
+    case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
+      .info
+    }
+  }
+}
+
 extension Writer {
+  fileprivate mutating func write(_ side: Event.Side) {
+    switch side {
+    case .only: break
+    case .caller: write("[caller] ")
+    case .agent: write("[agent] ")
+    case .channel(let number):
+      write("[channel ")
+      write(decimal: number)
+      write("] ")
+    }
+  }
+
+  /// What a call's webhook gave it, but for what opens doors; long texts are cut.
+  fileprivate mutating func write(parameters: Bytes) {
+    guard !parameters.isEmpty else { return }
+    let object = JSON.Value(.object, 0..<parameters.count)
+    var members = JSON.Members(of: object, in: parameters)
+    var isFirst = true
+    while let member = members.next() {
+      if JSON.text(member.name, in: parameters, equals: "token") { continue }
+      write(isFirst ? "; parameters: " : ", ")
+      isFirst = false
+      write(short: parameters[member.name.range])
+      write("=")
+      write(short: parameters[member.value.range])
+    }
+  }
+
+  /// The beginning of a text that is the inside of a JSON string, up to a whole character.
+  private mutating func write(short text: Bytes) {
+    let value = JSON.Value(.string, 0..<text.count, hasEscapes: true)
+    var characters = JSON.Text(value, in: text)
+    var written = 0
+    while let byte = characters.next() {
+      if written >= Self.shortBytesMax, byte & 0xc0 != 0x80 { return write("…") }
+      write(byte: byte)
+      written &+= 1
+    }
+  }
+
+  private static let shortBytesMax = 80
+
   /// A text that is the inside of a JSON string, as people read it.
   fileprivate mutating func write(words text: Bytes) {
     JSON.unescape(JSON.Value(.string, 0..<text.count, hasEscapes: true), in: text, to: &self)

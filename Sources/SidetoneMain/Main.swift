@@ -50,15 +50,18 @@ import SidetoneSettings
   }
 
   private static func serve(_ config: Config) {
+    func tell(_ line: StartLine) {
+      guard config.logLevel <= (line.level == .info ? .info : .warning) else { return }
+      complain(config.logsJSON ? line.json : line.text)
+    }
     do throws(StartError) {
+      tell(StartLine(event: "starting", detail: ""))
       let machine = try Machine(config: config)
       var bound = config
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port
       }
-      for line in startLines(of: bound) {
-        complain(config.logsJSON ? line.json : line.text)
-      }
+      for line in startLines(of: bound) { tell(line) }
       exit(machine.run())
     } catch {
       complain("sidetone: \(error)")

@@ -28,6 +28,9 @@ struct Draft {
   /// Nil: where a person watches.
   var printsTranscripts: Bool?
   var logsJSON: Bool?
+  var logForm = LogForm.unset
+
+  enum LogForm: Sendable { case unset, auto, text, json }
 
   /// What follows `<Start>` in the answer of a voice route.
   struct Voice {

@@ -125,10 +125,30 @@ extension Setting where Target == Draft {
       draft.printsTranscripts = try written.boolean()
     },
     Self(
-      table: "output", key: "json_log", form: "true or false", standard: "false on a terminal",
-      help: "Write the log on standard error as one JSON object a line."
+      table: "output", key: "json_log", form: "true or false",
+      help: "The older name of `log`: true is json, false is text."
     ) { draft, written throws(Refusal) in
       draft.logsJSON = try written.boolean()
+    },
+    .choice(
+      "output", "log", standard: "auto",
+      help: "How the log on standard error is written; auto: text on a terminal, else one JSON "
+        + "object a line.",
+      \.logForm,
+      among: [("auto", .auto), ("text", .text), ("json", .json)]),
+    .choice(
+      "output", "level", standard: "info",
+      help: "What is logged: debug adds the rare messages of the wire, without audio, words, keys.",
+      \.config.logLevel,
+      among: [("debug", .debug), ("info", .info), ("warning", .warning), ("error", .error)]),
+    .text(
+      "output", "service", standard: Config().service, help: "The name that /health gives.",
+      \.config.service
+    ) { text throws(Refusal) in
+      guard (1...128).contains(text.utf8.count) else {
+        throw Refusal("must be 1 to 128 bytes long")
+      }
+      return text
     },
   ]
 

@@ -35,7 +35,7 @@ package enum Settings {
     draft.read(environment: sources.environment)
     draft.read(flags: sources.flags)
     draft.config.printsTranscripts = draft.printsTranscripts ?? sources.outputIsTerminal
-    draft.config.logsJSON = draft.logsJSON ?? !sources.logIsTerminal
+    draft.finishLog(isTerminal: sources.logIsTerminal, sources.environment)
     draft.finish(routes)
     if !draft.mistakes.isEmpty { throw Mistakes(draft.mistakes, draft.warnings) }
     draft.config.warnings = Mistakes(draft.warnings).all.map(\.description)
@@ -46,6 +46,19 @@ package enum Settings {
 // MARK: - What no single value can tell
 
 extension Draft {
+  /// How the log is written. `log` counts more than `json_log`, wherever the two stand.
+  mutating func finishLog(isTerminal: Bool, _ environment: [String: String]) {
+    switch logForm {
+    case .text: config.logsJSON = false
+    case .json: config.logsJSON = true
+    case .auto: config.logsJSON = !isTerminal
+    case .unset: config.logsJSON = logsJSON ?? !isTerminal
+    }
+    // https://no-color.org
+    let isPlain = environment["NO_COLOR"]?.isEmpty == false || environment["TERM"] == "dumb"
+    config.coloursLog = isTerminal && !config.logsJSON && !isPlain
+  }
+
   mutating func finish(_ routes: [WrittenRoute]) {
     finishListeners()
     finishUpstreams()

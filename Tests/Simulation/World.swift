@@ -171,9 +171,10 @@ final class World: Sockets {
   private func readLog() {
     for line in driver.takenLog() {
       let words = line.split(separator: " ")
-      guard let at = words.firstIndex(of: "call_ended"), at + 2 < words.count else { continue }
-      ends[String(words[at + 1].dropLast()), default: 0] += 1
-      marks.insert("ended \(words[at + 2])")
+      guard let at = words.firstIndex(of: "(call_ended:"), at + 1 < words.count else { continue }
+      let id = words.first { $0.hasPrefix("[") } ?? "[]"
+      ends[String(id.dropFirst().dropLast()), default: 0] += 1
+      marks.insert("ended \(words[at + 1])")
     }
   }
 

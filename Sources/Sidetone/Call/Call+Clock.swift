@@ -17,10 +17,7 @@ extension Call {
 
   private mutating func see(to due: CallDue, _ store: Store, _ turn: inout Turn) {
     switch due {
-    case .firstAudio:
-      record.toldFirstAudio()
-      turn.note(
-        .call(.firstAudio(milliseconds: record.age(at: turn.now).milliseconds)), of: record.name)
+    case .firstAudio: record.tellFirstAudio(of: uplink, &turn)
     case .state: perform(state.expired(at: turn.now), store, &turn)
     case .longestCall: end(.tooLong, store, &turn)
     case .silence:

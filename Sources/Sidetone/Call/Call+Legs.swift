@@ -7,6 +7,7 @@ extension Call {
   mutating func handle(
     _ event: CallerLeg.Input, _ store: Store, _ turn: inout Turn
   ) -> CallerLeg.Arrival? {
+    record.tellFirstAudio(of: uplink, &turn)
     let ask = caller.handle(
       event, isFirst: uplink.lastAudio == .never,
       among: upstream.preparedRoute(store).carriers, as: record.name, store, &turn)
@@ -92,6 +93,8 @@ extension Call {
   mutating func handle(
     _ event: UpstreamLeg.Input, on link: Int, _ store: Store, _ turn: inout Turn
   ) {
+    record.tellFirstAudio(of: uplink, &turn)
+    if let message = event.rare { turn.note(.wire(.fromUpstream(message)), of: record.name) }
     switch event {
     case .done: break
     case .message(let message) where store.links[link].phase != .upstream:
@@ -119,7 +122,10 @@ extension Call {
       upstream.worked()
       if !heard.text.isEmpty {
         record.transcribed()
-        turn.note(.words(.heard(message[heard.text], isFinal: heard.isFinal)), of: record.name)
+        let side = Event.Side(
+          heard.channel, of: heard.channels, isPaired: caller.tracks == 2)
+        turn.note(
+          .words(.heard(message[heard.text], isFinal: heard.isFinal, side: side)), of: record.name)
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }

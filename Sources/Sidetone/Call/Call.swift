@@ -94,17 +94,17 @@ extension Call {
       caller.describe(
         start, stream: Name(message[start.stream]) ?? Name(),
         hasUpstream: upstream.partner != .nobody, store.prepared.carriers[caller.row])
-      self.start(store, &turn)
+      self.start(arrival.parameters, store, &turn)
       guard start.isAudio, store.links.holds(caller.link) else { return .done }
     } else {
-      self.start(store, &turn)
+      self.start(arrival.parameters, store, &turn)
       guard caller.isStarted, !message.isEmpty else { return .done }
     }
     return caller.isStarted ? take(message, store, &turn) ?? .done : .text(message)
   }
 
   /// The caller has said who it is: from here on it has an upstream, or waits for one.
-  private mutating func start(_ store: Store, _ turn: inout Turn) {
+  private mutating func start(_ parameters: Bytes, _ store: Store, _ turn: inout Turn) {
     let isPaired = caller.tracks == 2 && upstream.partner == .listener
     if isPaired { caller.pairTracks() }
     guard settleFormats(store, &turn),
@@ -121,11 +121,7 @@ extension Call {
     }
     caller.started()
     silence.restart(at: turn.now)
-    turn.note(
-      .call(
-        .started(
-          carrier: caller.carrier.name, upstream: upstream.prepared(store).name.bytes,
-          path: upstream.preparedRoute(store).path.bytes)), of: record.name)
+    caller.noteStart(parameters, to: upstream, isTwoWay: isTwoWay, as: record.name, store, &turn)
     caller.send(.ready, as: record.name, store, &turn)
     perform(state.started(), store, &turn)
     guard !isOver, isTwoWay else { return }
@@ -196,7 +192,7 @@ extension Call {
     case .nothing, .rest: return .nothing
     case .dial:
       guard hasUpstream else { return state.opened() }
-      if upstream.dial(for: id, store, &turn) { return .nothing }
+      if upstream.dial(for: id, as: record.name, store, &turn) { return .nothing }
       return lost(.noLink, store, &turn)
     case .flow:
       if state.isClosing { uplink.takeHeld(store, &turn) }
@@ -276,6 +272,7 @@ extension Call {
   /// call.
   private mutating func finish(_ store: Store, _ turn: inout Turn) {
     let cause = state.cause
+    record.tellFirstAudio(of: uplink, &turn)
     if isTwoWay { conversation.ended(&caller, &record, store, &turn) }
     if caller.sendEnd(cause, isOwedWords: isOwedWords, as: record.name, store, &turn) {
       turn.note(.call(.resultsMissing), of: record.name)

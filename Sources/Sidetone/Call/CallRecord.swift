@@ -49,7 +49,15 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   func owesFirstAudio(_ lastAudio: Instant) -> Bool {
     firstAudio == .awaited && lastAudio != .never
   }
-  mutating func toldFirstAudio() { firstAudio = .told }
+
+  /// The line about the first audio is written off its path, but before whatever comes next.
+  mutating func tellFirstAudio(of uplink: Uplink, _ turn: inout Turn) {
+    guard owesFirstAudio(uplink.lastAudio) else { return }
+    firstAudio = .told
+    let event = Event.OfCall.firstAudio(
+      milliseconds: age(at: turn.now).milliseconds, bytes: uplink.receivedBytes / max(framesIn, 1))
+    turn.note(.call(event), of: name)
+  }
 
   func age(at now: Instant) -> Instant.Span { now - startedAt }
 

@@ -137,6 +137,23 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 
   mutating func started() { stage = .started }
 
+  /// Writes down that its call has begun, in the words of its carrier's users.
+  func noteStart(
+    _ parameters: Bytes, to upstream: UpstreamLeg, isTwoWay: Bool, as name: Name, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    if isTwoWay { turn.note(.caller(.recognised(carrier.name)), of: name) }
+    var sentence = carrier.phrases.started
+    if sentence.utf8CodeUnitCount == 0 {
+      sentence = isTwoWay ? "Phone call connected" : "Start Message received"
+    }
+    let event = Event.OfCall.started(
+      carrier: carrier.name, upstream: upstream.prepared(store).name.bytes,
+      path: upstream.preparedRoute(store).path.bytes, sentence: sentence,
+      id: carrier.phrases.id, parameters: parameters)
+    turn.note(.call(event), of: name)
+  }
+
   /// Its samples lie the other way round than was believed; false where what is heard changes
   /// nothing.
   mutating func turnByteOrder(isBigEndian: Bool, isTwoWay: Bool) -> Bool {
@@ -211,10 +228,14 @@ extension CallerLeg {
     switch input {
     case .done: return .nothing
     case .text(let message):
+      turn.note(.wire(.fromCaller(message)), of: name)
       guard row < 0 else { return handle(message, as: name, store, &turn) }
       switch recognise(message, among: carriers) {
       case .known: return handle(message, as: name, store, &turn)
-      case .notYet: return .nothing
+      case .notYet:
+        // Several carriers greet in the same words.
+        if isGreeting(message, among: carriers) { turn.note(.caller(.connected), of: name) }
+        return .nothing
       case .givenUp: return .end(.unrecognised)
       }
     case .binary(let message):
@@ -249,12 +270,22 @@ extension CallerLeg {
     }
   }
 
+  private func isGreeting(_ message: Bytes, among carriers: [Int]) -> Bool {
+    for row in carriers {
+      if case .connected = Carrier.all[row].read(message) { return true }
+    }
+    return false
+  }
+
   /// What a message of its carrier means.
   private mutating func handle(
     _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Ask {
     switch carrier.read(message) {
     case .ignored: turn.note(.messageIgnored)
+    case .connected:
+      turn.note(.caller(.connected), of: name)
+      turn.note(.messageIgnored)
     case .complaint(let text):
       if mayComplain(at: turn.now) { turn.note(.caller(.complains(message[text])), of: name) }
     case .mark(let mark): return .mark(name: message[mark])
@@ -324,6 +355,7 @@ extension CallerLeg {
       offsetMicroseconds: sessionOffset)
     var writer = Writer(store.scratch)
     let framing = carrier.write(answer, context, &writer)
+    if body.isEmpty, writer.count > 0 { turn.note(.wire(.toCaller(writer.written)), of: name) }
     precondition(!writer.overflowed || body.isEmpty, "what is said about a message is short")
     // One long message does not make a caller slow; what waits in front of it does.
     let isSlow = store.links[index].outbox.count > store.limits.outboxBytesMax

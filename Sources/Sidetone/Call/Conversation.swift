@@ -394,7 +394,8 @@ extension Conversation {
   ) {
     guard !text.isEmpty else { return }
     record.transcribed()
-    turn.note(.words(.heard(text, isFinal: true)), of: record.name)
+    turn.note(
+      .words(.heard(text, isFinal: true, sentence: caller.carrier.phrases.heard)), of: record.name)
     caller.send(
       .transcript(text: text, isFinal: true, confidence: .empty, channel: 0, channels: 1),
       as: record.name, store, &turn)

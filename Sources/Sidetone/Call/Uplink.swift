@@ -110,6 +110,7 @@ extension Uplink {
 
   /// Audio was taken of it, ever.
   var hasHeard: Bool { ring.received > 0 }
+  var receivedBytes: Int { ring.received }
   /// Bytes of it that no upstream ever got.
   var lostBytes: Int { ring.lost }
   /// How much a caller who can be held back may still send.

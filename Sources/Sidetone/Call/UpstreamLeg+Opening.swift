@@ -26,7 +26,9 @@ extension UpstreamLeg {
   // MARK: Dialling
 
   /// Asks for a connection; false where the relay has none left.
-  mutating func dial(for call: SlotID, _ store: Store, _ turn: inout Turn) -> Bool {
+  mutating func dial(
+    for call: SlotID, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
     precondition(!next.isThere, "one at a time")
     guard let id = store.links.take() else { return false }
     store.links[id.index] = Link(id, for: call, at: turn.now)
@@ -34,6 +36,9 @@ extension UpstreamLeg {
     next.dialledAt = turn.now
     waitForHandshake(store, &turn)
     store.links[id.index].ask(.dial, &turn)
+    let event = Event.OfUpstream.dialled(
+      prepared(store).name.bytes, sentence: kind.phrases.dialled)
+    turn.note(.upstream(event), of: name)
     return true
   }
 
@@ -111,6 +116,7 @@ extension UpstreamLeg {
     var writer = Writer(store.scratch)
     kind.setup(session(store), &writer)
     if writer.count == 0 { return ready(transcribes: false, as: name, store, &turn) }
+    turn.note(.wire(.toUpstream(writer.written)), of: name)
     if hasHandle { next.origin = .resumed }
     store.links[id.index].phase = .setup
     waitForHandshake(store, &turn)
@@ -149,7 +155,8 @@ extension UpstreamLeg {
     turn.note(
       .upstream(
         .connected(
-          prepared(store).name.bytes, milliseconds: (turn.now - next.dialledAt).milliseconds)),
+          prepared(store).name.bytes, milliseconds: (turn.now - next.dialledAt).milliseconds,
+          sentence: kind.phrases.connected)),
       of: name)
     return .ready
   }

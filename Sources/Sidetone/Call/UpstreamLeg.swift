@@ -259,6 +259,14 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     case markDue
     case close(UInt16, reason: Bytes)
     case failed
+
+    /// A message without audio, whole.
+    var rare: Bytes? {
+      switch self {
+      case .message(let message), .spoken(let message, .other): message
+      case .done, .spoken, .markDue, .close, .failed: nil
+      }
+    }
   }
 
   /// What is final need not be replayed: up to where, in microseconds on the session's clock; nil

@@ -30,6 +30,9 @@ package struct Carrier: Sendable {
   /// The webhook's answer says what its callers are sent; otherwise it is what comes from them.
   package var takesChosenFormat = false
 
+  /// How its users' guides word what happens, where they do.
+  package var phrases = Phrases()
+
   /// How it vouches for its requests; nil: it does not.
   package var signature: Signature?
   /// How its webhooks are answered; nil: it asks none.
@@ -60,6 +63,15 @@ extension Carrier {
     package var paths: [String]
   }
 
+  /// Sentences by which the users of a carrier search a log. Empty: none of its own.
+  package struct Phrases: Sendable {
+    /// A call has started, and what its id is called there.
+    package var started: StaticString = ""
+    package var id: StaticString = ""
+    /// The caller has said something, in front of what it was.
+    package var heard: StaticString = ""
+  }
+
   /// What is a carrier's own in the XML (TwiML, TeXML) that webhooks are answered with.
   package struct Dialect: Sendable {
     /// Whether a webhook comes from there.
@@ -88,6 +100,8 @@ extension Carrier {
   package enum Event {
     /// Known and of no consequence, or unknown: carriers add events at any time.
     case ignored
+    /// It greets; nothing is known of the call yet.
+    case connected
     case started(Start)
     /// A start that this relay cannot serve; the sentence says what was expected.
     case refused(StaticString)

@@ -46,6 +46,7 @@ private enum Telnyx {
     }
     let name = message[event.range]
     if name.equals("start") { return start(message) }
+    if name.equals("connected") { return .connected }
     if name.equals("stop") { return .stopped }
     if name.equals("dtmf") {
       guard let digit = JSON.find("dtmf", "digit", in: message), digit.kind == .string,

@@ -43,6 +43,7 @@ private enum Twilio {
     }
     let name = message[event]
     if name.equals("start") { return start(message) }
+    if name.equals("connected") { return .connected }
     if name.equals("stop") { return .stopped }
     if name.equals("dtmf") { return digit(message) }
     if name.equals("mark") {

@@ -19,6 +19,8 @@ extension Carrier {
       payloadEncoding: .integers, leadMilliseconds: 20, pieceMilliseconds: 10,
       leastMilliseconds: 10,
       hasMarks: false),
+    phrases: Phrases(
+      started: "🎤 New call started", id: "UCID", heard: "📝 Transcription completed"),
     settings: { Settings(displayName: "ucid", paths: ["/ws"]) })
 }
 

@@ -14,6 +14,9 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var blocks = 0
   package var blocksMax = 0
   package var linesDropped = 0
+  package var linesRepeated = 0
+  package var warnings = 0
+  package var errors = 0
   package var totals = Counters()
 
   package init() {}
@@ -229,6 +232,9 @@ package struct Pages: Sendable {
       "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
       totals.deadAir)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
+    counter("sidetone_warnings_total", "What somebody must look at.", now.warnings)
+    counter("sidetone_errors_total", "Calls that failed.", now.errors)
+    counter("sidetone_lines_repeated_total", "Complaints like the last.", now.linesRepeated)
   }
 
   /// From 50 µs to 100 ms; the budget lies at 1 ms.

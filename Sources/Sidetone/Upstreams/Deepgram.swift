@@ -31,6 +31,8 @@ extension Upstream {
     timing: Timing(
       keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
       chunkMillisecondsMax: 100),
+    phrases: Phrases(
+      dialled: "Deepgram connection initiated", connected: "Connected to Deepgram WebSocket"),
     settings: Deepgram.settings)
 }
 

@@ -39,6 +39,8 @@ extension Upstream {
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
     ends: Gemini.ends,
+    phrases: Phrases(
+      dialled: "Gemini connection initiated", connected: "Connected to Gemini Live API"),
     settings: Gemini.settings)
 }
 

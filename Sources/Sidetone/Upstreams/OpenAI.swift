@@ -42,6 +42,8 @@ extension Upstream {
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2),
       sessionLasts: .seconds(60 * 60)),
     ends: OpenAI.ends,
+    phrases: Phrases(
+      dialled: "OpenAI connection initiated", connected: "Connected to OpenAI Realtime API"),
     settings: OpenAI.settings)
 }
 

@@ -37,6 +37,8 @@ package struct Upstream: Sendable {
   package let timing: Timing
   /// The ends of its models that are known.
   package var ends: [ModelEnd] = []
+  /// Sentences by which its users search a log: it is being dialled; its session stands.
+  package var phrases = Phrases()
   /// What operators read and set of it; asked at start only.
   package let settings: @Sendable () -> Settings
 
@@ -238,6 +240,11 @@ extension Upstream {
     package static func == (a: Verdict, b: Verdict) -> Bool {
       a.retry == b.retry && a.cause == b.cause
     }
+  }
+
+  package struct Phrases: Sendable {
+    package var dialled: StaticString = ""
+    package var connected: StaticString = ""
   }
 
   package struct Timing: BitwiseCopyable, Sendable {

@@ -59,8 +59,8 @@ struct UcidCallTests {
     talk.rig.advance(milliseconds: 0)
     #expect(closeCode(talk.rig.taken(from: talk.caller)) == 1000)
     #expect(talk.rig.closed.contains(talk.caller))
-    #expect(talk.rig.log.contains { $0.contains("stop_received 123") })
-    let end = try #require(talk.rig.log.last { $0.contains("call_ended 123") })
+    #expect(talk.rig.log.contains { $0.contains("[123] 🛑 Stop event received") })
+    let end = try #require(talk.rig.log.last { $0.contains("[123]") && $0.contains("call_ended") })
     #expect(end.contains(" ms (") && end.contains(" s)"))
     talk.expectAllHome()
   }
