@@ -58,8 +58,8 @@ package enum Event: Sendable {
     case resultsMissing
     /// What the caller said was not answered in time.
     case unanswered
-    /// The caller heard nothing for so long, since no session stood.
-    case deadAir(seconds: Int)
+    /// The caller heard nothing for so long, since no session stood; why there was none.
+    case deadAir(seconds: Int, Cause)
     case ended(Ending)
   }
 
@@ -86,6 +86,9 @@ package enum Event: Sendable {
     case error(code: Bytes, message: Bytes, isAside: Bool)
     case closed(code: UInt16, reason: Bytes)
     case broke(Bytes, LinkFailure)
+    /// What follows a loss: another attempt, so many of so many; or none.
+    case triedAgain(milliseconds: Int, attempt: Int, of: Int)
+    case givenUp(StaticString)
   }
 
   /// What was said. Texts are the inside of a JSON string, escapes and all.

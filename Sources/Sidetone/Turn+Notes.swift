@@ -105,12 +105,13 @@ extension Turn {
       write(.info, "unanswered", call) {
         $0.write("the model did not answer what it was sent of the caller's voice")
       }
-    case .deadAir(let seconds):
+    case .deadAir(let seconds, let cause):
       counters.deadAir &+= 1
       write(.warning, "dead_air", call) {
         $0.write("the caller heard nothing for ")
         $0.write(decimal: seconds)
-        $0.write(" s, since no session could be had; the call ends (limits.dead_air_seconds)")
+        $0.write(" s (limits.dead_air_seconds), and the call ends: ")
+        $0.write(cause.sentence)
       }
     case .ended(let ending):
       counters.callsEnded &+= 1
@@ -242,6 +243,20 @@ extension Turn {
         $0.write(name)
         $0.write(": ")
         $0.write(failure.sentence)
+      }
+    case .triedAgain(let milliseconds, let attempt, let all):
+      write(.info, "upstream_redial", call) {
+        $0.write("in ")
+        $0.write(decimal: milliseconds)
+        $0.write(" ms, attempt ")
+        $0.write(decimal: attempt)
+        $0.write(" of ")
+        $0.write(decimal: all)
+      }
+    case .givenUp(let sentence):
+      write(.warning, "upstream_given_up", call) {
+        $0.write("no other attempt is made, and the call ends: ")
+        $0.write(sentence)
       }
     }
   }

@@ -21,8 +21,9 @@ extension Call {
     case .state: perform(state.expired(at: turn.now), store, &turn)
     case .longestCall: end(.tooLong, store, &turn)
     case .silence:
-      turn.note(.call(.deadAir(seconds: store.limits.deadAirSeconds)), of: record.name)
-      perform(state.leftInSilence(upstream.lastCause), store, &turn)
+      let cause = upstream.lastCause
+      turn.note(.call(.deadAir(seconds: store.limits.deadAirSeconds, cause)), of: record.name)
+      perform(state.leftInSilence(cause), store, &turn)
     case .heldAudio: uplink.takeHeld(store, &turn)
     case .backlog: pump(store, &turn)
     case .keepAlive: keepAlive(store, &turn)

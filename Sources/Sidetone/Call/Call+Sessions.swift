@@ -58,7 +58,7 @@ extension Call {
     if loss.life >= .worked { silence.restart(at: turn.now) }
     caller.sendLoss(loss.verdict, as: record.name, store, &turn)
     let action = state.upstreamLost(loss, latest: silenceEnd(store), at: turn.now)
-    if action == .rest { turn.note(.redial) }
+    loss.noteWhatFollows(action, state, of: record.name, &turn)
     return action
   }
 

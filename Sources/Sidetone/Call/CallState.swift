@@ -84,8 +84,9 @@ package struct CallState: BitwiseCopyable, Sendable {
   /// When the state has lasted long enough; what it means depends on the state.
   private var deadline: Instant
   private var restUntil = Instant.never
-  private var attempts = 0
-  private let attemptsMax: Int
+  /// Losses in a row, and how many may be.
+  package private(set) var attempts = 0
+  package let attemptsMax: Int
   private let finishTime: Instant.Span
   private let playTime: Instant.Span
 

@@ -181,16 +181,17 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   package enum Life: Int, BitwiseCopyable, Sendable, Comparable {
     /// It never stood, or for a moment only, and nothing came of it.
     case none
-    /// It heard or said something, or it stood for a while.
+    /// It heard or said something, or it stood for a moment.
     case worked
-    /// Both.
+    /// It did, and for a while.
     case lived
 
     package static func < (a: Life, b: Life) -> Bool { a.rawValue < b.rawValue }
   }
 
-  /// So long a session has stood that counts as one that lived.
-  static let livedAfter = Instant.Span.seconds(10)
+  /// So long a session has stood that may have been at work though nothing shows it; that lived.
+  private static let workedAfter = Instant.Span.seconds(1)
+  private static let livedAfter = Instant.Span.seconds(10)
 
   /// The session, or the next one, is gone.
   mutating func lost(
@@ -198,19 +199,21 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     at now: Instant
   ) -> Outcome {
     lastCause = verdict.cause
-    var life = Life.none
+    var (life, work, age) = (Life.none, Work.none, Instant.Span.zero)
     var origin = next.origin
     switch which {
     case .next: next = Opening()
     case .session:
       link = .none
       leaving = .never
-      let isOld = now - openedAt >= Self.livedAfter
-      life = work == .none ? isOld ? .worked : .none : isOld ? .lived : .worked
+      age = now - openedAt
+      work = self.work
+      if work == .some { life = age >= Self.livedAfter ? .lived : .worked }
+      if age >= Self.workedAfter { life = max(life, .worked) }
       origin = self.origin
     }
     // A passing fault says nothing against the handle; one that the row holds for lasting may.
-    let isSuspect = life == .none || life == .worked && !verdict.retry
+    let isSuspect = age < Self.livedAfter && (work == .none || !verdict.retry)
     let isDropped = origin == .resumed && isSuspect && dropHandle(in: store.pool)
     return .lost(Loss(which, verdict, pause: pause, life: life, isHandleDropped: isDropped))
   }
@@ -454,6 +457,25 @@ extension UpstreamLeg {
     mutating func postpone(at now: Instant) {
       attempts &+= 1
       from = now + .milliseconds(500 << min(attempts, 4))
+    }
+  }
+}
+
+extension UpstreamLeg.Loss {
+  /// Says what the call does about it.
+  func noteWhatFollows(
+    _ action: CallState.Action, _ state: CallState, of name: Name, _ turn: inout Turn
+  ) {
+    switch action {
+    case .rest:
+      turn.note(.redial)
+      let pause = (state.wakeTime - turn.now).milliseconds
+      turn.note(
+        .upstream(
+          .triedAgain(milliseconds: pause, attempt: state.attempts, of: state.attemptsMax)),
+        of: name)
+    case .play, .end: turn.note(.upstream(.givenUp(verdict.sentence)), of: name)
+    case .nothing, .dial, .flow, .finish: break
     }
   }
 }

@@ -147,6 +147,17 @@ struct SessionTests {
     #expect(talk.rig.relay.callsInUse == 1)
   }
 
+  @Test(arguments: [(500, 1), (1500, 2)])
+  func `one that stood for a moment may have been at work though nothing shows it`(
+    milliseconds: Int, dials: Int
+  ) throws {
+    let talk = try Talk(with: "gemini")
+    speak(talk, milliseconds)
+    close(talk, 1008)
+    talk.rig.advance(milliseconds: 300)
+    #expect(talk.rig.dialled.count == dials)
+  }
+
   // MARK: What dies young
 
   @Test(arguments: ["openai", "gemini"])
@@ -393,6 +404,7 @@ struct SessionTests {
     rig.advance(milliseconds: 200)
     #expect(rig.relay.callsInUse == 0 && rig.closed.contains(caller))
     #expect(rig.log.contains { $0.contains("dead_air") && $0.contains("8 s") })
+    #expect(rig.log.contains { $0.contains("upstream_redial") && $0.contains("attempt 1 of 6") })
     #expect(rig.relay.totals.deadAir == 1)
   }
 
@@ -409,6 +421,8 @@ struct SessionTests {
     }
     rig.advance(milliseconds: 8000)
     #expect(rig.relay.callsInUse == 0 && rig.closed.contains(caller))
+    let ends = rig.log.filter { $0.contains("dead_air") || $0.contains("upstream_given_up") }
+    #expect(ends.count == 1)
   }
 
   @Test func `silence is counted from the last thing that could be heard`() throws {
