@@ -27,7 +27,7 @@ final class Voice: Peer {
     /// Long before its end it says so (Gemini), or it ends without a word (OpenAI).
     case notice
 
-    var code: Int {
+    var code: UInt16 {
       switch self {
       case .closeAsked: 1000
       case .closeRefused: 1008
