@@ -351,7 +351,11 @@ struct SessionTests {
     let talk = try Talk()
     wait(talk, seconds: 57 * 60)
     #expect(talk.rig.dialled.count == 1)
-    for _ in 0..<120 where talk.rig.dialled.count == 1 { talk.rig.advance(milliseconds: 500) }
+    for _ in 0..<120 where talk.rig.dialled.count == 1 {
+      talk.rig.media(talk.caller, Self.silence)
+      talk.tell(#"{"type":"rate_limits.updated"}"#)
+      talk.rig.advance(milliseconds: 500)
+    }
     #expect(talk.rig.dialled.count == 2)
     _ = try answer(talk)
     #expect(talk.rig.isGone(talk.model) && talk.rig.relay.callsInUse == 1)
