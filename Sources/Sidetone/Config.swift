@@ -114,6 +114,8 @@ extension Config {
     package var certificate = ""
     package var key = ""
     package var isTLS: Bool { !certificate.isEmpty }
+    /// Where this machine has no such address, it is left out.
+    package var isOptional = false
     /// Whether only this machine can reach it: 127.0.0.0/8 or ::1.
     package var isLoopback: Bool {
       address.hasPrefix("127.") || address == "::1" || address == "localhost"
@@ -132,6 +134,10 @@ extension Config {
     /// The secret, or empty; `keyVariable` is what an operator must set to provide it.
     package var key = ""
     package var keyVariable = ""
+    /// What stands before the key in `Authorization`; empty: as the kind has it.
+    package var keyScheme = ""
+    /// It stands in the operator's own network: it may be dialled without TLS and without a key.
+    package var isPrivate = false
     /// How much faster than real time a backlog may be sent, in percent; 0: as fast as it is taken.
     package var pacePercent = 125
     /// Concurrent sessions; 0: as many as calls.
@@ -191,8 +197,9 @@ extension Config {
     /// A secret path segment behind `path`; empty: none.
     package var secret = ""
     /// Options that go to the upstream, by the upstream's own names, for example ("model",
-    /// "nova-2").
+    /// "nova-2"); and those of a default path, which everything else goes before.
     package var options: [(name: String, value: String)] = []
+    package var standardOptions: [(name: String, value: String)] = []
     /// Heard by callers while the upstream is still being dialled.
     package var greetingAudio: Greeting?
     /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets

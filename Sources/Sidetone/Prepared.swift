@@ -44,7 +44,6 @@ package struct PreparedUpstream: Sendable {
   let port: UInt16
   let isTLS: Bool
   let path: Text
-  let query: Text
   /// The header that carries the key, and what it says; empty where there is no key.
   let keyHeader: StaticString
   let authorization: Text
@@ -82,9 +81,9 @@ package struct PreparedUpstream: Sendable {
     port = config.endpoint.port
     isTLS = config.endpoint.isTLS
     path = Text(config.endpoint.path)
-    query = Text(config.endpoint.query)
-    keyHeader = row.keyHeader
-    authorization = Text(config.key.isEmpty ? "" : row.keyScheme.description + config.key)
+    let scheme = config.keyScheme.isEmpty ? row.keyScheme.description : config.keyScheme + " "
+    keyHeader = config.keyScheme.isEmpty ? row.keyHeader : "Authorization"
+    authorization = Text(config.key.isEmpty ? "" : scheme + config.key)
     missing = Text(row.needsKey && config.key.isEmpty ? config.keyVariable : "")
     pacePercent = config.pacePercent
     sessionsMax = config.sessionsMax > 0 ? config.sessionsMax : .max
@@ -126,14 +125,17 @@ package struct PreparedRoute: Sendable {
     let name: Text
     /// Index into Config.upstreams.
     let upstream: Int
-    /// The route's options, then the upstream's, as a query, percent-encoded; of one name the
-    /// first counts.
+    /// What the upstream is asked for, as a query, percent-encoded, and what stands in its url
+    /// beside that.
     let options: Text
+    let fixed: Text
 
     init(_ name: String, _ upstream: Int, _ route: Config.Route, _ config: Config) {
       self.name = Text(name)
       self.upstream = upstream
-      options = Text(Query.encoded(route.options + config.upstreams[upstream].options))
+      let asked = config.asked(of: config.upstreams[upstream], on: route)
+      options = Text(Query.encoded(asked.options))
+      fixed = Text(Query.encoded(asked.fixed))
     }
   }
 

@@ -61,6 +61,7 @@ import SidetoneSettings
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port
       }
+      bound.listeners = zip(bound.listeners, machine.listeners).filter { $1.isOpen }.map(\.0)
       for line in startLines(of: bound) { tell(line) }
       exit(machine.run())
     } catch {

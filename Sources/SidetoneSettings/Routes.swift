@@ -177,7 +177,9 @@ extension Draft {
     }
     config.routes =
       written.map { withDefaultBotFirst($0.route) } + defaultRoutes.filter { taken[$0.path] == nil }
+    setOptionsOfDefaults()
     for route in written { judge(route) }
+    judgeOptions(written)
     // A default may point at a route that the file has put in the place of another default.
     for route in defaultRoutes where taken[route.path] == nil && route.isWebhook {
       guard let place = taken[route.stream] else { continue }
@@ -201,7 +203,9 @@ extension Draft {
       if route.upstream.isEmpty, written.places["upstream"] == nil {
         refuse("path", "needs an upstream: \(names.joined(separator: ", "))")
       } else if let upstream = config.upstreams.first(where: { $0.name == route.upstream }) {
-        if let reason = complaint(aboutOptions: route.options, kind: upstream.kind) {
+        if let kind = upstreamRow(of: upstream.kind),
+          let reason = complaint(aboutOptions: route.options, of: kind)
+        {
           refuse("options", "options: \(reason)")
         }
       } else if !route.upstream.isEmpty {
@@ -238,23 +242,6 @@ extension Draft {
     if case .off(let reason) = config.exposure(of: route) {
       refuse("path", "\(route.path) \(reason.sentence)")
     }
-  }
-
-  /// What is wrong with the options of a route to an upstream of that kind; nil: nothing.
-  private func complaint(
-    aboutOptions options: [(name: String, value: String)], kind: String
-  ) -> String? {
-    guard let row = upstreamRow(of: kind)?.row else { return nil }
-    for option in options {
-      let isAllowed = Array(option.name.utf8).withBytes { row.allows($0) }
-      if isAllowed { continue }
-      let allowed = row.allowed.description
-      return "\(kind) takes no `\(option.name)` here; "
-        + (allowed.isEmpty ? "it takes no options" : "it takes \(allowed)")
-    }
-    let bytes = options.reduce(0) { $0 + encodedBytes($1.name) + encodedBytes($1.value) + 2 }
-    if bytes <= Limits.optionBytesMax { return nil }
-    return "they take \(bytes) bytes in a query; there is room for \(Limits.optionBytesMax)"
   }
 
   /// The default bot is the route's upstream, whatever order its name has in the file.

@@ -78,6 +78,29 @@ extension Draft {
     for carrier in carrierRows where carrier.row.takesChosenFormat { finishAudio(of: carrier.name) }
     config.voiceVerbs = voice.verbs
     finishRoutes(routes)
+    judgeOrigins()
+    judgeStrangers()
+  }
+
+  /// Origins that everything between here and there can read and change.
+  private mutating func judgeOrigins() {
+    func isUnsafe(_ origin: String) -> Bool {
+      origin.hasPrefix("http://") && !isLoopback(origin: origin)
+    }
+    if config.publicURLs.contains(where: isUnsafe) {
+      warn(
+        place(of: "listen.public_url"),
+        "[listen] public_url begins with http://, so calls and tokens travel in the clear, and "
+          + "carriers refuse it: use https://")
+    }
+    if config.publicURLs.contains(where: isPlaceholder) {
+      warn(place(of: "listen.public_url"), "[listen] public_url is a placeholder")
+    }
+    for origin in config.allowedOrigins where isUnsafe(origin) {
+      warn(
+        place(of: "listen.allowed_origins"),
+        "[listen] allowed_origins: \(origin) can be changed by anybody on the way; use https://")
+    }
   }
 
   private mutating func finishAudio(of carrier: String) {
@@ -103,6 +126,16 @@ extension Draft {
   }
 
   private mutating func finishListeners() {
+    if let port, places["listen.address"] == nil {
+      noteName("listen.address", at: port.place)
+      listeners = ["0.0.0.0", "::"].map {
+        var listener = Config.Listener()
+        listener.address = $0
+        listener.port = port.number
+        return listener
+      }
+      listeners[1].isOptional = true
+    }
     if certificate.isEmpty != key.isEmpty,
       refused.isDisjoint(with: ["listen.certificate", "listen.key"])
     {

@@ -127,7 +127,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   func session(_ store: Store) -> Upstream.Session {
     let route = store.prepared.routes[route]
     return Upstream.Session(
-      hears: input, says: output, fixed: prepared(store).query.bytes,
+      hears: input, says: output, fixed: route.bots[bot].fixed.bytes,
       options: route.bots[bot].options.bytes, callers: choices.front(in: store.pool),
       rate: route.upstreamRate,
       handle: Transcript.whole(handle, scratch: store.source, in: store.pool))

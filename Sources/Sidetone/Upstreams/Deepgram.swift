@@ -17,11 +17,7 @@ extension Upstream {
     hears: Deepgram.hears,
     voice: nil,
     envelope: { _, _, _ in },
-    allows: Deepgram.allows,
-    allowed: """
-      language, model, diarize, keyterm, keywords, redact, smart_format, punctuate, numerals, \
-      endpointing, utterance_end_ms, vad_events, tag, version, profanity_filter, interim_results
-      """,
+    allowed: Deepgram.allowed,
     query: Deepgram.query,
     setup: { _, _ in },
     read: Deepgram.read,
@@ -36,22 +32,8 @@ extension Upstream {
     settings: Deepgram.settings)
 }
 
-private enum Deepgram {
-  static func settings() -> Upstream.Settings {
-    let results = [("interim_results", "true"), ("punctuate", "true")]
-    let telephony = [("model", "nova-2"), ("language", "en-US")] + results
-    return Upstream.Settings(
-      displayName: "Deepgram",
-      service: .init(
-        host: "api.deepgram.com", path: "/v1/listen", keyVariable: "DEEPGRAM_API_KEY",
-        urlVariable: "DEEPGRAM_URL"),
-      paths: [
-        .init("/media", options: telephony),
-        .init("/media-stream", options: telephony),
-        .init("/ws/transcribe", options: [("model", "nova-2"), ("language", "en")] + results),
-      ])
-  }
-
+/// What the parts of this row share; `Deepgram+Settings.swift` has what operators set.
+enum Deepgram {
   /// It takes audio as it comes, but for the byte order. Another rate is the operator's wish, and
   /// for one channel only.
   static func hears(_ caller: Format, _ session: Upstream.Session) -> Format? {
@@ -59,25 +41,6 @@ private enum Deepgram {
       return Format(codec: .linear16, rate: session.rate)
     }
     return Format(codec: caller.codec, rate: caller.rate, channels: caller.channels)
-  }
-
-  static func allows(_ option: Bytes) -> Bool {
-    switch option.count {
-    case 3: return option.equals("tag")
-    case 5: return option.equals("model")
-    case 6: return option.equals("redact")
-    case 7:
-      return option.equals("diarize") || option.equals("keyterm") || option.equals("version")
-    case 8:
-      return option.equals("language") || option.equals("keywords") || option.equals("numerals")
-    case 9: return option.equals("punctuate")
-    case 10: return option.equals("vad_events")
-    case 11: return option.equals("endpointing")
-    case 12: return option.equals("smart_format")
-    case 15: return option.equals("interim_results")
-    case 16: return option.equals("utterance_end_ms") || option.equals("profanity_filter")
-    default: return false
-    }
   }
 
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {
@@ -99,11 +62,15 @@ private enum Deepgram {
     }
     var defaults = Query(session.options)
     while let option = defaults.next() {
-      if !isSet(option.name, in: session.callers) { write(option, &writer) }
+      if place(of: option.name, in: session.callers) == nil { write(option, &writer) }
     }
     var wishes = Query(session.callers)
+    var index = 0
     while let option = wishes.next() {
-      if allows(option.name) { write(option, &writer) }
+      let isFirst = place(of: option.name, in: session.callers) == index
+      let isWanted = Upstream.isName(option.name, in: allowed) && !option.value.isEmpty
+      if isWanted, isFirst || Upstream.isName(option.name, in: lists) { write(option, &writer) }
+      index += 1
     }
   }
 
@@ -114,12 +81,15 @@ private enum Deepgram {
     writer.write(option.value)
   }
 
-  private static func isSet(_ name: Bytes, in query: Bytes) -> Bool {
+  /// Which part of a query is the first with a value of that name; nil: none.
+  private static func place(of name: Bytes, in query: Bytes) -> Int? {
     var pairs = Query(query)
+    var index = 0
     while let pair = pairs.next() {
-      if pair.name.equals(name) { return true }
+      if pair.name.equals(name), !pair.value.isEmpty { return index }
+      index += 1
     }
-    return false
+    return nil
   }
 
   static func read(_ message: Bytes) -> Upstream.Event {

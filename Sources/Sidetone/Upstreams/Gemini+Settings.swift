@@ -30,7 +30,9 @@ extension Gemini {
       service: .init(
         host: "generativelanguage.googleapis.com",
         path: "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
-        keyVariable: "GEMINI_API_KEY", urlVariable: "GEMINI_LIVE_URL"),
+        keyVariable: "GEMINI_API_KEY", urlVariable: "GEMINI_LIVE_URL",
+        keyPrefix: "AIza",
+        otherKeyVariables: ["GOOGLE_API_KEY", "GOOGLE_GEMINI_API_KEY", "GOOGLE_AI_API_KEY"]),
       options: [
         .model("models/\(current)"), .voice("Puck"), .language("en-US"), .instructions, .greeting,
         .silence(""),

@@ -27,7 +27,6 @@ extension Upstream {
       prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")
       suffix.write("\",\"mimeType\":\"audio/pcm;rate=16000\"}}}")
     },
-    allows: isVoiceOption,
     allowed: voiceOptions,
     query: { session, writer in writer.write(session.fixed) },
     setup: Gemini.setup,

@@ -29,7 +29,6 @@ extension Upstream {
       prefix.write("{\"type\":\"input_audio_buffer.append\",\"audio\":\"")
       suffix.write("\"}")
     },
-    allows: isVoiceOption,
     allowed: voiceOptions,
     query: OpenAI.query,
     setup: OpenAI.setup,
@@ -59,12 +58,9 @@ enum OpenAI {
     return caller
   }
 
-  /// Where the operator's URL names a model, that one is meant.
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {
     writer.write(session.fixed)
-    guard Query.value(of: "model", in: session.fixed) == nil,
-      let model = session.wish(for: "model")
-    else { return }
+    guard let model = session.wish(for: "model") else { return }
     if !session.fixed.isEmpty { writer.write("&") }
     writer.write("model=")
     writer.write(model)

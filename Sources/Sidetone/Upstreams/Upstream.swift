@@ -19,9 +19,7 @@ package struct Upstream: Sendable {
   /// The constant text around base64 audio that goes to it; nothing written: audio goes as binary
   /// messages.
   package let envelope: @Sendable (_ hears: Format, inout Writer, inout Writer) -> Void
-  /// Whether a caller may set this option.
-  package let allows: @Sendable (_ option: Bytes) -> Bool
-  /// The names of these options, for a refusal's sentence.
+  /// The options that a caller may set, as a refusal's sentence names them: "a, b, c".
   package let allowed: StaticString
   /// The query of its handshake.
   package let query: @Sendable (Session, inout Writer) -> Void
@@ -54,13 +52,21 @@ package struct Upstream: Sendable {
     all.firstIndex { $0.name.description == kind }
   }
 
-  /// What callers may choose of a voice model, whoever makes it: `allows` and `allowed` of rows
-  /// with a voice.
+  /// What callers may choose of a voice model, whoever makes it: `allowed` of rows with a voice.
   static let voiceOptions: StaticString = "model, voice, language, system_instruction"
 
-  static func isVoiceOption(_ option: Bytes) -> Bool {
-    option.equals("model") || option.equals("voice") || option.equals("language")
-      || option.equals("system_instruction")
+  /// Whether a caller may set this option.
+  package func allows(_ option: Bytes) -> Bool { Self.isName(option, in: allowed) }
+
+  /// Whether a name is one of those in "a, b, c".
+  static func isName(_ name: Bytes, in list: StaticString) -> Bool {
+    var rest = list.bytes
+    while !rest.isEmpty {
+      let end = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.count
+      if rest.prefix(end).equals(name) { return true }
+      rest = rest.dropping(min(end + 2, rest.count))
+    }
+    return false
   }
 }
 
@@ -70,9 +76,9 @@ extension Upstream {
     /// What is sent to it and what it sends; the caller's own format before that is settled.
     package var hears: Format
     package var says: Format
-    /// What the operator wrote behind the upstream's path.
+    /// What the operator wrote behind the upstream's path and is no option: sent as it is.
     package var fixed: Bytes
-    /// The operator's options; a caller's wish for the same name goes first.
+    /// The operator's options, each name from one place; a caller's wish for it goes first.
     package var options: Bytes
     /// The caller's own query, of which only options that `allows` knows are taken.
     package var callers: Bytes

@@ -52,7 +52,7 @@ struct OpenAITests {
     #expect(query(session(options: "model=gpt-a")) == "model=gpt-a")
     #expect(query(session(options: "model=gpt-a", callers: "model=gpt%2Fb")) == "model=gpt%2Fb")
     #expect(query(session(fixed: "x=1", options: "model=gpt-a")) == "x=1&model=gpt-a")
-    #expect(query(session(fixed: "model=mine", options: "model=gpt-a")) == "model=mine")
+    #expect(query(session(options: "model=gpt-a", callers: "model=gpt-b")) == "model=gpt-b")
     #expect(query(session(fixed: "x=1")) == "x=1")
   }
 
