@@ -26,9 +26,13 @@ package enum Tally: BitwiseCopyable, Sendable {
   case messageIgnored
   case messageBad
   case answerTooLong
+  /// One waits, and its socket with it, until there is a buffer for it.
+  case messageWaits
   /// Whole requests; connections for which there was no slot.
   case request
   case linkRefused
+  /// A key was pressed for which there was no room.
+  case keyLost
   /// An agent was cut short; a session is gone, whichever way; another is dialled.
   case interruption
   case sessionLost
@@ -42,6 +46,7 @@ package enum Event: Sendable {
   case call(OfCall)
   case caller(OfCaller)
   case upstream(OfUpstream)
+  case agent(OfAgent)
   case words(OfWords)
   case wire(OfWire)
   case relay(OfRelay)
@@ -85,10 +90,33 @@ package enum Event: Sendable {
     /// `isAside`: it concerns something beside the talk, which goes on.
     case error(code: Bytes, message: Bytes, isAside: Bool)
     case closed(code: UInt16, reason: Bytes)
+    /// A message of it was larger than what it may send.
+    case tooLarge(bytesMax: Int)
     case broke(Bytes, LinkFailure)
     /// What follows a loss: another attempt, so many of so many; or none.
     case triedAgain(milliseconds: Int, attempt: Int, of: Int)
     case givenUp(StaticString)
+  }
+
+  /// What the agent says, or does not.
+  package enum OfAgent: Sendable {
+    /// An answer brought no sound; one was cut off by the model, or never began.
+    case answerSilent(Answer)
+    case answerCut(Answer)
+    case answerMissing
+    /// For the rest of an item there was no room: so much of it is heard.
+    case speechCut(keptMilliseconds: Int)
+    /// What one side said is longer than a line can be.
+    case wordsCut
+  }
+
+  /// How an answer ended, in the model's words; what was in it instead of sound, in ours. It is
+  /// asked for again in so many milliseconds, or not at all.
+  package struct Answer: Sendable {
+    var reason: Bytes
+    var message: Bytes
+    var instead: StaticString
+    var repeatsIn: Int?
   }
 
   /// What was said. Texts are the inside of a JSON string, escapes and all.

@@ -31,7 +31,7 @@ package struct Limits: Sendable {
   package var twoWayCallsMax = 250
   /// Audio of a voice model that waits for its moment, and the share of it that the plan provides
   /// for each two-way call at 8 kHz µ-law.
-  package var playoutMillisecondsMax = 30_000
+  package var playoutMillisecondsMax = 120_000
   package var playoutMillisecondsPlanned = 4_000
   /// Frames of 20 ms of voice models' audio that one turn of the loop may convert.
   package var conversionFramesPerTurnMax = 100
@@ -73,7 +73,7 @@ package struct Limits: Sendable {
   /// The longest text that is put together before it goes into an outbox.
   static let scratchBytes = 32 * 1024
   /// For what such a text is made from, where it must lie in one piece.
-  static let sourceBytes = 8 * 1024
+  static let sourceBytes = 16 * 1024
   /// The longest piece of audio that is converted or sent at once: 40 ms at 24 kHz, and more.
   static let frameBytesMax = 4 * 1024
   /// Lines for people that a slow writer has not taken yet.
@@ -100,7 +100,13 @@ package struct Limits: Sendable {
   /// Speech that a caller's socket has not taken; more waits in the call's ring.
   static let playoutOutboxBytesMax = 4 * 1024
   /// What is kept of the words of one item.
-  static let wordsBytesMax = 4 * 1024
+  static let wordsBytesMax = 14 * 1024
+  /// What is printed of them in one line.
+  static let printedWordsBytesMax = 3 * 1024
+  /// What resumes a session.
+  static let handleBytesMax = 4 * 1024
+  /// Calls at once for whose longest answers the plan provides.
+  static let longAnswers = 8
   /// Blocks that must be left free by the call that begins: for its answer, its choices, its audio.
   static let callBlocksMin = 16
   /// Audio that goes back to a caller who does not read; more is dropped.
@@ -127,6 +133,8 @@ package struct Limits: Sendable {
       + callsMax * 1  // the block that the kept audio has begun
       + callsMax * 1  // the upstream's query, for the next dialling
       + twoWayCalls * blocks(playoutMillisecondsPlanned * 8)  // what waits to be played
+      + min(twoWayCalls, Self.longAnswers)  // beside it, answers as long as they may be
+      * max(0, blocks((playoutMillisecondsMax - playoutMillisecondsPlanned) * 8))
       + min(twoWayCalls, Self.tokensMax) * 1  // what webhooks chose for calls to come
       + callsMax * 4  // answers on their way to the caller
       + callsMax * 2  // frames on their way to the upstream

@@ -39,6 +39,7 @@ package final class Relay {
       now: now, random: random,
       timers: TurnTimers(linksMax: limits.linksMax, callsMax: limits.callsMax),
       outputs: SlotQueue(capacity: limits.linksMax),
+      buffersWanted: SlotQueue(capacity: limits.linksMax),
       conversionsLeft: limits.conversionFramesPerTurnMax,
       availability: Availability(
         prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
@@ -58,6 +59,7 @@ package final class Relay {
     calls.deallocate()
     turn.timers.deallocate()
     turn.outputs.deallocate()
+    turn.buffersWanted.deallocate()
   }
 }
 

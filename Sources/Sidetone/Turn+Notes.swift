@@ -20,9 +20,11 @@ extension Turn {
     case .speechLate: counters.speechLate &+= 1
     case .messageIgnored: counters.messagesIgnored &+= 1
     case .messageBad: counters.messagesBad &+= 1
+    case .messageWaits: counters.messagesHeldBack &+= 1
     case .answerTooLong: counters.answersTooLong &+= 1
     case .request: counters.requests &+= 1
     case .linkRefused: counters.linksRefused &+= 1
+    case .keyLost: counters.keysLost &+= 1
     case .interruption: counters.interruptions &+= 1
     case .sessionLost: counters.upstreamsLost &+= 1
     case .redial: counters.redials &+= 1
@@ -36,6 +38,7 @@ extension Turn {
     case .call(let event): note(event, call)
     case .caller(let event): note(event, call)
     case .upstream(let event): note(event, call)
+    case .agent(let event): note(event, call)
     case .words(let event): note(event, call ?? Name())
     case .wire(let event): note(event, call)
     case .relay(let event): note(event)
@@ -238,6 +241,13 @@ extension Turn {
         $0.write(" ")
         $0.write(reason)
       }
+    case .tooLarge(let bytesMax):
+      counters.messagesTooLarge &+= 1
+      write(.warning, "upstream_message_too_large", call) {
+        $0.write("closed with 1009: a message is larger than limits.upstream_message_bytes_max, ")
+        $0.write(decimal: bytesMax)
+        $0.write(" bytes")
+      }
     case .broke(let name, let failure):
       write(.warning, "upstream_lost", call) {
         $0.write(name)
@@ -258,6 +268,56 @@ extension Turn {
         $0.write("no other attempt is made, and the call ends: ")
         $0.write(sentence)
       }
+    }
+  }
+
+  private mutating func note(_ event: Event.OfAgent, _ call: Name?) {
+    switch event {
+    case .answerSilent(let answer):
+      counters.answersSilent &+= 1
+      write(.warning, "answer_silent", call) {
+        $0.write("the model's answer brought no sound")
+        Self.write(answer, into: &$0)
+      }
+    case .answerCut(let answer):
+      counters.answersCut &+= 1
+      write(.warning, "answer_incomplete", call) {
+        $0.write("the model stopped in the middle of its answer")
+        Self.write(answer, into: &$0)
+      }
+    case .answerMissing:
+      counters.answersMissing &+= 1
+      write(.warning, "answer_missing", call) {
+        $0.write("the model should long have begun to answer")
+      }
+    case .speechCut(let milliseconds):
+      counters.itemsCut &+= 1
+      write(.warning, "speech_cut", call) {
+        $0.write("no room for the rest of what the model says, behind ")
+        $0.write(decimal: milliseconds)
+        $0.write(" ms of it: see limits.playout_milliseconds_max and playout_milliseconds_planned")
+      }
+    case .wordsCut:
+      counters.wordsCut &+= 1
+      write(.warning, "words_cut", call) {
+        $0.write("more words than a line can hold; its rest is not shown")
+      }
+    }
+  }
+
+  private static func write(_ answer: Event.Answer, into line: inout Writer) {
+    if !answer.instead.bytes.isEmpty {
+      line.write(", but ")
+      line.write(answer.instead)
+    }
+    for text in [answer.reason, answer.message] where !text.isEmpty {
+      line.write(": ")
+      line.write(words: text)
+    }
+    if let milliseconds = answer.repeatsIn {
+      line.write("; asked for again in ")
+      line.write(decimal: milliseconds)
+      line.write(" ms")
     }
   }
 

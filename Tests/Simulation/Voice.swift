@@ -243,8 +243,6 @@ final class Voice: Peer {
     case .audio(let item, let bytes): talker.items[item].hand(bytes, at: world.now)
     case .over(let item): talker.items[item].isOver = true
     case .interruption(let last):
-      // The turn that goes on is void as a whole, where items have no names.
-      if kind == .gemini { talker.items[last].isKnown = true }
       talker.interrupted(upTo: last, at: world.now)
     }
   }
@@ -274,8 +272,10 @@ final class Voice: Peer {
       talker.told(String(rest[0]), milliseconds: 0)
     } else if let start = place(behind: "The caller pressed ", in: text) {
       world.marks.insert("key")
-      talker.keysTold += 1
-      if !talker.keysPressed.contains(text[start]) { world.fail("a key that nobody pressed") }
+      for key in text[start...].prefix(while: { $0 != UInt8(ascii: ".") }) {
+        talker.keysTold += 1
+        if !talker.keysPressed.contains(key) { world.fail("a key that nobody pressed") }
+      }
     }
   }
 

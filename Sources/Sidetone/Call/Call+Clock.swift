@@ -31,6 +31,8 @@ extension Call {
     case .unanswered:
       guard uplink.giveUpUnanswered(at: turn.now) else { return }
       turn.note(.call(.unanswered), of: record.name)
+    case .conversation:
+      conversation.expired(isTalking: state.isTalking, &caller, &record, store, &turn)
     // `settle` looks after these.
     case .quiet, .change, .pool: break
     }

@@ -175,17 +175,17 @@ extension Call {
           return .spoken(message, located)
         }
         switch conversation.take(
-          message[piece.payload], of: message[piece.item], to: caller.link, store, &turn)
+          message[piece.payload], of: message[piece.item], in: message[piece.response],
+          to: caller.link, store, &turn)
         {
         case .isNew: return .spoken(message, located)
-        case .isVoid: continue
         case .taken: upstream.worked()
         }
         if play(store, &turn) { return .markDue }
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
       case .close(let code, let reason): return .close(code, reason: window[reason])
-      case .failed: return .failed
+      case .failed(let failure): return failure.closeCode == 1009 ? .tooLarge : .failed
       }
     }
     return .done

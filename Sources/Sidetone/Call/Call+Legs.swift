@@ -22,8 +22,7 @@ extension Call {
       // What a caller dials may be the number of a card: it goes to the model and to a terminal,
       // never into the log.
       turn.note(.caller(.key(key)), of: record.name)
-      if isTwoWay { conversation.press(key) }
-      tellModel(store, &turn)
+      if isTwoWay { conversation.press(key, &turn) }
     case .finalize: finalize(store, &turn)
     case .end(let cause): end(cause, store, &turn)
     case .turnByteOrder(let isBigEndian):
@@ -107,6 +106,8 @@ extension Call {
       let outcome = upstream.closed(
         store.links[link].id, code, reason, isTold: isTold, as: record.name, store, &turn)
       handle(outcome, store, &turn)
+    case .tooLarge:
+      handle(upstream.sentTooMuch(on: link, as: record.name, store, &turn), store, &turn)
     case .failed: upstreamBroke(.reset, on: store.links[link].id, store, &turn)
     }
   }
@@ -168,8 +169,7 @@ extension Call {
     case .speech(let piece):
       if piece.isNotAll { news = kind.read(message) }
     }
-    if let news, news.isInterrupted {
-      conversation.interrupt(&caller, &record, store, &turn)
+    if let news, conversation.heardFirst(news, message, from: &caller, &record, store, &turn) {
       turn.timers.set(.playout(id.index), .never)
       tellModel(store, &turn)
     }
@@ -181,7 +181,8 @@ extension Call {
     let begun = conversation.itemsBegun
     while case .speech(let piece) = located {
       let isHeard = conversation.speak(
-        message[piece.payload], message[piece.item], to: &caller, &record, store, &turn)
+        message[piece.payload], of: message[piece.item], in: message[piece.response],
+        to: &caller, &record, store, &turn)
       if isHeard { upstream.worked() }
       guard piece.next > 0 else { break }
       located = upstream.locate(message, from: piece.next)
@@ -215,12 +216,11 @@ extension Call {
 
   /// A session has begun: it is asked to greet, where no other has.
   mutating func beginConversation(_ store: Store, _ turn: inout Turn) {
-    // Where a recorded greeting is playing already, nobody else greets.
-    let hasSound = upstream.preparedRoute(store).greeting(at: caller.output.rate) != nil
-    let greeting = hasSound ? nil : upstream.session(store).value(of: "greeting")
-    guard conversation.sessionBegan(greets: greeting != nil), !state.isClosing, let greeting
-    else { return }
-    upstream.command(.greet(greeting), store, &turn)
+    let greets = upstream.isAskedToGreet(at: caller.output.rate, store)
+    conversation.sessionBegan(
+      greets: greets, hearsAgain: uplink.unanswered.isThere, at: turn.now)
+    // Before what the model may say behind its word that it is ready.
+    tellModel(store, &turn)
   }
 
   // MARK: Asking

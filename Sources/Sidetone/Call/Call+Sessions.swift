@@ -65,7 +65,7 @@ extension Call {
   /// The session is gone: what it has said is played to its end, what it was asked for is owed.
   private mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay else { return }
-    conversation.sessionEnded()
+    conversation.sessionEnded(at: turn.now)
     converse(store, &turn)
   }
 
@@ -75,7 +75,7 @@ extension Call {
   /// no time left: the next one is opened beside it, and takes over at such a moment.
   mutating func changeSession(_ store: Store, _ turn: inout Turn) {
     guard upstream.leaving.isSet else { return }
-    conversation.retire(&record, store, &turn)
+    conversation.retire(&record, at: turn.now)
     guard upstream.leaving.time(quiet: isIdle ? .zero : .never, upstream.next) <= turn.now else {
       return
     }
@@ -103,7 +103,7 @@ extension Call {
   /// before the call ends is over when it is not.
   mutating func listen(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay, !isOver else { return }
-    conversation.retire(&record, store, &turn)
+    conversation.retire(&record, at: turn.now)
     silence.notice(isHearing: caller.isOpen(store) && !conversation.isQuiet, at: turn.now)
     if !silence.isBroken { perform(state.played(), store, &turn) }
   }

@@ -256,7 +256,7 @@ extension Call {
   mutating func tellModel(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay, !state.isClosing else { return }
     while upstream.isOpen(store),
-      let command = conversation.nextCommand(scratch: store.source)
+      let command = conversation.nextCommand(scratch: store.source, at: turn.now)
     {
       upstream.command(command, store, &turn)
     }

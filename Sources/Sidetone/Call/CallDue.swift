@@ -19,18 +19,20 @@ enum CallDue: UInt8 {
   case finalize
   /// What the caller said will not be answered any more.
   case unanswered
+  /// The model has to be asked or is no longer waited for; so are words.
+  case conversation
   /// The session is to be left.
   case change
   /// Whether the pool has room again, of which nobody tells.
   case pool
 
-  static let count: UInt8 = 12
+  static let count: UInt8 = 13
 
   /// So long after it was seen to it is not due again.
   var pause: Instant.Span {
     switch self {
     case .firstAudio, .state, .longestCall, .silence, .heldAudio: .zero
-    case .quiet, .keepAlive, .finalize, .unanswered, .change: .milliseconds(1)
+    case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change: .milliseconds(1)
     case .backlog: Uplink.pause
     case .pool: Call.poolLook
     }
@@ -57,6 +59,8 @@ enum CallDue: UInt8 {
     case .keepAlive: return isTalking ? call.upstream.keepAliveTime : .never
     case .finalize: return isTalking ? call.uplink.finalizeTime : .never
     case .unanswered: return isTalking ? call.uplink.unanswered.giveUpTime : .never
+    case .conversation:
+      return call.isTwoWay ? call.conversation.wakeTime(isTalking: isTalking) : .never
     case .change:
       let leaving = call.upstream.leaving
       guard leaving.isSet, call.state.isTalking else { return .never }

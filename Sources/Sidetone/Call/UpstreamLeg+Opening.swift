@@ -161,3 +161,20 @@ extension UpstreamLeg {
     return .ready
   }
 }
+
+// MARK: Too large
+
+extension UpstreamLeg {
+  /// A message of it is larger than it may be: it is told so.
+  mutating func sentTooMuch(
+    on link: Int, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Outcome {
+    let id = store.links[link].id
+    turn.note(.upstream(.tooLarge(bytesMax: store.limits.upstreamMessageBytesMax)), of: name)
+    close(id, 1009, store, &turn)
+    let verdict = Upstream.Verdict(
+      retry: true, cause: .upstreamLost, code: "upstream_lost",
+      sentence: "a message of the upstream is larger than limits.upstream_message_bytes_max")
+    return lost(which(id), verdict, store, at: turn.now)
+  }
+}

@@ -241,10 +241,21 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// It had something from us.
   @_noAllocation mutating func signed(at now: Instant) { lastSign = now }
 
+  /// Whether it shall speak first: not where a recorded greeting is playing already.
+  func isAskedToGreet(at rate: Int, _ store: Store) -> Bool {
+    preparedRoute(store).greeting(at: rate) == nil
+      && session(store).value(of: "greeting") != nil
+  }
+
+  /// What greets is its operator's to say.
   mutating func command(_ command: Upstream.Command, _ store: Store, _ turn: inout Turn) {
     guard isOpen(store) else { return }
     var writer = Writer(store.scratch)
-    kind.write(command, &writer)
+    if case .greet = command {
+      kind.write(.greet(session(store).value(of: "greeting") ?? .empty), &writer)
+    } else {
+      kind.write(command, &writer)
+    }
     if writer.count == 0 { return }
     if store.links[link.index].seal(.text, writer.written, store, &turn) { lastSign = turn.now }
   }
@@ -261,13 +272,14 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     /// What was played has to be followed by a mark.
     case markDue
     case close(UInt16, reason: Bytes)
+    case tooLarge
     case failed
 
     /// A message without audio, whole.
     var rare: Bytes? {
       switch self {
       case .message(let message), .spoken(let message, .other): message
-      case .done, .spoken, .markDue, .close, .failed: nil
+      case .done, .spoken, .markDue, .close, .tooLarge, .failed: nil
       }
     }
   }
@@ -355,7 +367,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// outdated.
   mutating func keepHandle(_ text: Bytes, in pool: BlockPool) -> Bool {
     let isNew = !Transcript.equals(handle, text, in: pool)
-    guard isNew, text.count <= Limits.wordsBytesMax else { return false }
+    guard isNew, text.count <= Limits.handleBytesMax else { return false }
     handle.clear(in: pool)
     _ = handle.append(text, from: pool)
     return next.isThere

@@ -1,7 +1,7 @@
 // Short text with an identity (a call's id, a carrier's stream id), kept inline so that it lives in
 // a slot without a heap.
 
-package struct Name: BitwiseCopyable, Sendable {
+package struct Name: Equatable, BitwiseCopyable, Sendable {
   package static let bytesMax = 96
 
   private var storage = InlineArray<96, UInt8>(repeating: 0)
@@ -14,6 +14,12 @@ package struct Name: BitwiseCopyable, Sendable {
     guard text.count <= Self.bytesMax else { return nil }
     for index in 0..<text.count { storage[index] = text[index] }
     length = UInt8(text.count)
+  }
+
+  package static func == (one: Name, other: Name) -> Bool {
+    guard one.length == other.length else { return false }
+    for index in 0..<one.count where one.storage[index] != other.storage[index] { return false }
+    return true
   }
 
   package var count: Int { Int(length) }

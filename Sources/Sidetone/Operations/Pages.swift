@@ -211,6 +211,21 @@ package struct Pages: Sendable {
     counter("sidetone_frames_missing_total", "Numbered audio never seen.", totals.framesMissing)
     counter("sidetone_speech_received_total", "Pieces of agents' speech.", totals.speechPieces)
     counter("sidetone_speech_sent_total", "Messages of it to callers.", totals.speechSent)
+    counter("sidetone_keys_lost_total", "Keys for which no room was.", totals.keysLost)
+    counter("sidetone_answers_silent_total", "Answers without sound.", totals.answersSilent)
+    counter(
+      "sidetone_answers_incomplete_total", "Answers that a model cut off.", totals.answersCut)
+    counter(
+      "sidetone_answers_missing_total", "Answers that never began.", totals.answersMissing)
+    counter(
+      "sidetone_items_cut_total", "Items for the rest of which no room was.", totals.itemsCut)
+    counter("sidetone_words_cut_total", "Transcripts that were too long.", totals.wordsCut)
+    counter(
+      "sidetone_messages_held_back_total", "Messages that waited for a buffer.",
+      totals.messagesHeldBack)
+    counter(
+      "sidetone_messages_too_large_total", "Messages of upstreams that were too large.",
+      totals.messagesTooLarge)
     counter("sidetone_speech_cut_total", "Pieces for which no room was.", totals.speechCut)
     counter("sidetone_speech_void_total", "Pieces after an interruption.", totals.speechLate)
     counter("sidetone_interruptions_total", "Agents that were cut short.", totals.interruptions)

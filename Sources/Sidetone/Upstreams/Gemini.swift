@@ -22,7 +22,7 @@ extension Upstream {
       speech: SpeechPath(
         at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
         unless: "thought"),
-      hasItems: false, isVoidUntilTurnEnds: true),
+      hasItems: false),
     envelope: { _, prefix, suffix in
       prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")
       suffix.write("\",\"mimeType\":\"audio/pcm;rate=16000\"}}}")
@@ -59,9 +59,9 @@ extension Gemini {
       writer.write("{\"realtimeInput\":{\"text\":\"")
       writer.write(jsonOfEncoded: text)
       writer.write("\"}}")
-    case .digit(let digit):
+    case .keys(let keys):
       writer.write("{\"realtimeInput\":{\"text\":\"The caller pressed ")
-      writer.write(byte: digit)
+      writer.write(keys)
       writer.write(".\"}}")
     case .finish: writer.write("{\"realtimeInput\":{\"audioStreamEnd\":true}}")
     case .keepAlive, .finalize, .truncate, .forget, .respond: break
@@ -91,6 +91,10 @@ extension Gemini {
         news.handle = handle(value, in: message)
       } else if JSON.text(name, in: message, equals: "error") {
         news.complaint = complaint(value, in: message)
+      } else if JSON.text(name, in: message, equals: "toolCall") {
+        var ending = Upstream.Ending(.whole)
+        ending.instead = "a call of a function, of which there are none"
+        news.ending = ending
       }
       step = scanner.advance(in: .object)
     }
@@ -101,6 +105,8 @@ extension Gemini {
     _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
   ) {
     var members = JSON.Members(of: content, in: message)
+    var reason = 0..<0
+    var goesOn = false
     while let member = members.next() {
       let isTrue = member.value.kind == .true
       if JSON.text(member.name, in: message, equals: "interrupted") {
@@ -108,12 +114,23 @@ extension Gemini {
       } else if JSON.text(member.name, in: message, equals: "generationComplete") {
         news.isSpoken = isTrue
       } else if JSON.text(member.name, in: message, equals: "turnComplete") {
-        news.isTurnOver = isTrue
+        if isTrue { news.ending = Upstream.Ending(.whole) }
+      } else if JSON.text(member.name, in: message, equals: "turnCompleteReason") {
+        if member.value.kind == .string { reason = member.value.range }
+      } else if JSON.text(member.name, in: message, equals: "interactionStatus") {
+        goesOn = JSON.text(member.value, in: message, equals: "IN_PROGRESS")
       } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
         news.callerWords = words(member.value, in: message)
       } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
         news.agentWords = words(member.value, in: message)
       }
+    }
+    // Only a piece of its output is over.
+    if goesOn { news.ending = nil }
+    // It says why where it has refused to answer, or stopped.
+    if !reason.isEmpty, news.isTurnOver {
+      news.ending?.how = .failed
+      news.ending?.reason = reason
     }
   }
 

@@ -119,19 +119,17 @@ extension Upstream {
     package let says: @Sendable (_ caller: Format, _ session: Session) -> Format
     /// Where the audio lies in its messages.
     package let speech: SpeechPath
-    /// Whether it names what it says, so that it can be told what of it was heard.
+    /// Whether it names its answers and the items that it says in them, so that what is void is
+    /// known, and it can be told what was heard.
     package let hasItems: Bool
-    /// Without a mark of the end of an interruption: audio is void until its turn is over.
-    package let isVoidUntilTurnEnds: Bool
 
     package init(
       says: @escaping @Sendable (_ caller: Format, _ session: Session) -> Format,
-      speech: SpeechPath, hasItems: Bool, isVoidUntilTurnEnds: Bool
+      speech: SpeechPath, hasItems: Bool
     ) {
       self.says = says
       self.speech = speech
       self.hasItems = hasItems
-      self.isVoidUntilTurnEnds = isVoidUntilTurnEnds
     }
   }
 
@@ -143,8 +141,8 @@ extension Upstream {
     /// never said.
     case truncate(item: Bytes, milliseconds: Int)
     case forget(item: Bytes)
-    /// A key that the caller pressed: 0 to 9, *, #, A to D.
-    case digit(UInt8)
+    /// Keys that the caller pressed, of 0 to 9, *, #, A to D.
+    case keys(Bytes)
     /// What it was told last shall be answered; only while it is not talking.
     case respond
   }
@@ -164,16 +162,25 @@ extension Upstream {
 
     /// The caller has begun to speak: what the agent has not yet said is void.
     package var isInterrupted = false
+    /// What the caller said is whole, and will be answered.
+    package var isCallerDone = false
+    /// An answer begins.
+    package var isTurnBegun = false
+    /// What was asked for last is refused, because an answer is open.
+    package var isAskedTooEarly = false
     /// Words of the caller that are still to be transcribed: one more (1), one less (-1).
     package var transcriptsOwed = 0
     package var callerWords: Words?
     package var agentWords: Words?
-    /// Whose end `isSpoken` and `agentWords` tell; empty where they are not named.
+    /// What `isSpoken`, `isCallerDone` and words belong to; empty where that is not named.
     package var item = 0..<0
+    /// The answer that the message is about; empty where it has no name.
+    package var response = 0..<0
     /// All audio of the item has come.
     package var isSpoken = false
-    /// The agent's turn is over, or the caller's words so far are complete.
-    package var isTurnOver = false
+    /// The agent's turn is over.
+    package var ending: Ending?
+    package var isTurnOver: Bool { ending != nil }
     package var complaint: Complaint?
     /// What will resume this session.
     package var handle: Range<Int>?
@@ -187,6 +194,28 @@ extension Upstream {
       news.isMalformed = true
       return news
     }
+  }
+
+  /// How an answer ended, and what the model says about that.
+  package struct Ending {
+    package enum How: BitwiseCopyable, Sendable {
+      case whole
+      /// By the caller, or by us.
+      case cancelled
+      /// The model stopped in the middle of it.
+      case cut
+      case failed
+    }
+    package var how: How
+    /// Why, in the model's words: its code, then its sentence. May be empty.
+    package var reason = 0..<0
+    package var message = 0..<0
+    /// What else is in it instead of sound, in our words.
+    package var instead: StaticString = ""
+    /// The reason passes by itself, after so long at the soonest.
+    package var passesAfter: Instant.Span?
+
+    package init(_ how: How) { self.how = how }
   }
 
   package struct Words {

@@ -14,6 +14,7 @@ struct AudioMembers {
   var event: JSON.Value?
   var payload: JSON.Value?
   var item: JSON.Value?
+  var response: JSON.Value?
   var timestamp: JSON.Value?
   var track: JSON.Value?
   var order: JSON.Value?
@@ -85,6 +86,7 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
     // A number is read as a string with these digits would be.
     members.payload = value(spans.payload)
     members.item = value(spans.item)
+    members.response = value(spans.response)
     members.timestamp = value(spans.timestamp)
     members.track = value(spans.track)
     members.order = value(spans.order)
@@ -160,6 +162,7 @@ extension LearnedMessage {
     if value == members.payload { return (kind, CK_PAYLOAD) }
     if kind == CK_LIST || value == members.event { return nil }
     if value == members.item { return kind == CK_STRING ? (kind, CK_ITEM) : nil }
+    if value == members.response { return kind == CK_STRING ? (kind, CK_RESPONSE) : nil }
     if value == members.timestamp { return (kind, CK_TIMESTAMP) }
     if value == members.track { return (kind, CK_TRACK) }
     if value == members.order { return (kind, CK_ORDER) }

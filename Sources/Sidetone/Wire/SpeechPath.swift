@@ -10,6 +10,8 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     package var payload: Range<Int>
     /// The name of what is being said, the inside of a JSON string; empty where it has none.
     package var item = 0..<0
+    /// The name of the answer that it belongs to, likewise.
+    package var response = 0..<0
     /// The message says more than what is spoken, so it has to be read as well. Told with the first
     /// piece of a message.
     package var isNotAll = false
@@ -18,7 +20,8 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   }
 
   /// No message holds any.
-  package static let none = SpeechPath(when: "", is: "", or: "", payload: "", item: "")
+  package static let none = SpeechPath(
+    when: "", is: "", or: "", payload: "", item: "", response: "")
 
   package enum Located: Equatable, Sendable {
     case speech(Piece)
@@ -35,15 +38,15 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   private let place: Place
 
   /// Messages whose member `name` is the string `event`, or `olderEvent`, are speech: `payload`
-  /// beside it holds it, `item` is what it belongs to.
+  /// beside it holds it, `item` and `response` are what it belongs to.
   package init(
     when name: StaticString, is event: StaticString, or olderEvent: StaticString,
-    payload: StaticString, item: StaticString
+    payload: StaticString, item: StaticString, response: StaticString
   ) {
     place = .flat(
       Flat(
         name: JSON.Key(name), event: event, olderEvent: olderEvent, payload: JSON.Key(payload),
-        item: JSON.Key(item)))
+        item: JSON.Key(item), response: JSON.Key(response)))
   }
 
   /// The object `outer` holds the object `inner`, that one the array `list`, and those of its
@@ -99,6 +102,9 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   ) -> Piece {
     var piece = Piece(payload: Self.text(of: payload, in: message))
     if let item = members.item, item.kind == .string { piece.item = item.range }
+    if let response = members.response, response.kind == .string {
+      piece.response = response.range
+    }
     return piece
   }
 
@@ -122,6 +128,7 @@ extension SpeechPath {
     let olderEvent: StaticString
     let payload: JSON.Key
     let item: JSON.Key
+    let response: JSON.Key
 
     /// Reads the message to its closing bracket; false where it is malformed.
     @inline(__always)
@@ -136,6 +143,8 @@ extension SpeechPath {
           if members.payload == nil { members.payload = value }
         } else if key == self.item {
           if members.item == nil { members.item = value }
+        } else if key == self.response {
+          if members.response == nil { members.response = value }
         }
         step = scanner.advance(in: .object)
       }

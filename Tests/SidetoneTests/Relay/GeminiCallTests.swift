@@ -58,7 +58,7 @@ struct GeminiCallTests {
       "generationComplete":true,"turnComplete":true},"sessionResumptionUpdate":{"resumable":true,\
       "newHandle":"h1"}}
       """)
-    talk.rig.advance(milliseconds: 200)
+    talk.rig.advance(milliseconds: 1200)
     // Two frames, and what the filter held of them.
     #expect(talk.heardBytes() == 320 + 160)
     #expect(talk.rig.log.contains { $0.hasPrefix("[AGENT] Hello (") })

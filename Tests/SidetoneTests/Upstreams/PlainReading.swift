@@ -67,12 +67,20 @@ extension PlainReading {
         news.isInterrupted = true
       } else if isNamed("input_audio_buffer.committed") {
         news.transcriptsOwed = 1
+        news.isCallerDone = true
+        news.item = text("item_id", in: message) ?? 0..<0
+      } else if isNamed("response.created") {
+        news.isTurnBegun = true
+        news.response = id(of: message)
       } else if isNamed("response.output_audio.done") || isNamed("response.audio.done") {
         news.isSpoken = true
         news.item = text("item_id", in: message) ?? 0..<0
+        news.response = text("response_id", in: message) ?? 0..<0
       } else if isNamed("response.done") {
-        news.isTurnOver = true
-        news.complaint = failure(of: message)
+        news.response = id(of: message)
+        let status = JSON.find("response", "status", in: message)
+        let isCancelled = status.map { JSON.text($0, in: message, equals: "cancelled") }
+        news.ending = Upstream.Ending(isCancelled == true ? .cancelled : .whole)
       } else if isNamed("error") {
         news.complaint = complaint(JSON.find("error", in: message), in: message)
       } else {
@@ -90,19 +98,25 @@ extension PlainReading {
       {
         news.agentWords = words("delta", isWhole: false, in: message)
         news.item = text("item_id", in: message) ?? 0..<0
+        news.response = text("response_id", in: message) ?? 0..<0
       } else if isNamed("response.output_audio_transcript.done")
         || isNamed("response.audio_transcript.done")
       {
         news.agentWords = words("transcript", isWhole: true, in: message)
         news.item = text("item_id", in: message) ?? 0..<0
+        news.response = text("response_id", in: message) ?? 0..<0
       } else if isNamed("conversation.item.input_audio_transcription.delta") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.callerWords = words("delta", isWhole: false, in: message)
       } else if isNamed("conversation.item.input_audio_transcription.updated") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.callerWords = words("transcript", isWhole: true, in: message)
       } else if isNamed("conversation.item.input_audio_transcription.completed") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.callerWords = words("transcript", isWhole: true, in: message)
         news.transcriptsOwed = -1
       } else if isNamed("conversation.item.input_audio_transcription.failed") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.transcriptsOwed = -1
         news.complaint = complaint(JSON.find("error", in: message), in: message)
         news.complaint?.scope = .side
@@ -129,20 +143,17 @@ extension PlainReading {
       text(name, in: message).map { Upstream.Words(text: $0, isWhole: isWhole) }
     }
 
-    /// A response that failed says why; one that was cancelled or cut short needs no word.
-    private static func failure(of message: Bytes) -> Upstream.Complaint? {
-      guard let status = JSON.find("response", "status", in: message),
-        JSON.text(status, in: message, equals: "failed")
-      else { return nil }
-      let error = JSON.find("response", "status_details", "error", in: message)
-      return complaint(error, in: message)
+    private static func id(of message: Bytes) -> Range<Int> {
+      let value = JSON.find("response", "id", in: message)
+      return value?.kind == .string ? value!.range : 0..<0
     }
 
     private static func complaint(_ error: JSON.Value?, in message: Bytes) -> Upstream.Complaint {
       guard let error, error.kind == .object else {
         return Upstream.Complaint(code: 0..<0, message: 0..<0)
       }
-      let code = text("code", in: message, under: error) ?? 0..<0
+      var code = text("code", in: message, under: error) ?? 0..<0
+      if code.isEmpty { code = text("type", in: message, under: error) ?? 0..<0 }
       return Upstream.Complaint(
         code: code, message: text("message", in: message, under: error) ?? 0..<0,
         verdict: nil, scope: scope(text("param", in: message, under: error), in: message))
@@ -193,7 +204,7 @@ extension PlainReading {
         } else if JSON.text(member.name, in: message, equals: "generationComplete") {
           news.isSpoken = isTrue
         } else if JSON.text(member.name, in: message, equals: "turnComplete") {
-          news.isTurnOver = isTrue
+          if isTrue { news.ending = Upstream.Ending(.whole) }
         } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
           news.callerWords = words(member.value, in: message)
         } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
