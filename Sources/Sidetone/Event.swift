@@ -85,8 +85,8 @@ package enum Event: Sendable {
   package enum OfUpstream: Sendable {
     /// `sentence`: as its users know it.
     case dialled(Bytes, sentence: StaticString = "")
-    case connected(Bytes, milliseconds: Int, sentence: StaticString = "")
-    case refused(Bytes, status: Int, StaticString)
+    case connected(Bytes, milliseconds: Int, sentence: StaticString = "", request: Name)
+    case refused(Bytes, status: Int, StaticString, words: Bytes, request: Name)
     /// `isAside`: it concerns something beside the talk, which goes on.
     case error(code: Bytes, message: Bytes, isAside: Bool)
     case closed(code: UInt16, reason: Bytes)
@@ -158,6 +158,8 @@ package enum Event: Sendable {
     case draining(calls: Int)
     /// A request was.
     case refused(Refused)
+    /// A caller or webhook asked for a model that has ended.
+    case modelReplaced(Name, by: StaticString, upstream: Bytes)
   }
 
   /// A request that was refused.
@@ -185,5 +187,8 @@ package enum Event: Sendable {
     var interruptions: Int
     var lostBytes: Int
     var hasStarted: Bool
+    /// What the upstream said last of what went wrong, and under which id it knows the session.
+    var words = Bytes.empty
+    var request = Name()
   }
 }

@@ -21,10 +21,10 @@ extension Relay {
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
     guard let opening = requests.opening(link, prepared, request, store, &turn) else { return }
     if draining != .no { throw .draining }
-    if let refusal = turn.availability.refusal(
-      of: prepared.upstream, isExpected: prepared.isGivenTokens, at: turn.now)
-    {
-      return requests.refuse(link, refusal, request, store, &turn)
+    let upstreamIndex: Int
+    switch place(on: route, asking: query) {
+    case .refused(let refusal): return requests.refuse(link, refusal, request, store, &turn)
+    case .upstream(let index): upstreamIndex = index
     }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
     guard !calls.isFull, hasLinkToSpare, store.pool.free > Limits.callBlocksMin,
@@ -33,7 +33,7 @@ extension Relay {
     let call = id.index
     let proof: CallerLeg.Proof =
       admitted.identity == .token ? .tokenOwed : admitted.identity.isKnown ? .known : .anyone
-    var upstream = UpstreamLeg(prepared.upstream, route: route, store)
+    var upstream = UpstreamLeg(upstreamIndex, route: route, store)
     if upstream.partner != .nobody || prepared.hasChoice {
       // The caller's options wait beside the call until its upstream is dialled.
       _ = upstream.choose(query.prefix(min(query.count, BlockPool.blockBytes)), from: store.pool)
@@ -61,6 +61,30 @@ extension Relay {
       }
     }
     settle(call)
+  }
+
+  private enum Place {
+    case upstream(Int)
+    case refused(Availability.Refusal)
+  }
+
+  /// The upstream on which a caller who comes gets a place: the one that it wants. Who may still
+  /// say which one that is, by its parameters or its token, is not refused for the sake of another,
+  /// and waits on any of them.
+  private func place(on route: Int, asking query: Bytes) -> Place {
+    let prepared = store.prepared.routes[route]
+    let wanted = requests.connect.bot(named: query, route: route)
+    let isDecided = prepared.opensAtOnce != nil || prepared.bots.count == 1
+    var first: Availability.Refusal?
+    for step in 0..<(isDecided ? 1 : prepared.bots.count) {
+      let bot = (wanted + step) % prepared.bots.count
+      let upstream = prepared.bots[bot].upstream
+      let refusal = turn.availability.refusal(
+        of: upstream, isExpected: prepared.isGivenTokens, at: turn.now)
+      guard let refusal else { return .upstream(upstream) }
+      first = first ?? refusal
+    }
+    return first.map { .refused($0) } ?? .upstream(prepared.upstream)
   }
 
   /// A call's slot has an owner: its caller, or nobody yet.
@@ -96,6 +120,13 @@ extension Relay {
   ) throws(Refusal) {
     let connect = requests.connect
     let choice = try connect.choose(admitted.request, route: route, as: admitted.identity)
+    requests.tellReplaced(choice, store, &turn)
+    // A token for an upstream that has just refused would only lead to a refusal later.
+    if let refusal = turn.availability.refusal(of: choice.upstream, at: turn.now),
+      case .refused = refusal
+    {
+      return requests.refuse(link, refusal, admitted.request, store, &turn)
+    }
     var choices = Chain()
     guard choices.append(choice.options, from: store.pool) else { throw .full }
     let prepared = store.prepared.routes[route]
@@ -197,7 +228,9 @@ extension Relay {
     do throws(Refusal) {
       let choice = try requests.connect.choose(
         parameters: parameters, query: calls[call].upstream.chosen(in: store.pool), route: route,
-        as: calls[call].caller.proof == .known ? .secret : .anyone)
+        as: calls[call].caller.proof == .known ? .secret : .anyone,
+        on: turn.log.wall(at: turn.now).day)
+      requests.tellReplaced(choice, store, &turn)
       return choose(call, bot: choice.bot, choice.options)
     } catch {
       calls[call].refuse(error.sentence, store, &turn)
@@ -211,8 +244,9 @@ extension Relay {
     let upstream = store.prepared.routes[calls[call].upstream.route].bots[bot].upstream
     // Even of the same one it may have been let in for a session dialled ahead that was not for it.
     let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
-    guard refusal == nil else {
-      calls[call].end(.upstreamBusy, store, &turn)
+    if let refusal {
+      turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
+      calls[call].end(refusal.cause, store, &turn)
       return nil
     }
     turn.availability.release(held)

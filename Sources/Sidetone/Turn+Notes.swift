@@ -163,6 +163,27 @@ extension Turn {
       line.write(decimal: ending.lostBytes)
       line.write(" bytes of audio")
     }
+    if !ending.words.isEmpty {
+      line.write(", the upstream said \"")
+      line.write(ending.words)
+      line.write("\"")
+    }
+    write(ending.request, into: &line)
+  }
+
+  /// An upstream's own words, in front of ours.
+  private static func write(quoted words: Bytes, into line: inout Writer) {
+    guard !words.isEmpty else { return }
+    line.write("\"")
+    line.write(words)
+    line.write("\"; ")
+  }
+
+  /// The id under which an upstream knows a session.
+  private static func write(_ request: Name, into line: inout Writer) {
+    guard !request.isEmpty else { return }
+    line.write(", request ")
+    line.write(request)
   }
 
   private mutating func note(_ event: Event.OfCaller, _ call: Name?) {
@@ -213,20 +234,23 @@ extension Turn {
     switch event {
     case .dialled(let name, let sentence):
       write(.info, "upstream_dialled", call, sentence) { $0.write(name) }
-    case .connected(let name, let milliseconds, let sentence):
+    case .connected(let name, let milliseconds, let sentence, let request):
       write(.info, "upstream_connected", call, sentence) {
         $0.write(name)
         $0.write(" after ")
         $0.write(decimal: milliseconds)
         $0.write(" ms")
+        Self.write(request, into: &$0)
       }
-    case .refused(let name, let status, let sentence):
+    case .refused(let name, let status, let sentence, let words, let request):
       write(.warning, "upstream_refused", call) {
         $0.write(decimal: status)
         $0.write(" from ")
         $0.write(name)
         $0.write(": ")
+        Self.write(quoted: words, into: &$0)
         $0.write(sentence)
+        Self.write(request, into: &$0)
       }
     case .error(let code, let message, let isAside):
       write(.warning, "upstream_error", call) {
@@ -327,6 +351,15 @@ extension Turn {
       write(.info, "draining", nil) {
         $0.write(decimal: calls)
         $0.write(" calls")
+      }
+    case .modelReplaced(let model, let replacement, let upstream):
+      write(.warning, "model_replaced", nil) {
+        $0.write(upstream)
+        $0.write(" was asked for ")
+        $0.write(model)
+        $0.write(", which has ended; its calls get ")
+        $0.write(replacement)
+        $0.write(": name that where they choose the model")
       }
     case .refused(let refused):
       counters.requestsRefused &+= 1

@@ -166,7 +166,7 @@ extension Call {
     while store.links[link].phase.isSession {
       switch store.links[link].webSocket.nextEvent(in: window) {
       case .needMore:
-        return store.links[link].keepRest(of: window, store) ? .done : .failed
+        return store.links[link].keepRest(of: window, store) ? .done : .failed(.noMemory)
       case .text(let range), .binary(let range):
         let message = window[range]
         guard isTwoWay, store.links[link].phase == .upstream else { return .message(message) }
@@ -185,7 +185,8 @@ extension Call {
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
       case .close(let code, let reason): return .close(code, reason: window[reason])
-      case .failed(let failure): return failure.closeCode == 1009 ? .tooLarge : .failed
+      case .failed(let failure):
+        return failure.closeCode == 1009 ? .tooLarge : .failed(.brokenFrames(failure))
       }
     }
     return .done

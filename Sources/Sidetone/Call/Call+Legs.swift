@@ -108,7 +108,8 @@ extension Call {
       handle(outcome, store, &turn)
     case .tooLarge:
       handle(upstream.sentTooMuch(on: link, as: record.name, store, &turn), store, &turn)
-    case .failed: upstreamBroke(.reset, on: store.links[link].id, store, &turn)
+    case .failed(let failure):
+      upstreamBroke(failure, on: store.links[link].id, store, &turn)
     }
   }
 

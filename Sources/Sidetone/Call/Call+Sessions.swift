@@ -34,6 +34,7 @@ extension Call {
       sessionEnded(store, &turn)
     }
     upstream.takeOver(store, &turn)
+    caller.forgetLoss()
     conversation.sessionReady(transcribes: transcribes)
     uplink.beginSession(at: turn.now, in: store.pool)
     perform(state.opened(), store, &turn)
@@ -56,8 +57,10 @@ extension Call {
     sessionEnded(store, &turn)
     listen(store, &turn)
     if loss.life >= .worked { silence.restart(at: turn.now) }
-    caller.sendLoss(loss.verdict, as: record.name, store, &turn)
     let action = state.upstreamLost(loss, latest: silenceEnd(store), at: turn.now)
+    caller.sendLoss(
+      loss.verdict, isFinal: action == .end || action == .play, upstream.reason, as: record.name,
+      store, &turn)
     loss.noteWhatFollows(action, state, of: record.name, &turn)
     return action
   }

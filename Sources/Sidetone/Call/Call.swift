@@ -277,12 +277,14 @@ extension Call {
     if caller.sendEnd(cause, isOwedWords: isOwedWords, as: record.name, store, &turn) {
       turn.note(.call(.resultsMissing), of: record.name)
     }
-    turn.note(
-      .call(
-        .ended(
-          record.ending(
-            cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, lostBytes: uplink.lostBytes,
-            at: turn.now))), of: record.name)
+    var ending = record.ending(
+      cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, lostBytes: uplink.lostBytes,
+      at: turn.now)
+    ending.request = upstream.reason.request
+    if cause.closeCode == 1011 || cause.closeCode == 1013 {
+      ending.words = upstream.reason.words(in: store.pool)
+    }
+    turn.note(.call(.ended(ending)), of: record.name)
     caller.close(cause, store, &turn)
     upstream.leaveNext(store, &turn)
     upstream.leave(store, &turn)

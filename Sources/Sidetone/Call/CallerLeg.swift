@@ -31,6 +31,9 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   /// Why we let go of its socket, where it did not ask for that itself; for the call to act on.
   private(set) var dropped = Cause.none
 
+  /// The loss of a session that it was told of, and that nothing has mended since.
+  private var lossTold = Cause.none
+
   enum Stage: BitwiseCopyable { case unknown, started }
   enum Pressure: BitwiseCopyable { case dropsOldest, waits }
   package enum Proof: BitwiseCopyable, Sendable { case anyone, known, tokenOwed }
@@ -407,12 +410,21 @@ extension CallerLeg {
   mutating func forgetLink() { link = .none }
 
   /// Its upstream's session is lost, or was not to be had.
+  /// `reason`: what it says itself.
   mutating func sendLoss(
-    _ verdict: Upstream.Verdict, as name: Name, _ store: Store, _ turn: inout Turn
+    _ verdict: Upstream.Verdict, isFinal: Bool, _ reason: Reason, as name: Name, _ store: Store,
+    _ turn: inout Turn
   ) {
     guard !verdict.code.bytes.isEmpty else { return }
-    send(.error(code: verdict.code, message: verdict.sentence), as: name, store, &turn)
+    lossTold = verdict.cause
+    send(
+      .error(
+        code: verdict.code, message: verdict.sentence, isFinal: isFinal,
+        words: reason.words(in: store.pool), request: reason.request), as: name, store, &turn)
   }
+
+  /// A session stands again.
+  mutating func forgetLoss() { lossTold = .none }
 
   /// The last thing that it is told before its Close: why the call failed, or that last words may
   /// be missing (true).
@@ -420,7 +432,10 @@ extension CallerLeg {
     _ cause: Cause, isOwedWords: Bool, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     if cause.closeCode == 1011 || cause.closeCode == 1013 {
-      send(.error(code: cause.word, message: cause.sentence), as: name, store, &turn)
+      // The loss that ended the call was told already, in finer words.
+      if lossTold == cause { return false }
+      send(
+        .error(code: cause.word, message: cause.sentence, isFinal: true), as: name, store, &turn)
       return false
     }
     guard isOwedWords else { return false }

@@ -10,6 +10,8 @@ extension UpstreamLeg {
     fileprivate var dialledAt = Instant.zero
     fileprivate(set) var origin = Origin.anew
     fileprivate(set) var stage = Stage.underWay
+    /// How our request for a socket was answered, while more is to come.
+    var answer = Answer.none
 
     /// Whether it was described with what resumes the one before.
     enum Origin: BitwiseCopyable { case anew, resumed }
@@ -85,25 +87,42 @@ extension UpstreamLeg {
     case .needMore:
       if store.links[id.index].keepHead(of: window, store) { return .nothing }
       return broke(id, .noMemory, as: name, store, &turn)
-    case .bad: return broke(id, .reset, as: name, store, &turn)
+    case .bad(let fault): return broke(id, .notHTTP(fault), as: name, store, &turn)
     case .complete(let head):
       switch Upgrade.check(head, in: window, nonce: next.nonce) {
-      case .bad: return broke(id, .reset, as: name, store, &turn)
+      case .bad(let fault): return broke(id, .notWebSocket(fault), as: name, store, &turn)
       case .accepted:
+        reason.take(request: head.fields.value(of: kind.reasonHeaders.request, in: window))
         rest = window.dropping(head.length)
         return describeSession(as: name, store, &turn)
       case .refused(let status):
-        let after = Upgrade.retryAfterSeconds(head, in: window) ?? 0
-        let verdict = kind.refused(status)
-        turn.note(
-          .upstream(.refused(prepared(store).name.bytes, status: status, verdict.sentence)),
-          of: name)
-        close(id, 1000, store, &turn)
-        return lost(
-          .next, verdict, pause: .seconds(min(after, Self.retryAfterSecondsMax)), store,
-          at: turn.now)
+        if !readRefusal(head, in: window, on: id, store, &turn),
+          store.links[id.index].keepHead(of: window, store)
+        {
+          return .nothing
+        }
+        return refused(status, as: name, store, &turn)
       }
     }
+  }
+
+  /// The upstream will not have us, and has said why as far as it does.
+  mutating func refused(
+    _ status: Int, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Outcome {
+    var after = 0
+    if case .refused(_, let seconds) = next.answer { after = seconds }
+    let verdict = kind.refused(status)
+    turn.note(
+      .upstream(
+        .refused(
+          prepared(store).name.bytes, status: status, verdict.sentence,
+          words: reason.words(in: store.pool), request: reason.request)), of: name)
+    if store.links.holds(next.link), store.links[next.link.index].phase == .upgrade {
+      store.links[next.link.index].leave(store, &turn)
+    }
+    return lost(
+      .next, verdict, pause: .seconds(min(after, Self.retryAfterSecondsMax)), store, at: turn.now)
   }
 
   /// The WebSocket stands. A session that has to be described is, and is ready when it says so.
@@ -133,7 +152,7 @@ extension UpstreamLeg {
   ) -> Outcome {
     let news = kind.read(message)
     if let complaint = news.complaint {
-      warn(complaint, message, as: name, &turn)
+      warn(complaint, message, as: name, store, &turn)
       if complaint.scope == .side, next.isReady { return .nothing }
       store.links[next.link.index].reset(&turn)
       let verdict = complaint.verdict ?? kind.closed(1008, message[complaint.message])
@@ -156,8 +175,7 @@ extension UpstreamLeg {
       .upstream(
         .connected(
           prepared(store).name.bytes, milliseconds: (turn.now - next.dialledAt).milliseconds,
-          sentence: kind.phrases.connected)),
-      of: name)
+          sentence: kind.phrases.connected, request: reason.request)), of: name)
     return .ready
   }
 }

@@ -47,6 +47,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private var work = Work.none
   private var origin = Opening.Origin.anew
   private(set) var leaving = Leaving.never
+  /// What it said of a failure, and under which id it knows the session.
+  var reason = Reason()
   /// Where each channel's final results end on the session's clock, in microseconds.
   private var finalsEnd = InlineArray<2, Int>(repeating: 0)
   private(set) var results = Results.awaited
@@ -72,6 +74,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   mutating func release(_ store: Store) {
     choices.clear(in: store.pool)
     handle.clear(in: store.pool)
+    reason.release(to: store.pool)
   }
 
   // MARK: What it is
@@ -273,7 +276,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     case markDue
     case close(UInt16, reason: Bytes)
     case tooLarge
-    case failed
+    case failed(LinkFailure)
 
     /// A message without audio, whole.
     var rare: Bytes? {
@@ -298,7 +301,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ store: Store,
     _ turn: inout Turn
   ) -> Outcome {
-    warn(complaint, message, as: name, &turn)
+    warn(complaint, message, as: name, store, &turn)
     guard complaint.scope == .session, let verdict = complaint.verdict, store.links.holds(link)
     else { return .nothing }
     close(link, 1000, store, &turn)
@@ -306,8 +309,10 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   mutating func warn(
-    _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ turn: inout Turn
+    _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ store: Store,
+    _ turn: inout Turn
   ) {
+    if complaint.scope == .session { keepWords(json: message[complaint.message], store) }
     if complaint.scope == .side {
       turn.note(.sideError)
       sideErrors &+= 1
@@ -338,6 +343,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       return .finished
     }
     let verdict = kind.closed(code, reason)
+    keepWords(reason, store)
     turn.note(.upstream(.closed(code: code, reason: reason)), of: name)
     close(id, code, store, &turn)
     return lost(which, verdict, store, at: turn.now)
@@ -350,6 +356,10 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     if store.links.holds(id) {
       let phase = store.links[id.index].phase
       if phase != .leaving, phase != .gone { store.links[id.index].reset(&turn) }
+    }
+    // Only the rest of its refusal did not come.
+    if which(id) == .next, case .refused(let status, _) = next.answer {
+      return refused(status, as: name, store, &turn)
     }
     turn.note(.upstream(.broke(prepared(store).name.bytes, failure)), of: name)
     let verdict = Upstream.Verdict(

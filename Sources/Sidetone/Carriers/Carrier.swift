@@ -157,7 +157,11 @@ extension Carrier {
     case transcript(text: Bytes, isFinal: Bool, confidence: Bytes, channel: Int, channels: Int)
     /// The upstream's own message, to be passed on untouched.
     case response(upstream: StaticString)
-    case error(code: StaticString, message: StaticString)
+    /// `isFinal`: whether the call ends with it, where that is known. `words` are the upstream's
+    /// own, plain; `request` is the id under which it knows the session.
+    case error(
+      code: StaticString, message: StaticString, isFinal: Bool? = nil, words: Bytes = .empty,
+      request: Name = Name())
     /// The carrier shall say when it has played all that was sent before this.
     case mark(name: Bytes)
     /// What it has not yet played is void.

@@ -124,12 +124,23 @@ private enum Raw {
       }
       tail(context, &writer)
       return .around(suffix: writer.count - prefix)
-    case .error(let code, let message):
+    case .error(let code, let message, let isFinal, let words, let request):
       writer.write("{\"type\":\"error\",\"code\":\"")
       writer.write(code)
       writer.write("\",\"message\":\"")
       writer.write(message)
       writer.write("\"")
+      if let isFinal { writer.write(isFinal ? ",\"final\":true" : ",\"final\":false") }
+      if !words.isEmpty {
+        writer.write(",\"reason\":\"")
+        writer.write(json: words)
+        writer.write("\"")
+      }
+      if !request.isEmpty {
+        writer.write(",\"request_id\":\"")
+        request.write(json: &writer)
+        writer.write("\"")
+      }
     case .mark: return .none
     case .clear: writer.write("{\"type\":\"clear\"")
     }

@@ -29,6 +29,15 @@ package struct Name: Equatable, BitwiseCopyable, Sendable {
     for index in 0..<count { writer.write(byte: storage[index]) }
   }
 
+  /// As the inside of a JSON string.
+  package func write(json writer: inout Writer) {
+    Bytes.withTemporary(Self.bytesMax) { place in
+      var plain = Writer(place)
+      write(to: &plain)
+      writer.write(json: plain.written)
+    }
+  }
+
   @inline(__always) package func equals(_ text: Bytes) -> Bool {
     text.count == count && text.begin(storage)
   }

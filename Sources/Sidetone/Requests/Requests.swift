@@ -13,6 +13,8 @@ package struct Requests {
   /// What is said of one refused request: what it got wrong, and all that the log says of it.
   private let details = Buffer(count: 2048)
   private let words = Buffer(count: 4096)
+  /// Models that were asked for and had ended; bounded, since anybody can name one.
+  private var replaced: [Name] = []
   /// What the log has taught already: a bit for each lesson.
   private var taught: UInt8 = 0
 
@@ -145,6 +147,22 @@ package struct Requests {
     store.links[link].leave(store, &turn)
   }
 
+  /// A model that was asked for and has ended was replaced: said once for each name.
+  mutating func tellReplaced(_ choice: Choice, _ store: Store, _ turn: inout Turn) {
+    guard let (model, replacement) = choice.replaced, replaced.count < Self.replacedMax else {
+      return
+    }
+    for name in replaced where name == model { return }
+    replaced.append(model)
+    turn.note(
+      .relay(
+        .modelReplaced(
+          model, by: replacement, upstream: store.prepared.upstreams[choice.upstream].name.bytes)),
+      of: nil)
+  }
+
+  private static let replacedMax = 32
+
   // MARK: Calls
 
   /// What a carrier without a start message says in its query; nil where the request was refused
@@ -227,7 +245,15 @@ package struct Requests {
 }
 
 extension Availability.Refusal {
-  fileprivate var sentence: StaticString {
+  /// Why a call ends for it.
+  var cause: Cause {
+    switch self {
+    case .sessions, .twoWayCalls: .upstreamBusy
+    case .refused(_, let cause): cause
+    }
+  }
+
+  var sentence: StaticString {
     switch self {
     case .sessions:
       """

@@ -29,7 +29,8 @@ extension Upstream {
       chunkMillisecondsMax: 100),
     phrases: Phrases(
       dialled: "Deepgram connection initiated", connected: "Connected to Deepgram WebSocket"),
-    settings: Deepgram.settings)
+    settings: Deepgram.settings,
+    reasonHeaders: ReasonHeaders(words: "dg-error", request: "dg-request-id"))
 }
 
 /// What the parts of this row share; `Deepgram+Settings.swift` has what operators set.
@@ -131,10 +132,11 @@ enum Deepgram {
       return Upstream.Verdict(
         retry: true, cause: .upstreamLost, code: "upstream_unavailable",
         sentence: "Deepgram is not available")
-    default:
+    case 400, 422:
       return Upstream.Verdict(
         retry: false, cause: .upstreamRefused, code: "upstream_refused",
         sentence: "Deepgram refused the session: check model, language and options")
+    default: return .misplaced(status)
     }
   }
 

@@ -212,7 +212,8 @@ extension Gemini {
       return Upstream.Verdict(
         retry: true, cause: .upstreamLost, code: "upstream_unavailable",
         sentence: "Gemini is not available")
-    default: return badSession
+    case 400, 422: return badSession
+    default: return .misplaced(status)
     }
   }
 

@@ -427,7 +427,8 @@ extension OpenAI {
       return Upstream.Verdict(
         retry: true, cause: .upstreamLost, code: "upstream_unavailable",
         sentence: "OpenAI is not available")
-    default: return badSession
+    case 400, 422: return badSession
+    default: return .misplaced(status)
     }
   }
 

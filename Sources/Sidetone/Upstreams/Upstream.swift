@@ -39,6 +39,8 @@ package struct Upstream: Sendable {
   package var phrases = Phrases()
   /// What operators read and set of it; asked at start only.
   package let settings: @Sendable () -> Settings
+  /// Where it says why it refuses a handshake.
+  package var reasonHeaders = ReasonHeaders()
 
   /// One line for each upstream: the one to add for a new one.
   package static let all: [Upstream] = [

@@ -294,7 +294,7 @@ extension HTTP {
 
 extension HTTP {
   /// What is wrong with a peer's message. Each knows the status to answer with, and a sentence.
-  package enum Fault: UInt8, Error, Sendable {
+  package enum Fault: UInt8, BitwiseCopyable, Error, Sendable {
     case notHTTP, badRequestLine, badStatusLine, badVersion, badTarget, targetTooLong
     case bareLineFeed, foldedField, badField, tooManyFields, headTooLarge
     case badHost, badLength, ambiguousLength, unknownCoding, badChunk, bodyTooLarge

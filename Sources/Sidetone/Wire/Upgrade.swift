@@ -161,7 +161,7 @@ package enum Upgrade {
     case bad(AnswerFault)
   }
 
-  package enum AnswerFault: UInt8, Error, Sendable {
+  package enum AnswerFault: UInt8, BitwiseCopyable, Error, Sendable {
     case noUpgrade, noConnection, wrongAccept, unaskedExtension, unaskedProtocol
   }
 
