@@ -91,9 +91,14 @@ static inline ptrdiff_t run(const uint8_t *from, ptrdiff_t count) {
 
 ptrdiff_t ck_json_run(const void *from, ptrdiff_t count) { return run(from, count); }
 
+static ptrdiff_t text_length(const ck_shape *shape) {
+  ptrdiff_t length = 0;
+  for (int i = 0; i < shape->count; i++) length += shape->lengths[i];
+  return length;
+}
+
 bool ck_shape_add(ck_shape *shape, const void *text, ptrdiff_t length, int kind, int role) {
-  int used = 0;
-  for (int i = 0; i < shape->count; i++) used += shape->lengths[i];
+  const ptrdiff_t used = text_length(shape);
   if (shape->count == CK_SHAPE_PIECES || length < 1 || length > CK_SHAPE_TEXT - used) return false;
   memcpy(shape->text + used, text, (size_t)length);
   shape->lengths[shape->count] = (uint8_t)length;
@@ -101,6 +106,14 @@ bool ck_shape_add(ck_shape *shape, const void *text, ptrdiff_t length, int kind,
   shape->roles[shape->count] = (uint8_t)role;
   shape->count++;
   return true;
+}
+
+bool ck_shape_has(const ck_shape *shape, const void *part, ptrdiff_t length) {
+  const ptrdiff_t last = text_length(shape) - length;
+  for (ptrdiff_t at = 0; at <= last; at++) {
+    if (memcmp(shape->text + at, part, (size_t)length) == 0) return true;
+  }
+  return false;
 }
 
 // Whether the message goes on with `length` bytes of the shape's text. Whole blocks are read, where

@@ -40,7 +40,7 @@ CK_PURE ptrdiff_t ck_json_run(const void *from, ptrdiff_t count);
 // What does not change from one JSON message to the next: the text between its values, in pieces,
 // each followed by a value of a kind, which plays a role. Quotes, and the bracket that opens a
 // list, belong to the text; no piece is empty. The last one ends the message.
-enum { CK_SHAPE_TEXT = 144, CK_SHAPE_PIECES = 10 };
+enum { CK_SHAPE_TEXT = 168, CK_SHAPE_PIECES = 10 };
 enum { CK_END, CK_STRING, CK_NUMBER, CK_LIST };
 enum { CK_UNASKED, CK_PAYLOAD, CK_ITEM, CK_TIMESTAMP, CK_TRACK, CK_ORDER, CK_RATE,
        CK_RESPONSE };
@@ -61,6 +61,8 @@ typedef struct {
 } ck_spans;
 // Adds a piece; false where there is no room for it.
 CK_PURE bool ck_shape_add(ck_shape *shape, const void *text, ptrdiff_t length, int kind, int role);
+// Whether this is a part of the text.
+CK_PURE bool ck_shape_has(const ck_shape *shape, const void *part, ptrdiff_t length);
 // Finds the values of a message of this shape; -1, or the index of the piece where it is another. A
 // string is one without escapes, a number has digits alone, a list ends with its first bracket,
 // which counts as its last byte.

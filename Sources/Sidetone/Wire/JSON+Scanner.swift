@@ -197,10 +197,12 @@ extension JSON.Scanner {
   private var here: UInt8 { at < document.count ? document[at] : 0 }
 
   /// Moves over digits; false where there is none.
-  private mutating func digits() -> Bool {
-    let start = at
-    while here &- UInt8(ascii: "0") <= 9 { at &+= 1 }
-    return at > start
+  @inline(__always) private mutating func digits() -> Bool {
+    let rest = document.dropping(at)
+    var count = 0
+    while count < rest.count, rest[count] &- UInt8(ascii: "0") <= 9 { count &+= 1 }
+    at &+= count
+    return count > 0
   }
 
   // MARK: Strings

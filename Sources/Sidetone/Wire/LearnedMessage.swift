@@ -106,14 +106,21 @@ extension LearnedMessage {
   /// asked for may be other ones in the next message; everything else has to be the same.
   @inline(never) private mutating func learn(_ message: Bytes, _ members: AudioMembers) {
     failures &+= 1
+    let last = shape
     shape.count = 0
     // With escapes it was written over.
     guard let payload = members.payload, !payload.hasEscapes else { return }
-    if !takeApart(message, members) { shape.count = 0 }
+    if takeApart(message, members, last) { return }
+    shape.count = 0
+    // Without the strings that seem to stay the same there may be room for it.
+    if !takeApart(message, members, nil) { shape.count = 0 }
   }
 
-  /// False where it is too long or has too many values.
-  private mutating func takeApart(_ message: Bytes, _ members: AudioMembers) -> Bool {
+  /// Strings that nobody asks for, an id of the stream for one, are expected to stay as they are
+  /// if they are as in `last`, which was learned before; nil: none is. False where it is too long or has too many values.
+  private mutating func takeApart(
+    _ message: Bytes, _ members: AudioMembers, _ last: ck_shape?
+  ) -> Bool {
     var scanner = JSON.Scanner(message)
     var start = 0
     var isInside = false
@@ -125,7 +132,7 @@ extension LearnedMessage {
         step = scanner.advance(in: .object)
         continue
       }
-      guard step == .item, scanner.name() != nil else { return false }
+      guard step == .item, let name = scanner.name() else { return false }
       let first = scanner.next()
       if first == UInt8(ascii: "{"), !isInside {
         isInside = true
@@ -135,7 +142,10 @@ extension LearnedMessage {
       let place = scanner.at
       let isPayload = first == UInt8(ascii: "[") && members.payload?.range.lowerBound == place
       guard let value = isPayload ? scanner.rawList() : scanner.value() else { return false }
-      if let (kind, role) = Self.part(of: value, in: members) {
+      let named = message[name.range.lowerBound..<scanner.at]
+      if let (kind, role) = Self.part(of: value, in: members),
+        role != CK_UNASKED || !Self.isSteady(named, last)
+      {
         // The quote or bracket that opens it is the same; so is the quote that closes it.
         let end = kind == CK_NUMBER ? place : place &+ 1
         guard add(message[start..<end], kind, role) else { return false }
@@ -148,6 +158,15 @@ extension LearnedMessage {
 
   private mutating func add(_ piece: Bytes, _ kind: Int, _ role: Int) -> Bool {
     unsafe ck_shape_add(&shape, piece.base, piece.count, CInt(kind), CInt(role))
+  }
+
+  /// Whether a member was there before, with the same value; the first time all are taken for such.
+  private static func isSteady(_ member: Bytes, _ last: ck_shape?) -> Bool {
+    guard let last else { return false }
+    if last.count == 0 { return true }
+    return unsafe withUnsafePointer(to: last) {
+      unsafe ck_shape_has($0, member.base, member.count)
+    }
   }
 
   /// What a value is to the next message, its kind and its role; nil: it has to be the same.

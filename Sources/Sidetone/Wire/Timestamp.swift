@@ -3,18 +3,22 @@
 extension Writer {
   /// For example `2026-11-20T10:00:00.123Z`. Times before 1970 are written as 1970.
   package mutating func write(timestamp time: WallTime) {
+    let start = count
+    write("0000-00-00T00:00:00.000Z")
+    guard !overflowed else { return }
+    let place = into[start..<count]
     let milliseconds = max(0, Int(time.nanoseconds / 1_000_000))
     let seconds = milliseconds / 1000
-    write(day: time.day)
-    write("T")
-    write(decimal: seconds / 3600 % 24, width: 2)
-    write(":")
-    write(decimal: seconds / 60 % 60, width: 2)
-    write(":")
-    write(decimal: seconds % 60, width: 2)
-    write(".")
-    write(decimal: milliseconds % 1000, width: 3)
-    write("Z")
+    let date = time.day
+    place.write(pair: date.year / 100, at: 0)
+    place.write(pair: date.year % 100, at: 2)
+    place.write(pair: date.month, at: 5)
+    place.write(pair: date.dayOfMonth, at: 8)
+    place.write(pair: seconds / 3600 % 24, at: 11)
+    place.write(pair: seconds / 60 % 60, at: 14)
+    place.write(pair: seconds % 60, at: 17)
+    place.write(pair: milliseconds % 1000 / 10, at: 20)
+    place[22] = 0x30 &+ UInt8(truncatingIfNeeded: milliseconds % 10)
   }
 
   /// For example `2026-11-20`.
@@ -47,5 +51,13 @@ extension Day {
     self.init(
       era * 400 + yearOfEra + (month <= 2 ? 1 : 0), month,
       dayOfYear - (153 * marchMonth + 2) / 5 + 1)
+  }
+}
+
+extension Bytes {
+  /// Two digits of a number below 100.
+  @inline(__always) fileprivate func write(pair value: Int, at place: Int) {
+    let digits = UInt16(truncatingIfNeeded: value / 10 | (value % 10) << 8)
+    store(0x3030 | digits, at: place)
   }
 }
