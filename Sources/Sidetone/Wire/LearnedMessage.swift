@@ -117,7 +117,8 @@ extension LearnedMessage {
   }
 
   /// Strings that nobody asks for, an id of the stream for one, are expected to stay as they are
-  /// if they are as in `last`, which was learned before; nil: none is. False where it is too long or has too many values.
+  /// if they are as in `last`, which was learned before; nil: none is. False where it is too long
+  /// or has too many values.
   private mutating func takeApart(
     _ message: Bytes, _ members: AudioMembers, _ last: ck_shape?
   ) -> Bool {
