@@ -23,7 +23,9 @@ import SidetoneSettings
     case .version: print(arguments.wantsHelp ? Help.version : "sidetone \(version)")
     case .check where arguments.wantsHelp: print(Help.check)
     case .serve where arguments.wantsHelp: print(Help.serve)
+    case .doctor where arguments.wantsHelp: print(Help.doctor)
     case .check: check(settings(arguments))
+    case .doctor: examine(settings(arguments))
     case .serve: serve(settings(arguments))
     }
   }
@@ -47,6 +49,17 @@ import SidetoneSettings
     print("memory")
     let plan = config.plan + Machine.plan(for: config)
     for line in table(of: plan, callsMax: config.limits.callsMax) { print(line) }
+  }
+
+  /// A line for each session that was tried; exit 1 where one was not had.
+  private static func examine(_ config: Config) {
+    let findings = Doctor.examine(config)
+    let width = findings.map(\.name.count).max() ?? 0
+    for finding in findings {
+      let gap = String(repeating: " ", count: width - finding.name.count)
+      print("\(finding.isWell ? "  " : "! ")\(finding.name)\(gap)  \(finding.text)")
+    }
+    exit(findings.allSatisfy(\.isWell) ? 0 : 1)
   }
 
   private static func serve(_ config: Config) {
