@@ -103,9 +103,12 @@ extension Config {
     case .call: false
     case .connect: true
     case .voice:
-      Sidetone.Carrier.all.indices.contains {
-        Sidetone.Carrier.all[$0].signature?.covers == .body && checksSignature(of: $0, on: webhook)
-      }
+      // Strangers whom an open one answers have proved nothing that a token could pass on.
+      !webhook.isOpen
+        && Sidetone.Carrier.all.indices.contains {
+          Sidetone.Carrier.all[$0].signature?.covers == .body
+            && checksSignature(of: $0, on: webhook)
+        }
     }
   }
 

@@ -186,8 +186,7 @@ extension Config {
         bytes: Limits.readBytesMax + BlockPool.blockBytes + Limits.scratchBytes + Limits.linesBytes),
       PlanLine(
         holder: "signatures, tokens, rates of callers",
-        bytes: limits.headBytesMax + 2 * limits.bodyBytesMax + Limits.tokensMax * 64
-          + Limits.addressesMax * 24),
+        bytes: SignatureKeys.bytes(self) + Limits.tokensMax * 64 + Limits.addressesMax * 24),
     ]
   }
 }

@@ -211,7 +211,10 @@ extension Relay {
   private func admitted(_ call: Int, _ parameters: Bytes) -> Int? {
     let route = calls[call].upstream.route
     let prepared = store.prepared.routes[route]
-    if prepared.isGivenTokens, let token = Connect.token(in: parameters) {
+    // Who is known may have a parameter of that name for itself.
+    if prepared.isGivenTokens, let token = Connect.token(in: parameters),
+      calls[call].caller.proof != .known || CallTokens.isToken(token)
+    {
       guard var held = requests.tokens.claim(token, route: route, at: turn.now) else {
         calls[call].end(.wrongToken, store, &turn)
         return nil

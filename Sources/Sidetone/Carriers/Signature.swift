@@ -28,7 +28,7 @@ extension Carrier {
       /// The signature may be good, but it was made too long ago, or too far ahead.
       case stale
       /// It fits the address that the request names, which is none of those that are set.
-      case misaddressed
+      case misaddressed(isSecure: Bool)
       case wrong
     }
   }
@@ -61,17 +61,30 @@ package struct SignatureKeys: Sendable {
   let secrets: [Text]
   /// The addresses under which we may have been called.
   let origins: Origins
-  /// For what is signed, and for what has to be decoded first.
+  /// For what is signed, for what has to be decoded first, and for what is made of that.
   let signed: Buffer
   let decoded: Buffer
+  let parameters: Buffer
 
   package init(secrets: [[UInt8]], _ config: Config) {
     self.secrets = secrets.map { Text($0) }
     origins = Origins(config)
-    let limits = config.limits
+    signed = Buffer(count: Self.signedBytes(config))
+    decoded = Buffer(count: config.limits.bodyBytesMax)
+    parameters = Buffer(count: config.limits.bodyBytesMax)
+  }
+
+  private static func signedBytes(_ config: Config) -> Int {
     let longest = config.publicURLs.map(\.utf8.count).max() ?? 0
     // What a request names is a part of its head.
-    signed = Buffer(count: longest + 32 + 2 * limits.headBytesMax + limits.bodyBytesMax)
-    decoded = Buffer(count: limits.bodyBytesMax)
+    return longest + 32 + 2 * config.limits.headBytesMax + config.limits.bodyBytesMax
+  }
+
+  /// What all the carriers' keys of these settings take.
+  static func bytes(_ config: Config) -> Int {
+    let checked = Carrier.all.filter {
+      $0.signature != nil && !config[carrier: $0.name.description].secrets.isEmpty
+    }
+    return checked.count * (signedBytes(config) + 2 * config.limits.bodyBytesMax)
   }
 }

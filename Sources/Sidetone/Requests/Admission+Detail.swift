@@ -3,8 +3,9 @@
 // query, what stands behind the path of a route with a secret, and long segments.
 
 extension Admission {
-  /// The longest segment that is shown: a random one has more.
-  private static let segmentShown = 24
+  /// The longest segment that is shown: a secret has more.
+  private static let segmentShown = 15
+  private static let nameShown = 24
   private static let pathShown = 96
 
   // MARK: The path
@@ -52,9 +53,12 @@ extension Admission {
       guard Carrier.all[carrier].signature?.covers == .url else { return }
       writeChecked(request, into: &out)
       writeOrder(request, into: &out)
-    case .misaddressedSignature:
+    case .misaddressedSignature(_, let isSecure):
       out.write("The request names ")
-      if let named = origins.named(by: request) { write(named, request, into: &out) }
+      if var named = origins.named(by: request) {
+        named.isSecure = isSecure
+        write(named, request, into: &out)
+      }
       out.write("; set is ")
       writeFixed(request, into: &out)
       out.write(".")
@@ -105,15 +109,14 @@ extension Admission {
   }
 
   private func write(_ origin: Origin, _ request: Request, into out: inout Writer) {
-    let isSocket = request.head.fields.hasToken("websocket", in: "upgrade", of: request.bytes)
-    if isSocket {
+    if request.isForSocket {
       out.write(origin.isSecure ? "wss://" : "ws://")
     } else {
       out.write(origin.isSecure ? "https://" : "http://")
     }
     out.write(origin.host)
     out.write(origin.port)
-    if origins.inner(request.head.path.bytes(in: request.bytes)) == nil { out.write(origin.path) }
+    if !origin.leads(request.head.path.bytes(in: request.bytes)) { out.write(origin.path) }
     Bytes.withTemporary(Self.pathShown + 64) { place in
       var path = Writer(place)
       writePath(of: request, into: &path)
@@ -122,14 +125,22 @@ extension Admission {
     writeNames(of: request, into: &out)
   }
 
-  /// The names in a query; their values may be anybody's secrets.
+  /// What of a query's part may be shown: its name, not its value. One without a value may be a
+  /// bare secret, also one that ends with the padding of base64.
+  static func shown(_ pair: Query.Pair) -> Bytes {
+    let isBare = pair.value.isEmpty || pair.value.equals("=")
+    if isBare { return ("…" as StaticString).bytes }
+    return pair.name.prefix(min(pair.name.count, nameShown))
+  }
+
   private func writeNames(of request: Request, into out: inout Writer) {
     var pairs = Query(request.head.query.bytes(in: request.bytes))
     var count = 0
     while let pair = pairs.next(), count < 6 {
       out.write(count == 0 ? "?" : "&")
-      out.write(pair.name.prefix(min(pair.name.count, Self.segmentShown)))
-      out.write("=…")
+      let name = Self.shown(pair)
+      out.write(name)
+      if !name.equals("…") { out.write("=…") }
       count &+= 1
     }
   }

@@ -32,7 +32,9 @@ extension Admission {
       let count = fields.count(of: name, in: bytes)
       guard count > 0 else { continue }
       let key = count == 1 ? fields.value(of: name, in: bytes) : nil
-      if let index = judge(key, otherwise: .wrongKey) { return .key(index) }
+      if let index = judge(key, otherwise: key == nil ? .wrongScheme : .wrongKey) {
+        return .key(index)
+      }
     }
     if let key = Subprotocols.key(in: fields, of: bytes),
       let index = judge(key, otherwise: .wrongKey)

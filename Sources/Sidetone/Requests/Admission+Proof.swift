@@ -47,7 +47,8 @@ extension Admission {
       case nil: continue
       case .good: return .signature
       case .stale: refusal = .staleSignature(carrier: index)
-      case .misaddressed: refusal = .misaddressedSignature(carrier: index)
+      case .misaddressed(let isSecure):
+        refusal = .misaddressedSignature(carrier: index, isSecure: isSecure)
       case .wrong: refusal = .wrongSignature(carrier: index)
       }
     }

@@ -18,6 +18,14 @@ package enum Destination: Equatable, Sendable {
   case call(Int)
   case voice(Int)
   case connect(Int)
+
+  /// The index of its route; nil for a page.
+  var route: Int? {
+    switch self {
+    case .health, .ready, .stats, .metrics: nil
+    case .call(let index), .voice(let index), .connect(let index): index
+    }
+  }
 }
 
 /// What is known of an admitted caller.
@@ -63,10 +71,7 @@ package final class Admission {
 
   /// Where this request wants to go. To be asked before the body is read.
   package func destination(of request: Request) throws(Refusal) -> Destination {
-    let path = request.head.path.bytes(in: request.bytes)
-    guard let destination = find(path) ?? origins.inner(path).flatMap(find) else {
-      throw .unknownPath
-    }
+    guard let destination = place(of: request) else { throw .unknownPath }
     let head = request.head
     switch destination {
     case .health, .ready:
@@ -88,6 +93,12 @@ package final class Admission {
     }
     if holdsKey(head.query.bytes(in: request.bytes)) { throw .keyInURL }
     return destination
+  }
+
+  /// Where its path leads, whatever else may be wrong with it.
+  package func place(of request: Request) -> Destination? {
+    let path = request.head.path.bytes(in: request.bytes)
+    return find(path) ?? origins.inner(path).flatMap(find)
   }
 
   private func find(_ path: Bytes) -> Destination? { page(path) ?? route(path) }
@@ -187,10 +198,11 @@ package final class Admission {
 
   // MARK: Refusing
 
-  /// The whole response to a request that is refused. `isHead`: the request's method was HEAD;
-  /// `detail`: what `writeDetail` says of it.
+  /// The whole response to a request that is refused. `place`: where it wanted to go; `isHead`: its
+  /// method was HEAD; `detail`: what `writeDetail` says of it.
   package func write(
-    _ refusal: Refusal, isHead: Bool = false, detail: Bytes = .empty, into out: inout Writer
+    _ refusal: Refusal, at place: Destination? = nil, isHead: Bool = false,
+    detail: Bytes = .empty, into out: inout Writer
   ) {
     var response = HTTP.Response(refusal.status, isHead: isHead, into: &out)
     if let seconds = refusal.retryAfterSeconds {
@@ -207,7 +219,7 @@ package final class Admission {
     }
     response.beginBody("application/json", into: &out)
     HTTP.beginError(refusal.code, into: &out)
-    writeSentence(of: refusal, into: &out)
+    writeSentence(of: refusal, at: place, into: &out)
     if !detail.isEmpty {
       out.write(" ")
       out.write(json: detail)
@@ -217,8 +229,10 @@ package final class Admission {
   }
 
   /// What is wrong and how to mend it.
-  package func writeSentence(of refusal: Refusal, into out: inout Writer) {
+  package func writeSentence(
+    of refusal: Refusal, at place: Destination?, into out: inout Writer
+  ) {
     out.write(refusal.sentence)
-    sentences.writeEnd(of: refusal, into: &out)
+    sentences.writeEnd(of: refusal, at: place, into: &out)
   }
 }

@@ -15,8 +15,9 @@ package enum Refusal: Error, Equatable, Sendable {
   case wrongScheme, wrongKey, foreignAddress
   /// Index into Carrier.all.
   case wrongSignature(carrier: Int)
-  /// It is good for the address that the request names, which is none of those that are set.
-  case misaddressedSignature(carrier: Int)
+  /// It is good for the address that the request names, with that scheme, which is none of those
+  /// that are set.
+  case misaddressedSignature(carrier: Int, isSecure: Bool)
   case staleSignature(carrier: Int)
 
   /// The path is open to this machine only, and the request did not come straight from it.
@@ -111,8 +112,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noProof(let means): Self.proof(means)
     case .wrongScheme:
       """
-      The Authorization header must be there once: Bearer KEY, or Token KEY. X-API-Key: KEY will \
-      do as well.
+      A key is brought once, as Authorization: Bearer KEY, or Token KEY. X-API-Key: KEY will do as \
+      well.
       """
     case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
     case .wrongSignature(let carrier): Carrier.all[carrier].signature?.wrong ?? ""
@@ -132,8 +133,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noUpstreamKey: "The service behind this path has no key. Set "
     case .noPublicURL:
       """
-      The answer must name this relay's address, which the request does not (it has no Host \
-      header), and none is set. Set listen.public_url (SIDETONE_LISTEN_PUBLIC_URL), for example to \
+      The answer must name this relay's address, which the request does not (its Host header is \
+      missing or names no host), and none is set. Set listen.public_url (SIDETONE_LISTEN_PUBLIC_URL), for example to \
       https://relay.example.com.
       """
     case .unknownBot: "This bot_type is not served."
@@ -218,17 +219,31 @@ package enum Refusal: Error, Equatable, Sendable {
   }
 
   /// What an operator can learn from it and has to mend: the log says each in full once.
-  enum Lesson: UInt8 { case opening, key, signature, address, webhookURL, upstreamKey, choice }
+  enum Lesson: UInt8 {
+    case opening, page, proof, scheme, key, keyInURL, keyInWebhookURL, publicURL
+    case signature, signedURL, clock, address, upstreamKey
+    case bot, choice, longChoice, instructions
+  }
 
   var lesson: Lesson? {
     switch self {
-    case .foreignPeer, .foreignHost, .forwarded, .foreignOrigin, .unprotected: .opening
-    case .noProof, .wrongScheme, .wrongKey, .keyInURL: .key
-    case .wrongSignature, .misaddressedSignature, .staleSignature: .signature
+    case .foreignPeer, .foreignHost, .forwarded, .unprotected: .opening
+    case .foreignOrigin: .page
+    case .noProof: .proof
+    case .wrongScheme: .scheme
+    case .wrongKey: .key
+    case .keyInURL: .keyInURL
+    case .keyInWebhookURL: .keyInWebhookURL
+    case .noPublicURL: .publicURL
+    case .wrongSignature: .signature
+    case .misaddressedSignature: .signedURL
+    case .staleSignature: .clock
     case .foreignAddress: .address
-    case .keyInWebhookURL, .noPublicURL: .webhookURL
     case .noUpstreamKey: .upstreamKey
-    case .unknownBot, .unservedBot, .strangeChoice, .longChoice, .foreignChoice: .choice
+    case .unknownBot, .unservedBot: .bot
+    case .strangeChoice: .choice
+    case .longChoice: .longChoice
+    case .foreignChoice: .instructions
     case .malformed, .noSocket, .unknownPath, .wrongMethod, .tooOften, .draining, .full, .timedOut:
       nil
     }

@@ -16,7 +16,7 @@ package struct Requests {
   /// Models that were asked for and had ended; bounded, since anybody can name one.
   private var replaced: [Name] = []
   /// What the log has taught already: a bit for each lesson.
-  private var taught: UInt8 = 0
+  private var taught: UInt32 = 0
 
   init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
     admission = Admission(config, prepared, seed: seed)
@@ -86,9 +86,11 @@ package struct Requests {
     var detail = Writer(details.bytes)
     if let request { admission.writeDetail(of: refusal, request, into: &detail) }
     log(link, refusal, request, detail: detail.written, store, &turn)
+    let place = request.flatMap(admission.place)
     answer(link, store, &turn) {
       admission.write(
-        refusal, isHead: request?.head.method == .head, detail: detail.written, into: &$0)
+        refusal, at: place, isHead: request?.head.method == .head, detail: detail.written,
+        into: &$0)
     }
   }
 
@@ -97,21 +99,27 @@ package struct Requests {
     _ link: Int, _ refusal: Refusal, _ request: Request?, detail: Bytes, _ store: Store,
     _ turn: inout Turn
   ) {
-    let bit = refusal.lesson.map { UInt8(1) << $0.rawValue } ?? 0
-    let isNew = bit & ~taught != 0
-    taught |= bit
+    let withheld = refusalLines.take(at: turn.now)
+    let bit = refusal.lesson.map { UInt32(1) << $0.rawValue } ?? 0
+    // A line that is withheld teaches nobody.
+    let isNew = withheld != nil && bit & ~taught != 0
+    if isNew { taught |= bit }
     var words = Writer(self.words.bytes)
-    if isNew { admission.writeSentence(of: refusal, into: &words) }
+    if isNew {
+      admission.writeSentence(of: refusal, at: request.flatMap(admission.place), into: &words)
+    }
     if isNew, !detail.isEmpty { words.write(" ") }
     words.write(detail)
-    note(link, refusal.code, request, words: words.written, isWarning: isNew, store, &turn)
+    note(
+      link, refusal.code, request, words: words.written, isWarning: isNew, withheld: withheld,
+      store, &turn)
   }
 
-  private mutating func note(
-    _ link: Int, _ code: StaticString, _ request: Request?, words: Bytes = .empty,
-    isWarning: Bool = false, _ store: Store, _ turn: inout Turn
+  /// `withheld`: what `refusalLines` says.
+  private func note(
+    _ link: Int, _ code: StaticString, _ request: Request?, words: Bytes,
+    isWarning: Bool = false, withheld: Int?, _ store: Store, _ turn: inout Turn
   ) {
-    let withheld = refusalLines.take(at: turn.now)
     Bytes.withTemporary(Self.pathBytes) { place in
       var path = Writer(place)
       if let request { admission.writePath(of: request, into: &path) }
@@ -176,7 +184,8 @@ package struct Requests {
     let query = request.head.query.bytes(in: request.bytes)
     switch open(query) {
     case .refused(let parameter, let allowed):
-      refuseParameter(link, parameter.bytes, allowed, request, store, &turn)
+      let name = parameter.bytes
+      refuseParameter(link, name, logged: name, allowed, request, store, &turn)
       return nil
     case .start(let name, let format):
       let kind = Upstream.all[store.prepared.upstreams[route.upstream].kind]
@@ -186,7 +195,8 @@ package struct Requests {
         let isServed =
           kind.voice == nil ? kind.allows(pair.name) : Connect.isChoice(pair.name)
         if kind.isDialled, !Carrier.isRawParameter(pair.name), !isServed {
-          refuseParameter(link, pair.name, kind.allowed, request, store, &turn)
+          refuseParameter(
+            link, pair.name, logged: Admission.shown(pair), kind.allowed, request, store, &turn)
           return nil
         }
       }
@@ -197,10 +207,12 @@ package struct Requests {
   private static let parameterShown = 64
 
   private mutating func refuseParameter(
-    _ link: Int, _ name: Bytes, _ allowed: StaticString, _ request: Request, _ store: Store,
-    _ turn: inout Turn
+    _ link: Int, _ name: Bytes, logged: Bytes, _ allowed: StaticString, _ request: Request,
+    _ store: Store, _ turn: inout Turn
   ) {
-    note(link, "bad_parameter", request, words: name, store, &turn)
+    note(
+      link, "bad_parameter", request, words: logged, withheld: refusalLines.take(at: turn.now),
+      store, &turn)
     let shown = name.prefix(min(name.count, Self.parameterShown))
     answer(link, store, &turn) {
       var response = HTTP.Response(.badRequest, into: &$0)
@@ -225,7 +237,8 @@ package struct Requests {
     _ turn: inout Turn
   ) {
     note(
-      link, "upstream_unavailable", request, words: refusal.sentence.bytes, store, &turn)
+      link, "upstream_unavailable", request, words: refusal.sentence.bytes,
+      withheld: refusalLines.take(at: turn.now), store, &turn)
     var seconds = 1
     if case .refused(let until, _) = refusal {
       seconds = max(1, (until - turn.now).milliseconds / 1000)

@@ -15,8 +15,9 @@ struct Sentences: Sendable {
   /// For each carrier what is said to those who do not sign; empty where it never does.
   private let wanted: [Text]
   private let headers: [Text]
-  /// The lines that open what is closed, each for those who need it.
-  private let openings: Text
+  /// For each route, and for the pages, the lines that open it, each with whom it lets in.
+  private let openings: [Text]
+  private let pageOpening: Text
   /// Where an upstream's key belongs.
   private let keys: Text
   /// Who cannot sign sockets, and what opens them.
@@ -60,13 +61,8 @@ struct Sentences: Sendable {
         "\(name)'s signature (\(signature.shownHeader)), since \(secret.variable) is set.")
     }
     headers = rows.map { Text($0.1?.shownHeader.description ?? "") }
-    let lines = signing.compactMap { name, signature, secret in
-      secret.map { "\($0.variable)=YOUR_\($0.word.uppercased()) for \(name)" }
-    }
-    openings = Text(
-      " One line in .env opens it, then start the relay again: "
-        + (lines + ["SIDETONE_API_KEYS=A_KEY_OF_YOURS (auth.api_keys) for callers who bring it"])
-        .joined(separator: ", or ") + ".")
+    openings = config.routes.map { Text(Self.opening(of: $0, config)) }
+    pageOpening = Text(Self.opening([]))
     let upstreams = config.upstreams.map(\.keyVariable).filter { !$0.isEmpty }
     keys = Text(
       "(\(upstreams.joined(separator: ", ")), in .env), a proof of who calls comes from "
@@ -78,8 +74,33 @@ struct Sentences: Sendable {
         + "(auth.api_keys).")
   }
 
-  /// What belongs behind `refusal.sentence`.
-  func writeEnd(of refusal: Refusal, into out: inout Writer) {
+  private static func opening(of route: Config.Route, _ config: Config) -> String {
+    var (lines, others) = ([String](), [String]())
+    for row in Carrier.all where route.isFor(carrier: row.name.description) {
+      let name = row.settings().displayName
+      // What the line would do is seen by trying it.
+      var tried = config
+      tried[carrier: row.name.description].secrets = [[0]]
+      if let secret = row.signature?.secret(), case .guarded = tried.exposure(of: route) {
+        lines.append("\(secret.variable)=YOUR_\(secret.word.uppercased()) for \(name)")
+      } else {
+        others.append(name)
+      }
+    }
+    let opening = opening(lines)
+    guard route.kind == .call, !others.isEmpty else { return opening }
+    return opening + " Who can do none of that (\(others.joined(separator: ", "))) is let in by "
+      + "secret or addresses of its [[routes]] (in the file that --config names)."
+  }
+
+  private static func opening(_ lines: [String]) -> String {
+    " One line in .env opens it, then start the relay again: "
+      + (lines + ["SIDETONE_API_KEYS=A_KEY_OF_YOURS (auth.api_keys) for callers who bring it"])
+      .joined(separator: ", or ") + "."
+  }
+
+  /// What belongs behind `refusal.sentence`; `place`: where the request wanted to go.
+  func writeEnd(of refusal: Refusal, at place: Destination?, into out: inout Writer) {
     switch refusal {
     case .unknownPath: out.write(paths.bytes)
     case .noUpstreamKey(let index):
@@ -87,7 +108,8 @@ struct Sentences: Sendable {
       out.write(" and start the relay again.")
     case .noSocket(.notAsked): out.write(webhooks.bytes)
     case .unknownBot(let route), .unservedBot(let route): out.write(bots[route].bytes)
-    case .foreignHost, .forwarded, .unprotected: out.write(openings.bytes)
+    case .foreignHost, .forwarded, .unprotected:
+      out.write((place?.route.map { openings[$0] } ?? pageOpening).bytes)
     case .keyInWebhookURL: out.write(keys.bytes)
     case .noProof(let means) where means.hasSignature: writeProof(means, into: &out)
     default: break

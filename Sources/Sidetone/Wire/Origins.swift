@@ -11,6 +11,12 @@ package struct Origin {
   /// What a proxy in front has before our own paths: begins with a slash, or is empty.
   package var path = Bytes.empty
   package var isSecure: Bool
+
+  /// Whether this request's path begins with what a proxy in front has before our own.
+  func leads(_ whole: Bytes) -> Bool {
+    !path.isEmpty && whole.count > path.count && whole.prefix(path.count).equals(path)
+      && whole[path.count] == 0x2f
+  }
 }
 
 package struct Origins: Sendable {
@@ -90,16 +96,14 @@ package struct Origins: Sendable {
     return self[0]
   }
 
-  /// What is behind the path that a proxy in front may have left there; nil: it has none of these.
+  /// What is behind the path that a proxy in front may have left there, of several the longest;
+  /// nil: it has none of these.
   package func inner(_ path: Bytes) -> Bytes? {
-    for index in 0..<count {
-      let outer = self[index].path
-      guard !outer.isEmpty, path.count > outer.count, path.prefix(outer.count).equals(outer),
-        path[outer.count] == 0x2f
-      else { continue }
-      return path.dropping(outer.count)
+    var length = 0
+    for index in 0..<count where self[index].leads(path) {
+      length = max(length, self[index].path.count)
     }
-    return nil
+    return length > 0 ? path.dropping(length) : nil
   }
 
   /// Whether this peer may say for whom it speaks.

@@ -85,13 +85,19 @@ struct DialAheadTests {
     #expect(rig.messages(from: model, isCaller: false).count == 1)
   }
 
-  @Test(arguments: ["used", "unknown", "malformed"])
+  @Test func `who is known may have a parameter of that name for itself`() throws {
+    let rig = Self.rig()
+    let caller = try start(rig, "tenant-7")
+    #expect(!rig.closed.contains(caller) && rig.dialled.count == 1)
+  }
+
+  @Test(arguments: ["used", "unknown"])
   func `a token that stands for nothing closes with 1008, and nothing is dialled`(kind: String)
     throws
   {
     let rig = Self.rig()
     let token = try #require(try call(rig))
-    var wrong = kind == "unknown" ? String(repeating: "0", count: 32) : "x"
+    var wrong = String(repeating: "0", count: 32)
     if kind == "used" {
       wrong = token
       _ = try start(rig, token)

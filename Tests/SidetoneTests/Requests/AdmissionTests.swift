@@ -12,10 +12,11 @@ private func decide(
 
 /// The response to a refusal, taken apart.
 private func answer(
-  _ refusal: Refusal, _ config: Config = plainConfig(), isHead: Bool = false
+  _ refusal: Refusal, _ config: Config = plainConfig(), at place: Destination? = nil,
+  isHead: Bool = false
 ) throws -> (head: String, error: [String: String]) {
   let admission = Admission(config: config, seed: 7)
-  let text = written { admission.write(refusal, isHead: isHead, into: &$0) }.string
+  let text = written { admission.write(refusal, at: place, isHead: isHead, into: &$0) }.string
   let parts = text.components(separatedBy: "\r\n\r\n")
   if isHead { return (parts[0], [:]) }
   let json = try JSONSerialization.jsonObject(with: Data(parts[1].utf8)) as? [String: Any]
@@ -182,7 +183,7 @@ struct LoopbackTests {
     (.keyInWebhookURL, "DEEPGRAM_API_KEY"), (.keyInWebhookURL, "TWILIO_AUTH_TOKEN"),
     (.noProof(.signature(of: "twilio")), "secret or addresses"),
     (.noProof([.keys, .signature(of: "twilio")]), "secret or addresses"),
-    (.misaddressedSignature(carrier: row("twilio")), "SIDETONE_LISTEN_PUBLIC_URL"),
+    (.misaddressedSignature(carrier: row("twilio"), isSecure: true), "SIDETONE_LISTEN_PUBLIC_URL"),
     (.forwarded, "SIDETONE_API_KEYS"), (.foreignOrigin, "listen.allowed_origins"),
     (.foreignPeer, "SIDETONE_API_KEYS"), (.unprotected, "auth.api_keys"),
     (.noPublicURL, "listen.public_url"),
@@ -202,14 +203,14 @@ struct LoopbackTests {
   func `a refusal names the setting that mends it`(refusal: Refusal, setting: String) throws {
     var config = plainConfig()
     config.upstreams[0].key = ""
-    let (_, error) = try answer(refusal, config)
+    let (_, error) = try answer(refusal, config, at: .voice(3))
     #expect(try #require(error["message"]).contains(setting))
   }
 
   @Test func `every refusal is a JSON body with code and message, and closes`() throws {
     let refusals: [Refusal] = [
       .malformed(.badHost), .noSocket(.badKey), .unknownPath, .wrongMethod(.socket), .keyInURL,
-      .keyInWebhookURL, .misaddressedSignature(carrier: row("twilio")),
+      .keyInWebhookURL, .misaddressedSignature(carrier: row("twilio"), isSecure: true),
       .noProof(.keys), .wrongScheme, .wrongKey,
       .wrongSignature(carrier: row("twilio")), .foreignAddress, .foreignPeer,
       .foreignHost, .forwarded, .foreignOrigin, .unprotected, .noPublicURL, .tooOften(seconds: 2),

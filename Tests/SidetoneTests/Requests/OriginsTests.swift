@@ -26,14 +26,15 @@ private func config(_ urls: [String] = [], _ change: (inout Config) -> Void = { 
 
 private func decide(
   _ config: Config, _ start: String, _ lines: [String], signed url: String,
-  from peer: Address = .here
+  body: String = "", from peer: Address = .here
 ) throws -> Result<Identity, Refusal> {
   let isSocket = start.hasPrefix("GET")
   let host =
     lines.first { $0.hasPrefix("Host: ") }.map { String($0.dropFirst(6)) } ?? "t.example.com"
-  let rest = lines.filter { !$0.hasPrefix("Host: ") } + ["X-Twilio-Signature: " + signature(url)]
+  var rest = lines.filter { !$0.hasPrefix("Host: ") } + ["X-Twilio-Signature: " + signature(url)]
+  if !body.isEmpty { rest.append("Content-Type: application/x-www-form-urlencoded") }
   let request = try request(
-    start, isSocket ? socket(rest, host: host) : ["Host: " + host] + rest, from: peer)
+    start, isSocket ? socket(rest, host: host) : ["Host: " + host] + rest, body: body, from: peer)
   return Admission(config: config, seed: 7).decide(request)
 }
 
@@ -126,7 +127,8 @@ struct FixedOriginTests {
 
   @Test(arguments: [
     ("GET /media", "wss://b.example.com:8443/media"), ("GET /media", "wss://c.example.com/media"),
-    ("GET /tel/media", "wss://b.example.com:8443/tel/tel/media"),
+    ("GET /tel/media", "wss://b.example.com:8443/media"),
+    ("GET /tel/media", "wss://b.example.com:8443/tel/tel/tel/media"),
   ])
   func `anything else is refused`(start: String, url: String) throws {
     #expect(try decide(config(two), start, ["Host: 10.0.0.1"], signed: url) == wrong)
@@ -136,13 +138,94 @@ struct FixedOriginTests {
     #expect(
       try decide(
         config(two), "GET /media", ["Host: t.example.com"], signed: "wss://t.example.com/media")
-        == .failure(.misaddressedSignature(carrier: twilio)))
+        == .failure(.misaddressedSignature(carrier: twilio, isSecure: true)))
+    #expect(
+      try decide(
+        config(two), "GET /media", ["Host: a.example.com"], signed: "ws://a.example.com/media")
+        == .failure(.misaddressedSignature(carrier: twilio, isSecure: false)))
     #expect(
       try decide(config(two), "GET /other/media", ["Host: a.example.com"], signed: "x")
         == .failure(.unknownPath))
     #expect(
       try decide(config(two), "GET /telmedia", ["Host: a.example.com"], signed: "x")
         == .failure(.unknownPath))
+  }
+}
+
+struct OriginPathTests {
+  @Test(arguments: [
+    ("GET /ws/phone", "wss://h.example.com/ws/ws/phone"),
+    ("GET /ws/ws/phone", "wss://h.example.com/ws/ws/phone"),
+    ("GET /ws/phone", "wss://h.example.com/ws/phone"),
+  ])
+  func `a path of ours may begin like the one that a proxy has taken away`(
+    start: String, url: String
+  ) throws {
+    let fronted = config(["https://h.example.com/ws"]) { $0.routes[0].path = "/ws/phone" }
+    #expect(try decide(fronted, start, ["Host: 10.0.0.1"], signed: url) == good)
+  }
+
+  @Test(arguments: [["/tel", "/tel/west"], ["/tel/west", "/tel"]])
+  func `of several paths in front the longest is taken away`(paths: [String]) throws {
+    let fronted = config(paths.map { "https://h.example.com" + $0 })
+    let origins = Origins(fronted)
+    #expect(origins.inner(kept("/tel/west/media"))?.string == "/media")
+    #expect(origins.inner(kept("/tel/media"))?.string == "/media")
+    #expect(origins.inner(kept("/telwest/media")) == nil && origins.inner(kept("/tel")) == nil)
+    for path in ["/tel/west/media", "/tel/media"] {
+      let url = "wss://h.example.com" + path
+      #expect(try decide(fronted, "GET " + path, ["Host: 10.0.0.1"], signed: url) == good)
+    }
+  }
+}
+
+struct FormSignatureTests {
+  /// As many as may come, with names that are alike for long.
+  private let names = (1000..<1128).map { String(repeating: "a", count: 110) + "\($0)" }
+
+  private func body(_ names: [String]) -> String {
+    names.map { $0 + "=v" }.joined(separator: "&")
+  }
+
+  @Test(arguments: [1, 127, 37, 5])
+  func `parameters are sorted whatever their order, for every address`(step: Int) throws {
+    let mixed = (0..<128).map { names[($0 * step + 127) % 128] }
+    let signed = names.map { $0 + "v" }.joined()
+    let two = config(["https://a.example.com", "https://b.example.com"])
+    for url in ["https://a.example.com/voice", "https://b.example.com:443/voice"] {
+      let answer = try decide(
+        two, "POST /voice", ["Host: 10.0.0.1"], signed: url + signed, body: body(mixed))
+      #expect(answer == good)
+    }
+    let answer = try decide(
+      two, "POST /voice", ["Host: 10.0.0.1"],
+      signed: "https://a.example.com/voice" + mixed.map { $0 + "v" }.joined(), body: body(mixed))
+    #expect(answer == wrong)
+  }
+
+  @Test func `an Upgrade header does not leave a posted form unsigned`() throws {
+    let lines = ["Host: t.example.com", "Upgrade: websocket", "Connection: Upgrade"]
+    for url in ["https://t.example.com/voice", "wss://t.example.com/voice"] {
+      #expect(try decide(config(), "POST /voice", lines, signed: url, body: "From=1") == wrong)
+    }
+    let whole = "https://t.example.com/voiceFrom1"
+    #expect(try decide(config(), "POST /voice", lines, signed: whole, body: "From=1") == good)
+  }
+
+  @Test func `the plan counts what each carrier's signatures are checked in`() throws {
+    func bytes(_ change: (inout Config) -> Void) throws -> Int {
+      var config = plainConfig()
+      change(&config)
+      return try #require(config.plan.first { $0.holder.hasPrefix("signatures") }).bytes
+    }
+    let none = try bytes { _ in }
+    #expect(try bytes { $0.twilioTokens = [token, token] } - none == 32 + 4 * 16_384)
+    let both = try bytes {
+      $0.twilioTokens = [token]
+      $0.telnyxKeys = [telnyxKey()]
+      $0.publicURL = "https://a.example.com"
+    }
+    #expect(both - none == 2 * (21 + 32 + 4 * 16_384))
   }
 }
 

@@ -57,6 +57,19 @@ struct RefusalDetailTests {
     #expect(!log.contains("order"))
   }
 
+  @Test func `a signature for another scheme names both`() throws {
+    let digest = kept(count: 20)
+    Digest.hmacSHA1(
+      key: kept("token-of-the-account"), kept("ws://t.example.com/media"), into: digest)
+    let encoded = kept(count: 28)
+    _ = Base64.encode(digest, into: encoded)
+    let pinned = rig { $0.publicURLs = ["https://t.example.com"] }
+    let (answer, log) = try ask(pinned, "/media", ["X-Twilio-Signature: \(encoded.string)"])
+    for text in [answer, log] {
+      #expect(text.contains("names ws://t.example.com/media; set is wss://t.example.com/media."))
+    }
+  }
+
   @Test func `a signature for another address names both`() throws {
     let digest = kept(count: 20)
     Digest.hmacSHA1(
@@ -74,13 +87,26 @@ struct RefusalDetailTests {
   @Test(arguments: [
     "/media/s3cr3t-segment", "/MEDIA/s3cr3t-segment", "//media//s3cr3t-segment",
     "/relay/media/s3cr3t-segmenx", "/media/s3cr3t-segment/more",
-    "/key/sk-0123456789abcdef0123456789",
+    "/key/sk-0123456789abcdef0123456789", "/medai/s3cr3t-segment-0",
   ])
   func `what may be a secret is not shown`(target: String) throws {
     let rig = rig { $0.routes[0].secret = "s3cr3t-segment-0" }
     let (answer, log) = try ask(rig, target)
     #expect(!answer.contains("s3cr3t") && !log.contains("s3cr3t"))
     #expect(!log.contains("sk-0123456789abcdef") && log.contains("…"))
+  }
+
+  @Test(arguments: ["sk-0123456789", "sk-0123456789=", "sk-0123456789=="])
+  func `a bare key in a query is not taken for a name`(key: String) throws {
+    let (answer, log) = try ask(
+      rig(), "/media?a=1&\(key)", ["X-Twilio-Signature: AAAAAAAAAAAAAAAAAAAAAAAAAAA="])
+    for text in [answer, log] {
+      #expect(text.contains("/media?a=…&…") && !text.contains("sk-0123"))
+    }
+    let raw = Rig()
+    #expect(raw.open("/ws/transcribe?\(key)") == nil)
+    #expect(raw.log.contains { $0.contains("bad_parameter") && $0.contains("…") })
+    #expect(!raw.log.contains { $0.contains("sk-0123") })
   }
 
   @Test func `what an operator has to mend is a warning once, with the line that mends it`() throws
@@ -96,6 +122,53 @@ struct RefusalDetailTests {
     let (answer, log) = try ask(closed, "/media", ["X-Forwarded-For: 1.2.3.4"], host: "localhost")
     #expect(answer.hasPrefix("HTTP/1.1 403") && answer.contains("TWILIO_AUTH_TOKEN=YOUR_TOKEN"))
     #expect(!log.contains("WARNING: "))
+  }
+
+  @Test func `a warning that is withheld is given later`() throws {
+    let closed = Rig { $0.limits.otherLinksMax = 64 }
+    for _ in 0..<10 { _ = try ask(closed, "/nowhere", host: "localhost") }
+    #expect(try ask(closed, "/media").log.isEmpty)
+    closed.advance(milliseconds: 1_000)
+    #expect(try ask(closed, "/media").log.contains(" warning refused: foreign_host"))
+    #expect(try !ask(closed, "/media").log.contains(" warning "))
+  }
+
+  @Test func `each thing that is wrong is taught, whatever was taught before`() throws {
+    let keyed = Rig { $0.keyDigests = [[UInt8](repeating: 0, count: 32)] }
+    for lines in [[], ["Authorization: x"], ["Authorization: Bearer no"]] {
+      #expect(try ask(keyed, "/media", lines).log.contains(" warning "))
+      #expect(try !ask(keyed, "/media", lines).log.contains(" warning "))
+    }
+  }
+
+  @Test(
+    arguments: [
+      ("/media", ["TWILIO_AUTH_TOKEN=YOUR_TOKEN for Twilio, or SIDETONE_API_KEYS="]),
+      ("/voice", ["TWILIO_AUTH_TOKEN=", "TELNYX_PUBLIC_KEY=YOUR_KEY for Telnyx"]),
+      ("/both", ["TWILIO_AUTH_TOKEN=", "TELNYX_PUBLIC_KEY=YOUR_KEY for Telnyx"]),
+      ("/ws/transcribe", ["Who can do none of that (raw) is let in by secret or addresses"]),
+      ("/ucid", ["TWILIO_AUTH_TOKEN=", "Who can do none of that (ucid) is let in by secret"]),
+      ("/stats", []),
+    ] as [(String, [String])])
+  func `what is closed says for whom which line opens it`(path: String, words: [String]) throws {
+    let closed = Rig {
+      $0.addRoute("/both", ["twilio", "telnyx"], to: "deepgram")
+      $0.addRoute("/ucid", ["twilio", "ucid"], to: "deepgram")
+      var voice = Config.Route()
+      voice.path = "/voice"
+      voice.kind = .voice
+      voice.stream = "/both"
+      $0.routes.append(voice)
+    }
+    let (answer, log) = try ask(closed, path)
+    let lines = ["TWILIO_AUTH_TOKEN=", "TELNYX_PUBLIC_KEY=", "Who can do none of that"]
+    for text in [answer, log] {
+      #expect(text.contains("SIDETONE_API_KEYS=A_KEY_OF_YOURS"))
+      for word in words { #expect(text.contains(word)) }
+      for line in lines where !words.contains(where: { $0.contains(line) }) {
+        #expect(!text.contains(line))
+      }
+    }
   }
 
   @Test func `a stranger's path cannot write into the log or the answer`() throws {

@@ -31,7 +31,7 @@ struct ShownKeysTests {
 
   @Test(arguments: [
     ("X-API-Key: key-012345678", Refusal.wrongKey), ("X-API-Key:", .wrongKey),
-    ("X-API-Key: Bearer KEY", .wrongKey), ("X-API-Key: KEY\r\nX-API-Key: KEY", .wrongKey),
+    ("X-API-Key: Bearer KEY", .wrongKey), ("X-API-Key: KEY\r\nX-API-Key: KEY", .wrongScheme),
     ("Authorization: Bearer\tKEY", .wrongScheme), ("Authorization: Bearer,KEY", .wrongScheme),
     ("Authorization: Digest KEY", .wrongScheme), ("Authorization: KEY", .wrongScheme),
     ("Sec-WebSocket-Protocol: token, no", .wrongKey),
