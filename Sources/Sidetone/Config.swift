@@ -205,6 +205,12 @@ extension Config {
     /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets
     /// the caller's own.
     package var upstreamRate = 0
+    /// Its callers' side understands commands, such as one to forget what it has not played.
+    package var takesCommands = true
+    /// Where the carrier's media clock jumps ahead, silence stands in for what did not come.
+    package var fillsGaps = false
+    /// Callers who hear nothing are sent a little silence now and then.
+    package var sendsComfort = false
     package init() {}
 
     package var isWebhook: Bool { kind != .call }

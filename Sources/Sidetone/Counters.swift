@@ -20,6 +20,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   /// Numbered audio that came twice or too late, and that which never came.
   package var framesLate = 0
   package var framesMissing = 0
+  /// Milliseconds of silence that stand in for audio which carriers' clocks passed over.
+  package var silenceFilled = 0
   /// Audio for which there was no room.
   package var framesLost = 0
   /// Bytes of callers' audio that no upstream ever got.

@@ -16,6 +16,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   case frameLost
   case frameLate
   case framesMissing(Int)
+  /// Silence of so many milliseconds, for audio that the carrier's clock passed over.
+  case silenceFilled(Int)
   /// An agent's speech: a piece that came; a message to its caller; no room for a piece; a piece of
   /// what was interrupted.
   case speechPiece
@@ -75,6 +77,8 @@ package enum Event: Sendable {
     case connected
     case recognised(StaticString)
     case badMessage(StaticString, soFar: Int)
+    /// What is odd about what it sends.
+    case odd(OfOddity)
     case complains(Bytes)
     case byteOrder(isBigEndian: Bool)
     /// A key that was pressed. It may be one of a card's number: for a terminal, never for the log.
@@ -96,6 +100,12 @@ package enum Event: Sendable {
     /// What follows a loss: another attempt, so many of so many; or none.
     case triedAgain(milliseconds: Int, attempt: Int, of: Int)
     case givenUp(StaticString)
+    /// Messages of its that are not understood: what is odd about the first.
+    case strange(Bytes, type: Bytes)
+    case notJSON(Bytes, text: Bytes)
+    /// Its audio is of another format than it was asked for, or had until now; nil: of none that is
+    /// known here.
+    case format(Bytes, Audio?, isHeeded: Bool)
   }
 
   /// What the agent says, or does not.
@@ -173,6 +183,39 @@ package enum Event: Sendable {
     var isWarning: Bool
     /// How many lines were withheld before this one; nil: this one is, too.
     var withheld: Int?
+  }
+
+  /// What a caller's wire has that is not documented.
+  package enum OfOddity: Sendable {
+    /// It broke this rule of the socket.
+    case broke(StaticString)
+    /// A message of its has so many bytes, of at most so many.
+    case tooLarge(bytes: Int, of: Int)
+    /// Its first messages are nobody's: what came.
+    case unrecognised(Bytes)
+    /// The first message of no concern: what came.
+    case ignored(Bytes)
+    /// Audio came before the start.
+    case early
+    /// Its id is longer than the part of it that is kept.
+    case idCut(bytes: Int)
+    /// Another socket has the same id.
+    case isSecond
+    /// What its audio says of itself holds, or comes too late to.
+    case format(Audio, isHeeded: Bool)
+    /// Its audio is a file of this kind, not raw samples.
+    case isFile(StaticString)
+    /// The carrier sends both tracks: the other one is a channel of its own, or is left out.
+    case otherTrack(StaticString, isHeard: Bool)
+    /// So much more audio comes than its format allows for, in hundredths.
+    case tooFast(percent: Int, Audio)
+  }
+
+  /// What audio is made of, in words.
+  package struct Audio: Sendable {
+    var codec: StaticString
+    var rate: Int
+    var channels: Int
   }
 
   /// The last line of a call.

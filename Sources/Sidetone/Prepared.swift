@@ -117,8 +117,26 @@ package struct PreparedRoute: Sendable {
   let hasChoice: Bool
   /// Samples a second that the upstream gets; 0: the caller's own.
   let upstreamRate: Int
+  /// How callers are listened to and spoken to.
+  let habits: Habits
   /// What callers hear at once, as samples at each rate that a caller may be sent; may be empty.
   private let greetings: [(rate: Int, samples: Text)]
+
+  struct Habits: OptionSet, Sendable {
+    let rawValue: UInt8
+    static let takesCommands = Habits(rawValue: 1)
+    static let fillsGaps = Habits(rawValue: 2)
+    static let sendsComfort = Habits(rawValue: 4)
+
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    init(_ route: Config.Route) {
+      self = []
+      if route.takesCommands { insert(.takesCommands) }
+      if route.fillsGaps { insert(.fillsGaps) }
+      if route.sendsComfort { insert(.sendsComfort) }
+    }
+  }
 
   struct Bot: Sendable {
     /// What callers call it; empty where there is no choice.
@@ -165,6 +183,7 @@ package struct PreparedRoute: Sendable {
       config.givesTokens(route)
       || config.routes.contains { config.givesTokens($0) && $0.stream == route.path }
     upstreamRate = route.upstreamRate
+    habits = Habits(route)
     hasChoice =
       kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)
     greetings = route.greetingAudio.map { Self.greetings($0, config.profile) } ?? []

@@ -203,7 +203,21 @@ extension Relay {
     _ arrival: CallerLeg.Arrival, to call: Int
   ) -> (call: Int, event: CallerLeg.Input) {
     guard let call = admitted(call, arrival.parameters) else { return (call, .done) }
-    return (call, calls[call].begin(arrival, store, &turn))
+    let event = calls[call].begin(arrival, store, &turn)
+    AudioFinding.takeEarly(in: &calls[call], store, &turn)
+    noteOther(than: call)
+    return (call, event)
+  }
+
+  /// A second socket with the id of a running call is noticed: each is a call of its own.
+  private func noteOther(than call: Int) {
+    guard calls[call].caller.isStarted, !calls[call].state.isClosing else { return }
+    for other in 0..<calls.capacity where other != call && calls.isInUse(other) {
+      guard calls[other].caller.isStarted, !calls[other].state.isClosing,
+        calls[other].record.name.equals(calls[call].record.name)
+      else { continue }
+      return turn.note(.caller(.odd(.isSecond)), of: calls[call].record.name)
+    }
   }
 
   /// Which call a caller begins: its own, by what it chose or its token stands for, or the one that

@@ -49,7 +49,7 @@ extension Relay {
     var writer = Writer(store.large.bytes(buffer))
     var stats = requests.pages.beginStats(snapshot, isHead: isHead, into: &writer)
     for call in 0..<calls.capacity where calls.isInUse(call) {
-      stats.write(calls[call].record.row(at: turn.now), into: &writer)
+      stats.write(calls[call].record.row(at: turn.now, in: store.pool), into: &writer)
     }
     stats.end(into: &writer)
     let blocks = writer.count / BlockPool.blockBytes + store.limits.callsMax

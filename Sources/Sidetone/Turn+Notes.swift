@@ -14,6 +14,7 @@ extension Turn {
     case .frameLost: counters.framesLost &+= 1
     case .frameLate: counters.framesLate &+= 1
     case .framesMissing(let count): counters.framesMissing &+= count
+    case .silenceFilled(let milliseconds): counters.silenceFilled &+= milliseconds
     case .speechPiece: counters.speechPieces &+= 1
     case .speechSent: counters.speechSent &+= 1
     case .speechCut: counters.speechCut &+= 1
@@ -46,7 +47,7 @@ extension Turn {
   }
 
   /// A line whose only words are its detail.
-  private mutating func write(
+  mutating func write(
     _ level: Log.Level, _ word: StaticString, _ call: Name?,
     _ detail: (inout Writer) -> Void = { _ in }
   ) {
@@ -54,7 +55,7 @@ extension Turn {
   }
 
   /// A line with a sentence of its own in front of the detail.
-  private mutating func write(
+  mutating func write(
     _ level: Log.Level, _ word: StaticString, _ call: Name?, _ sentence: StaticString,
     _ detail: (inout Writer) -> Void = { _ in }
   ) {
@@ -213,6 +214,7 @@ extension Turn {
         $0.write("; so far: ")
         $0.write(decimal: soFar)
       }
+    case .odd(let event): note(event, call)
     case .complains(let text):
       write(.warning, "carrier_complains", call) {
         $0.write("the caller's side says: ")
@@ -271,6 +273,20 @@ extension Turn {
         $0.write("closed with 1009: a message is larger than limits.upstream_message_bytes_max, ")
         $0.write(decimal: bytesMax)
         $0.write(" bytes")
+      }
+    case .strange(let name, let type):
+      write(.info, "upstream_message_unknown", call) {
+        $0.write(name)
+        $0.write(": ")
+        $0.write(type.isEmpty ? ("a message without a type" as StaticString).bytes : type)
+        $0.write("; others that are not known are counted only")
+      }
+    case .format(let name, let format, let isHeeded): write(name, format, isHeeded, call)
+    case .notJSON(let name, let text):
+      write(.warning, "upstream_message_bad", call) {
+        $0.write(name)
+        $0.write(" sent what is no JSON object: ")
+        $0.write(text.prefix(min(text.count, 200)))
       }
     case .broke(let name, let failure):
       write(.warning, "upstream_lost", call) {

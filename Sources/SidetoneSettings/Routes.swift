@@ -67,6 +67,24 @@ extension Setting where Target == WrittenRoute {
     ) { written, value throws(Refusal) in
       written.route.upstreamRate = try readRate(value, among: [8000, 16000, 24000])
     },
+    Self(
+      table: "routes", key: "commands", form: "true or false", standard: "true",
+      help: "False for vendors that know none: they are not told to forget what they play."
+    ) { written, value throws(Refusal) in
+      written.route.takesCommands = try value.boolean()
+    },
+    Self(
+      table: "routes", key: "fill_gaps", form: "true or false", standard: "false",
+      help: "Where a carrier's timestamps jump ahead, silence is sent for what did not come."
+    ) { written, value throws(Refusal) in
+      written.route.fillsGaps = try value.boolean()
+    },
+    Self(
+      table: "routes", key: "comfort", form: "true or false", standard: "false",
+      help: "While nobody speaks to a caller, send 20 ms of silence each second: a sign of life."
+    ) { written, value throws(Refusal) in
+      written.route.sendsComfort = try value.boolean()
+    },
     .list(
       "routes", "addresses", form: "NETWORK, …",
       help: "Only these peers may call; no key is asked for.",
@@ -225,7 +243,10 @@ extension Draft {
       refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
     case .voice, .connect:
       refuse(
-        ["upstream", "carriers", "options", "bots", "greeting", "upstream_rate"],
+        [
+          "upstream", "carriers", "options", "bots", "greeting", "upstream_rate", "commands",
+          "fill_gaps", "comfort",
+        ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }
       if let reason = complaint(aboutStream: route.stream) {

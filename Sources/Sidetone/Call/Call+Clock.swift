@@ -33,6 +33,8 @@ extension Call {
       turn.note(.call(.unanswered), of: record.name)
     case .conversation:
       conversation.expired(isTalking: state.isTalking, &caller, &record, store, &turn)
+    case .speed: AudioFinding.checkSpeed(in: &self, &turn)
+    case .comfort: AudioFinding.comfort(in: &self, store, &turn)
     // `settle` looks after these.
     case .quiet, .change, .pool: break
     }

@@ -9,7 +9,7 @@ extension Call {
   ) -> CallerLeg.Arrival? {
     record.tellFirstAudio(of: uplink, &turn)
     let ask = caller.handle(
-      event, isFirst: uplink.lastAudio == .never,
+      event, after: record.framesIn,
       among: upstream.preparedRoute(store).carriers, as: record.name, store, &turn)
     switch ask {
     case .nothing: break
@@ -25,13 +25,7 @@ extension Call {
       if isTwoWay { conversation.press(key, &turn) }
     case .finalize: finalize(store, &turn)
     case .end(let cause): end(cause, store, &turn)
-    case .turnByteOrder(let isBigEndian):
-      guard caller.turnByteOrder(isBigEndian: isBigEndian, isTwoWay: isTwoWay) else { break }
-      uplink.turnByteOrder(of: caller.input)
-      if caller.output.codec == .linear16, isTwoWay {
-        conversation.turnByteOrder(to: caller.output, in: store.pool)
-      }
-      turn.note(.caller(.byteOrder(isBigEndian: isBigEndian)), of: record.name)
+    case .follow(let finding): finding.follow(in: &self, store, &turn)
     }
     return nil
   }
@@ -118,14 +112,14 @@ extension Call {
   private mutating func handleResult(_ message: Bytes, _ store: Store, _ turn: inout Turn) {
     let kind = upstream.kind
     let news = kind.read(message)
-    guard !news.isMalformed else { return turn.note(.messageBad) }
+    guard upstream.understands(news, message, as: record.name, store, &turn) else { return }
     caller.sessionOffset = uplink.sessionOffset
     if let heard = news.heard {
       upstream.worked()
       if !heard.text.isEmpty {
         record.transcribed()
         let side = Event.Side(
-          heard.channel, of: heard.channels, isPaired: caller.tracks == 2)
+          heard.channel, of: heard.channels, isPaired: caller.tracks.areBoth)
         turn.note(
           .words(.heard(message[heard.text], isFinal: heard.isFinal, side: side)), of: record.name)
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
@@ -181,10 +175,7 @@ extension Call {
     }
     let begun = conversation.itemsBegun
     while case .speech(let piece) = located {
-      let isHeard = conversation.speak(
-        message[piece.payload], of: message[piece.item], in: message[piece.response],
-        to: &caller, &record, store, &turn)
-      if isHeard { upstream.worked() }
+      if AudioFinding.speak(piece, of: message, in: &self, store, &turn) { upstream.worked() }
       guard piece.next > 0 else { break }
       located = upstream.locate(message, from: piece.next)
     }
@@ -251,6 +242,6 @@ extension Carrier.Command {
   fileprivate static func transcript(_ heard: Upstream.Heard, of message: Bytes) -> Self {
     .transcript(
       text: message[heard.text], isFinal: heard.isFinal, confidence: message[heard.confidence],
-      channel: heard.channel, channels: heard.channels)
+      channel: heard.channel, channels: heard.channels, endsSpeech: heard.endsSpeech)
   }
 }

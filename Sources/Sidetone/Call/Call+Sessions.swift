@@ -35,6 +35,7 @@ extension Call {
     }
     upstream.takeOver(store, &turn)
     caller.forgetLoss()
+    guard AudioFinding.followsFormats(in: &self, store) else { return end(.noMemory, store, &turn) }
     conversation.sessionReady(transcribes: transcribes)
     uplink.beginSession(at: turn.now, in: store.pool)
     perform(state.opened(), store, &turn)
@@ -66,7 +67,7 @@ extension Call {
   }
 
   /// The session is gone: what it has said is played to its end, what it was asked for is owed.
-  private mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
+  mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay else { return }
     conversation.sessionEnded(at: turn.now)
     converse(store, &turn)

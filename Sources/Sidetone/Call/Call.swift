@@ -19,6 +19,9 @@ package struct Call: BitwiseCopyable, Sendable {
   var record: CallRecord
   var uplink = Uplink()
   var conversation = Conversation()
+  var speed = SpeedCheck()
+  /// When a caller who hears nothing is sent silence; `never` where that is not asked for.
+  var comfortAt = Instant.never
   private var origin = Origin.caller
   var silence = Silence()
 
@@ -90,30 +93,29 @@ extension Call {
   ) -> CallerLeg.Input {
     let message = arrival.message
     if let start = arrival.start {
-      record.name = Name(message[start.call]) ?? Name()
+      record.begin(arrival, start, store, &turn)
       caller.describe(
         start, stream: Name(message[start.stream]) ?? Name(),
         hasUpstream: upstream.partner != .nobody, store.prepared.carriers[caller.row])
-      self.start(arrival.parameters, store, &turn)
+      self.start(store, &turn)
       guard start.isAudio, store.links.holds(caller.link) else { return .done }
     } else {
-      self.start(arrival.parameters, store, &turn)
+      self.start(store, &turn)
       guard caller.isStarted, !message.isEmpty else { return .done }
     }
-    return caller.isStarted ? take(message, store, &turn) ?? .done : .text(message)
+    guard caller.isStarted else { return .text(message) }
+    return caller.media.payloadEncoding == .binary
+      ? .head(message) : take(message, store, &turn) ?? .done
   }
 
   /// The caller has said who it is: from here on it has an upstream, or waits for one.
-  private mutating func start(_ parameters: Bytes, _ store: Store, _ turn: inout Turn) {
-    let isPaired = caller.tracks == 2 && upstream.partner == .listener
-    if isPaired { caller.pairTracks() }
+  private mutating func start(_ store: Store, _ turn: inout Turn) {
+    let isPaired = caller.settleTracks(isListener: upstream.partner == .listener)
     guard settleFormats(store, &turn),
       Conversion.exists(from: caller.input, to: upstream.input)
     else {
-      caller.send(
-        .error(code: "unsupported", message: "this route's upstream cannot take this audio"),
-        as: record.name, store, &turn)
-      return end(.unsupported, store, &turn)
+      return AudioFinding.refuse(
+        "this route's upstream cannot take this audio", in: &self, store, &turn)
     }
     if record.name.isEmpty { record.name = turn.random.nextName(scratch: store.scratch) }
     guard prepare(isPaired: isPaired, store, at: turn.now) else {
@@ -121,7 +123,10 @@ extension Call {
     }
     caller.started()
     silence.restart(at: turn.now)
-    caller.noteStart(parameters, to: upstream, isTwoWay: isTwoWay, as: record.name, store, &turn)
+    AudioFinding.beginHabits(in: &self, store, at: turn.now)
+    caller.noteStart(
+      record.parameters(in: store.pool), to: upstream, isTwoWay: isTwoWay, as: record.name, store,
+      &turn)
     caller.send(.ready, as: record.name, store, &turn)
     perform(state.started(), store, &turn)
     guard !isOver, isTwoWay else { return }
@@ -148,15 +153,7 @@ extension Call {
   private mutating func prepare(isPaired: Bool, _ store: Store, at now: Instant) -> Bool {
     let kind = upstream.kind
     let envelope = caller.envelope(store)
-    let isReordered =
-      caller.carrier.isReordered && upstream.partner != .nobody && caller.tracks == 1
-    guard
-      let uplink = Uplink(
-        from: caller.input, to: upstream.input, kind,
-        pacePercent: upstream.prepared(store).pacePercent,
-        isHeldBack: caller.pressure == .waits, store, at: now)
-    else { return false }
-    self.uplink = uplink
+    if !AudioFinding.prepareUplink(of: &self, isPaired: isPaired, store, at: now) { return false }
     if let voice = kind.voice {
       guard
         let conversation = Conversation(
@@ -169,9 +166,7 @@ extension Call {
       conversation = Conversation(
         echoing: caller.output, envelope, as: caller.media.payloadEncoding)
     }
-    return self.uplink.receive(
-      isPaired ? .paired : isReordered ? .reordered : .direct,
-      hearsByteOrder: caller.carrier.isByteOrderHeard, store)
+    return true
   }
 }
 
@@ -295,6 +290,8 @@ extension Call {
   private mutating func release(_ store: Store, _ turn: inout Turn) {
     turn.availability.release(upstream.index, isAnnounced: origin == .webhook)
     uplink.release(store)
+    caller.release(store)
+    record.release(to: store.pool)
     conversation.release(store)
     upstream.release(store)
     turn.timers.set(.call(id.index), .never)

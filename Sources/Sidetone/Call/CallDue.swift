@@ -25,13 +25,16 @@ enum CallDue: UInt8 {
   case change
   /// Whether the pool has room again, of which nobody tells.
   case pool
+  /// Whether audio comes faster than it says; silence for a caller who hears nothing.
+  case speed
+  case comfort
 
-  static let count: UInt8 = 13
+  static let count: UInt8 = 15
 
   /// So long after it was seen to it is not due again.
   var pause: Instant.Span {
     switch self {
-    case .firstAudio, .state, .longestCall, .silence, .heldAudio: .zero
+    case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort: .zero
     case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change: .milliseconds(1)
     case .backlog: Uplink.pause
     case .pool: Call.poolLook
@@ -68,6 +71,9 @@ enum CallDue: UInt8 {
       let isQuiet = call.conversation.isQuiet
       let quiet = isQuiet ? Instant.never : call.conversation.quietTime(after: now)
       return leaving.time(quiet: call.isIdle ? .zero : quiet, call.upstream.next)
+    case .speed:
+      return call.state.isClosing ? .never : call.speed.time(after: call.uplink.lastAudio)
+    case .comfort: return call.state.isClosing ? .never : call.comfortAt
     case .pool: return call.caller.isHeldBack(store) && call.isPoolShort(store) ? .zero : .never
     }
   }

@@ -224,6 +224,16 @@ package struct CallState: BitwiseCopyable, Sendable {
     if state == .changing { state = .talking }
   }
 
+  /// What the session was asked for does not hold any more: another is opened in its stead.
+  package mutating func begunAnew() -> Action {
+    switch state {
+    case .dialling, .talking, .changing:
+      state = .dialling
+      return .dial
+    case .arriving, .resting, .closing, .over: return .nothing
+    }
+  }
+
   /// The caller will say no more, for whatever reason. The first cause stays.
   package mutating func callerDone(_ why: Cause, at now: Instant) -> Action {
     switch state {

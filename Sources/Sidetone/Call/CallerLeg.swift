@@ -18,14 +18,25 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 
   /// Index into Carrier.all, or -1 until it is recognised.
   private(set) var row = -1
-  private(set) var tracks = 1
+  /// Which of its tracks are listened to.
+  private(set) var tracks = Tracks.one(.inbound)
   private var stream = Name()
   /// What is known of it: enough to take free text from it, or nothing before a token is seen.
   let proof: Proof
-  private var messagesSeen = 0
-  private(set) var messagesBad = 0
+  private(set) var messagesSeen = 0
+  var messagesBad = 0
+  var nonsense = Nonsense()
   /// When the next line about its messages may be written.
-  private var complainAt = Instant.zero
+  var complainAt = Instant.zero
+  var hasToldIgnored = false
+  /// Whether it may be told to forget what it has not played.
+  var takesCommands = true
+  /// Audio that came before its start, and waits for it.
+  var waiting = EarlyMessages()
+  /// Rate and channels of the latest audio that was not of the call's format.
+  var stray = (rate: 0, channels: 0)
+  /// What of a file's head has come: before its audio, and where it goes on in the next message.
+  var head = WaveHead()
   /// Where in the call the upstream's present session began, in microseconds; told with results.
   var sessionOffset = 0
   /// Why we let go of its socket, where it did not ask for that itself; for the call to act on.
@@ -35,10 +46,26 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   private var lossTold = Cause.none
 
   enum Stage: BitwiseCopyable { case unknown, started }
+  /// One of the two tracks that a carrier may send: the other one would be the second channel. Of
+  /// one alone: nobody could take the other.
+  enum Tracks: BitwiseCopyable {
+    case one(Media.Track)
+    case only(Media.Track)
+    case both
+
+    var areBoth: Bool { if case .both = self { true } else { false } }
+
+    @inline(__always) func holds(_ track: Media.Track) -> Bool {
+      switch self {
+      case .one(let own), .only(let own): own == track
+      case .both: true
+      }
+    }
+  }
   enum Pressure: BitwiseCopyable { case dropsOldest, waits }
   package enum Proof: BitwiseCopyable, Sendable { case anyone, known, tokenOwed }
 
-  private static let complaintsEvery = Instant.Span.seconds(10)
+  static let complaintsEvery = Instant.Span.seconds(10)
   private static let envelopeBytesMax = 256
 
   init(_ link: SlotID, _ proof: Proof, input: Format = .mulaw8k) {
@@ -56,13 +83,28 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     learned.locate(message, by: media)
   }
 
+  /// Whether audio is of its format, as far as its message says.
+  @inline(__always) func sends(_ piece: Media.Piece) -> Bool {
+    (piece.rate <= 0 || piece.rate == input.rate)
+      && (piece.channels <= 0 || piece.channels == input.channels)
+  }
+
+  /// Whether binary audio has to be looked at first: it may be, or go on with, a file's head.
+  @inline(__always) func mayBeHead(_ message: Bytes, after lastAudio: Instant) -> Bool {
+    lastAudio == .never || head.isOpen || WaveHead.begins(message)
+  }
+
   @inline(__always) func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .caller
   }
 
   // MARK: Who is it
 
-  enum Recognition { case known, notYet, givenUp }
+  enum Recognition {
+    case known, notYet, unknown, givenUp
+    /// Audio as one of them sends it, before it has said who it is.
+    case early
+  }
 
   /// Asks each carrier that the route accepts; not known where nobody knows the message, or more
   /// than one does.
@@ -80,7 +122,12 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
       become(found)
       return .known
     }
-    return messagesSeen >= Carrier.messagesToRecogniseMax ? .givenUp : .notYet
+    if claims == 0, carriers.contains(where: { Carrier.all[$0].media.isAudio(message) }) {
+      messagesSeen &-= 1
+      return .early
+    }
+    if messagesSeen >= Carrier.messagesToRecogniseMax { return .givenUp }
+    return claims == 0 ? .unknown : .notYet
   }
 
   /// A binary first message is a raw client's, where the route accepts one.
@@ -104,10 +151,29 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     self.init(other.link, other.proof)
     messagesSeen = other.messagesSeen
     messagesBad = other.messagesBad
+    nonsense = other.nonsense
+    waiting = other.waiting
     become(other.row)
   }
 
   // MARK: The start
+
+  /// An id, out of the inside of a JSON string: with nothing in it that needs an escape in JSON, in
+  /// a path or in a log, and as much of it as a name holds.
+  static func name(_ text: Bytes, _ scratch: Bytes) -> Name {
+    var writer = Writer(scratch.prefix(min(text.count, scratch.count)))
+    JSON.unescape(
+      JSON.Value(.string, 0..<text.count, hasEscapes: true), in: text, to: &writer)
+    let name = writer.written.prefix(min(writer.count, Name.bytesMax))
+    var check = UTF8Validator()
+    let isText = check.accept(name) && check.isComplete
+    for index in 0..<name.count {
+      let byte = name[index]
+      let isPlain = byte >= 0x20 && byte != 0x22 && byte != 0x5c && byte != 0x7f
+      if !isPlain || byte >= 0x80 && !isText { name[index] = UInt8(ascii: "_") }
+    }
+    return Name(name) ?? Name()
+  }
 
   /// What its start message says of formats: for what comes from it, and what goes to it.
   /// `settings`: what is set about its carrier.
@@ -115,7 +181,7 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     _ start: Carrier.Start, stream: Name, hasUpstream: Bool, _ settings: PreparedCarrier
   ) {
     self.stream = stream
-    tracks = start.tracks
+    tracks = start.tracks == 2 ? .both : .one(.inbound)
     input = hasUpstream ? ordered(start.format, settings) : start.format
     if let reply = start.reply {
       output = hasUpstream ? ordered(reply, settings) : reply
@@ -136,7 +202,25 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   }
 
   /// Both of its tracks become one stream of two channels.
-  mutating func pairTracks() { input.channels = 2 }
+  mutating func pairTracks() {
+    tracks = .both
+    input.channels = 2
+  }
+
+  /// Both announced tracks become two channels, where its upstream only listens; true then.
+  mutating func settleTracks(isListener: Bool) -> Bool {
+    guard case .both = tracks else { return false }
+    if isListener { pairTracks() } else { listen(to: .inbound, isForGood: true) }
+    return isListener
+  }
+
+  /// Only one of its tracks is listened to: so far this one, or for good.
+  mutating func listen(to track: Media.Track, isForGood: Bool) {
+    tracks = isForGood ? .only(track) : .one(track)
+  }
+
+  /// What it sends is of this format.
+  mutating func sends(_ format: Format) { input = format }
 
   mutating func started() { stage = .started }
 
@@ -177,169 +261,6 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     }
     return envelope
   }
-
-}
-
-// MARK: What it says
-
-extension CallerLeg {
-  /// What its bytes hold beside audio (Call+Frames finds the audio).
-  enum Input {
-    /// Nothing more.
-    case done
-    /// A text message that is no audio, or none that can be understood yet.
-    case text(Bytes)
-    case binary(Bytes)
-    /// Audio that is not what it should be.
-    case malformed
-    case wrongRate
-    /// The audio has shown that its bytes lie the other way round.
-    case byteOrder(isBigEndian: Bool)
-    case close(UInt16)
-    case failed(Cause)
-  }
-
-  /// What a message of its asks of its call.
-  enum Ask {
-    case nothing
-    /// It has said who it is: may it have this call, or another?
-    case admission(Arrival)
-    case mark(name: Bytes)
-    case key(UInt8)
-    /// What was said so far is wanted as final.
-    case finalize
-    /// It will say no more, or may not.
-    case end(Cause)
-    case turnByteOrder(isBigEndian: Bool)
-  }
-
-  /// What it has said of itself.
-  struct Arrival {
-    /// The message that said so: its start, or audio of one who has no start.
-    var message: Bytes
-    /// Nil: the query of its handshake has said everything.
-    var start: Carrier.Start?
-    /// The names and texts that its webhook gave it: a JSON object, or nothing.
-    var parameters = Bytes.empty
-  }
-
-  /// One thing that came from it and is not simply audio. `isFirst`: no audio has come before.
-  mutating func handle(
-    _ input: Input, isFirst: Bool, among carriers: [Int], as name: Name, _ store: Store,
-    _ turn: inout Turn
-  ) -> Ask {
-    switch input {
-    case .done: return .nothing
-    case .text(let message):
-      turn.note(.wire(.fromCaller(message)), of: name)
-      guard row < 0 else { return handle(message, as: name, store, &turn) }
-      switch recognise(message, among: carriers) {
-      case .known: return handle(message, as: name, store, &turn)
-      case .notYet:
-        // Several carriers greet in the same words.
-        if isGreeting(message, among: carriers) { turn.note(.caller(.connected), of: name) }
-        return .nothing
-      case .givenUp: return .end(.unrecognised)
-      }
-    case .binary(let message):
-      guard row < 0 else {
-        return complain(
-          "a binary message, but this carrier's audio comes as text", as: name, store, &turn)
-      }
-      switch recogniseBinary(among: carriers) {
-      case .known: return .admission(Arrival(message: message))
-      case .notYet: return .nothing
-      case .givenUp: return .end(.unrecognised)
-      }
-    case .malformed:
-      return complain(
-        "the message is not JSON, or media without its payload", as: name, store, &turn)
-    case .wrongRate:
-      turn.note(.frameBad)
-      // Some carriers begin with one message of another rate.
-      if isFirst, messagesBad == 0 {
-        messagesBad &+= 1
-        return .nothing
-      }
-      return complain("audio of another rate than the call's", as: name, store, &turn)
-    case .byteOrder(let isBigEndian): return .turnByteOrder(isBigEndian: isBigEndian)
-    case .close:
-      store.links[link.index].releaseInbox(store)
-      return .end(.closed)
-    case .failed(let cause):
-      // Its Close goes out at once, and the call's last words are still fetched.
-      close(cause, store, &turn)
-      return .end(cause)
-    }
-  }
-
-  private func isGreeting(_ message: Bytes, among carriers: [Int]) -> Bool {
-    for row in carriers {
-      if case .connected = Carrier.all[row].read(message) { return true }
-    }
-    return false
-  }
-
-  /// What a message of its carrier means.
-  private mutating func handle(
-    _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Ask {
-    switch carrier.read(message) {
-    case .ignored: turn.note(.messageIgnored)
-    case .connected:
-      turn.note(.caller(.connected), of: name)
-      turn.note(.messageIgnored)
-    case .complaint(let text):
-      if mayComplain(at: turn.now) { turn.note(.caller(.complains(message[text])), of: name) }
-    case .mark(let mark): return .mark(name: message[mark])
-    case .digit(let digit): return .key(digit)
-    case .started(let start): return arrival(start, message, as: name, store, &turn)
-    case .refused(let sentence):
-      turn.note(.call(.refused(sentence)), of: name)
-      return .end(.unsupported)
-    case .stopped:
-      turn.note(.call(.stopReceived), of: name)
-      return .end(.stopped)
-    case .finalize: return .finalize
-    case .finish: return .end(.closed)
-    case .malformed(let sentence): return complain(sentence, as: name, store, &turn)
-    }
-    return .nothing
-  }
-
-  private mutating func arrival(
-    _ start: Carrier.Start, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Ask {
-    // A second start changes nothing: one socket is one call.
-    guard !isStarted else {
-      turn.note(.messageIgnored)
-      return .nothing
-    }
-    guard start.call.count <= Name.bytesMax, start.stream.count <= Name.bytesMax else {
-      return complain("an id of the start message is too long", as: name, store, &turn)
-    }
-    let parameters = start.parameters.isEmpty ? Bytes.empty : message[start.parameters]
-    return .admission(Arrival(message: message, start: start, parameters: parameters))
-  }
-
-  /// A message without sense: counted; said now and then; too many end the call.
-  private mutating func complain(
-    _ sentence: StaticString, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Ask {
-    messagesBad &+= 1
-    turn.note(.messageBad)
-    if mayComplain(at: turn.now) {
-      turn.note(.caller(.badMessage(sentence, soFar: messagesBad)), of: name)
-    }
-    return messagesBad > store.limits.badMessagesMax ? .end(.badMessages) : .nothing
-  }
-
-  /// Whether a line about what it sends may be written now.
-  private mutating func mayComplain(at now: Instant) -> Bool {
-    guard complainAt <= now else { return false }
-    complainAt = now + Self.complaintsEvery
-    return true
-  }
 }
 
 // MARK: What it is told
@@ -352,6 +273,7 @@ extension CallerLeg {
     _ turn: inout Turn
   ) {
     guard row >= 0, isOpen(store), !store.links[link.index].outbox.isCloseSent else { return }
+    if case .clear = answer, !takesCommands { return }
     let index = link.index
     let context = Carrier.Context(
       call: name, stream: stream, now: turn.log.wall(at: turn.now),
@@ -406,6 +328,9 @@ extension CallerLeg {
 
   // MARK: Its end
 
+  /// Gives back what it keeps.
+  mutating func release(_ store: Store) { waiting.release(to: store.pool) }
+
   /// Its connection is gone.
   mutating func forgetLink() { link = .none }
 
@@ -448,13 +373,15 @@ extension CallerLeg {
   }
 
   /// Closes its socket with the code and sentence of `cause`, and lets go of it.
-  mutating func close(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
+  mutating func close(
+    _ cause: Cause, saying sentence: StaticString? = nil, _ store: Store, _ turn: inout Turn
+  ) {
     guard store.links.holds(link) else { return }
     let index = link.index
     link = .none
     if store.links[index].phase == .caller {
       store.links[index].outbox.sealClose(
-        cause.closeCode, cause.sentence.bytes, key: nil, from: store.pool)
+        cause.closeCode, (sentence ?? cause.sentence).bytes, key: nil, from: store.pool)
     }
     store.links[index].leave(store, &turn)
   }

@@ -219,6 +219,7 @@ extension Conversation {
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
     let heard = downlink.playout.heard(at: turn.now)
+    let isPlaying = heard < downlink.playout.sent
     retire(&record, at: turn.now)
     dialogue.interrupted(at: turn.now)
     transcript.endAgents()
@@ -227,7 +228,7 @@ extension Conversation {
     if downlink.playout.hasSent {
       caller.takeBackAudio(store)
       downlink.playout.clear(at: turn.now)
-      caller.send(.clear, as: record.name, store, &turn)
+      if isPlaying { caller.send(.clear, as: record.name, store, &turn) }
     }
     guard downlink.utterances.count > 0 else { return }
     record.wasInterrupted()

@@ -107,6 +107,25 @@ extension Downlink {
   }
 }
 
+// MARK: Another format
+
+extension Downlink {
+  /// What the agent says comes in another format from now on; what has come is converted first.
+  @_noAllocation mutating func follow(_ says: Format, by next: Conversion, _ store: Store) {
+    while hasToConvert {
+      let frames = convert(
+        budget: 50, scratch: store.gathered, in: store.pool, store.resamplers)
+      if frames == 0 { break }
+    }
+    // Less than a step, which no conversion takes.
+    staged.clear(in: store.pool)
+    isTailOwed = false
+    conversion.release(to: store.resamplers)
+    conversion = next
+    self.says = says
+  }
+}
+
 // MARK: In
 
 extension Downlink {
@@ -331,6 +350,16 @@ extension Downlink {
   private static let dryPause = Instant.Span.milliseconds(5)
   private static let burstPause = Instant.Span.microseconds(200)
   private static let leastPause = Instant.Span.microseconds(100)
+
+  /// A little silence, which is no part of what is played.
+  @_noAllocation mutating func comfort(into link: inout Link, _ store: Store, _ turn: inout Turn) {
+    guard !link.outbox.isCloseSent, link.outbox.isEmpty else { return }
+    let silence = store.gathered.prefix(reply.bytes(forMilliseconds: 20))
+    silence.fill(reply.silence)
+    let isSealed = envelope.seal(
+      audio: silence, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
+    if isSealed { link.ask(.write, &turn) }
+  }
 
   /// What became of a caller's audio that goes back to it.
   enum Echoed: BitwiseCopyable {

@@ -129,6 +129,30 @@ extension Uplink {
     ring.acknowledge(sessionMicroseconds: microseconds, in: pool)
   }
 
+  /// What the upstream is sent.
+  var sends: Format { output }
+
+  /// The upstream takes another format than was believed.
+  @_noAllocation mutating func send(
+    as format: Format, by conversion: Conversion, chunkMillisecondsMax: Int, _ store: Store
+  ) {
+    self.conversion.release(to: store.resamplers)
+    self.conversion = conversion
+    output = format
+    let fitting = Self.messageBytesMax &* ring.format.bytesPerSecond / format.bytesPerSecond
+    let asked = ring.format.bytes(forMilliseconds: chunkMillisecondsMax)
+    chunkBytesMax = min(asked, min(fitting, Self.messageBytesMax))
+    ring.setStep(conversion.stepBytes)
+  }
+
+  /// Takes over the audio of one that had one channel, as one of two.
+  @_noAllocation mutating func takeOver(_ other: inout Uplink, channel: Int, _ store: Store) {
+    ring.takeOver(&other.ring, channel: channel, in: store.pool)
+    lastAudio = other.lastAudio
+    finalizeAt = other.finalizeAt
+    other.release(store)
+  }
+
   /// What can be sent but was not yet.
   var backlog: Int { @inline(__always) get { ring.backlog } }
 

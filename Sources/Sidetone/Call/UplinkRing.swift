@@ -62,6 +62,9 @@ package struct UplinkRing: BitwiseCopyable, Sendable {
     pace = Pace(bytesPerSecond: format.bytesPerSecond, percent: pacePercent, at: now)
   }
 
+  /// What is sent is a multiple of so many bytes from now on.
+  @_noAllocation mutating func setStep(_ bytes: Int) { step = max(bytes, format.bytesPerFrame) }
+
   package var unsent: Int { received &- sent }
   /// What can be sent of it: less than a step waits for more.
   package var backlog: Int { unsent / step &* step }
@@ -80,17 +83,27 @@ extension UplinkRing {
   /// two, are malformed and leave nothing behind.
   @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
     guard !payload.isEmpty else { return .empty }
-    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
-    guard length > 0 else { return .empty }
-    guard length % format.bytesPerFrame == 0 else { return .malformed }
-    if length > BlockPool.blockBytes {
-      guard Base64.decode(payload, into: payload) == length else { return .malformed }
-      return keep(payload.prefix(length), in: pool)
+    let length = Base64.decodedCount(of: payload) ?? 0
+    if length == 0 || length > BlockPool.blockBytes { return keep(unusual: payload, in: pool) }
+    guard length % format.bytesPerFrame == 0, let place = acquire(length, in: pool) else {
+      return length % format.bytesPerFrame == 0 ? .full : keep(unusual: payload, in: pool)
     }
-    guard let place = acquire(length, in: pool) else { return .full }
-    guard Base64.decode(payload, into: place) == length else { return .malformed }
+    guard Base64.decode(payload, into: place) == length else {
+      return keep(unusual: payload, in: pool)
+    }
     commit(length, in: pool)
     return .done
+  }
+
+  /// The same where it is too long for a block, or spelt in another way.
+  @inline(never) @_noAllocation
+  private mutating func keep(unusual payload: Bytes, in pool: BlockPool) -> Kept {
+    guard let text = Base64.straighten(payload) else { return .malformed }
+    // Decoded where it lies.
+    guard let length = Base64.decode(text, into: text) else { return .malformed }
+    guard length > 0 else { return .empty }
+    guard length % format.bytesPerFrame == 0 else { return .malformed }
+    return keep(text.prefix(length), in: pool)
   }
 
   /// Reads the inside of a JSON array of integers into the ring as little-endian samples of two
@@ -202,6 +215,32 @@ extension UplinkRing {
     kept.drop(length, in: pool)
     acknowledged &+= length
     if sent == acknowledged { cursor = kept.first() }
+  }
+}
+
+// MARK: Two channels
+
+extension UplinkRing {
+  /// Takes over what a ring of one channel holds, one-byte samples, as `channel` of two beside
+  /// silence. A session has to begin anew.
+  @_noAllocation mutating func takeOver(_ other: inout UplinkRing, channel: Int, in pool: BlockPool)
+  {
+    received = 2 &* other.acknowledged
+    lost = 2 &* other.lost
+    let start = received
+    while other.kept.count > 0 {
+      let run = other.kept.front(in: pool)
+      let samples = run.prefix(min(run.count, BlockPool.blockBytes / 2))
+      if let place = acquire(2 &* samples.count, in: pool) {
+        place.fill(format.silence)
+        for index in 0..<samples.count { place[2 &* index &+ channel] = samples[index] }
+        commit(place.count, in: pool)
+      }
+      other.kept.drop(samples.count, in: pool)
+    }
+    acknowledged = max(start, received &- kept.count)
+    sent = acknowledged
+    cursor = kept.first()
   }
 }
 

@@ -159,6 +159,13 @@ extension UpstreamLeg {
       return lost(.next, verdict, store, at: turn.now)
     }
     guard news.isReady, !next.isReady else { return .nothing }
+    guard adopt(news, as: name, store, &turn) else {
+      store.links[next.link.index].reset(&turn)
+      let verdict = Upstream.Verdict(
+        retry: false, cause: .upstreamRefused, code: "upstream_refused",
+        sentence: "the upstream states an audio format that the relay cannot convert")
+      return lost(.next, verdict, store, at: turn.now)
+    }
     return ready(transcribes: news.transcribes, as: name, store, &turn)
   }
 

@@ -56,6 +56,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private var sideErrors = 0
   /// Why the last session was lost, or not had.
   private(set) var lastCause = Cause.upstreamLost
+  /// What of its messages the log has named.
+  var told = Told()
 
   /// Whether the upstream has said that its results are complete.
   enum Results: BitwiseCopyable { case awaited, complete }
@@ -95,6 +97,12 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 
   @inline(__always) func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .upstream
+  }
+
+  /// What it has been found to take and to send.
+  mutating func become(takes: Format, sends: Format) {
+    input = takes
+    output = sends
   }
 
   /// Another upstream than the one that the route names first.
@@ -290,7 +298,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// What is final need not be replayed: up to where, in microseconds on the session's clock; nil
   /// where that is not said. With two channels both must have come so far.
   mutating func finalEnd(of heard: Upstream.Heard) -> Int? {
-    guard heard.channel == 0 || heard.channel == 1 else { return nil }
+    guard heard.endMicroseconds >= 0, heard.channel == 0 || heard.channel == 1 else { return nil }
     finalsEnd[heard.channel] = max(finalsEnd[heard.channel], heard.endMicroseconds)
     return heard.channels < 2 ? heard.endMicroseconds : min(finalsEnd[0], finalsEnd[1])
   }

@@ -56,6 +56,18 @@ package struct Carrier: Sendable {
 }
 
 extension Carrier {
+  /// A key that was pressed: a text of one character, or a number of one digit.
+  static func key(_ value: JSON.Value?, in message: Bytes) -> Event {
+    guard let value, value.kind == .string || value.kind == .number else {
+      return .malformed("a dtmf event without one digit")
+    }
+    var text = JSON.Text(value, in: message)
+    guard let key = text.next(), text.next() == nil else {
+      return .malformed("a dtmf event without one digit")
+    }
+    return .digit(key)
+  }
+
   package struct Settings: Sendable {
     /// What people call it.
     package var displayName: String
@@ -103,6 +115,8 @@ extension Carrier {
     /// It greets; nothing is known of the call yet.
     case connected
     case started(Start)
+    /// What it says of its audio, where that is not its start.
+    case format(Format)
     /// A start that this relay cannot serve; the sentence says what was expected.
     case refused(StaticString)
     case digit(UInt8)
@@ -117,6 +131,7 @@ extension Carrier {
   }
 
   package struct Start {
+    /// The inside of a JSON string, escapes and all.
     package var call: Range<Int>
     package var stream: Range<Int>
     package var format: Format
@@ -154,7 +169,10 @@ extension Carrier {
   package enum Command {
     case ready
     /// Words that the upstream heard; `text` and `confidence` are JSON as the upstream wrote it.
-    case transcript(text: Bytes, isFinal: Bool, confidence: Bytes, channel: Int, channels: Int)
+    /// `endsSpeech`: whether the speaker has paused behind them, where the upstream says so.
+    case transcript(
+      text: Bytes, isFinal: Bool, confidence: Bytes, channel: Int, channels: Int,
+      endsSpeech: Bool? = nil)
     /// The upstream's own message, to be passed on untouched.
     case response(upstream: StaticString)
     /// `isFinal`: whether the call ends with it, where that is known. `words` are the upstream's

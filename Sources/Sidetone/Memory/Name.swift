@@ -16,12 +16,6 @@ package struct Name: Equatable, BitwiseCopyable, Sendable {
     length = UInt8(text.count)
   }
 
-  package static func == (one: Name, other: Name) -> Bool {
-    guard one.length == other.length else { return false }
-    for index in 0..<one.count where one.storage[index] != other.storage[index] { return false }
-    return true
-  }
-
   package var count: Int { Int(length) }
   package var isEmpty: Bool { length == 0 }
 
@@ -40,6 +34,12 @@ package struct Name: Equatable, BitwiseCopyable, Sendable {
 
   @inline(__always) package func equals(_ text: Bytes) -> Bool {
     text.count == count && text.begin(storage)
+  }
+
+  package func equals(_ other: Name) -> Bool {
+    guard count == other.count else { return false }
+    for index in 0..<count where storage[index] != other.storage[index] { return false }
+    return true
   }
 }
 

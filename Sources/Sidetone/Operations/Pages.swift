@@ -151,6 +151,10 @@ package struct Pages: Sendable {
     out.write(decimal: row.transcripts)
     out.write(",\"duration_seconds\":")
     write(seconds: row.duration, into: &out)
+    if !row.parameters.isEmpty {
+      out.write(",\"parameters\":")
+      out.write(row.parameters)
+    }
     out.write("}")
   }
 
@@ -209,6 +213,9 @@ package struct Pages: Sendable {
     counter("sidetone_audio_lost_bytes_total", "Audio never sent.", totals.audioLost)
     counter("sidetone_frames_late_total", "Numbered audio, twice or late.", totals.framesLate)
     counter("sidetone_frames_missing_total", "Numbered audio never seen.", totals.framesMissing)
+    counter(
+      "sidetone_silence_filled_milliseconds_total", "Silence where carriers' clocks jumped.",
+      totals.silenceFilled)
     counter("sidetone_speech_received_total", "Pieces of agents' speech.", totals.speechPieces)
     counter("sidetone_speech_sent_total", "Messages of it to callers.", totals.speechSent)
     counter("sidetone_keys_lost_total", "Keys for which no room was.", totals.keysLost)

@@ -46,11 +46,7 @@ enum Deepgram {
 
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {
     writer.write("encoding=")
-    switch session.hears.codec {
-    case .mulaw: writer.write("mulaw")
-    case .alaw: writer.write("alaw")
-    case .linear16: writer.write("linear16")
-    }
+    writer.write(session.hears.codec.word)
     writer.write("&sample_rate=")
     writer.write(decimal: session.hears.rate)
     writer.write("&channels=")
@@ -94,13 +90,61 @@ enum Deepgram {
   }
 
   static func read(_ message: Bytes) -> Upstream.Event {
-    var results = Results()
+    var results = DeepgramResults()
     results.read(message)
-    guard let type = results.type, type.kind == .string else { return .malformed }
-    if results.isHeard { return results.news(in: message) }
+    guard !results.isBroken else { return .malformed }
+    if let heard = results.heard(in: message) {
+      var news = Upstream.Event()
+      news.heard = heard
+      return news
+    }
+    return other(results.type, message)
+  }
+
+  /// A message without words: the end, an error, or one of which nothing more is asked.
+  private static func other(_ type: JSON.Value?, _ message: Bytes) -> Upstream.Event {
     var news = Upstream.Event()
-    news.isFinished = message[type.range].equals("Metadata")
+    guard let type, type.kind == .string else {
+      news.complaint = complaint(in: message, isError: false)
+      if news.complaint == nil { news.unknown = 0..<0 }
+      return news
+    }
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+    if isNamed("Metadata") {
+      news.isFinished = true
+    } else if isNamed("Error") || isNamed("error") {
+      news.complaint = complaint(in: message, isError: true)
+    } else if !isNamed("UtteranceEnd"), !isNamed("SpeechStarted"), !isNamed("Results") {
+      news.complaint = complaint(in: message, isError: false)
+      if news.complaint == nil { news.unknown = type.range }
+    }
     return news
+  }
+
+  /// Errors have had several shapes; which member says what is seen from its name. Nil where the
+  /// message does not call itself one, and has none of their names.
+  private static func complaint(in message: Bytes, isError: Bool) -> Upstream.Complaint? {
+    func text(_ names: [StaticString], under parent: JSON.Value? = nil) -> Range<Int>? {
+      for name in names {
+        guard let value = JSON.find(name, in: message, under: parent), !value.range.isEmpty,
+          value.kind == .string || value.kind == .number
+        else { continue }
+        return value.range
+      }
+      return nil
+    }
+    let inner = JSON.find("error", in: message).flatMap { $0.kind == .object ? $0 : nil }
+    let sentences: [StaticString] = ["err_msg", "description", "message", "reason", "details"]
+    let codes: [StaticString] = ["err_code", "code", "variant", "category", "type"]
+    if let inner {
+      return Upstream.Complaint(
+        code: text(codes, under: inner) ?? 0..<0, message: text(sentences, under: inner) ?? 0..<0)
+    }
+    let sentence = text(isError ? sentences : ["err_msg", "error"])
+    guard isError || sentence != nil || text(["err_code"]) != nil else { return nil }
+    let code =
+      isError ? text(["err_code", "code", "message", "variant"]) : text(["err_code", "code"])
+    return Upstream.Complaint(code: code ?? 0..<0, message: sentence ?? 0..<0)
   }
 
   static func write(_ command: Upstream.Command, _ writer: inout Writer) {
@@ -150,132 +194,5 @@ enum Deepgram {
     return Upstream.Verdict(
       retry: true, cause: .upstreamLost, code: "upstream_lost",
       sentence: "Deepgram ended the session")
-  }
-}
-
-// MARK: - What it heard
-
-/// The members of a message that matter, found in one walk. It ends as soon as they are all there,
-/// so what comes behind, the words with their times above all, is not looked at; as for any value
-/// that is looked for, it need not even be sound.
-private struct Results {
-  private(set) var type: JSON.Value?
-  /// Of another type nothing more is asked.
-  private(set) var isHeard = true
-  private var start: JSON.Value?
-  private var duration: JSON.Value?
-  private var isFinal: JSON.Value?
-  private var index: JSON.Value?
-  private var text: JSON.Value?
-  private var confidence: JSON.Value?
-  private var hasChannel = false
-
-  mutating func read(_ message: Bytes) {
-    var scanner = JSON.Scanner(message)
-    var step = scanner.enter(.object)
-    while step == .item {
-      guard let name = scanner.name() else { return }
-      if !hasChannel, JSON.text(name, in: message, equals: "channel") {
-        hasChannel = true
-        guard readChannel(&scanner) else { return }
-      } else {
-        guard let value = scanner.value() else { return }
-        take(name, value, in: message)
-      }
-      if !isHeard || hasChannel && hasAllAround { return }
-      step = scanner.advance(in: .object)
-    }
-  }
-
-  /// The first of a name counts.
-  private mutating func take(_ name: JSON.Value, _ value: JSON.Value, in message: Bytes) {
-    if type == nil, JSON.text(name, in: message, equals: "type") {
-      type = value
-      isHeard = value.kind == .string && message[value.range].equals("Results")
-    } else if start == nil, JSON.text(name, in: message, equals: "start") {
-      start = value
-    } else if duration == nil, JSON.text(name, in: message, equals: "duration") {
-      duration = value
-    } else if isFinal == nil, JSON.text(name, in: message, equals: "is_final") {
-      isFinal = value
-    } else if index == nil, JSON.text(name, in: message, equals: "channel_index") {
-      index = value
-    }
-  }
-
-  /// Whether all is found but for what is in the channel.
-  private var hasAllAround: Bool {
-    type != nil && start != nil && duration != nil && isFinal != nil && index != nil
-  }
-
-  /// The value of the channel, with the list of alternatives in it; false where the walk is over.
-  private mutating func readChannel(_ scanner: inout JSON.Scanner) -> Bool {
-    guard scanner.next() == UInt8(ascii: "{") else { return scanner.value() != nil }
-    var hasList = false
-    var step = scanner.enter(.object)
-    while step == .item {
-      guard let name = scanner.name() else { return false }
-      if !hasList, JSON.text(name, in: scanner.document, equals: "alternatives") {
-        hasList = true
-        guard readAlternatives(&scanner) else { return false }
-      } else {
-        guard scanner.value() != nil else { return false }
-      }
-      step = scanner.advance(in: .object)
-    }
-    return step == .end
-  }
-
-  /// The list, of which the first counts; false where the walk is over.
-  private mutating func readAlternatives(_ scanner: inout JSON.Scanner) -> Bool {
-    guard scanner.next() == UInt8(ascii: "[") else { return scanner.value() != nil }
-    var isFirst = true
-    var step = scanner.enter(.array)
-    while step == .item {
-      if isFirst, scanner.next() == UInt8(ascii: "{") {
-        guard readFirst(&scanner) else { return false }
-      } else {
-        guard scanner.value() != nil else { return false }
-      }
-      isFirst = false
-      step = scanner.advance(in: .array)
-    }
-    return step == .end
-  }
-
-  private mutating func readFirst(_ scanner: inout JSON.Scanner) -> Bool {
-    var step = scanner.enter(.object)
-    while step == .item {
-      guard let name = scanner.name(), let value = scanner.value() else { return false }
-      if text == nil, JSON.text(name, in: scanner.document, equals: "transcript") {
-        text = value
-      } else if confidence == nil, JSON.text(name, in: scanner.document, equals: "confidence") {
-        confidence = value
-      }
-      if text != nil, confidence != nil, hasAllAround { return false }
-      step = scanner.advance(in: .object)
-    }
-    return step == .end
-  }
-
-  func news(in message: Bytes) -> Upstream.Event {
-    guard let start, let duration,
-      let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
-      let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
-      startMicroseconds >= 0, durationMicroseconds >= 0
-    else { return .malformed }
-    var heard = Upstream.Heard(
-      text: 0..<0, confidence: 0..<0, isFinal: isFinal?.kind == .true, channel: 0, channels: 1,
-      endMicroseconds: startMicroseconds &+ durationMicroseconds)
-    if let index, index.kind == .array {
-      var numbers = JSON.Elements(of: index, in: message)
-      heard.channel = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 0
-      heard.channels = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 1
-    }
-    if let text, text.kind == .string { heard.text = text.range }
-    if let confidence, confidence.kind == .number { heard.confidence = confidence.range }
-    var news = Upstream.Event()
-    news.heard = heard
-    return news
   }
 }

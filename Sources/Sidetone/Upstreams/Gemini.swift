@@ -21,7 +21,7 @@ extension Upstream {
       says: { _, _ in Format(codec: .linear16, rate: 24_000) },
       speech: SpeechPath(
         at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
-        unless: "thought"),
+        type: "mimeType", unless: "thought"),
       hasItems: false),
     envelope: { _, prefix, suffix in
       prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")

@@ -196,6 +196,8 @@ extension OpenAI {
     if isNamed("session.updated") {
       news.isReady = true
       news.transcribes = transcribes(message)
+      news.takes = formatStated("input", older: "input_audio_format", in: message)
+      news.sends = formatStated("output", older: "output_audio_format", in: message)
     } else if isNamed("input_audio_buffer.speech_started") {
       news.isInterrupted = true
     } else if isNamed("input_audio_buffer.committed") {

@@ -153,10 +153,15 @@ extension Upstream {
   /// into the message; texts are the inside of a JSON string, escapes and all.
   package struct Event {
     package var isMalformed = false
+    /// Of a type that is not known here: its name, empty where it has none.
+    package var unknown: Range<Int>?
     /// The session is set up as it was asked for: audio may flow.
     package var isReady = false
     /// With `isReady`: what the caller says will be transcribed, so that it is owed.
     package var transcribes = false
+    /// With `isReady`: in which format it takes audio and sends it, where it says so itself.
+    package var takes = StatedFormat.unsaid
+    package var sends = StatedFormat.unsaid
     /// Speech to text: a stretch of audio was listened to.
     package var heard: Heard?
     /// The session is complete; a close follows.
@@ -220,6 +225,14 @@ extension Upstream {
     package init(_ how: How) { self.how = how }
   }
 
+  /// What a session says of audio.
+  package enum StatedFormat: BitwiseCopyable, Equatable, Sendable {
+    case unsaid
+    case format(Format)
+    /// One that is not known here.
+    case unknown
+  }
+
   package struct Words {
     package var text: Range<Int>
     /// Instead of all increments before it.
@@ -262,8 +275,11 @@ extension Upstream {
     package var isFinal: Bool
     package var channel: Int
     package var channels: Int
-    /// Where the stretch ends, in microseconds of audio since this session began.
+    /// Where the stretch ends, in microseconds of audio since this session began; -1 where it does
+    /// not say.
     package var endMicroseconds: Int
+    /// Whether the speaker has paused behind it; nil where it does not say.
+    package var endsSpeech: Bool?
   }
 
   package struct Verdict: Equatable {

@@ -12,6 +12,9 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     package var item = 0..<0
     /// The name of the answer that it belongs to, likewise.
     package var response = 0..<0
+    /// Samples a second, as its media type states them; 0 where it does not, -1 where it is none of
+    /// linear audio.
+    package var rate = 0
     /// The message says more than what is spoken, so it has to be read as well. Told with the first
     /// piece of a message.
     package var isNotAll = false
@@ -50,16 +53,17 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   }
 
   /// The object `outer` holds the object `inner`, that one the array `list`, and those of its
-  /// elements speak which have `payload` in their object `holder`. An element whose member
-  /// `unspoken` is true is never spoken.
+  /// elements speak which have `payload` in their object `holder`, with its media `type` beside it.
+  /// An element whose member `unspoken` is true is never spoken.
   package init(
     at outer: StaticString, _ inner: StaticString, each list: StaticString,
-    _ holder: StaticString, payload: StaticString, unless unspoken: StaticString
+    _ holder: StaticString, payload: StaticString, type: StaticString = "",
+    unless unspoken: StaticString
   ) {
     place = .nested(
       Nested(
         path: [JSON.Key(outer), JSON.Key(inner), JSON.Key(list)], holder: JSON.Key(holder),
-        payload: JSON.Key(payload), unspoken: JSON.Key(unspoken)))
+        payload: JSON.Key(payload), type: JSON.Key(type), unspoken: JSON.Key(unspoken)))
   }
 
   /// Finds the speech in one whole message, all of which is checked, or, from `start`, the `next`
@@ -165,12 +169,14 @@ extension SpeechPath {
     let path: InlineArray<3, JSON.Key>
     let holder: JSON.Key
     let payload: JSON.Key
+    let type: JSON.Key
     let unspoken: JSON.Key
 
     /// What a message has shown so far.
     private struct Found {
       /// Of the first element that speaks.
       var payload: JSON.Value?
+      var type: JSON.Value?
       /// Where the element behind it begins; 0: it was the last.
       var next = 0
       /// How many members there are beside the outer two names of the path.
@@ -219,7 +225,14 @@ extension SpeechPath {
       guard payload.kind == .string else { return .malformed }
       return .speech(
         Piece(
-          payload: text(of: payload, in: message), isNotAll: found.others > 0, next: found.next))
+          payload: text(of: payload, in: message), rate: Self.rate(of: found.type, in: message),
+          isNotAll: found.others > 0, next: found.next))
+    }
+
+    @inline(__always) private static func rate(of type: JSON.Value?, in message: Bytes) -> Int {
+      guard let type, type.kind == .string else { return 0 }
+      let said = AudioType(message[type.range])
+      return said.codec == .linear ? said.rate : -1
     }
 
     /// Moves into the object here, to the member that the path names (item) or behind it (end).
@@ -270,30 +283,39 @@ extension SpeechPath {
     private func readElement(_ scanner: inout JSON.Scanner, _ found: inout Found) -> Bool {
       guard scanner.next() == UInt8(ascii: "{") else { return scanner.value() != nil }
       var payload: JSON.Value?
+      var type: JSON.Value?
       var isSpoken = true
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name() else { return false }
         let key = JSON.Key(name, in: scanner.document)
         if key == holder, scanner.next() == UInt8(ascii: "{") {
-          guard readHolder(&scanner, &payload) else { return false }
+          guard readHolder(&scanner, &payload, &type) else { return false }
         } else {
           guard let value = scanner.value() else { return false }
           if value.kind == .true, key == unspoken { isSpoken = false }
         }
         step = scanner.advance(in: .object)
       }
-      if isSpoken { found.payload = payload }
+      if isSpoken {
+        found.payload = payload
+        found.type = type
+      }
       return step == .end
     }
 
     @inline(__always)
-    private func readHolder(_ scanner: inout JSON.Scanner, _ payload: inout JSON.Value?) -> Bool {
+    private func readHolder(
+      _ scanner: inout JSON.Scanner, _ payload: inout JSON.Value?, _ type: inout JSON.Value?
+    ) -> Bool {
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name(), let value = scanner.value() else { return false }
-        if payload == nil, JSON.Key(name, in: scanner.document) == self.payload {
+        let key = JSON.Key(name, in: scanner.document)
+        if payload == nil, key == self.payload {
           payload = value
+        } else if type == nil, key == self.type {
+          type = value
         }
         step = scanner.advance(in: .object)
       }

@@ -130,7 +130,7 @@ struct DeepgramTests {
     #expect(heard.endMicroseconds == 2_480_000)
   }
 
-  @Test("Silence is heard without words; a result without its times has no sense")
+  @Test("Silence is heard without words; what a result leaves out is not known")
   func sparse() {
     let silence =
       #"{"type":"Results","start":1,"duration":2,"channel":{"alternatives":[{"transcript":""}]}}"#
@@ -142,10 +142,65 @@ struct DeepgramTests {
     #expect(heard.endMicroseconds == 3_000_000)
     for text in [
       #"{"type":"Results"}"#, #"{"type":"Results","start":-1,"duration":1}"#,
-      #"{"type":"Results","start":"a","duration":1}"#, #"{"type":7}"#, "[]", "",
+      #"{"type":"Results","start":"a","duration":1}"#,
+      #"{"type":"Results","start":9e12,"duration":9e12}"#,
     ] {
+      #expect(Upstream.deepgram.read(kept(text)).heard?.endMicroseconds == -1, "\(text)")
+    }
+    for text in ["[]", "", "out of order", #"{"type":"Results""#, "7"] {
       #expect(Upstream.deepgram.read(kept(text)).isMalformed, "\(text)")
     }
+  }
+
+  @Test("Words are found without whatever stands beside them, and in whatever order")
+  func wordsAlone() {
+    let members = [
+      #""type":"Results""#, #""channel_index":[0,1]"#, #""duration":1.5"#, #""start":0.5"#,
+      #""is_final":true"#, #""speech_final":true"#, #""metadata":{"a":[1]}"#,
+    ]
+    let channel = #""channel":{"alternatives":[{"transcript":"hello","confidence":0.5}]}"#
+    for left in members.indices {
+      for place in [0, 3, 6] {
+        var some = members
+        some.remove(at: left)
+        some.insert(channel, at: place)
+        let message = kept("{" + some.joined(separator: ",") + "}")
+        let heard = Upstream.deepgram.read(message).heard
+        #expect(heard.map { message[$0.text].string } == "hello", "without \(members[left])")
+        #expect(heard?.endMicroseconds == ([2, 3].contains(left) ? -1 : 2_000_000))
+        #expect(heard?.endsSpeech == (left == 5 ? nil : true))
+      }
+    }
+  }
+
+  @Test(
+    "An error is shown, whatever its shape",
+    arguments: [
+      (
+        #"{"type":"Error","description":"broke","message":"NET-0000","variant":"x"}"#, "NET-0000",
+        "broke"
+      ),
+      (#"{"type":"Error","message":"broke"}"#, "broke", "broke"),
+      (#"{"err_code":"Bad","err_msg":"broke","request_id":"r"}"#, "Bad", "broke"),
+      (#"{"type":"Error","err_code":400,"err_msg":"broke"}"#, "400", "broke"),
+      (#"{"error":"broke"}"#, "", "broke"),
+      (#"{"error":{"code":"c","message":"broke"}}"#, "c", "broke"),
+      (#"{"type":"error","reason":"broke"}"#, "", "broke"),
+    ])
+  func errors(text: String, code: String, sentence: String) throws {
+    let message = kept(text)
+    let complaint = try #require(Upstream.deepgram.read(message).complaint)
+    #expect(message[complaint.code].string == code)
+    #expect(message[complaint.message].string == sentence)
+    #expect(complaint.verdict == nil)
+  }
+
+  @Test("A type that is not known is named, one without a type is not")
+  func unknown() {
+    let message = kept(#"{"type":"Tomorrow","x":1}"#)
+    #expect(Upstream.deepgram.read(message).unknown.map { message[$0].string } == "Tomorrow")
+    #expect(Upstream.deepgram.read(kept(#"{"x":1}"#)).unknown == 0..<0)
+    #expect(Upstream.deepgram.read(kept(#"{"type":"SpeechStarted"}"#)).unknown == nil)
   }
 
   @Test("Metadata ends the session; what is unknown is passed on")

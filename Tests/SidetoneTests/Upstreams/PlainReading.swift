@@ -8,26 +8,33 @@ enum PlainReading {}
 extension PlainReading {
   enum Deepgram {
     static func read(_ message: Bytes) -> Upstream.Event {
-      guard let type = JSON.find("type", in: message), type.kind == .string else {
-        return .malformed
-      }
-      let name = message[type.range]
-      if name.equals("Results") { return results(message) }
+      var scanner = JSON.Scanner(message)
+      guard scanner.value()?.kind == .object else { return .malformed }
       var news = Upstream.Event()
-      news.isFinished = name.equals("Metadata")
+      news.heard = heard(message)
+      if news.heard != nil { return news }
+      if let type = JSON.find("type", in: message) {
+        news.isFinished = JSON.text(type, in: message, equals: "Metadata")
+      }
       return news
     }
 
-    private static func results(_ message: Bytes) -> Upstream.Event {
+    private static func end(_ message: Bytes) -> Int {
       guard let start = JSON.find("start", in: message),
         let duration = JSON.find("duration", in: message),
-        let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
-        let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
-        startMicroseconds >= 0, durationMicroseconds >= 0
-      else { return .malformed }
+        let from = JSON.decimal(start, scale: 6, in: message), from >= 0,
+        let length = JSON.decimal(duration, scale: 6, in: message), length >= 0,
+        !from.addingReportingOverflow(length).overflow
+      else { return -1 }
+      return from + length
+    }
+
+    private static func heard(_ message: Bytes) -> Upstream.Heard? {
       var heard = Upstream.Heard(
         text: 0..<0, confidence: 0..<0, isFinal: JSON.find("is_final", in: message)?.kind == .true,
-        channel: 0, channels: 1, endMicroseconds: startMicroseconds &+ durationMicroseconds)
+        channel: 0, channels: 1, endMicroseconds: end(message),
+        endsSpeech: JSON.find("speech_final", in: message).map { $0.kind == .true })
+      var hasText = false
       if let index = JSON.find("channel_index", in: message), index.kind == .array {
         heard.channel =
           JSON.element(0, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 0
@@ -39,6 +46,7 @@ extension PlainReading {
       {
         if let text = JSON.find("transcript", in: message, under: first), text.kind == .string {
           heard.text = text.range
+          hasText = true
         }
         if let confidence = JSON.find("confidence", in: message, under: first),
           confidence.kind == .number
@@ -46,9 +54,9 @@ extension PlainReading {
           heard.confidence = confidence.range
         }
       }
-      var news = Upstream.Event()
-      news.heard = heard
-      return news
+      let type = JSON.find("type", in: message)
+      let isResult = type.map { JSON.text($0, in: message, equals: "Results") } ?? false
+      return isResult || hasText ? heard : nil
     }
   }
 }
