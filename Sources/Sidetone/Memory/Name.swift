@@ -16,6 +16,12 @@ package struct Name: Equatable, BitwiseCopyable, Sendable {
     length = UInt8(text.count)
   }
 
+  package static func == (one: Name, other: Name) -> Bool {
+    guard one.length == other.length else { return false }
+    for index in 0..<one.count where one.storage[index] != other.storage[index] { return false }
+    return true
+  }
+
   package var count: Int { Int(length) }
   package var isEmpty: Bool { length == 0 }
 
