@@ -274,20 +274,9 @@ extension Turn {
         $0.write(decimal: bytesMax)
         $0.write(" bytes")
       }
-    case .strange(let name, let type):
-      write(.info, "upstream_message_unknown", call) {
-        $0.write(name)
-        $0.write(": ")
-        $0.write(type.isEmpty ? ("a message without a type" as StaticString).bytes : type)
-        $0.write("; others that are not known are counted only")
-      }
+    case .strange(let name, let type): write(name, unknown: type, call)
     case .format(let name, let format, let isHeeded): write(name, format, isHeeded, call)
-    case .notJSON(let name, let text):
-      write(.warning, "upstream_message_bad", call) {
-        $0.write(name)
-        $0.write(" sent what is no JSON object: ")
-        $0.write(text.prefix(min(text.count, 200)))
-      }
+    case .notJSON(let name, let text): write(name, bad: text, call)
     case .broke(let name, let failure):
       write(.warning, "upstream_lost", call) {
         $0.write(name)
@@ -422,52 +411,6 @@ extension Turn {
   }
 }
 
-// MARK: Lines of the transcript
-
-extension Turn {
-  private mutating func note(_ event: Event.OfWords, _ call: Name) {
-    switch event {
-    case .heard(let text, let isFinal, let side, let sentence):
-      counters.transcripts &+= 1
-      log.print(of: call) {
-        $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
-        $0.write(side)
-        $0.write(words: text)
-      }
-      guard isFinal, log.printsTranscripts, sentence.utf8CodeUnitCount > 0 else { return }
-      log.write(.info, "transcription_completed", call: call, at: now) {
-        $0.write(sentence)
-        $0.write(": \"")
-        $0.write(words: text)
-        $0.write("\"")
-      }
-    case .said(let text):
-      log.print(of: call) {
-        $0.write("[AGENT] ")
-        $0.write(words: text)
-      }
-    case .interrupted(let heard, let generated, let words, let cut):
-      write(.info, "interrupted", call) {
-        $0.write("heard ")
-        $0.write(decimal: heard)
-        $0.write(" of ")
-        $0.write(decimal: generated)
-        $0.write(" ms generated")
-      }
-      log.print(of: call) {
-        $0.write("[INTERRUPTED] heard ")
-        $0.write(decimal: heard)
-        $0.write(" of ")
-        $0.write(decimal: generated)
-        $0.write(" ms: ")
-        $0.write(words: words.prefix(cut))
-        $0.write(" |")
-        $0.write(words: words.dropping(cut))
-      }
-    }
-  }
-}
-
 extension Cause {
   /// How bad it is that a call ends so: the relay or its upstream failed; somebody must look at
   /// what calls; or it is life.
@@ -480,54 +423,5 @@ extension Cause {
     case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
       .info
     }
-  }
-}
-
-extension Writer {
-  fileprivate mutating func write(_ side: Event.Side) {
-    switch side {
-    case .only: break
-    case .caller: write("[caller] ")
-    case .agent: write("[agent] ")
-    case .channel(let number):
-      write("[channel ")
-      write(decimal: number)
-      write("] ")
-    }
-  }
-
-  /// What a call's webhook gave it, but for what opens doors; long texts are cut.
-  fileprivate mutating func write(parameters: Bytes) {
-    guard !parameters.isEmpty else { return }
-    let object = JSON.Value(.object, 0..<parameters.count)
-    var members = JSON.Members(of: object, in: parameters)
-    var isFirst = true
-    while let member = members.next() {
-      if JSON.text(member.name, in: parameters, equals: "token") { continue }
-      write(isFirst ? "; parameters: " : ", ")
-      isFirst = false
-      write(short: parameters[member.name.range])
-      write("=")
-      write(short: parameters[member.value.range])
-    }
-  }
-
-  /// The beginning of a text that is the inside of a JSON string, up to a whole character.
-  private mutating func write(short text: Bytes) {
-    let value = JSON.Value(.string, 0..<text.count, hasEscapes: true)
-    var characters = JSON.Text(value, in: text)
-    var written = 0
-    while let byte = characters.next() {
-      if written >= Self.shortBytesMax, byte & 0xc0 != 0x80 { return write("…") }
-      write(byte: byte)
-      written &+= 1
-    }
-  }
-
-  private static let shortBytesMax = 80
-
-  /// A text that is the inside of a JSON string, as people read it.
-  fileprivate mutating func write(words text: Bytes) {
-    JSON.unescape(JSON.Value(.string, 0..<text.count, hasEscapes: true), in: text, to: &self)
   }
 }

@@ -67,6 +67,23 @@ extension Turn {
     }
   }
 
+  mutating func write(_ name: Bytes, unknown type: Bytes, _ call: Name?) {
+    write(.info, "upstream_message_unknown", call) {
+      $0.write(name)
+      $0.write(": ")
+      $0.write(type.isEmpty ? ("a message without a type" as StaticString).bytes : type)
+      $0.write("; others that are not known are counted only")
+    }
+  }
+
+  mutating func write(_ name: Bytes, bad text: Bytes, _ call: Name?) {
+    write(.warning, "upstream_message_bad", call) {
+      $0.write(name)
+      $0.write(" sent what is no JSON object: ")
+      $0.write(text.prefix(min(text.count, 200)))
+    }
+  }
+
   /// An upstream's audio; nil: of no format that is known here.
   mutating func write(
     _ name: Bytes, _ format: Event.Audio?, _ isHeeded: Bool, _ call: Name?

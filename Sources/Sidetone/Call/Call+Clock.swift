@@ -7,36 +7,13 @@ extension Call {
   mutating func expired(_ store: Store, _ turn: inout Turn) {
     for raw in 0..<CallDue.count {
       guard !isOver, let due = CallDue(rawValue: raw) else { return }
-      if due.time(in: &self, store, at: turn.now) <= turn.now { see(to: due, store, &turn) }
+      if due.time(in: &self, store, at: turn.now) <= turn.now {
+        due.happen(in: &self, store, &turn)
+      }
       // A call that ends tells its upstream so once everything has gone.
       if due == .backlog, uplink.backlog == 0, upstream.isOpen(store) {
         perform(state.drained(), store, &turn)
       }
-    }
-  }
-
-  private mutating func see(to due: CallDue, _ store: Store, _ turn: inout Turn) {
-    switch due {
-    case .firstAudio: record.tellFirstAudio(of: uplink, &turn)
-    case .state: perform(state.expired(at: turn.now), store, &turn)
-    case .longestCall: end(.tooLong, store, &turn)
-    case .silence:
-      let cause = upstream.lastCause
-      turn.note(.call(.deadAir(seconds: store.limits.deadAirSeconds, cause)), of: record.name)
-      perform(state.leftInSilence(cause), store, &turn)
-    case .heldAudio: uplink.takeHeld(store, &turn)
-    case .backlog: pump(store, &turn)
-    case .keepAlive: keepAlive(store, &turn)
-    case .finalize: finalize(store, &turn)
-    case .unanswered:
-      guard uplink.giveUpUnanswered(at: turn.now) else { return }
-      turn.note(.call(.unanswered), of: record.name)
-    case .conversation:
-      conversation.expired(isTalking: state.isTalking, &caller, &record, store, &turn)
-    case .speed: AudioFinding.checkSpeed(in: &self, &turn)
-    case .comfort: AudioFinding.comfort(in: &self, store, &turn)
-    // `settle` looks after these.
-    case .quiet, .change, .pool: break
     }
   }
 

@@ -109,3 +109,32 @@ package struct Silence: BitwiseCopyable, Sendable {
     if case .since(let start) = state { start + span } else { .never }
   }
 }
+
+extension CallDue {
+  /// What the clock brings is done.
+  func happen(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    switch self {
+    case .firstAudio: call.record.tellFirstAudio(of: call.uplink, &turn)
+    case .state: call.perform(call.state.expired(at: turn.now), store, &turn)
+    case .longestCall: call.end(.tooLong, store, &turn)
+    case .silence:
+      let cause = call.upstream.lastCause
+      turn.note(.call(.deadAir(seconds: store.limits.deadAirSeconds, cause)), of: call.record.name)
+      call.perform(call.state.leftInSilence(cause), store, &turn)
+    case .heldAudio: call.uplink.takeHeld(store, &turn)
+    case .backlog: call.pump(store, &turn)
+    case .keepAlive: call.keepAlive(store, &turn)
+    case .finalize: call.finalize(store, &turn)
+    case .unanswered:
+      guard call.uplink.giveUpUnanswered(at: turn.now) else { return }
+      turn.note(.call(.unanswered), of: call.record.name)
+    case .conversation:
+      call.conversation.expired(
+        isTalking: call.state.isTalking, &call.caller, &call.record, store, &turn)
+    case .speed: AudioFinding.checkSpeed(in: &call, &turn)
+    case .comfort: AudioFinding.comfort(in: &call, store, &turn)
+    // `settle` looks after these.
+    case .quiet, .change, .pool: break
+    }
+  }
+}

@@ -41,7 +41,7 @@ struct VoiceWiresTests {
       talk.tell(part(#""mimeType":"\#(type)","#, milliseconds: 200, rate: 48_000))
     }
     #expect(heard(talk) == 0 && talk.rig.relay.totals.speechCut == 3)
-    #expect(talk.rig.log.filter { $0.contains("warning upstream_audio_format") }.count == 1)
+    #expect(talk.rig.log.filter { $0.contains("WARNING: upstream_audio_format") }.count == 1)
     // What comes in the usual format is heard as before.
     talk.say(1000)
     talk.end()
@@ -84,7 +84,7 @@ struct VoiceWiresTests {
     rig.answer(
       #"{"type":"session.updated","session":{"audio":{"output":{"format":{"type":"audio/opus"}}}}}"#,
       on: model)
-    #expect(rig.log.contains { $0.contains("warning upstream_audio_format") })
+    #expect(rig.log.contains { $0.contains("WARNING: upstream_audio_format") })
     rig.advance(milliseconds: 20_000)
     #expect(rig.relay.callsInUse == 0)
   }
@@ -130,7 +130,7 @@ struct VoiceWiresTests {
     talk.rig.advance(milliseconds: 500)
     #expect(talk.reached() == [UInt8](repeating: 1, count: 20 * 160))
     #expect(talk.rig.relay.totals.framesMissing == 0)
-    #expect(talk.rig.log.filter { $0.contains("warning other_track") }.count == 1)
+    #expect(talk.rig.log.filter { $0.contains("WARNING: other_track") }.count == 1)
   }
 
   // MARK: Gaps
