@@ -67,14 +67,15 @@ struct AnswersTests {
       })
   }
 
-  @Test func `a Gemini turn without sound is a line each time`() throws {
+  @Test func `a Gemini turn without sound is a line, and counted each time`() throws {
     let talk = try Talk(with: "gemini")
     for _ in 0..<3 {
       talk.tell(
         #"{"serverContent":{"turnComplete":true,"turnCompleteReason":"RESPONSE_REJECTED"}}"#)
     }
     talk.tell(#"{"toolCall":{"functionCalls":[{"id":"f1","name":"lookup","args":{}}]}}"#)
-    #expect(talk.rig.log.filter { $0.contains("RESPONSE_REJECTED") }.count == 3)
+    // The same complaint is counted, not repeated.
+    #expect(talk.rig.log.contains { $0.contains("RESPONSE_REJECTED") })
     #expect(talk.rig.relay.totals.answersSilent == 4)
     // Only a piece of an answer is over.
     talk.tell(#"{"serverContent":{"turnComplete":true,"interactionStatus":"IN_PROGRESS"}}"#)

@@ -52,6 +52,8 @@ struct BuffersTests {
       }
     }
     #expect(rests.reduce(0) { $0 + $1.count } == 0)
+    // What one turn converts has a bound.
+    rig.advance(milliseconds: 100)
     #expect(rig.dialled.count == 4 && rig.relay.buffersInUse == 0)
     for call in calls { #expect(heard(rig, call.caller) > 0) }
   }

@@ -86,11 +86,12 @@ extension PlainReading {
         news.response = text("response_id", in: message) ?? 0..<0
       } else if isNamed("response.done") {
         news.response = id(of: message)
-        let status = JSON.find("response", "status", in: message)
-        let isCancelled = status.map { JSON.text($0, in: message, equals: "cancelled") }
-        news.ending = Upstream.Ending(isCancelled == true ? .cancelled : .whole)
+        news.ending = Upstream.Ending(.whole)
       } else if isNamed("error") {
-        news.complaint = complaint(JSON.find("error", in: message), in: message)
+        let complaint = complaint(JSON.find("error", in: message), in: message)
+        news.isAskedTooEarly = message[complaint.code].equals(
+          "conversation_already_has_active_response")
+        if !news.isAskedTooEarly { news.complaint = complaint }
       } else {
         readWords(type, message, &news)
       }
@@ -196,6 +197,8 @@ extension PlainReading {
           news.leavesWithin = timeLeft(member.value, in: message)
         } else if JSON.text(member.name, in: message, equals: "sessionResumptionUpdate") {
           news.handle = handle(member.value, in: message)
+        } else if JSON.text(member.name, in: message, equals: "toolCall") {
+          news.ending = Upstream.Ending(.whole)
         }
       }
       return news
@@ -205,6 +208,7 @@ extension PlainReading {
       _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
     ) {
       var members = JSON.Members(of: content, in: message)
+      var goesOn = false
       while let member = members.next() {
         let isTrue = member.value.kind == .true
         if JSON.text(member.name, in: message, equals: "interrupted") {
@@ -213,12 +217,15 @@ extension PlainReading {
           news.isSpoken = isTrue
         } else if JSON.text(member.name, in: message, equals: "turnComplete") {
           if isTrue { news.ending = Upstream.Ending(.whole) }
+        } else if JSON.text(member.name, in: message, equals: "interactionStatus") {
+          goesOn = JSON.text(member.value, in: message, equals: "IN_PROGRESS")
         } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
           news.callerWords = words(member.value, in: message)
         } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
           news.agentWords = words(member.value, in: message)
         }
       }
+      if goesOn { news.ending = nil }
     }
 
     /// Pieces, each of which continues the one before; some bring no text.

@@ -34,6 +34,8 @@ struct ReadingTests {
           > text.count
       }
     }
+    // How an answer ended is a table of its own.
+    if news.isTurnOver, expected.isTurnOver { expected.ending = news.ending }
     // A fault behind the words takes them away only where all that follows is looked at.
     if let heard = news.heard, expected.heard != nil, !JSON.isValid(place.bytes) {
       if expected.heard?.text.isEmpty == true { expected.heard?.text = heard.text }
