@@ -116,9 +116,14 @@ package struct Limits: Sendable {
   /// A held-back caller is read again when its ring has room for a message and a read.
   var heldBackBytesMin: Int { carrierMessageBytesMax + Self.readBytesMax }
 
+  /// Sessions with a voice model that are opened beside another: all of them at once, where that
+  /// model asks all of its callers to go.
+  package var handOversMax: Int { min(twoWayCallsMax, callsMax) }
+
   package var linksMax: Int {
     callsMax  // the carrier's side of each call
       + callsMax  // the upstream's side
+      + handOversMax  // the next session, beside the one that it replaces
       + otherLinksMax  // operators, webhooks, handshakes that become no call
   }
 

@@ -148,7 +148,8 @@ extension Machine {
     let dials = config.upstreams.contains { $0.endpoint.isTLS && !$0.endpoint.host.isEmpty }
     guard accepts || dials else { return 0 }
     let legs =
-      (accepts ? limits.callsMax + limits.otherLinksMax : 0) + (dials ? limits.callsMax : 0)
+      (accepts ? limits.callsMax + limits.otherLinksMax : 0)
+      + (dials ? limits.callsMax + limits.handOversMax : 0)
     return (4 << 20) + legs * (40 << 10)
   }
 

@@ -220,8 +220,13 @@ extension Call {
       let link = caller.link.index
       isMarkDue = conversation.play(into: &store.links[link], next: &next, store, &turn)
     }
-    if !isMarkDue { turn.timers.set(.playout(id.index), next) }
-    return isMarkDue
+    if isMarkDue { return true }
+    turn.timers.set(.playout(id.index), next)
+    // The last of what was said has gone: only from now on it is known when it will be quiet.
+    if next == .never, silence.isBroken, conversation.downlink.isAllSent {
+      turn.timers.wake(.call(id.index), at: turn.now)
+    }
+    return false
   }
 }
 

@@ -7,7 +7,7 @@
 //
 // A caller who talks with somebody hears nothing while no session stands. There is one bound on
 // that, over all attempts and pauses: it is counted from the last thing that could be heard, or
-// from the loss of a session that had done its work.
+// from the end of a session that had done its work.
 
 extension Call {
   // MARK: In
@@ -32,11 +32,14 @@ extension Call {
     if upstream.isOpen(store) {
       upstream.leave(store, &turn)
       sessionEnded(store, &turn)
+      // It could have spoken until now.
+      silence.restart(at: turn.now)
     }
     upstream.takeOver(store, &turn)
     caller.forgetLoss()
     guard AudioFinding.followsFormats(in: &self, store) else { return end(.noMemory, store, &turn) }
     conversation.sessionReady(transcribes: transcribes)
+    if uplink.unanswered.isThere { conversation.forgetCallerWords(in: store.pool) }
     uplink.beginSession(at: turn.now, in: store.pool)
     perform(state.opened(), store, &turn)
     if !isOver, isTwoWay { beginConversation(store, &turn) }
@@ -69,7 +72,7 @@ extension Call {
   /// The session is gone: what it has said is played to its end, what it was asked for is owed.
   mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay else { return }
-    conversation.sessionEnded(at: turn.now)
+    conversation.sessionEnded(isSaidAgain: uplink.unanswered.isThere, at: turn.now)
     converse(store, &turn)
   }
 

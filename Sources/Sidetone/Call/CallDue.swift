@@ -91,7 +91,7 @@ package struct Silence: BitwiseCopyable, Sendable {
 
   /// Something is being heard.
   package var isBroken: Bool {
-    if case .broken = state { true } else { false }
+    @inline(__always) get { if case .broken = state { true } else { false } }
   }
 
   /// Whether something is still to be heard, as it is now.

@@ -15,9 +15,9 @@ extension Conversation {
     _ payload: Bytes, of item: Bytes, in response: Bytes, to caller: SlotID, _ store: Store,
     _ turn: inout Turn
   ) -> Taken {
-    guard dialogue.isBeingHeard(response), let index = downlink.utterances.index(of: item) else {
-      return .isNew
-    }
+    guard dialogue.isBeingHeard(response), let index = downlink.utterances.index(of: item),
+      downlink.utterances.hasSound(index)
+    else { return .isNew }
     return take(payload, of: index, to: caller, store, &turn) ? .taken : .isNew
   }
 

@@ -12,7 +12,7 @@ package struct Conversation: BitwiseCopyable, Sendable {
   var transcript = Transcript()
   /// Samples a second of what the caller hears.
   private var rate = 8000
-  /// How many items have begun.
+  /// How many items have begun to sound: their words may have come long before.
   private(set) var itemsBegun = 0
   /// Whether the model is told of its items by name, and can be.
   private var naming = Naming.none
@@ -86,7 +86,11 @@ extension Conversation {
       tell(name, heardMilliseconds: 0)
       return false
     }
-    if take(payload, of: index, to: caller.link, store, &turn) { return true }
+    let isFirst = !downlink.utterances.hasSound(index)
+    if take(payload, of: index, to: caller.link, store, &turn) {
+      if isFirst, downlink.utterances.hasSound(index) { itemsBegun &+= 1 }
+      return true
+    }
     drop(payload, of: index, record, &turn)
     return false
   }
@@ -132,7 +136,6 @@ extension Conversation {
     if downlink.utterances.count == Utterances.capacity { giveUpMarks(&record, at: turn.now) }
     transcript.agentBegins(item, at: turn.now)
     showLines(to: &caller, &record, store, &turn)
-    itemsBegun &+= 1
     return downlink.utterances.begin(item, at: downlink.end)
   }
 
@@ -347,6 +350,9 @@ extension Conversation {
     transcript.sessionBegan(transcribes: transcribes)
   }
 
+  /// What the caller said last is said again: its words come anew.
+  mutating func forgetCallerWords(in pool: BlockPool) { transcript.forgetCallers(in: pool) }
+
   /// Words of the caller are still to come.
   var isOwedWords: Bool { transcript.isOwedWords }
 
@@ -365,10 +371,11 @@ extension Conversation {
   }
 
   /// The session is gone: what it has said is played to its end, and it is told nothing about it.
-  mutating func sessionEnded(at now: Instant) {
+  /// `isSaidAgain`: the next one will hear, and write down, what the caller said last.
+  mutating func sessionEnded(isSaidAgain: Bool, at now: Instant) {
     dialogue.sessionEnded(at: now)
     transcript.forgetOwed()
-    transcript.endAll()
+    if isSaidAgain { transcript.endAgents() } else { transcript.endAll() }
     for index in 0..<downlink.utterances.count { _ = downlink.utterances.complete(index) }
     downlink.utterances.forgetNames()
     downlink.finish()

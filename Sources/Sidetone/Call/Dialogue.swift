@@ -245,6 +245,7 @@ extension Dialogue {
       repeats < Self.repeatsMax
     else {
       repeats = 0
+      keys.forgetTold()
       return .silent(repeatAt: .never)
     }
     repeats &+= 1
@@ -279,6 +280,8 @@ extension Dialogue {
     if repeats == 0, names == .responses {
       repeats &+= 1
       owe(prompt, at: now)
+    } else {
+      keys.forgetTold()
     }
     return true
   }
@@ -436,6 +439,8 @@ private struct Keys: BitwiseCopyable {
 
   mutating func add(_ key: UInt8, at now: Instant) -> Bool {
     due = key == Dialogue.endKey ? now : now + Dialogue.keyPause
+    // Those that nobody has been told go before those that may have to be told again.
+    if count == pressed.count { forgetTold() }
     guard count < pressed.count else { return false }
     pressed[count] = key
     count &+= 1
@@ -454,7 +459,7 @@ private struct Keys: BitwiseCopyable {
     for index in toldFrom..<told { writer.write(byte: pressed[index]) }
   }
 
-  /// The model answers those that it was told.
+  /// The model answers those that it was told, or never will.
   mutating func forgetTold() {
     for index in told..<count { pressed[index &- told] = pressed[index] }
     count &-= told

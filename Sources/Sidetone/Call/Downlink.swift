@@ -78,6 +78,9 @@ package struct Downlink: BitwiseCopyable, Sendable {
   package var isLast: Bool {
     @inline(__always) get { isEnding && staged.isEmpty && !isTailOwed }
   }
+
+  /// The last has been sent.
+  package var isAllSent: Bool { @inline(__always) get { isLast && ring.isEmpty } }
 }
 
 extension Downlink {

@@ -213,7 +213,14 @@ extension Playout {
   @_noAllocation package func heardTime(of position: Int, after now: Instant) -> Instant {
     guard spurtAt != .never else { return .never }
     let played = spurtAt + span(of: max(0, position &- spurt))
-    if played > now || !hasMarks || marksSeen == marksSent { return max(played, now + Self.look) }
+    if !hasMarks { return max(played, now + Self.look) }
+    if marksSeen == marksSent {
+      // Behind the last mark the clock counts on, later than ours by the carrier's delay.
+      let rest = span(of: max(0, position &- heardTo))
+      let heard = heardAt == .never ? played : max(played, heardAt + rest)
+      return max(heard, now + Self.look)
+    }
+    if played > now { return max(played, now + Self.look) }
     return max(marksDue[marksSeen & 15] + patience, now) + Self.look
   }
 

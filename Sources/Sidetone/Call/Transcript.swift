@@ -173,6 +173,20 @@ package struct Transcript: BitwiseCopyable, Sendable {
     for index in 0..<count where lines[index].speaker == .agent { lines[index].until = .zero }
   }
 
+  /// What the caller is saying will be written down anew.
+  mutating func forgetCallers(in pool: BlockPool) {
+    var kept = 0
+    for index in 0..<count {
+      if lines[index].speaker == .caller, lines[index].until != .zero {
+        lines[index].words.clear(in: pool)
+        continue
+      }
+      lines[kept] = lines[index]
+      kept &+= 1
+    }
+    count = kept
+  }
+
   /// Nothing is waited for any longer.
   mutating func endAll() {
     for index in 0..<count { lines[index].until = .zero }

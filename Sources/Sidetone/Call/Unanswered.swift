@@ -11,7 +11,8 @@
 //
 // 1. It begins a little before the first loud frame, so that no first sound is lost.
 // 2. It is answered when the agent begins to speak behind it. What the agent says while the caller
-//    still speaks answers something else.
+//    still speaks answers something else, unless that began long ago: behind a steady noise no
+//    caller ever seems to be silent.
 // 3. Noise is never answered: it is given up after a while.
 
 package struct Unanswered: BitwiseCopyable, Sendable {
@@ -24,6 +25,7 @@ package struct Unanswered: BitwiseCopyable, Sendable {
 
   /// Where it began, in bytes of the call; `max` where nothing is unanswered.
   package private(set) var begin = Int.max
+  private var firstVoice = Instant.never
   private var lastVoice = Instant.never
   private var patience = Instant.Span.never
 
@@ -37,13 +39,15 @@ package struct Unanswered: BitwiseCopyable, Sendable {
 
   /// A loud frame, of audio of which so much would be kept before it.
   @_noAllocation package mutating func heardVoice(at place: Int, _ now: Instant) {
+    if !isThere { firstVoice = now }
     begin = min(begin, place)
     lastVoice = now
   }
 
   /// The agent begins to speak.
   @_noAllocation package mutating func agentBegan(at now: Instant) {
-    if isThere, lastVoice + Self.answerGap <= now { begin = .max }
+    guard isThere else { return }
+    if lastVoice + Self.answerGap <= now || firstVoice + patience <= now { begin = .max }
   }
 
   /// Nobody will answer it. True: there was something.

@@ -194,15 +194,17 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     case none
     /// It heard or said something, or it stood for a moment.
     case worked
-    /// It did, and for a while.
+    /// It did, and for a while; or it stood for long.
     case lived
 
     package static func < (a: Life, b: Life) -> Bool { a.rawValue < b.rawValue }
   }
 
-  /// So long a session has stood that may have been at work though nothing shows it; that lived.
+  /// So long a session has stood that may have been at work though nothing shows it; that lived,
+  /// having worked; that lived, though nobody may have said anything.
   private static let workedAfter = Instant.Span.seconds(1)
   private static let livedAfter = Instant.Span.seconds(10)
+  private static let livedSilentAfter = Instant.Span.seconds(60)
 
   /// The session, or the next one, is gone.
   mutating func lost(
@@ -221,6 +223,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       work = self.work
       if work == .some { life = age >= Self.livedAfter ? .lived : .worked }
       if age >= Self.workedAfter { life = max(life, .worked) }
+      if age >= Self.livedSilentAfter { life = .lived }
       origin = self.origin
     }
     // A passing fault says nothing against the handle; one that the row holds for lasting may.

@@ -90,6 +90,12 @@ package struct Utterances: BitwiseCopyable, Sendable {
     return slots[cutOff &+ index].odd
   }
 
+  /// Whether anything of this stretch has come to be heard: words may begin it.
+  @inline(__always) func hasSound(_ index: Int) -> Bool {
+    precondition(index < count)
+    return slots[cutOff &+ index].received > 0
+  }
+
   /// Whether more of it can be taken.
   @inline(__always) func hasRoom(_ index: Int) -> Bool {
     precondition(index < count)
