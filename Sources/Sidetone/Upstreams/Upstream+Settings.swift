@@ -32,11 +32,7 @@ extension Upstream {
     package var all: [(name: String, value: String)]
     package init(_ all: [(name: String, value: String)]) { self.all = all }
 
-    package func values(of name: String) -> [String] {
-      all.filter { $0.name == name }.map(\.value)
-    }
     package func value(of name: String) -> String? { all.first { $0.name == name }?.value }
-    package func has(_ name: String) -> Bool { all.contains { $0.name == name } }
   }
 
   /// A service on the network, and the variables by which its own documents name its settings.
