@@ -120,14 +120,14 @@ int cl_socket(const cl_address *address) {
   return (int)answer(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
 }
 
-int cl_listen(const cl_address *at, int backlog) {
+int cl_listen(const cl_address *at, int backlog, bool is_only_v6) {
   address_storage storage;
   socklen_t length = to_sockaddr(at, &storage);
   int descriptor = cl_socket(at);
   if (descriptor < 0) return descriptor;
-  int on = 1, off = 0;
-  // "::" serves IPv4 as well.
-  if (!is_mapped(at)) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  int on = 1, only = is_only_v6;
+  // "::" serves IPv4 as well, unless another socket does.
+  if (!is_mapped(at)) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
   if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
       bind(descriptor, &storage.any, length) < 0 || listen(descriptor, backlog) < 0) {
     int error = errno;

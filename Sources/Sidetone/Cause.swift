@@ -34,11 +34,12 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .shutDown: return "the relay is shutting down"
     case .unrecognised:
       return "expected the start message of a known carrier, or binary audio on a raw route"
-    case .unsupported: return "the stream's format is not one that this route can take"
-    case .badMessages: return "too many messages without sense"
+    case .unsupported: return "the stream is not one that this route can take; the log says why"
+    case .badMessages: return "too many messages without sense in a minute"
     case .malformedFrames: return "the frames break the WebSocket protocol"
     case .notUTF8: return "a text message was not UTF-8"
-    case .tooLarge: return "a message was larger than this route takes"
+    case .tooLarge:
+      return "a message was larger than limits.carrier_message_bytes_max allows"
     case .tooSlow: return "you did not read what was sent to you"
     case .noToken:
       return "this route wants the call token that its webhook gave: <Parameter name=token>"

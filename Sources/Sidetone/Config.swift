@@ -4,11 +4,11 @@
 
 package struct Config: Sendable {
   package var listeners: [Listener] = [Listener()]
-  /// The origin that carriers and webhooks know us by, for example `https://relay.example.com`,
-  /// without a trailing slash; empty where none is set. Signatures are checked against it, never
-  /// against `Host`.
-  package var publicURL = ""
-  /// Peers whose `X-Forwarded-For` and `Forwarded` headers are believed.
+  /// The addresses that carriers and webhooks know us by, for example `https://relay.example.com`,
+  /// without a trailing slash; a path is what a proxy in front has before ours. Signatures are
+  /// checked against them; where none is set, against what each request names.
+  package var publicURLs: [String] = []
+  /// Peers whose `X-Forwarded-…` headers are believed.
   package var trustedProxies: [AddressRange] = []
   /// `Origin` values that browsers may bring; empty: none.
   package var allowedOrigins: [String] = []
@@ -36,15 +36,33 @@ package struct Config: Sendable {
   package var logsJSON = false
   /// What is said at the start: what works, but is probably not what was meant, or not for long.
   package var warnings: [String] = []
+  /// Colours on standard error, which is a terminal then.
+  package var coloursLog = false
+  /// What is less than this is not logged.
+  package var logLevel = LogLevel.info
 
   package init() {}
 }
 
 extension Config {
+  /// The first of `publicURLs`, or nothing.
+  package var publicURL: String {
+    get { publicURLs.first ?? "" }
+    set { publicURLs = newValue.isEmpty ? [] : [newValue] }
+  }
+
   /// What is set about the carrier of that name; the defaults where nothing is.
   package subscript(carrier name: String) -> Carrier {
     get { carriers[name] ?? Carrier() }
     set { carriers[name] = newValue }
+  }
+
+  /// Debug: the rare messages of the wire. Info: the life of a call. Warning: somebody must look.
+  /// Error: calls are failing.
+  package enum LogLevel: UInt8, BitwiseCopyable, Sendable, Comparable {
+    case debug, info, warning, error
+
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
   }
 
   package struct Carrier: Sendable {
@@ -96,6 +114,8 @@ extension Config {
     package var certificate = ""
     package var key = ""
     package var isTLS: Bool { !certificate.isEmpty }
+    /// Where this machine has no such address, it is left out.
+    package var isOptional = false
     /// Whether only this machine can reach it: 127.0.0.0/8 or ::1.
     package var isLoopback: Bool {
       address.hasPrefix("127.") || address == "::1" || address == "localhost"
@@ -114,6 +134,10 @@ extension Config {
     /// The secret, or empty; `keyVariable` is what an operator must set to provide it.
     package var key = ""
     package var keyVariable = ""
+    /// What stands before the key in `Authorization`; empty: as the kind has it.
+    package var keyScheme = ""
+    /// It stands in the operator's own network: it may be dialled without TLS and without a key.
+    package var isPrivate = false
     /// How much faster than real time a backlog may be sent, in percent; 0: as fast as it is taken.
     package var pacePercent = 125
     /// Concurrent sessions; 0: as many as calls.
@@ -173,13 +197,20 @@ extension Config {
     /// A secret path segment behind `path`; empty: none.
     package var secret = ""
     /// Options that go to the upstream, by the upstream's own names, for example ("model",
-    /// "nova-2").
+    /// "nova-2"); and those of a default path, which everything else goes before.
     package var options: [(name: String, value: String)] = []
+    package var standardOptions: [(name: String, value: String)] = []
     /// Heard by callers while the upstream is still being dialled.
     package var greetingAudio: Greeting?
     /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets
     /// the caller's own.
     package var upstreamRate = 0
+    /// Its callers' side understands commands, such as one to forget what it has not played.
+    package var takesCommands = true
+    /// Where the carrier's media clock jumps ahead, silence stands in for what did not come.
+    package var fillsGaps = false
+    /// Callers who hear nothing are sent a little silence now and then.
+    package var sendsComfort = false
     package init() {}
 
     package var isWebhook: Bool { kind != .call }

@@ -20,12 +20,17 @@ package struct Counters: BitwiseCopyable, Sendable {
   /// Numbered audio that came twice or too late, and that which never came.
   package var framesLate = 0
   package var framesMissing = 0
+  /// Milliseconds of silence that stand in for audio which carriers' clocks passed over.
+  package var silenceFilled = 0
   /// Audio for which there was no room.
   package var framesLost = 0
   /// Bytes of callers' audio that no upstream ever got.
   package var audioLost = 0
   package var messagesBad = 0
   package var messagesIgnored = 0
+  /// Messages that had to wait for a buffer, and those of upstreams that were too large.
+  package var messagesHeldBack = 0
+  package var messagesTooLarge = 0
   /// Transcripts too long to be repeated beside the upstream's own message.
   package var answersTooLong = 0
   /// Results with words.
@@ -36,8 +41,23 @@ package struct Counters: BitwiseCopyable, Sendable {
   /// Pieces for which there was no room, and those of an item that was already interrupted.
   package var speechCut = 0
   package var speechLate = 0
+  /// Keys for which there was no room.
+  package var keysLost = 0
   package var interruptions = 0
+  /// Answers without sound, those that the model cut off itself, and those that never began.
+  package var answersSilent = 0
+  package var answersCut = 0
+  package var answersMissing = 0
+  /// Items of which the rest had no room, and lines of a transcript that were too long.
+  package var itemsCut = 0
+  package var wordsCut = 0
   package var upstreamsLost = 0
   package var redials = 0
+  /// Errors of upstreams' side channels, which end nothing.
+  package var sideErrors = 0
+  /// Stretches of callers' voices that no model answered.
+  package var unanswered = 0
+  /// Calls that ended since their callers heard nothing for too long.
+  package var deadAir = 0
   package init() {}
 }

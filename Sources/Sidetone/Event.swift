@@ -16,6 +16,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   case frameLost
   case frameLate
   case framesMissing(Int)
+  /// Silence of so many milliseconds, for audio that the carrier's clock passed over.
+  case silenceFilled(Int)
   /// An agent's speech: a piece that came; a message to its caller; no room for a piece; a piece of
   /// what was interrupted.
   case speechPiece
@@ -26,13 +28,19 @@ package enum Tally: BitwiseCopyable, Sendable {
   case messageIgnored
   case messageBad
   case answerTooLong
+  /// One waits, and its socket with it, until there is a buffer for it.
+  case messageWaits
   /// Whole requests; connections for which there was no slot.
   case request
   case linkRefused
+  /// A key was pressed for which there was no room.
+  case keyLost
   /// An agent was cut short; a session is gone, whichever way; another is dialled.
   case interruption
   case sessionLost
   case redial
+  /// An error of an upstream's side channel.
+  case sideError
 }
 
 /// What somebody may want to read, by whom it is about.
@@ -40,22 +48,37 @@ package enum Event: Sendable {
   case call(OfCall)
   case caller(OfCaller)
   case upstream(OfUpstream)
+  case agent(OfAgent)
   case words(OfWords)
+  case wire(OfWire)
   case relay(OfRelay)
 
   /// A call's beginning and end.
   package enum OfCall: Sendable {
-    case started(carrier: StaticString, upstream: Bytes, path: Bytes)
+    /// `sentence`: as its carrier's users know it. `parameters`: a JSON object, or nothing.
+    case started(
+      carrier: StaticString, upstream: Bytes, path: Bytes, sentence: StaticString = "",
+      id: StaticString = "", parameters: Bytes = .empty)
     case refused(StaticString)
-    case firstAudio(milliseconds: Int)
+    case firstAudio(milliseconds: Int, bytes: Int = 0)
     case stopReceived
     case resultsMissing
+    /// What the caller said was not answered in time.
+    case unanswered
+    /// The caller heard nothing for so long, since no session stood; why there was none.
+    case deadAir(seconds: Int, Cause)
     case ended(Ending)
   }
 
   /// Its caller.
   package enum OfCaller: Sendable {
+    /// Its socket is open; it has greeted; it is known who it is, to a model that talks.
+    case accepted(path: Bytes, from: Address, isTwoWay: Bool)
+    case connected
+    case recognised(StaticString)
     case badMessage(StaticString, soFar: Int)
+    /// What is odd about what it sends.
+    case odd(OfOddity)
     case complains(Bytes)
     case byteOrder(isBigEndian: Bool)
     /// A key that was pressed. It may be one of a card's number: for a terminal, never for the log.
@@ -64,26 +87,135 @@ package enum Event: Sendable {
 
   /// Its upstream, by the name that the settings give it.
   package enum OfUpstream: Sendable {
-    case connected(Bytes, milliseconds: Int)
-    case refused(Bytes, status: Int, StaticString)
-    case error(code: Bytes, message: Bytes)
+    /// `sentence`: as its users know it.
+    case dialled(Bytes, sentence: StaticString = "")
+    case connected(Bytes, milliseconds: Int, sentence: StaticString = "", request: Name)
+    case refused(Bytes, status: Int, StaticString, words: Bytes, request: Name)
+    /// `isAside`: it concerns something beside the talk, which goes on.
+    case error(code: Bytes, message: Bytes, isAside: Bool)
     case closed(code: UInt16, reason: Bytes)
+    /// A message of it was larger than what it may send.
+    case tooLarge(bytesMax: Int)
     case broke(Bytes, LinkFailure)
+    /// What follows a loss: another attempt, so many of so many; or none.
+    case triedAgain(milliseconds: Int, attempt: Int, of: Int)
+    case givenUp(StaticString)
+    /// Messages of its that are not understood: what is odd about the first.
+    case strange(Bytes, type: Bytes)
+    case notJSON(Bytes, text: Bytes)
+    /// Its audio is of another format than it was asked for, or had until now; nil: of none that is
+    /// known here.
+    case format(Bytes, Audio?, isHeeded: Bool)
+  }
+
+  /// What the agent says, or does not.
+  package enum OfAgent: Sendable {
+    /// An answer brought no sound; one was cut off by the model, or never began.
+    case answerSilent(Answer)
+    case answerCut(Answer)
+    case answerMissing
+    /// For the rest of an item there was no room: so much of it is heard.
+    case speechCut(keptMilliseconds: Int)
+    /// What one side said is longer than a line can be.
+    case wordsCut
+  }
+
+  /// How an answer ended, in the model's words; what was in it instead of sound, in ours. It is
+  /// asked for again in so many milliseconds, or not at all.
+  package struct Answer: Sendable {
+    var reason: Bytes
+    var message: Bytes
+    var instead: StaticString
+    var repeatsIn: Int?
   }
 
   /// What was said. Texts are the inside of a JSON string, escapes and all.
   package enum OfWords: Sendable {
-    case heard(Bytes, isFinal: Bool)
+    /// `sentence`: what says the same in the log, for carriers whose users look for it there.
+    case heard(Bytes, isFinal: Bool, side: Side = .only, sentence: StaticString = "")
     case said(Bytes)
     /// Of `generated` milliseconds only `heard` were; the words are cut where that is by estimate.
     case interrupted(heard: Int, generated: Int, words: Bytes, cut: Int)
   }
 
+  /// A message that is neither audio nor frequent, whole: for lines of the level debug.
+  package enum OfWire: Sendable {
+    case fromCaller(Bytes)
+    case toCaller(Bytes)
+    case fromUpstream(Bytes)
+    case toUpstream(Bytes)
+  }
+
+  /// Whose words they are, where a call has two sides that are listened to.
+  package enum Side: Sendable {
+    case only, caller, agent
+    case channel(Int)
+
+    /// `isPaired`: a carrier's two tracks, the caller's first.
+    package init(_ channel: Int, of channels: Int, isPaired: Bool) {
+      if channels < 2 {
+        self = .only
+      } else if isPaired {
+        self = channel == 0 ? .caller : .agent
+      } else {
+        self = .channel(channel)
+      }
+    }
+  }
+
   /// The relay itself; no call.
   package enum OfRelay: Sendable {
     case draining(calls: Int)
-    /// A request was; a line about it where `withheld` says how many had none before.
-    case refused(StaticString, to: Address, withheld: Int?)
+    /// A request was.
+    case refused(Refused)
+    /// A caller or webhook asked for a model that has ended.
+    case modelReplaced(Name, by: StaticString, upstream: Bytes)
+  }
+
+  /// A request that was refused.
+  package struct Refused {
+    var code: StaticString
+    var peer: Address
+    /// What was asked for, as far as it may be shown; empty where that was not understood.
+    var path: Bytes
+    /// What is wrong, and how to mend it; may be empty.
+    var words: Bytes
+    var isWarning: Bool
+    /// How many lines were withheld before this one; nil: this one is, too.
+    var withheld: Int?
+  }
+
+  /// What a caller's wire has that is not documented.
+  package enum OfOddity: Sendable {
+    /// It broke this rule of the socket.
+    case broke(StaticString)
+    /// A message of its has so many bytes, of at most so many.
+    case tooLarge(bytes: Int, of: Int)
+    /// Its first messages are nobody's: what came.
+    case unrecognised(Bytes)
+    /// The first message of no concern: what came.
+    case ignored(Bytes)
+    /// Audio came before the start.
+    case early
+    /// Its id is longer than the part of it that is kept.
+    case idCut(bytes: Int)
+    /// Another socket has the same id.
+    case isSecond
+    /// What its audio says of itself holds, or comes too late to.
+    case format(Audio, isHeeded: Bool)
+    /// Its audio is a file of this kind, not raw samples.
+    case isFile(StaticString)
+    /// The carrier sends both tracks: the other one is a channel of its own, or is left out.
+    case otherTrack(StaticString, isHeard: Bool)
+    /// So much more audio comes than its format allows for, in hundredths.
+    case tooFast(percent: Int, Audio)
+  }
+
+  /// What audio is made of, in words.
+  package struct Audio: Sendable {
+    var codec: StaticString
+    var rate: Int
+    var channels: Int
   }
 
   /// The last line of a call.
@@ -98,5 +230,8 @@ package enum Event: Sendable {
     var interruptions: Int
     var lostBytes: Int
     var hasStarted: Bool
+    /// What the upstream said last of what went wrong, and under which id it knows the session.
+    var words = Bytes.empty
+    var request = Name()
   }
 }

@@ -9,7 +9,7 @@ package struct Means: OptionSet, Sendable {
   package let rawValue: UInt32
   package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-  /// `Authorization: Bearer` with one of the API keys.
+  /// One of the API keys, in a header or as a subprotocol.
   package static let keys = Means(rawValue: 1)
   /// The peer's address is in the route's list.
   package static let addresses = Means(rawValue: 2)
@@ -43,8 +43,6 @@ package enum Exposure: Equatable, Sendable {
   package enum Reason: Equatable, Sendable {
     /// Nothing protects it, and a listener can be reached from other machines.
     case unprotected
-    /// The answer names our public URL, and none is set.
-    case noPublicURL
   }
 }
 
@@ -54,7 +52,6 @@ extension Config {
   /// A configured route that comes out as `off` is a mistake in the settings; a default one is just
   /// not served, and a start line says why.
   package func exposure(of route: Route) -> Exposure {
-    if route.isWebhook, publicURL.isEmpty, !isLoopbackOnly { return .off(.noPublicURL) }
     if route.isOpen { return .open }
     let means = means(for: route)
     if !means.isEmpty { return .guarded(means) }
@@ -75,15 +72,22 @@ extension Config {
     return common
   }
 
-  /// Whether this carrier calls there, signs its calls, and can be held to it: a signature over our
-  /// URL needs to know that URL, and one over a body needs a body.
+  /// Whether this carrier calls there, signs its calls, and can be held to it: a signature over a
+  /// body needs a body.
   private func checksSignature(of carrier: Int, on route: Route) -> Bool {
     let row = Sidetone.Carrier.all[carrier]
     let name = row.name.description
     guard let signature = row.signature, !self[carrier: name].secrets.isEmpty else { return false }
     switch signature.covers {
-    case .url: return !publicURL.isEmpty && route.isFor(carrier: name)
+    case .url: return route.isFor(carrier: name)
     case .body: return route.isWebhook
+    }
+  }
+
+  /// Whether some carrier's signatures are over the URL under which we are called.
+  package var checksURLs: Bool {
+    Sidetone.Carrier.all.contains {
+      $0.signature?.covers == .url && !self[carrier: $0.name.description].secrets.isEmpty
     }
   }
 
@@ -92,11 +96,27 @@ extension Config {
     Sidetone.Carrier.all.contains { $0.webhook != nil && route.isFor(carrier: $0.name.description) }
   }
 
+  /// Whether a webhook's answer brings a token for the call's socket. One that only lets us listen
+  /// does so where there is a carrier whose sockets cannot prove themselves in another way.
+  package func givesTokens(_ webhook: Route) -> Bool {
+    switch webhook.kind {
+    case .call: false
+    case .connect: true
+    case .voice:
+      // Strangers whom an open one answers have proved nothing that a token could pass on.
+      !webhook.isOpen
+        && Sidetone.Carrier.all.indices.contains {
+          Sidetone.Carrier.all[$0].signature?.covers == .body
+            && checksSignature(of: $0, on: webhook)
+        }
+    }
+  }
+
   /// Whether callers of this route come with tokens of a webhook that is guarded itself.
   private func isGivenTokens(_ route: Route) -> Bool {
     guard route.kind == .call else { return false }
     return routes.contains { webhook in
-      guard webhook.kind == .connect, webhook.stream == route.path else { return false }
+      guard givesTokens(webhook), webhook.stream == route.path else { return false }
       switch exposure(of: webhook) {
       case .guarded, .open: return true
       case .loopback, .off: return false

@@ -31,7 +31,7 @@ package struct Limits: Sendable {
   package var twoWayCallsMax = 250
   /// Audio of a voice model that waits for its moment, and the share of it that the plan provides
   /// for each two-way call at 8 kHz µ-law.
-  package var playoutMillisecondsMax = 30_000
+  package var playoutMillisecondsMax = 120_000
   package var playoutMillisecondsPlanned = 4_000
   /// Frames of 20 ms of voice models' audio that one turn of the loop may convert.
   package var conversionFramesPerTurnMax = 100
@@ -54,6 +54,8 @@ package struct Limits: Sendable {
   package var callSecondsMax = 4 * 60 * 60
   package var drainSeconds = 10 * 60
   package var redialsMax = 6
+  /// How long a caller who talks with somebody may hear nothing because no session stands.
+  package var deadAirSeconds = 8
 
   /// Addresses whose rate is remembered.
   static let addressesMax = 1024
@@ -71,7 +73,7 @@ package struct Limits: Sendable {
   /// The longest text that is put together before it goes into an outbox.
   static let scratchBytes = 32 * 1024
   /// For what such a text is made from, where it must lie in one piece.
-  static let sourceBytes = 8 * 1024
+  static let sourceBytes = 16 * 1024
   /// The longest piece of audio that is converted or sent at once: 40 ms at 24 kHz, and more.
   static let frameBytesMax = 4 * 1024
   /// Lines for people that a slow writer has not taken yet.
@@ -98,7 +100,13 @@ package struct Limits: Sendable {
   /// Speech that a caller's socket has not taken; more waits in the call's ring.
   static let playoutOutboxBytesMax = 4 * 1024
   /// What is kept of the words of one item.
-  static let wordsBytesMax = 4 * 1024
+  static let wordsBytesMax = 14 * 1024
+  /// What is printed of them in one line.
+  static let printedWordsBytesMax = 3 * 1024
+  /// What resumes a session.
+  static let handleBytesMax = 4 * 1024
+  /// Calls at once for whose longest answers the plan provides.
+  static let longAnswers = 8
   /// Blocks that must be left free by the call that begins: for its answer, its choices, its audio.
   static let callBlocksMin = 16
   /// Audio that goes back to a caller who does not read; more is dropped.
@@ -108,9 +116,14 @@ package struct Limits: Sendable {
   /// A held-back caller is read again when its ring has room for a message and a read.
   var heldBackBytesMin: Int { carrierMessageBytesMax + Self.readBytesMax }
 
+  /// Sessions with a voice model that are opened beside another: all of them at once, where that
+  /// model asks all of its callers to go.
+  package var handOversMax: Int { min(twoWayCallsMax, callsMax) }
+
   package var linksMax: Int {
     callsMax  // the carrier's side of each call
       + callsMax  // the upstream's side
+      + handOversMax  // the next session, beside the one that it replaces
       + otherLinksMax  // operators, webhooks, handshakes that become no call
   }
 
@@ -125,6 +138,8 @@ package struct Limits: Sendable {
       + callsMax * 1  // the block that the kept audio has begun
       + callsMax * 1  // the upstream's query, for the next dialling
       + twoWayCalls * blocks(playoutMillisecondsPlanned * 8)  // what waits to be played
+      + min(twoWayCalls, Self.longAnswers)  // beside it, answers as long as they may be
+      * max(0, blocks((playoutMillisecondsMax - playoutMillisecondsPlanned) * 8))
       + min(twoWayCalls, Self.tokensMax) * 1  // what webhooks chose for calls to come
       + callsMax * 4  // answers on their way to the caller
       + callsMax * 2  // frames on their way to the upstream
@@ -132,52 +147,5 @@ package struct Limits: Sendable {
       + otherLinksMax * 4  // answers to operators and webhooks
       + 2 * blocks(outboxBytesMax)  // two peers that have stopped reading
     return max(sum, blocksMin)
-  }
-}
-
-/// One line of the memory plan.
-package struct PlanLine: Sendable {
-  package let holder: String
-  package let bytes: Int
-  package init(holder: String, bytes: Int) {
-    self.holder = holder
-    self.bytes = bytes
-  }
-}
-
-extension Config {
-  /// Calls with a voice model for which memory is taken: none without an upstream that talks and
-  /// has what it needs.
-  package var twoWayCalls: Int {
-    let talks = upstreams.contains { $0.talks && !$0.isWithoutKey }
-    return talks ? min(limits.twoWayCallsMax, limits.callsMax) : 0
-  }
-
-  /// What the engine takes at start, one holder per line; `sidetone check` prints it.
-  package var plan: [PlanLine] {
-    let blocks = limits.blocks(twoWayCalls: twoWayCalls)
-    let greetings = routes.reduce(0) { $0 + ($1.greetingAudio?.samples.count ?? 0) * 2 }
-    return [
-      PlanLine(holder: "blocks: audio kept, answers waiting", bytes: blocks * BlockPool.blockBytes),
-      PlanLine(
-        holder: "medium message buffers",
-        bytes: limits.mediumBuffersMax * limits.carrierMessageBytesMax),
-      PlanLine(
-        holder: "large message buffers",
-        bytes: limits.largeBuffersMax * limits.upstreamMessageBytesMax),
-      PlanLine(holder: "calls", bytes: limits.callsMax * MemoryLayout<Call>.stride),
-      PlanLine(holder: "links", bytes: limits.linksMax * MemoryLayout<Link>.stride),
-      PlanLine(
-        holder: "resamplers of \(twoWayCalls) two-way calls",
-        bytes: resamplersReady.reduce(0) { $0 + $1.count } * Limits.resamplerBytes),
-      PlanLine(holder: "greetings", bytes: greetings),
-      PlanLine(
-        holder: "read buffer, scratch, lines",
-        bytes: Limits.readBytesMax + BlockPool.blockBytes + Limits.scratchBytes + Limits.linesBytes),
-      PlanLine(
-        holder: "signatures, tokens, rates of callers",
-        bytes: limits.headBytesMax + 2 * limits.bodyBytesMax + Limits.tokensMax * 64
-          + Limits.addressesMax * 24),
-    ]
   }
 }

@@ -1,37 +1,41 @@
-// What people read: transcript lines as they come, and the log, plain for a terminal or one JSON
-// object a line for everything else.
+// What people read: transcript lines as they come, and the log, as text or as one JSON object a
+// line. A line of the log is an event's name, a sentence in plain words where there is one, and a
+// detail:
+//
+//     2026-11-20T10:00:00.000Z [CA1] Connected to X (upstream_connected: x after 120 ms)
+//     2026-11-20T10:00:00.000Z [CA1] WARNING: upstream_error: rate_limit: try again in 1.3 s
+//     {"time":"…","level":"warning","event":"upstream_error","call_id":"CA1","message":"…", …}
 
 package struct Log {
-  package enum Level: Sendable {
-    case info, warning, error
-
-    var word: StaticString {
-      switch self {
-      case .info: return "info"
-      case .warning: return "warning"
-      case .error: return "error"
-      }
-    }
-  }
+  typealias Level = Config.LogLevel
 
   private var lines: Lines
   private let isJSON: Bool
+  private let isColoured: Bool
+  private let least: Level
+  private var complaints = Complaints()
   /// Transcripts are personal data: printed on a terminal, or where the operator asked.
   let printsTranscripts: Bool
-  /// For the detail of a line that is JSON.
+  /// For the parts of a line that is JSON.
   private let scratch: Bytes
   private var origin: (now: Instant, wall: WallTime)
 
   init(_ config: Config, scratch: Bytes, now: Instant, wall: WallTime) {
     lines = Lines(bytes: Limits.linesBytes)
     isJSON = config.logsJSON
+    isColoured = config.coloursLog
+    least = config.logLevel
     printsTranscripts = config.printsTranscripts
     self.scratch = scratch
     origin = (now, wall)
   }
 
-  /// Lines that found no room, ever.
+  /// Lines that found no room, and those that repeated what had just been said, ever.
   var dropped: Int { lines.dropped }
+  var repeated: Int { complaints.repeated }
+  /// Warnings and errors, written or not.
+  private(set) var warnings = 0
+  private(set) var errors = 0
 
   mutating func setWall(_ wall: WallTime, at now: Instant) { origin = (now, wall) }
 
@@ -41,55 +45,178 @@ package struct Log {
 
   mutating func take(into place: Bytes) -> Line? { lines.take(into: place) }
 
-  /// Writes one line of the log. `event` is one word; `detail` writes the rest, without line
-  /// breaks; `call` is nil where it is about none.
+  /// Whether lines of this level are wanted.
+  @inline(__always) func shows(_ level: Level) -> Bool { level >= least }
+
+  /// Writes one line of the log. `event` is one word; `sentence` and `detail` write the rest,
+  /// without line breaks; `call` is nil where it is about none. Of complaints that are alike one is
+  /// written now and then, with how many were not.
   mutating func write(
     _ level: Level, _ event: StaticString, call: Name?, at now: Instant,
-    _ detail: (inout Writer) -> Void
+    sentence: (inout Writer) -> Void = { _ in }, detail: (inout Writer) -> Void = { _ in }
   ) {
+    if level == .warning { warnings &+= 1 }
+    if level == .error { errors &+= 1 }
+    guard shows(level) else { return }
+    let call = call.flatMap { $0.isEmpty ? nil : $0 }
     var line = lines.blank
+    if isJSON { line.write("{\"time\":\"") }
+    line.write(timestamp: wall(at: now))
+    let whose = line.count
+    if isJSON { writeHead(level, event, call, &line) } else { writeHead(level, call, &line) }
+    let what = line.count
     if isJSON {
-      line.write("{\"time\":\"")
-      line.write(timestamp: wall(at: now))
-      line.write("\",\"level\":\"")
-      line.write(level.word)
-      line.write("\",\"event\":\"")
-      line.write(event)
-      if let call {
-        line.write("\",\"call_id\":\"")
-        line.write(call)
-      }
-      line.write("\",\"detail\":\"")
-      var text = Writer(scratch)
-      detail(&text)
-      line.write(json: text.written)
-      line.write("\"}")
+      write(event, sentence, detail, asJSON: &line)
     } else {
-      line.write(timestamp: wall(at: now))
-      if level != .info {
-        line.write(" ")
-        line.write(level.word)
-      }
-      line.write(" ")
-      line.write(event)
-      if let call, !call.isEmpty {
-        line.write(" ")
-        line.write(call)
-      }
-      line.write(": ")
-      detail(&line)
+      write(event, sentence, detail, asText: &line)
     }
-    lines.put(line, .log)
+    var others = 0
+    if level >= .warning {
+      let written = line.written
+      let likeness = Complaints.likeness(written[whose..<what], written.dropping(what))
+      guard let before = complaints.admit(likeness, of: call, at: now) else { return }
+      others = before
+    }
+    close(&line, others)
+    lines.put(line, .log, isColoured ? level.colour : .none)
   }
+
+  private func writeHead(_ level: Level, _ call: Name?, _ line: inout Writer) {
+    if let call {
+      line.write(" [")
+      line.write(call)
+      line.write("]")
+    }
+    switch level {
+    case .debug, .info: break
+    case .warning: line.write(" WARNING:")
+    case .error: line.write(" ERROR:")
+    }
+    line.write(" ")
+  }
+
+  private func write(
+    _ event: StaticString, _ sentence: (inout Writer) -> Void, _ detail: (inout Writer) -> Void,
+    asText line: inout Writer
+  ) {
+    let start = line.count
+    sentence(&line)
+    let hasSentence = line.count > start
+    if hasSentence { line.write(" (") }
+    line.write(event)
+    let mark = line.count
+    line.write(": ")
+    let body = line.count
+    detail(&line)
+    if line.count == body, !line.overflowed { line.rewind(to: mark) }
+    if hasSentence, !line.overflowed { line.write(")") }
+  }
+
+  private func writeHead(
+    _ level: Level, _ event: StaticString, _ call: Name?, _ line: inout Writer
+  ) {
+    line.write("\",\"level\":\"")
+    line.write(level.word)
+    line.write("\",\"event\":\"")
+    line.write(event)
+    if let call {
+      line.write("\",\"call_id\":\"")
+      Bytes.withTemporary(Name.bytesMax) { scratch in
+        var name = Writer(scratch)
+        name.write(call)
+        line.write(json: name.written)
+      }
+    }
+    line.write("\"")
+  }
+
+  /// `message` is the sentence.
+  private func write(
+    _ event: StaticString, _ sentence: (inout Writer) -> Void, _ detail: (inout Writer) -> Void,
+    asJSON line: inout Writer
+  ) {
+    var text = Writer(scratch)
+    sentence(&text)
+    let cut = text.count
+    detail(&text)
+    let written = text.written
+    if cut > 0 { line.write(member: "message", written.prefix(cut)) }
+    line.write(member: "detail", written.dropping(cut))
+  }
+
+  /// How many others there were, and the end of the line.
+  private func close(_ line: inout Writer, _ others: Int) {
+    if others > 0 {
+      line.write(isJSON ? ",\"not_shown\":" : "; like it, not shown: ")
+      line.write(decimal: others)
+    }
+    if isJSON { line.write("}") }
+  }
+
+  /// How many complaints of this call were never shown, as they were like another.
+  mutating func unshown(of call: Name) -> Int { complaints.end(call) }
 
   /// Writes a line of the transcript, with the call's id behind it.
   mutating func print(of call: Name, _ text: (inout Writer) -> Void) {
     guard printsTranscripts else { return }
     var line = lines.blank
     text(&line)
+    if line.overflowed || line.free < Name.bytesMax &+ 8 {
+      line.cut(leaving: Name.bytesMax &+ 8)
+    }
     line.write(" (")
     line.write(call)
     line.write(")")
     lines.put(line, .transcript)
+  }
+}
+
+extension Config.LogLevel {
+  var word: StaticString {
+    switch self {
+    case .debug: "debug"
+    case .info: "info"
+    case .warning: "warning"
+    case .error: "error"
+    }
+  }
+
+  fileprivate var colour: Line.Colour {
+    switch self {
+    case .debug: .grey
+    case .info: .none
+    case .warning: .yellow
+    case .error: .red
+    }
+  }
+}
+
+extension Writer {
+  /// A member of a JSON object, behind others. A text for which there is no room is cut.
+  fileprivate mutating func write(member name: StaticString, _ text: Bytes) {
+    let mark = count
+    var rest = text
+    while true {
+      write(",\"")
+      write(name)
+      write("\":\"")
+      write(json: rest)
+      if rest.count < text.count { write("…") }
+      write("\"")
+      // What still follows on the line.
+      if !overflowed, free >= 64 || rest.isEmpty { return }
+      rewind(to: mark)
+      var half = rest.count / 2
+      while half > 0, rest[half] & 0xc0 == 0x80 { half &-= 1 }
+      rest = rest.prefix(half)
+    }
+  }
+
+  /// Takes back what is too much, and says that something is missing.
+  fileprivate mutating func cut(leaving room: Int) {
+    var end = min(count, max(into.count &- room, 0))
+    while end > 0, end < count, into[end] & 0xc0 == 0x80 { end &-= 1 }
+    rewind(to: end)
+    write("…")
   }
 }

@@ -31,9 +31,13 @@ package struct PendingOutputs: OptionSet, BitwiseCopyable, Sendable {
 }
 
 /// Why a connection could not be made or broke.
-package enum LinkFailure: UInt8, BitwiseCopyable, Sendable {
+package enum LinkFailure: Equatable, BitwiseCopyable, Sendable {
   case refused, unreachable, timedOut, reset, nameNotFound, nameTimedOut, tlsFailed
-  case certificateRefused, noDescriptor, noMemory
+  case notTLS, certificateRefused, noDescriptor, noMemory
+  /// What answers there speaks no HTTP, opens no WebSocket, or breaks the rules of its frames.
+  case notHTTP(HTTP.Fault)
+  case notWebSocket(Upgrade.AnswerFault)
+  case brokenFrames(WebSocket.Failure)
 
   var sentence: StaticString {
     switch self {
@@ -44,9 +48,45 @@ package enum LinkFailure: UInt8, BitwiseCopyable, Sendable {
     case .nameNotFound: return "the host name does not exist"
     case .nameTimedOut: return "the host name could not be resolved in time"
     case .tlsFailed: return "the TLS handshake failed"
+    case .notTLS: return "what answers there does not speak TLS: is it ws:// and not wss://?"
+    case .notHTTP(.notHTTP):
+      return "what answers there does not speak HTTP: check scheme and port of the upstream's url"
+    case .notHTTP(.headTooLarge), .notHTTP(.tooManyFields):
+      return
+        "the answer's head is longer than limits.head_bytes_max (SIDETONE_LIMITS_HEAD_BYTES_MAX)"
+    case .notHTTP: return "the answer is malformed HTTP"
+    case .notWebSocket(let fault): return fault.sentence
+    case .brokenFrames(let failure): return failure.sentence
     case .certificateRefused: return "the certificate could not be verified"
     case .noDescriptor: return "the relay has no descriptor left"
     case .noMemory: return "the relay has no buffer left"
+    }
+  }
+}
+
+extension Upgrade.AnswerFault {
+  fileprivate var sentence: StaticString {
+    switch self {
+    case .noUpgrade: "the answer accepts the WebSocket, but without Upgrade: websocket"
+    case .noConnection: "the answer accepts the WebSocket, but without Connection: Upgrade"
+    case .wrongAccept: "the answer's Sec-WebSocket-Accept is not the one of our request"
+    case .unaskedExtension: "the answer wants a WebSocket extension that nobody asked for"
+    case .unaskedProtocol: "the answer names a subprotocol that nobody offered"
+    }
+  }
+}
+
+extension WebSocket.Failure {
+  /// What an upstream did.
+  fileprivate var sentence: StaticString {
+    switch self {
+    case .messageTooLarge:
+      """
+      a message was larger than limits.upstream_message_bytes_max \
+      (SIDETONE_LIMITS_UPSTREAM_MESSAGE_BYTES_MAX)
+      """
+    case .notUTF8: "a text message was not UTF-8"
+    default: reason
     }
   }
 }

@@ -48,7 +48,7 @@ extension Limits {
     precondition(urlBytesMax + query + secretBytesMax + block <= scratchBytes / 2)
     // A session is described by its instructions (JSON doubles quotation marks and line ends), by
     // what was chosen, by the handle that resumes it, and by short settings.
-    let session = 2 * instructionBytesMax + 2 * choiceBytesMax + wordsBytesMax + block
+    let session = 2 * instructionBytesMax + 2 * choiceBytesMax + handleBytesMax + block
     precondition(session <= scratchBytes)
     // The words of an item and a session's handle are gathered into one piece, and so are names.
     precondition(wordsBytesMax <= sourceBytes && Name.bytesMax <= sourceBytes)

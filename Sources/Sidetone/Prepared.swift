@@ -30,9 +30,7 @@ package struct PreparedCarrier: Sendable {
     isBigEndian = settings.chosenIsBigEndian
     let isChecked = row.signature != nil && !settings.secrets.isEmpty
     signatures =
-      isChecked
-      ? SignatureKeys(
-        secrets: settings.secrets, publicURL: config.publicURL, limits: config.limits) : nil
+      isChecked ? SignatureKeys(secrets: settings.secrets, config) : nil
   }
 }
 
@@ -46,7 +44,6 @@ package struct PreparedUpstream: Sendable {
   let port: UInt16
   let isTLS: Bool
   let path: Text
-  let query: Text
   /// The header that carries the key, and what it says; empty where there is no key.
   let keyHeader: StaticString
   let authorization: Text
@@ -84,9 +81,9 @@ package struct PreparedUpstream: Sendable {
     port = config.endpoint.port
     isTLS = config.endpoint.isTLS
     path = Text(config.endpoint.path)
-    query = Text(config.endpoint.query)
-    keyHeader = row.keyHeader
-    authorization = Text(config.key.isEmpty ? "" : row.keyScheme.description + config.key)
+    let scheme = config.keyScheme.isEmpty ? row.keyScheme.description : config.keyScheme + " "
+    keyHeader = config.keyScheme.isEmpty ? row.keyHeader : "Authorization"
+    authorization = Text(config.key.isEmpty ? "" : scheme + config.key)
     missing = Text(row.needsKey && config.key.isEmpty ? config.keyVariable : "")
     pacePercent = config.pacePercent
     sessionsMax = config.sessionsMax > 0 ? config.sessionsMax : .max
@@ -111,7 +108,7 @@ package struct PreparedRoute: Sendable {
   /// For a webhook: the index of the call route that its answer points to; -1 for a call.
   let stream: Int
   let dialsAhead: Bool
-  /// For a call: whether webhooks send its callers, with tokens.
+  /// For a call: whether webhooks send its callers, with tokens. For a webhook: whether it does.
   let isGivenTokens: Bool
   /// Index into Config.upstreams of the route's own where none of its bots has its secret; -1: at
   /// least one can be served.
@@ -120,22 +117,43 @@ package struct PreparedRoute: Sendable {
   let hasChoice: Bool
   /// Samples a second that the upstream gets; 0: the caller's own.
   let upstreamRate: Int
+  /// How callers are listened to and spoken to.
+  let habits: Habits
   /// What callers hear at once, as samples at each rate that a caller may be sent; may be empty.
   private let greetings: [(rate: Int, samples: Text)]
+
+  struct Habits: OptionSet, Sendable {
+    let rawValue: UInt8
+    static let takesCommands = Habits(rawValue: 1)
+    static let fillsGaps = Habits(rawValue: 2)
+    static let sendsComfort = Habits(rawValue: 4)
+
+    init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    init(_ route: Config.Route) {
+      self = []
+      if route.takesCommands { insert(.takesCommands) }
+      if route.fillsGaps { insert(.fillsGaps) }
+      if route.sendsComfort { insert(.sendsComfort) }
+    }
+  }
 
   struct Bot: Sendable {
     /// What callers call it; empty where there is no choice.
     let name: Text
     /// Index into Config.upstreams.
     let upstream: Int
-    /// The route's options, then the upstream's, as a query, percent-encoded; of one name the
-    /// first counts.
+    /// What the upstream is asked for, as a query, percent-encoded, and what stands in its url
+    /// beside that.
     let options: Text
+    let fixed: Text
 
     init(_ name: String, _ upstream: Int, _ route: Config.Route, _ config: Config) {
       self.name = Text(name)
       self.upstream = upstream
-      options = Text(Query.encoded(route.options + config.upstreams[upstream].options))
+      let asked = config.asked(of: config.upstreams[upstream], on: route)
+      options = Text(Query.encoded(asked.options))
+      fixed = Text(Query.encoded(asked.fixed))
     }
   }
 
@@ -161,8 +179,11 @@ package struct PreparedRoute: Sendable {
     keyless = isServed ? -1 : upstream
     stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
     dialsAhead = kind == .connect && route.dialsAhead
-    isGivenTokens = config.routes.contains { $0.kind == .connect && $0.stream == route.path }
+    isGivenTokens =
+      config.givesTokens(route)
+      || config.routes.contains { config.givesTokens($0) && $0.stream == route.path }
     upstreamRate = route.upstreamRate
+    habits = Habits(route)
     hasChoice =
       kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)
     greetings = route.greetingAudio.map { Self.greetings($0, config.profile) } ?? []

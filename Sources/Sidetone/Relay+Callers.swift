@@ -19,12 +19,12 @@ extension Relay {
     }
     let query = request.head.query.bytes(in: request.bytes)
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
-    guard let opening = requests.opening(link, prepared, query, store, &turn) else { return }
+    guard let opening = requests.opening(link, prepared, request, store, &turn) else { return }
     if draining != .no { throw .draining }
-    if let refusal = turn.availability.refusal(
-      of: prepared.upstream, isExpected: prepared.isGivenTokens, at: turn.now)
-    {
-      return requests.refuse(link, refusal, store, &turn)
+    let upstreamIndex: Int
+    switch place(on: route, asking: query) {
+    case .refused(let refusal): return requests.refuse(link, refusal, request, store, &turn)
+    case .upstream(let index): upstreamIndex = index
     }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
     guard !calls.isFull, hasLinkToSpare, store.pool.free > Limits.callBlocksMin,
@@ -33,7 +33,7 @@ extension Relay {
     let call = id.index
     let proof: CallerLeg.Proof =
       admitted.identity == .token ? .tokenOwed : admitted.identity.isKnown ? .known : .anyone
-    var upstream = UpstreamLeg(prepared.upstream, route: route, store)
+    var upstream = UpstreamLeg(upstreamIndex, route: route, store)
     if upstream.partner != .nobody || prepared.hasChoice {
       // The caller's options wait beside the call until its upstream is dialled.
       _ = upstream.choose(query.prefix(min(query.count, BlockPool.blockBytes)), from: store.pool)
@@ -42,7 +42,12 @@ extension Relay {
       id, CallerLeg(store.links[link].id, proof, input: opening.format),
       from: store.links[link].peer, opening.name, to: upstream)
     store.links[link].call = id
-    openSocket(link, key.bytes(in: request.bytes))
+    openSocket(link, key.bytes(in: request.bytes), answering: request)
+    turn.note(
+      .caller(
+        .accepted(
+          path: prepared.path.bytes, from: store.links[link].peer,
+          isTwoWay: upstream.partner == .talker)), of: opening.name)
     if let row = prepared.opensAtOnce {
       calls[call].caller.become(row)
       _ = admit(CallerLeg.Arrival(message: .empty), to: call)
@@ -58,6 +63,30 @@ extension Relay {
     settle(call)
   }
 
+  private enum Place {
+    case upstream(Int)
+    case refused(Availability.Refusal)
+  }
+
+  /// The upstream on which a caller who comes gets a place: the one that it wants. Who may still
+  /// say which one that is, by its parameters or its token, is not refused for the sake of another,
+  /// and waits on any of them.
+  private func place(on route: Int, asking query: Bytes) -> Place {
+    let prepared = store.prepared.routes[route]
+    let wanted = requests.connect.bot(named: query, route: route)
+    let isDecided = prepared.opensAtOnce != nil || prepared.bots.count == 1
+    var first: Availability.Refusal?
+    for step in 0..<(isDecided ? 1 : prepared.bots.count) {
+      let bot = (wanted + step) % prepared.bots.count
+      let upstream = prepared.bots[bot].upstream
+      let refusal = turn.availability.refusal(
+        of: upstream, isExpected: prepared.isGivenTokens, at: turn.now)
+      guard let refusal else { return .upstream(upstream) }
+      first = first ?? refusal
+    }
+    return first.map { .refused($0) } ?? .upstream(prepared.upstream)
+  }
+
   /// A call's slot has an owner: its caller, or nobody yet.
   func takeSlot(
     _ id: SlotID, _ caller: CallerLeg, from peer: Address, _ name: Name, to upstream: UpstreamLeg
@@ -69,9 +98,11 @@ extension Relay {
     turn.timers.set(.call(id.index), .never)
   }
 
-  private func openSocket(_ link: Int, _ key: Bytes) {
+  private func openSocket(_ link: Int, _ key: Bytes, answering request: Request) {
     var writer = Writer(store.scratch)
-    Upgrade.writeAccept(key: key, into: &writer)
+    Upgrade.writeAccept(
+      key: key, subprotocol: Subprotocols.answer(to: request.head.fields, of: request.bytes),
+      into: &writer)
     let isKept = store.links[link].outbox.append(writer.written, from: store.pool)
     precondition(isKept, "a call's blocks were counted before")
     store.links[link].outbox.beginFrames()
@@ -89,17 +120,43 @@ extension Relay {
   ) throws(Refusal) {
     let connect = requests.connect
     let choice = try connect.choose(admitted.request, route: route, as: admitted.identity)
+    requests.tellReplaced(choice, store, &turn)
+    // A token for an upstream that has just refused would only lead to a refusal later.
+    if let refusal = turn.availability.refusal(of: choice.upstream, at: turn.now),
+      case .refused = refusal
+    {
+      return requests.refuse(link, refusal, admitted.request, store, &turn)
+    }
     var choices = Chain()
     guard choices.append(choice.options, from: store.pool) else { throw .full }
     let prepared = store.prepared.routes[route]
     let ahead = prepared.dialsAhead ? dialAhead(prepared.stream, choice) : SlotID.none
-    let held = CallTokens.Held(
-      route: prepared.stream, bot: choice.bot, choices: choices, call: ahead)
-    let (token, displaced) = requests.tokens.issue(held, random: &turn.random, at: turn.now)
-    if let displaced { giveUp(displaced) }
+    let token = issue(
+      CallTokens.Held(route: prepared.stream, bot: choice.bot, choices: choices, call: ahead))
     requests.answer(link, store, &turn) {
       connect.write(admitted.request, route: route, token: token, into: &$0)
     }
+  }
+
+  /// A webhook's call that is only listened to: its socket brings a token, where it has no other
+  /// proof.
+  func startStream(_ admitted: Requests.Admitted, _ route: Int, on link: Int) {
+    let voice = requests.voice
+    let prepared = store.prepared.routes[route]
+    var token: CallTokens.Token?
+    if prepared.isGivenTokens {
+      token = issue(CallTokens.Held(route: prepared.stream, bot: 0, choices: Chain(), call: .none))
+    }
+    requests.answer(link, store, &turn) {
+      voice.write(admitted.request, route: route, token: token, into: &$0)
+    }
+  }
+
+  /// A token for a caller who is still to come.
+  private func issue(_ held: CallTokens.Held) -> CallTokens.Token {
+    let (token, displaced) = requests.tokens.issue(held, random: &turn.random, at: turn.now)
+    if let displaced { giveUp(displaced) }
+    return token
   }
 
   /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay
@@ -146,7 +203,21 @@ extension Relay {
     _ arrival: CallerLeg.Arrival, to call: Int
   ) -> (call: Int, event: CallerLeg.Input) {
     guard let call = admitted(call, arrival.parameters) else { return (call, .done) }
-    return (call, calls[call].begin(arrival, store, &turn))
+    let event = calls[call].begin(arrival, store, &turn)
+    AudioFinding.takeEarly(in: &calls[call], store, &turn)
+    noteOther(than: call)
+    return (call, event)
+  }
+
+  /// A second socket with the id of a running call is noticed: each is a call of its own.
+  private func noteOther(than call: Int) {
+    guard calls[call].caller.isStarted, !calls[call].state.isClosing else { return }
+    for other in 0..<calls.capacity where other != call && calls.isInUse(other) {
+      guard calls[other].caller.isStarted, !calls[other].state.isClosing,
+        calls[other].record.name.equals(calls[call].record.name)
+      else { continue }
+      return turn.note(.caller(.odd(.isSecond)), of: calls[call].record.name)
+    }
   }
 
   /// Which call a caller begins: its own, by what it chose or its token stands for, or the one that
@@ -154,7 +225,10 @@ extension Relay {
   private func admitted(_ call: Int, _ parameters: Bytes) -> Int? {
     let route = calls[call].upstream.route
     let prepared = store.prepared.routes[route]
-    if prepared.isGivenTokens, let token = Connect.token(in: parameters) {
+    // Who is known may have a parameter of that name for itself.
+    if prepared.isGivenTokens, let token = Connect.token(in: parameters),
+      calls[call].caller.proof != .known || CallTokens.isToken(token)
+    {
       guard var held = requests.tokens.claim(token, route: route, at: turn.now) else {
         calls[call].end(.wrongToken, store, &turn)
         return nil
@@ -171,7 +245,9 @@ extension Relay {
     do throws(Refusal) {
       let choice = try requests.connect.choose(
         parameters: parameters, query: calls[call].upstream.chosen(in: store.pool), route: route,
-        as: calls[call].caller.proof == .known ? .secret : .anyone)
+        as: calls[call].caller.proof == .known ? .secret : .anyone,
+        on: turn.log.wall(at: turn.now).day)
+      requests.tellReplaced(choice, store, &turn)
       return choose(call, bot: choice.bot, choice.options)
     } catch {
       calls[call].refuse(error.sentence, store, &turn)
@@ -185,8 +261,9 @@ extension Relay {
     let upstream = store.prepared.routes[calls[call].upstream.route].bots[bot].upstream
     // Even of the same one it may have been let in for a session dialled ahead that was not for it.
     let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
-    guard refusal == nil else {
-      calls[call].end(.upstreamBusy, store, &turn)
+    if let refusal {
+      turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
+      calls[call].end(refusal.cause, store, &turn)
       return nil
     }
     turn.availability.release(held)

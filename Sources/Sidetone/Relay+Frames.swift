@@ -15,7 +15,32 @@ extension Relay {
     {
       return .empty
     }
+    if store.links[index].inbox.wanted > 0, !store.links[index].findBuffer(store) {
+      waitForBuffer(index)
+      return .empty
+    }
     return store.links[index].room(store)
+  }
+
+  /// The message of this link needs a buffer: its socket waits until there is one.
+  @_noAllocation private func waitForBuffer(_ link: Int) {
+    store.links[link].isHeldBack = true
+    turn.buffersWanted.push(link)
+    turn.note(.messageWaits)
+  }
+
+  /// Buffers have come free: those who wait are read again, in their order.
+  @_noAllocation func giveBuffers() {
+    for _ in 0..<turn.buffersWanted.count {
+      guard let link = turn.buffersWanted.pop() else { return }
+      guard store.links.isInUse(link), store.links[link].inbox.wanted > 0 else { continue }
+      if store.links[link].wouldFindBuffer(store) {
+        store.links[link].isHeldBack = false
+        store.links[link].ask(.resume, &turn)
+      } else {
+        turn.buffersWanted.push(link)
+      }
+    }
   }
 
   /// That many bytes were put into `room`. Not marked with the others on a frame's path: what is no
@@ -29,7 +54,7 @@ extension Relay {
     let window = store.links[index].window(fresh: count, store)
     switch store.links[index].phase {
     case .caller: receivedFromCaller(window, on: index)
-    case .upstream, .setup: receivedFromUpstream(window, on: index)
+    case .upstream, .setup, .ready: receivedFromUpstream(window, on: index)
     case .request: receivedRequest(window, on: index)
     case .upgrade: receivedAnswer(window, on: index)
     case .dialling, .leaving, .gone: return
@@ -93,7 +118,7 @@ extension Relay {
       calls[call].markAndConverse(store, &turn)
       settle(call)
     case .leaving: store.links[index].ask(.close, &turn)
-    case .request, .dialling, .upgrade, .setup, .gone: return
+    case .request, .dialling, .upgrade, .setup, .ready, .gone: return
     }
   }
 }

@@ -6,6 +6,7 @@
 extension Relay {
   /// The next thing to do, or nil when the turn is done.
   @_noAllocation package func next() -> Output? {
+    if turn.buffersWanted.count > 0 { giveBuffers() }
     while let link = turn.outputs.first {
       if store.links.isInUse(link), let output = nextOutput(of: link) { return output }
       turn.outputs.pop()

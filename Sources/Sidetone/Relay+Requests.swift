@@ -7,7 +7,7 @@ extension Relay {
     do throws(Refusal) {
       try respond(to: admitted, on: link)
     } catch {
-      requests.refuse(link, error, isHead: admitted.isHead, store, &turn)
+      requests.refuse(link, error, of: admitted.request, store, &turn)
     }
   }
 
@@ -32,10 +32,7 @@ extension Relay {
     case .voice(let route):
       // The stream that the answer names would be refused: the carrier shall use its fallback.
       if draining != .no { throw .draining }
-      let voice = requests.voice
-      requests.answer(link, store, &turn) {
-        voice.write(admitted.request, route: route, into: &$0)
-      }
+      startStream(admitted, route, on: link)
     case .connect(let route):
       if draining != .no { throw .draining }
       try announce(admitted, route, on: link)
@@ -52,7 +49,7 @@ extension Relay {
     var writer = Writer(store.large.bytes(buffer))
     var stats = requests.pages.beginStats(snapshot, isHead: isHead, into: &writer)
     for call in 0..<calls.capacity where calls.isInUse(call) {
-      stats.write(calls[call].record.row(at: turn.now), into: &writer)
+      stats.write(calls[call].record.row(at: turn.now, in: store.pool), into: &writer)
     }
     stats.end(into: &writer)
     let blocks = writer.count / BlockPool.blockBytes + store.limits.callsMax
@@ -72,6 +69,9 @@ extension Relay {
     snapshot.blocks = store.pool.capacity - store.pool.free
     snapshot.blocksMax = store.pool.capacity
     snapshot.linesDropped = turn.log.dropped
+    snapshot.linesRepeated = turn.log.repeated
+    snapshot.warnings = turn.log.warnings
+    snapshot.errors = turn.log.errors
     snapshot.totals = turn.counters
     return snapshot
   }

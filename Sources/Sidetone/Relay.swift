@@ -39,6 +39,7 @@ package final class Relay {
       now: now, random: random,
       timers: TurnTimers(linksMax: limits.linksMax, callsMax: limits.callsMax),
       outputs: SlotQueue(capacity: limits.linksMax),
+      buffersWanted: SlotQueue(capacity: limits.linksMax),
       conversionsLeft: limits.conversionFramesPerTurnMax,
       availability: Availability(
         prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
@@ -58,6 +59,7 @@ package final class Relay {
     calls.deallocate()
     turn.timers.deallocate()
     turn.outputs.deallocate()
+    turn.buffersWanted.deallocate()
   }
 }
 
@@ -107,7 +109,7 @@ extension Relay {
     let phase = store.links[link.index].phase
     let call = store.links[link.index].call
     freeLink(link)
-    lost(phase, call, failure)
+    lost(link, phase, call, failure)
   }
 
   /// The peer will send no more (end of stream).
@@ -124,17 +126,19 @@ extension Relay {
       settle(call.index)
     } else {
       store.links[link.index].leave(store, &turn)
-      lost(phase, call, .reset)
+      lost(link, phase, call, .reset)
     }
   }
 
   /// A leg of a call is gone, whichever way.
-  private func lost(_ phase: Link.Phase, _ call: SlotID, _ failure: LinkFailure) {
+  private func lost(
+    _ link: SlotID, _ phase: Link.Phase, _ call: SlotID, _ failure: LinkFailure
+  ) {
     guard calls.holds(call) else { return }
     switch phase {
     case .caller: calls[call.index].callerGone(.left, store, &turn)
-    case .dialling, .upgrade, .setup, .upstream:
-      calls[call.index].upstreamBroke(failure, store, &turn)
+    case .dialling, .upgrade, .setup, .ready, .upstream:
+      calls[call.index].upstreamBroke(failure, on: link, store, &turn)
     case .request, .leaving, .gone: return
     }
     settle(call.index)
@@ -179,19 +183,21 @@ extension Relay {
 
   private func linkExpired(_ link: Int) {
     let call = store.links[link].call
-    switch store.links[link].phase {
+    let id = store.links[link].id
+    let phase = store.links[link].phase
+    switch phase {
     case .request: refuseLate(link)
     case .dialling, .upgrade, .setup:
       store.links[link].reset(&turn)
-      lost(.upgrade, call, .timedOut)
+      lost(id, phase, call, .timedOut)
     case .caller:
       guard store.links[link].watch(store, &turn) == .isGone else { return }
       calls[call.index].callerSilent(store, &turn)
       settle(call.index)
-    case .upstream:
+    case .ready, .upstream:
       guard store.links[link].watch(store, &turn) == .isGone else { return }
       store.links[link].reset(&turn)
-      lost(.upstream, call, .timedOut)
+      lost(id, phase, call, .timedOut)
     case .leaving: store.links[link].reset(&turn)
     case .gone: return
     }

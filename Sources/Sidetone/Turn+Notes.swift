@@ -14,18 +14,22 @@ extension Turn {
     case .frameLost: counters.framesLost &+= 1
     case .frameLate: counters.framesLate &+= 1
     case .framesMissing(let count): counters.framesMissing &+= count
+    case .silenceFilled(let milliseconds): counters.silenceFilled &+= milliseconds
     case .speechPiece: counters.speechPieces &+= 1
     case .speechSent: counters.speechSent &+= 1
     case .speechCut: counters.speechCut &+= 1
     case .speechLate: counters.speechLate &+= 1
     case .messageIgnored: counters.messagesIgnored &+= 1
     case .messageBad: counters.messagesBad &+= 1
+    case .messageWaits: counters.messagesHeldBack &+= 1
     case .answerTooLong: counters.answersTooLong &+= 1
     case .request: counters.requests &+= 1
     case .linkRefused: counters.linksRefused &+= 1
+    case .keyLost: counters.keysLost &+= 1
     case .interruption: counters.interruptions &+= 1
     case .sessionLost: counters.upstreamsLost &+= 1
     case .redial: counters.redials &+= 1
+    case .sideError: counters.sideErrors &+= 1
     }
   }
 
@@ -35,16 +39,28 @@ extension Turn {
     case .call(let event): note(event, call)
     case .caller(let event): note(event, call)
     case .upstream(let event): note(event, call)
+    case .agent(let event): note(event, call)
     case .words(let event): note(event, call ?? Name())
+    case .wire(let event): note(event, call)
     case .relay(let event): note(event)
     }
   }
 
-  private mutating func write(
+  /// A line whose only words are its detail.
+  mutating func write(
     _ level: Log.Level, _ word: StaticString, _ call: Name?,
     _ detail: (inout Writer) -> Void = { _ in }
   ) {
-    log.write(level, word, call: call, at: now, detail)
+    log.write(level, word, call: call, at: now, detail: detail)
+  }
+
+  /// A line with a sentence of its own in front of the detail.
+  mutating func write(
+    _ level: Log.Level, _ word: StaticString, _ call: Name?, _ sentence: StaticString,
+    _ detail: (inout Writer) -> Void = { _ in }
+  ) {
+    log.write(
+      level, word, call: call, at: now, sentence: { $0.write(sentence) }, detail: detail)
   }
 }
 
@@ -53,32 +69,71 @@ extension Turn {
 extension Turn {
   private mutating func note(_ event: Event.OfCall, _ call: Name?) {
     switch event {
-    case .started(let carrier, let upstream, let path):
+    case .started(let carrier, let upstream, let path, let sentence, let id, let parameters):
       counters.callsStarted &+= 1
-      write(.info, "call_started", call) {
+      log.write(.info, "call_started", call: call, at: now) {
+        $0.write(sentence)
+        guard let call, id.utf8CodeUnitCount > 0 else { return }
+        $0.write(" (")
+        $0.write(id)
+        $0.write(": ")
+        $0.write(call)
+        $0.write(")")
+      } detail: {
         $0.write(carrier)
         $0.write(" to ")
         $0.write(upstream)
         $0.write(" on ")
         $0.write(path)
+        $0.write(parameters: parameters)
       }
     case .refused(let sentence):
       write(.warning, "call_refused", call) { $0.write(sentence) }
-    case .firstAudio(let milliseconds):
-      write(.info, "first_audio", call) {
+    case .firstAudio(let milliseconds, let bytes):
+      log.write(.info, "first_audio", call: call, at: now) {
+        $0.write("Media message received: ")
+        $0.write(decimal: bytes)
+        $0.write(" bytes")
+      } detail: {
         $0.write(decimal: milliseconds)
         $0.write(" ms after the start")
       }
-    case .stopReceived: write(.info, "stop_received", call)
+    case .stopReceived:
+      write(.info, "stop_received", call, "🛑 Stop event received from telephony vendor")
     case .resultsMissing:
       write(.warning, "results_missing", call) {
         $0.write("the upstream did not confirm the last words")
+      }
+    case .unanswered:
+      counters.unanswered &+= 1
+      write(.info, "unanswered", call) {
+        $0.write("the model did not answer what it was sent of the caller's voice")
+      }
+    case .deadAir(let seconds, let cause):
+      counters.deadAir &+= 1
+      write(.warning, "dead_air", call) {
+        $0.write("the caller heard nothing for ")
+        $0.write(decimal: seconds)
+        $0.write(" s (limits.dead_air_seconds), and the call ends: ")
+        $0.write(cause.sentence)
       }
     case .ended(let ending):
       counters.callsEnded &+= 1
       if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }
       counters.audioLost &+= ending.lostBytes
-      write(.info, "call_ended", call) { Self.write(ending, into: &$0) }
+      let unshown = call.map { log.unshown(of: $0) } ?? 0
+      log.write(ending.cause.level, "call_ended", call: call, at: now) {
+        $0.write("⏱️ Total call duration: ")
+        $0.write(decimal: ending.milliseconds)
+        $0.write("ms (")
+        $0.write(decimal: ending.milliseconds / 1000)
+        $0.write("s)")
+      } detail: {
+        Self.write(ending, into: &$0)
+        guard unshown > 0 else { return }
+        $0.write(", complaints not shown ")
+        $0.write(decimal: unshown)
+      }
     }
   }
 
@@ -109,18 +164,62 @@ extension Turn {
       line.write(decimal: ending.lostBytes)
       line.write(" bytes of audio")
     }
+    if !ending.words.isEmpty {
+      line.write(", the upstream said \"")
+      line.write(ending.words)
+      line.write("\"")
+    }
+    write(ending.request, into: &line)
+  }
+
+  /// An upstream's own words, in front of ours.
+  private static func write(quoted words: Bytes, into line: inout Writer) {
+    guard !words.isEmpty else { return }
+    line.write("\"")
+    line.write(words)
+    line.write("\"; ")
+  }
+
+  /// The id under which an upstream knows a session.
+  private static func write(_ request: Name, into line: inout Writer) {
+    guard !request.isEmpty else { return }
+    line.write(", request ")
+    line.write(request)
   }
 
   private mutating func note(_ event: Event.OfCaller, _ call: Name?) {
     switch event {
+    case .accepted(let path, let peer, let isTwoWay):
+      write(
+        .info, "socket_accepted", call,
+        isTwoWay ? "Phone WebSocket connection accepted" : "NEW WEBSOCKET CONNECTION ACCEPTED"
+      ) {
+        $0.write("from ")
+        $0.write(peer)
+      }
+      log.write(.info, "socket_path", call: call, at: now) {
+        $0.write("WebSocket path: ")
+        $0.write(path)
+      }
+    case .connected: write(.info, "carrier_connected", call, "Connected Message received")
+    case .recognised(let carrier):
+      log.write(.info, "carrier_recognised", call: call, at: now) {
+        $0.write("Telephony provider detected: ")
+        $0.write(carrier)
+      }
     case .badMessage(let sentence, let soFar):
       write(.warning, "bad_message", call) {
+        $0.write("from the caller: ")
         $0.write(sentence)
         $0.write("; so far: ")
         $0.write(decimal: soFar)
       }
+    case .odd(let event): note(event, call)
     case .complains(let text):
-      write(.warning, "carrier_complains", call) { $0.write(text) }
+      write(.warning, "carrier_complains", call) {
+        $0.write("the caller's side says: ")
+        $0.write(text)
+      }
     case .byteOrder(let isBigEndian):
       write(.info, "byte_order", call) {
         $0.write(isBigEndian ? "big-endian, as heard" : "little-endian, as heard")
@@ -135,26 +234,32 @@ extension Turn {
 
   private mutating func note(_ event: Event.OfUpstream, _ call: Name?) {
     switch event {
-    case .connected(let name, let milliseconds):
-      write(.info, "upstream_connected", call) {
+    case .dialled(let name, let sentence):
+      write(.info, "upstream_dialled", call, sentence) { $0.write(name) }
+    case .connected(let name, let milliseconds, let sentence, let request):
+      write(.info, "upstream_connected", call, sentence) {
         $0.write(name)
         $0.write(" after ")
         $0.write(decimal: milliseconds)
         $0.write(" ms")
+        Self.write(request, into: &$0)
       }
-    case .refused(let name, let status, let sentence):
+    case .refused(let name, let status, let sentence, let words, let request):
       write(.warning, "upstream_refused", call) {
         $0.write(decimal: status)
         $0.write(" from ")
         $0.write(name)
         $0.write(": ")
+        Self.write(quoted: words, into: &$0)
         $0.write(sentence)
+        Self.write(request, into: &$0)
       }
-    case .error(let code, let message):
+    case .error(let code, let message, let isAside):
       write(.warning, "upstream_error", call) {
         $0.write(code)
         $0.write(": ")
         $0.write(message)
+        if isAside { $0.write(" (the talk goes on without it; said once in a call)") }
       }
     case .closed(let code, let reason):
       write(.warning, "upstream_closed", call) {
@@ -162,12 +267,86 @@ extension Turn {
         $0.write(" ")
         $0.write(reason)
       }
+    case .tooLarge(let bytesMax):
+      counters.messagesTooLarge &+= 1
+      write(.warning, "upstream_message_too_large", call) {
+        $0.write("closed with 1009: a message is larger than limits.upstream_message_bytes_max, ")
+        $0.write(decimal: bytesMax)
+        $0.write(" bytes")
+      }
+    case .strange(let name, let type): write(name, unknown: type, call)
+    case .format(let name, let format, let isHeeded): write(name, format, isHeeded, call)
+    case .notJSON(let name, let text): write(name, bad: text, call)
     case .broke(let name, let failure):
       write(.warning, "upstream_lost", call) {
         $0.write(name)
         $0.write(": ")
         $0.write(failure.sentence)
       }
+    case .triedAgain(let milliseconds, let attempt, let all):
+      write(.info, "upstream_redial", call) {
+        $0.write("in ")
+        $0.write(decimal: milliseconds)
+        $0.write(" ms, attempt ")
+        $0.write(decimal: attempt)
+        $0.write(" of ")
+        $0.write(decimal: all)
+      }
+    case .givenUp(let sentence):
+      write(.warning, "upstream_given_up", call) {
+        $0.write("no other attempt is made, and the call ends: ")
+        $0.write(sentence)
+      }
+    }
+  }
+
+  private mutating func note(_ event: Event.OfAgent, _ call: Name?) {
+    switch event {
+    case .answerSilent(let answer):
+      counters.answersSilent &+= 1
+      write(.warning, "answer_silent", call) {
+        $0.write("the model's answer brought no sound")
+        Self.write(answer, into: &$0)
+      }
+    case .answerCut(let answer):
+      counters.answersCut &+= 1
+      write(.warning, "answer_incomplete", call) {
+        $0.write("the model stopped in the middle of its answer")
+        Self.write(answer, into: &$0)
+      }
+    case .answerMissing:
+      counters.answersMissing &+= 1
+      write(.warning, "answer_missing", call) {
+        $0.write("the model should long have begun to answer")
+      }
+    case .speechCut(let milliseconds):
+      counters.itemsCut &+= 1
+      write(.warning, "speech_cut", call) {
+        $0.write("no room for the rest of what the model says, behind ")
+        $0.write(decimal: milliseconds)
+        $0.write(" ms of it: see limits.playout_milliseconds_max and playout_milliseconds_planned")
+      }
+    case .wordsCut:
+      counters.wordsCut &+= 1
+      write(.warning, "words_cut", call) {
+        $0.write("more words than a line can hold; its rest is not shown")
+      }
+    }
+  }
+
+  private static func write(_ answer: Event.Answer, into line: inout Writer) {
+    if !answer.instead.bytes.isEmpty {
+      line.write(", but ")
+      line.write(answer.instead)
+    }
+    for text in [answer.reason, answer.message] where !text.isEmpty {
+      line.write(": ")
+      line.write(words: text)
+    }
+    if let milliseconds = answer.repeatsIn {
+      line.write("; asked for again in ")
+      line.write(decimal: milliseconds)
+      line.write(" ms")
     }
   }
 
@@ -178,13 +357,30 @@ extension Turn {
         $0.write(decimal: calls)
         $0.write(" calls")
       }
-    case .refused(let code, let peer, let withheld):
+    case .modelReplaced(let model, let replacement, let upstream):
+      write(.warning, "model_replaced", nil) {
+        $0.write(upstream)
+        $0.write(" was asked for ")
+        $0.write(model)
+        $0.write(", which has ended; its calls get ")
+        $0.write(replacement)
+        $0.write(": name that where they choose the model")
+      }
+    case .refused(let refused):
       counters.requestsRefused &+= 1
-      guard let withheld else { return }
-      write(.info, "refused", nil) {
-        $0.write(code)
+      guard let withheld = refused.withheld else { return }
+      write(refused.isWarning ? .warning : .info, "refused", nil) {
+        $0.write(refused.code)
         $0.write(" to ")
-        $0.write(peer)
+        $0.write(refused.peer)
+        if !refused.path.isEmpty {
+          $0.write(" for ")
+          $0.write(refused.path)
+        }
+        if !refused.words.isEmpty {
+          $0.write(": ")
+          $0.write(refused.words)
+        }
         if withheld > 0 {
           $0.write("; not shown before: ")
           $0.write(decimal: withheld)
@@ -194,47 +390,38 @@ extension Turn {
   }
 }
 
-// MARK: Lines of the transcript
+// MARK: Lines about the wire
 
 extension Turn {
-  private mutating func note(_ event: Event.OfWords, _ call: Name) {
+  private mutating func note(_ event: Event.OfWire, _ call: Name?) {
+    guard log.shows(.debug) else { return }
     switch event {
-    case .heard(let text, let isFinal):
-      counters.transcripts &+= 1
-      log.print(of: call) {
-        $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
-        $0.write(words: text)
-      }
-    case .said(let text):
-      log.print(of: call) {
-        $0.write("[AGENT] ")
-        $0.write(words: text)
-      }
-    case .interrupted(let heard, let generated, let words, let cut):
-      write(.info, "interrupted", call) {
-        $0.write("heard ")
-        $0.write(decimal: heard)
-        $0.write(" of ")
-        $0.write(decimal: generated)
-        $0.write(" ms generated")
-      }
-      log.print(of: call) {
-        $0.write("[INTERRUPTED] heard ")
-        $0.write(decimal: heard)
-        $0.write(" of ")
-        $0.write(decimal: generated)
-        $0.write(" ms: ")
-        $0.write(words: words.prefix(cut))
-        $0.write(" |")
-        $0.write(words: words.dropping(cut))
-      }
+    case .fromCaller(let message): show(message, "from the caller: ", call)
+    case .toCaller(let message): show(message, "to the caller: ", call)
+    case .fromUpstream(let message): show(message, "from the upstream: ", call)
+    case .toUpstream(let message): show(message, "to the upstream: ", call)
+    }
+  }
+
+  private mutating func show(_ message: Bytes, _ way: StaticString, _ call: Name?) {
+    write(.debug, "wire", call) {
+      $0.write(way)
+      $0.write(excerptOf: message)
     }
   }
 }
 
-extension Writer {
-  /// A text that is the inside of a JSON string, as people read it.
-  fileprivate mutating func write(words text: Bytes) {
-    JSON.unescape(JSON.Value(.string, 0..<text.count, hasEscapes: true), in: text, to: &self)
+extension Cause {
+  /// How bad it is that a call ends so: the relay or its upstream failed; somebody must look at
+  /// what calls; or it is life.
+  fileprivate var level: Log.Level {
+    switch self {
+    case .noMemory, .upstreamRefused, .upstreamLost, .upstreamBusy, .upstreamKey: .error
+    case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
+      .tooSlow, .noToken, .wrongToken, .wrongChoice:
+      .warning
+    case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
+      .info
+    }
   }
 }

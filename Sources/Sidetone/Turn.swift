@@ -11,6 +11,8 @@ package struct Turn {
   var timers: TurnTimers
   /// Links that the driver has to be asked something for.
   var outputs: SlotQueue
+  /// Links whose message waits for a buffer.
+  var buffersWanted: SlotQueue
   /// Frames that may still be converted in this turn.
   var conversionsLeft: Int
   /// Which upstream may take a call.

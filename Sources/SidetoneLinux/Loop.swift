@@ -292,7 +292,7 @@ extension Machine {
   private func end() {
     guard endTime == .never else { return }
     endTime = now + .milliseconds(1500)
-    for index in listeners.indices {
+    for index in listeners.indices where listeners[index].isOpen {
       _ = cl_close(listeners[index].descriptor)
       listeners[index].descriptor = -1
     }

@@ -115,6 +115,7 @@ extension Machine {
     package let address: String
     package let port: UInt16
     var descriptor: Int32
+    package var isOpen: Bool { descriptor >= 0 }
   }
 
   /// Connections taken from one listener in one turn.
@@ -147,7 +148,8 @@ extension Machine {
     let dials = config.upstreams.contains { $0.endpoint.isTLS && !$0.endpoint.host.isEmpty }
     guard accepts || dials else { return 0 }
     let legs =
-      (accepts ? limits.callsMax + limits.otherLinksMax : 0) + (dials ? limits.callsMax : 0)
+      (accepts ? limits.callsMax + limits.otherLinksMax : 0)
+      + (dials ? limits.callsMax + limits.handOversMax : 0)
     return (4 << 20) + legs * (40 << 10)
   }
 
@@ -167,14 +169,21 @@ extension Machine {
     }
     do throws(Errno) {
       var raw = cl_address(address)
-      let descriptor = Int32(try attempt { unsafe Int(cl_listen(&raw, 4096)) })
+      let isOnlyV6 = config.listeners.contains {
+        $0.address == "0.0.0.0" && $0.port == wanted.port && wanted.port != 0
+      }
+      let descriptor = Int32(try attempt { unsafe Int(cl_listen(&raw, 4096, isOnlyV6)) })
       let port = try attempt { Int(cl_bound_port(descriptor)) }
       _ = try attempt { Int(cl_set_options(descriptor, SocketCall.userTimeoutMilliseconds)) }
       listeners.append(
         Listener(address: wanted.address, port: UInt16(port), descriptor: descriptor))
       poller.register(descriptor, for: .readable, as: Source(.listener(index)))
     } catch {
-      throw .listen(address: wanted.address, port: wanted.port, error)
+      guard wanted.isOptional else {
+        throw .listen(address: wanted.address, port: wanted.port, error)
+      }
+      listeners.append(Listener(address: wanted.address, port: wanted.port, descriptor: -1))
+      lines.log("not listening on \(wanted.address):\(wanted.port): \(error.text)")
     }
   }
 }

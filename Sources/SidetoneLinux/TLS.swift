@@ -173,8 +173,19 @@ enum TLSOutcome {
     case SSL_ERROR_ZERO_RETURN: return .ended
     default:
       if let error = unsafe channel.pointee.error { return .failed(LinkFailure(error)) }
-      let isRefused = unsafe SSL_get_verify_result(link.ssl) != X509_V_OK
-      return .failed(isRefused ? .certificateRefused : .tlsFailed)
+      if unsafe SSL_get_verify_result(link.ssl) != X509_V_OK {
+        return .failed(.certificateRefused)
+      }
+      return .failed(isNoRecord(link) ? .notTLS : .tlsFailed)
+    }
+  }
+
+  /// Whether what a server answered our greeting with was no TLS at all.
+  private func isNoRecord(_ link: TLSLink) -> Bool {
+    guard unsafe SSL_is_server(link.ssl) == 0 else { return false }
+    switch ERR_GET_REASON(ERR_peek_last_error()) {
+    case SSL_R_WRONG_VERSION_NUMBER, SSL_R_HTTP_REQUEST, SSL_R_PACKET_LENGTH_TOO_LONG: return true
+    default: return false
     }
   }
 

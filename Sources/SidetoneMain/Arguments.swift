@@ -5,7 +5,9 @@ import SidetoneSettings
 
 struct Arguments {
   enum Verb: String, CaseIterable {
-    case serve, check, version, help
+    case serve, check, doctor, version, help
+
+    var takesSettings: Bool { self == .serve || self == .check || self == .doctor }
   }
 
   /// What cannot be understood, as a sentence.
@@ -38,7 +40,7 @@ struct Arguments {
         wantsHelp = true
         continue
       }
-      guard word.hasPrefix("--"), verb == .serve || verb == .check else {
+      guard word.hasPrefix("--"), verb.takesSettings else {
         throw Misuse(text: "`\(verb.rawValue)` does not take `\(shown(word))`")
       }
       var name = word

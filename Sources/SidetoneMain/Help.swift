@@ -14,6 +14,7 @@ enum Help {
 
         sidetone serve [--config FILE]   run the relay, in the foreground, until it is told to stop
         sidetone check [--config FILE]   list every mistake in the settings, or the memory they take
+        sidetone doctor [--config FILE]  open a session with each upstream, and say what came of it
         sidetone version                 print the version
         sidetone help                    print this; `sidetone serve --help` lists every setting
 
@@ -30,6 +31,15 @@ enum Help {
     Reads the settings exactly as `serve` would, without starting anything. Prints every mistake
     with its place and exits 2, or prints "ok", the routes and the memory that the relay will
     take, and exits 0. `sidetone serve --help` lists every setting.
+    """
+
+  static let doctor = """
+    sidetone doctor [--config FILE] [--SETTING VALUE ...]
+
+    Reads the settings as `serve` would and opens a session with each upstream that has its key, as
+    calls on its routes would, without audio, and ends it. Prints what was accepted, what was
+    refused and in whose words, and how long it took. Exits 0 where every session was had and ended
+    as it should, otherwise 1.
     """
 
   static let version = """

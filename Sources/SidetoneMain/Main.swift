@@ -23,7 +23,9 @@ import SidetoneSettings
     case .version: print(arguments.wantsHelp ? Help.version : "sidetone \(version)")
     case .check where arguments.wantsHelp: print(Help.check)
     case .serve where arguments.wantsHelp: print(Help.serve)
+    case .doctor where arguments.wantsHelp: print(Help.doctor)
     case .check: check(settings(arguments))
+    case .doctor: examine(settings(arguments))
     case .serve: serve(settings(arguments))
     }
   }
@@ -49,16 +51,31 @@ import SidetoneSettings
     for line in table(of: plan, callsMax: config.limits.callsMax) { print(line) }
   }
 
+  /// A line for each session that was tried; exit 1 where one was not had.
+  private static func examine(_ config: Config) {
+    let findings = Doctor.examine(config)
+    let width = findings.map(\.name.count).max() ?? 0
+    for finding in findings {
+      let gap = String(repeating: " ", count: width - finding.name.count)
+      print("\(finding.isWell ? "  " : "! ")\(finding.name)\(gap)  \(finding.text)")
+    }
+    exit(findings.allSatisfy(\.isWell) ? 0 : 1)
+  }
+
   private static func serve(_ config: Config) {
+    func tell(_ line: StartLine) {
+      guard config.logLevel <= (line.level == .info ? .info : .warning) else { return }
+      complain(config.logsJSON ? line.json : line.text)
+    }
     do throws(StartError) {
+      tell(StartLine(event: "starting", detail: ""))
       let machine = try Machine(config: config)
       var bound = config
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port
       }
-      for line in startLines(of: bound) {
-        complain(config.logsJSON ? line.json : line.text)
-      }
+      bound.listeners = zip(bound.listeners, machine.listeners).filter { $1.isOpen }.map(\.0)
+      for line in startLines(of: bound) { tell(line) }
       exit(machine.run())
     } catch {
       complain("sidetone: \(error)")

@@ -10,47 +10,75 @@ struct StartLine {
     case info, warning
   }
   var level = Level.info
-  /// One word: listening, route, settings.
+  /// One word: starting, listening, endpoint, route, settings.
   var event: String
   var detail: String
 
-  /// For a terminal.
-  var text: String {
+  /// What users of other servers look for.
+  private var sentence: String? {
     switch event {
-    case "route": "  \(detail)"
-    case "listening": "listening on \(detail)"
-    default: "\(level.rawValue): \(detail)"
+    case "starting": "Starting WebSocket server..."
+    case "listening": "Server listening on: \(detail)"
+    case "endpoint": "WebSocket endpoint: \(detail)"
+    default: nil
     }
+  }
+
+  /// For people.
+  var text: String {
+    sentence ?? (event == "route" ? "  \(detail)" : "\(level.rawValue.uppercased()): \(detail)")
   }
 
   /// For everything else. What the settings let through needs only these two escapes.
   var json: String {
+    let message = sentence.map { "\"message\":\"\(escaped($0))\"," } ?? ""
     let words = detail.split(separator: " ").joined(separator: " ")
-    let escaped = words.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
     return """
       {"time":"\(timestamp())","level":"\(level.rawValue)","event":"\(event)",\
-      "detail":"\(escaped)"}
+      \(message)"detail":"\(escaped(words))"}
       """
+  }
+
+  private func escaped(_ text: String) -> String {
+    text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : "\($0)" }.joined()
   }
 }
 
-/// One line per listener and per route, then the warnings.
+/// One line per listener, where to point a carrier, one per route, then the warnings.
 func startLines(of config: Config) -> [StartLine] {
   let listeners = config.listeners.map { listener in
-    let address = listener.address.contains(":") ? "[\(listener.address)]" : listener.address
-    let scheme = listener.isTLS ? "https" : "http"
-    return StartLine(event: "listening", detail: "\(scheme)://\(address):\(listener.port)")
+    StartLine(event: "listening", detail: "http\(origin(of: listener))")
   }
-  return listeners + routeLines(of: config)
+  var endpoints: [StartLine] = []
+  if let listener = config.listeners.first,
+    let route = config.routes.first(where: { !$0.isWebhook && $0.secret.isEmpty })
+  {
+    endpoints = [StartLine(event: "endpoint", detail: "ws\(origin(of: listener))\(route.path)")]
+  }
+  return listeners + endpoints + routeLines(of: config)
     + warnings(about: config).map { StartLine(level: .warning, event: "settings", detail: $0) }
+}
+
+/// What stands behind `http` or `ws`.
+private func origin(of listener: Config.Listener) -> String {
+  let address = listener.address.contains(":") ? "[\(listener.address)]" : listener.address
+  return "\(listener.isTLS ? "s" : "")://\(address):\(listener.port)"
 }
 
 /// What works, but is probably not what was meant.
 private func warnings(about config: Config) -> [String] {
   let keyless = config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }
   var warnings = config.warnings
-  warnings += keyless.map {
-    "upstream \($0.name) has no key; its routes answer 503 until \($0.keyVariable) is set"
+  warnings += keyless.map { upstream in
+    let service = Upstream.index(of: upstream.kind).map { Upstream.all[$0].settings().displayName }
+    return
+      "\(service ?? upstream.name) API key not set: upstream \(upstream.name) has no key; its routes "
+      + "answer 503 until \(upstream.keyVariable) is set"
+  }
+  if config.publicURLs.isEmpty, config.checksURLs {
+    warnings.append(
+      "signatures are checked over the address that each request names; listen.public_url "
+        + "(SIDETONE_LISTEN_PUBLIC_URL) pins it")
   }
   // Examples all over the web call it so.
   if !config.isLoopbackOnly, config.keyDigests.contains(sha256("sk-1234")) {

@@ -17,6 +17,11 @@ let defaultRoutes: [Config.Route] = {
   return calls + defaultWebhooks.filter { webhook in calls.contains { $0.path == webhook.stream } }
 }()
 
+/// Whether the variables of a service's options are for this default path.
+func takesVariables(_ path: String, of kind: UpstreamRow) -> Bool {
+  kind.settings.paths.contains { $0.path == path && $0.takesVariables }
+}
+
 /// The call route of a path: from the carriers that say it to the upstreams that do; nil where no
 /// carrier does.
 private func defaultRoute(_ path: String) -> Config.Route? {
@@ -32,7 +37,7 @@ private func defaultRoute(_ path: String) -> Config.Route? {
   route.path = path
   route.carriers = isForAll ? [] : callers
   route.upstream = first.upstream
-  route.options = first.path.options
+  route.standardOptions = first.path.options
   let bots = ends.filter { !$0.path.bot.isEmpty }.map {
     (name: $0.path.bot, upstream: $0.upstream)
   }

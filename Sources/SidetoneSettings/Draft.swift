@@ -14,7 +14,14 @@ struct Draft {
   private var chosen: [String: Chosen] = [:]
   var upstreams = defaultUpstreams
   /// The key that a service's own variable gave; for every upstream of that kind without a key.
-  var sharedKeys: [String: String] = [:]
+  var sharedKeys: [String: (value: String, place: Place)] = [:]
+  /// What the variables of services' options say, by their names.
+  var optionVariables: [String: (value: String, place: Place)] = [:]
+  /// The port of a platform that names nothing else.
+  var port: (number: UInt16, place: Place)?
+  /// Variables that are not ours, and those of ours that were given.
+  var strangers: [(name: String, place: Place)] = []
+  var given: Set<String> = []
 
   var today: Day?
   var mistakes: [Mistake] = []
@@ -28,6 +35,9 @@ struct Draft {
   /// Nil: where a person watches.
   var printsTranscripts: Bool?
   var logsJSON: Bool?
+  var logForm = LogForm.unset
+
+  enum LogForm: Sendable { case unset, auto, text, json }
 
   /// What follows `<Start>` in the answer of a voice route.
   struct Voice {
@@ -67,6 +77,9 @@ struct Draft {
     noteName(name, at: place)
     do throws(Refusal) {
       try row.assign(&self, written)
+      if row.isSecret, try written.list().contains(where: isPlaceholder) {
+        warn(place, "[\(row.table)] \(row.key) is a placeholder: put the real one in its place")
+      }
     } catch {
       refused.insert(name)
       refuse(place, "[\(row.table)] \(row.key) \(error.text)")

@@ -65,8 +65,10 @@ struct Refusal: Error {
 }
 
 /// The name that was probably meant, or nil when none is near.
-package func nearest(to word: String, among names: [String]) -> String? {
-  let bound = max(1, word.utf8.count / 3)
+package func nearest(
+  to word: String, among names: [String], within edits: Int? = nil
+) -> String? {
+  let bound = edits ?? max(1, word.utf8.count / 3)
   let ranked = names.map { (name: $0, distance: distance(word.lowercased(), $0.lowercased())) }
   guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
   return best.distance <= bound ? best.name : nil
@@ -77,7 +79,11 @@ package func nearest(to word: String, among names: [String]) -> String? {
 package func unknown(_ what: String, _ word: String, among names: [String]) -> String {
   let beginning = (what.isEmpty ? "" : "\(what) ") + "`\(word)` is not known"
   if let name = nearest(to: word, among: names) { return "\(beginning); did you mean `\(name)`?" }
-  return names.isEmpty ? beginning : "\(beginning); known are \(names.joined(separator: ", "))"
+  if names.isEmpty { return beginning }
+  let known =
+    names.count > 40
+    ? "`sidetone serve --help` lists what is" : "known are \(names.joined(separator: ", "))"
+  return "\(beginning); \(known)"
 }
 
 /// Edits between two words: insert, remove, replace, or swap two neighbours.

@@ -67,6 +67,24 @@ extension Setting where Target == WrittenRoute {
     ) { written, value throws(Refusal) in
       written.route.upstreamRate = try readRate(value, among: [8000, 16000, 24000])
     },
+    Self(
+      table: "routes", key: "commands", form: "true or false", standard: "true",
+      help: "False for vendors that know none: they are not told to forget what they play."
+    ) { written, value throws(Refusal) in
+      written.route.takesCommands = try value.boolean()
+    },
+    Self(
+      table: "routes", key: "fill_gaps", form: "true or false", standard: "false",
+      help: "Where a carrier's timestamps jump ahead, silence is sent for what did not come."
+    ) { written, value throws(Refusal) in
+      written.route.fillsGaps = try value.boolean()
+    },
+    Self(
+      table: "routes", key: "comfort", form: "true or false", standard: "false",
+      help: "While nobody speaks to a caller, send 20 ms of silence each second: a sign of life."
+    ) { written, value throws(Refusal) in
+      written.route.sendsComfort = try value.boolean()
+    },
     .list(
       "routes", "addresses", form: "NETWORK, …",
       help: "Only these peers may call; no key is asked for.",
@@ -177,7 +195,9 @@ extension Draft {
     }
     config.routes =
       written.map { withDefaultBotFirst($0.route) } + defaultRoutes.filter { taken[$0.path] == nil }
+    setOptionsOfDefaults()
     for route in written { judge(route) }
+    judgeOptions(written)
     // A default may point at a route that the file has put in the place of another default.
     for route in defaultRoutes where taken[route.path] == nil && route.isWebhook {
       guard let place = taken[route.stream] else { continue }
@@ -201,7 +221,9 @@ extension Draft {
       if route.upstream.isEmpty, written.places["upstream"] == nil {
         refuse("path", "needs an upstream: \(names.joined(separator: ", "))")
       } else if let upstream = config.upstreams.first(where: { $0.name == route.upstream }) {
-        if let reason = complaint(aboutOptions: route.options, kind: upstream.kind) {
+        if let kind = upstreamRow(of: upstream.kind),
+          let reason = complaint(aboutOptions: route.options, of: kind)
+        {
           refuse("options", "options: \(reason)")
         }
       } else if !route.upstream.isEmpty {
@@ -221,7 +243,10 @@ extension Draft {
       refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
     case .voice, .connect:
       refuse(
-        ["upstream", "carriers", "options", "bots", "greeting", "upstream_rate"],
+        [
+          "upstream", "carriers", "options", "bots", "greeting", "upstream_rate", "commands",
+          "fill_gaps", "comfort",
+        ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }
       if let reason = complaint(aboutStream: route.stream) {
@@ -238,23 +263,6 @@ extension Draft {
     if case .off(let reason) = config.exposure(of: route) {
       refuse("path", "\(route.path) \(reason.sentence)")
     }
-  }
-
-  /// What is wrong with the options of a route to an upstream of that kind; nil: nothing.
-  private func complaint(
-    aboutOptions options: [(name: String, value: String)], kind: String
-  ) -> String? {
-    guard let row = upstreamRow(of: kind)?.row else { return nil }
-    for option in options {
-      let isAllowed = Array(option.name.utf8).withBytes { row.allows($0) }
-      if isAllowed { continue }
-      let allowed = row.allowed.description
-      return "\(kind) takes no `\(option.name)` here; "
-        + (allowed.isEmpty ? "it takes no options" : "it takes \(allowed)")
-    }
-    let bytes = options.reduce(0) { $0 + encodedBytes($1.name) + encodedBytes($1.value) + 2 }
-    if bytes <= Limits.optionBytesMax { return nil }
-    return "they take \(bytes) bytes in a query; there is room for \(Limits.optionBytesMax)"
   }
 
   /// The default bot is the route's upstream, whatever order its name has in the file.
@@ -278,7 +286,7 @@ extension Draft {
 extension Exposure.Reason {
   private static let secrets: String = {
     let variables = carrierRows.compactMap(\.secret?.variable).joined(separator: " or ")
-    return variables.isEmpty ? "" : "or \(variables) with public_url, "
+    return variables.isEmpty ? "" : "or \(variables), "
   }()
 
   /// Why a route is not served, and what would change it.
@@ -288,9 +296,6 @@ extension Exposure.Reason {
       "has nothing that protects it, and other machines can reach a listener: "
         + "set SIDETONE_API_KEYS, \(Self.secrets)"
         + "or give the route addresses, a secret, or open = true"
-    case .noPublicURL:
-      "answers with our own address, and other machines can reach a listener: "
-        + "set [listen] public_url"
     }
   }
 }

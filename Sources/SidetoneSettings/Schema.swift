@@ -22,13 +22,13 @@ extension Setting where Target == Draft {
     .text(
       "listen", "key", form: "FILE", help: "PEM file with the certificate's private key.",
       \.key, check: readableFile),
-    .text(
-      "listen", "public_url", form: "URL",
-      help: "The origin by which carriers reach us, such as https://relay.example.com.",
-      \.config.publicURL, check: readOrigin),
+    .list(
+      "listen", "public_url", form: "URL, …",
+      help: "How carriers reach us, such as https://relay.example.com; else as each request says.",
+      \.config.publicURLs, each: readPublicURL),
     .list(
       "listen", "trusted_proxies", form: "NETWORK, …",
-      help: "Proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8.",
+      help: "Proxies whose X-Forwarded-… headers are believed, such as 10.0.0.0/8.",
       \.config.trustedProxies, each: readAddressRange),
     .list(
       "listen", "allowed_origins", form: "URL, …",
@@ -40,7 +40,7 @@ extension Setting where Target == Draft {
     [
       .list(
         "auth", "api_keys", form: "KEY, …",
-        help: "Keys that callers bring as `Authorization: Bearer KEY`.",
+        help: "Keys that callers bring as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
         \.apiKeys, each: readSecret
       ).secret()
     ] + carrierRows.compactMap(secret(of:))
@@ -125,10 +125,30 @@ extension Setting where Target == Draft {
       draft.printsTranscripts = try written.boolean()
     },
     Self(
-      table: "output", key: "json_log", form: "true or false", standard: "false on a terminal",
-      help: "Write the log on standard error as one JSON object a line."
+      table: "output", key: "json_log", form: "true or false",
+      help: "The older name of `log`: true is json, false is text."
     ) { draft, written throws(Refusal) in
       draft.logsJSON = try written.boolean()
+    },
+    .choice(
+      "output", "log", standard: "auto",
+      help: "How the log on standard error is written; auto: text on a terminal, else one JSON "
+        + "object a line.",
+      \.logForm,
+      among: [("auto", .auto), ("text", .text), ("json", .json)]),
+    .choice(
+      "output", "level", standard: "info",
+      help: "What is logged: debug adds the rare messages of the wire, without audio, words, keys.",
+      \.config.logLevel,
+      among: [("debug", .debug), ("info", .info), ("warning", .warning), ("error", .error)]),
+    .text(
+      "output", "service", standard: Config().service, help: "The name that /health gives.",
+      \.config.service
+    ) { text throws(Refusal) in
+      guard (1...128).contains(text.utf8.count) else {
+        throw Refusal("must be 1 to 128 bytes long")
+      }
+      return text
     },
   ]
 
@@ -211,6 +231,9 @@ extension Setting where Target == Draft {
       "Time for running calls to finish after SIGTERM."),
     limit(
       "redials_max", 0...1000, \.redialsMax, "Attempts to reach a lost upstream in mid-call."),
+    limit(
+      "dead_air_seconds", 1...300, \.deadAirSeconds,
+      "How long a caller hears nothing while a voice model cannot be reached; then the call ends."),
     limit(
       "calls_per_second_per_key", 1...1_000_000, \.callsPerSecondPerKey,
       "New calls a second from one API key."),

@@ -35,7 +35,7 @@ package enum Settings {
     draft.read(environment: sources.environment)
     draft.read(flags: sources.flags)
     draft.config.printsTranscripts = draft.printsTranscripts ?? sources.outputIsTerminal
-    draft.config.logsJSON = draft.logsJSON ?? !sources.logIsTerminal
+    draft.finishLog(isTerminal: sources.logIsTerminal, sources.environment)
     draft.finish(routes)
     if !draft.mistakes.isEmpty { throw Mistakes(draft.mistakes, draft.warnings) }
     draft.config.warnings = Mistakes(draft.warnings).all.map(\.description)
@@ -46,11 +46,23 @@ package enum Settings {
 // MARK: - What no single value can tell
 
 extension Draft {
+  /// How the log is written. `log` counts more than `json_log`, wherever the two stand.
+  mutating func finishLog(isTerminal: Bool, _ environment: [String: String]) {
+    switch logForm {
+    case .text: config.logsJSON = false
+    case .json: config.logsJSON = true
+    case .auto: config.logsJSON = !isTerminal
+    case .unset: config.logsJSON = logsJSON ?? !isTerminal
+    }
+    // https://no-color.org
+    let isPlain = environment["NO_COLOR"]?.isEmpty == false || environment["TERM"] == "dumb"
+    config.coloursLog = isTerminal && !config.logsJSON && !isPlain
+  }
+
   mutating func finish(_ routes: [WrittenRoute]) {
     finishListeners()
     finishUpstreams()
     config.keyDigests = apiKeys.map(sha256)
-    finishSecrets()
     let limits = config.limits
     finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
     finishShare("playout", limits.playoutMillisecondsPlanned, of: limits.playoutMillisecondsMax)
@@ -66,18 +78,28 @@ extension Draft {
     for carrier in carrierRows where carrier.row.takesChosenFormat { finishAudio(of: carrier.name) }
     config.voiceVerbs = voice.verbs
     finishRoutes(routes)
+    judgeOrigins()
+    judgeStrangers()
   }
 
-  private mutating func finishSecrets() {
-    guard config.publicURL.isEmpty, !refused.contains("listen.public_url") else { return }
-    for carrier in carrierRows where carrier.row.signature?.covers == .url {
-      guard let secret = carrier.secret, !config[carrier: carrier.name].secrets.isEmpty else {
-        continue
-      }
-      refuse(
-        place(of: "auth.\(secret.setting)"),
-        "a \(carrier.settings.displayName) \(secret.word) needs [listen] public_url: "
-          + "signatures are checked against it")
+  /// Origins that everything between here and there can read and change.
+  private mutating func judgeOrigins() {
+    func isUnsafe(_ origin: String) -> Bool {
+      origin.hasPrefix("http://") && !isLoopback(origin: origin)
+    }
+    if config.publicURLs.contains(where: isUnsafe) {
+      warn(
+        place(of: "listen.public_url"),
+        "[listen] public_url begins with http://, so calls and tokens travel in the clear, and "
+          + "carriers refuse it: use https://")
+    }
+    if config.publicURLs.contains(where: isPlaceholder) {
+      warn(place(of: "listen.public_url"), "[listen] public_url is a placeholder")
+    }
+    for origin in config.allowedOrigins where isUnsafe(origin) {
+      warn(
+        place(of: "listen.allowed_origins"),
+        "[listen] allowed_origins: \(origin) can be changed by anybody on the way; use https://")
     }
   }
 
@@ -104,6 +126,16 @@ extension Draft {
   }
 
   private mutating func finishListeners() {
+    if let port, places["listen.address"] == nil {
+      noteName("listen.address", at: port.place)
+      listeners = ["0.0.0.0", "::"].map {
+        var listener = Config.Listener()
+        listener.address = $0
+        listener.port = port.number
+        return listener
+      }
+      listeners[1].isOptional = true
+    }
     if certificate.isEmpty != key.isEmpty,
       refused.isDisjoint(with: ["listen.certificate", "listen.key"])
     {

@@ -23,6 +23,16 @@ extension Setting where Target == Config.Upstream {
         "upstreams", "key_file", form: "FILE",
         help: "A file that holds the secret, instead of `key`.",
         \.key, check: readSecretFile),
+      .choice(
+        "upstreams", "key_scheme", standard: "as the kind has it",
+        help: "What stands before the key in `Authorization`; Bearer for tokens that expire.",
+        \.keyScheme, among: ["Token", "Bearer"].map { ($0, $0) }),
+      Self(
+        table: "upstreams", key: "private", form: "true or false", standard: "false",
+        help: "It stands in our own network: plain ws:// will do, and so will no key."
+      ) { upstream, written throws(Refusal) in
+        upstream.isPrivate = try written.boolean()
+      },
       .text(
         "upstreams", "ca_file", form: "FILE",
         help: "PEM file with the authorities to trust instead of the system's.",
@@ -98,6 +108,7 @@ extension Draft {
       var upstream = upstreams[index]
       let table = "upstreams.\(upstream.name)"
       if upstream.kind.isEmpty { upstream.kind = upstream.name }
+      judgeNetwork(of: upstream)
       guard let kind = upstreamRow(of: upstream.kind) else {
         if !refused.contains("\(table).kind") {
           let place = place(of: table, "\(table).url", "\(table).key")
@@ -119,10 +130,14 @@ extension Draft {
         }
       }
       if row.needsKey {
-        upstream.keyVariable =
-          kind.settings.service?.keyVariable ?? upstreamVariable(upstream.name, "key")
-        if upstream.key.isEmpty { upstream.key = sharedKeys[upstream.kind] ?? "" }
+        if upstream.key.isEmpty { upstream.key = sharedKeys[upstream.kind]?.value ?? "" }
+        if !upstream.isPrivate {
+          upstream.keyVariable =
+            kind.settings.service?.keyVariable ?? upstreamVariable(upstream.name, "key")
+        }
+        judgeKey(of: upstream, kind)
       }
+      judgeURL(of: upstream, kind)
       finishOptions(of: &upstream, kind.settings.options)
       upstreams[index] = upstream
     }

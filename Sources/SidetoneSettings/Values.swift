@@ -62,11 +62,12 @@ private func canonicalAddress(_ text: String) -> String? {
   }
 }
 
-/// A `ws` or `wss` URL of an upstream. Plain `ws` only to this machine: audio and keys would be
-/// readable on the way.
+/// A `ws` or `wss` URL of an upstream.
 func readEndpoint(_ text: String) throws(Refusal) -> Config.Endpoint {
   guard let url = splitURL(text), url.scheme == "wss" || url.scheme == "ws" else {
-    throw Refusal("must be a WebSocket URL such as wss://host/path")
+    let example = "must be a WebSocket URL such as wss://host/path"
+    if text.hasPrefix("http") { throw Refusal("\(example), not http:// or https://") }
+    throw Refusal(text.contains("#") ? "\(example), without a fragment behind #" : example)
   }
   guard text.utf8.count <= Limits.urlBytesMax else {
     throw Refusal("must be at most \(Limits.urlBytesMax) bytes long")
@@ -78,10 +79,6 @@ func readEndpoint(_ text: String) throws(Refusal) -> Config.Endpoint {
   guard endpoint.port > 0 else { throw Refusal("names port 0, which nobody can dial") }
   endpoint.path = url.path.isEmpty ? "/" : url.path
   endpoint.query = url.query
-  let isLoopback = url.host == "localhost" || readAddress(url.host)?.isLoopback == true
-  guard endpoint.isTLS || isLoopback else {
-    throw Refusal("plain ws:// is for this machine only (127.0.0.1, [::1], localhost); use wss://")
-  }
   return endpoint
 }
 
@@ -95,6 +92,21 @@ func readOrigin(_ text: String) throws(Refusal) -> String {
   }
   let host = url.host.contains(":") ? "[\(url.host)]" : url.host
   return "\(url.scheme)://\(host)" + (url.port.map { ":\($0)" } ?? "")
+}
+
+/// An address such as `https://relay.example.com`, perhaps with the path that a proxy in front has
+/// before ours; a trailing slash is taken away.
+func readPublicURL(_ text: String) throws(Refusal) -> String {
+  let text = text.hasSuffix("/") ? String(text.dropLast()) : text
+  guard let url = splitURL(text), url.scheme == "https" || url.scheme == "http",
+    url.query.isEmpty, !text.hasSuffix("?"),
+    url.path.isEmpty
+      || url.path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        .allSatisfy(isSegment)
+  else {
+    throw Refusal("must be an address such as https://relay.example.com, without a query")
+  }
+  return try readOrigin(String(text.dropLast(url.path.utf8.count))) + url.path
 }
 
 struct SplitURL {
@@ -155,6 +167,16 @@ private func splitHostAndPort(_ text: Substring) -> (host: Substring, port: UInt
 
 /// A key or token as it can stand in a header: printable, without spaces.
 func readSecret(_ text: String) throws(Refusal) -> String {
+  if let first = text.first, "\"'`".contains(first), text.count == 1 || text.last == first {
+    throw Refusal("stands in quotes that belong to it now: take them away")
+  }
+  if text.last?.isWhitespace == true || text.first?.isWhitespace == true {
+    throw Refusal("begins or ends with a space or line end: take it away")
+  }
+  let words = text.split(separator: " ")
+  if words.count == 2, ["bearer", "token"].contains(words[0].lowercased()) {
+    throw Refusal("must be the key alone, without `\(words[0])` in front")
+  }
   guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), text.utf8.count <= Limits.secretBytesMax
   else {
     throw Refusal(
@@ -267,4 +289,10 @@ func readNumber(_ text: String) throws(Refusal) -> String {
     digits.utf8.allSatisfy({ (0x30...0x39).contains($0) })
   else { throw Refusal("must be a phone number such as +15550100") }
   return text
+}
+
+/// Whether a URL's host can only be reached from this machine.
+func isLoopback(origin: String) -> Bool {
+  guard let url = splitURL(origin) else { return false }
+  return url.host == "localhost" || readAddress(url.host)?.isLoopback == true
 }

@@ -119,7 +119,7 @@ final class Acceptor {
 
   init() {
     var raw = cl_address(Address(ipv4: 0x7f00_0001, port: 0))
-    descriptor = cl_listen(&raw, 16)
+    descriptor = cl_listen(&raw, 16, false)
     port = UInt16(cl_bound_port(descriptor))
     _ = fcntl(descriptor, F_SETFL, 0)
     var patience = timeval(tv_sec: 10, tv_usec: 0)

@@ -15,7 +15,8 @@ import Testing
 
   @Test(arguments: [
     (["--help"], Arguments.Verb.help), (["-h"], .help), (["help"], .help), (["version"], .version),
-    (["--version"], .version), (["check"], .check), (["serve", "--help"], .serve),
+    (["--version"], .version), (["check"], .check), (["doctor"], .doctor),
+    (["serve", "--help"], .serve),
     (["check", "-h"], .check), (["help", "--help"], .help),
   ])
   func everyVerbIsKnown(words: [String], verb: Arguments.Verb) throws {

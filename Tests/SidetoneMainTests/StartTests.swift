@@ -18,11 +18,13 @@ import Testing
   @Test func everyListenerRouteAndMissingKeyHasALine() throws {
     let lines = try lines(["SIDETONE_LISTEN_ADDRESS": "127.0.0.1:81,[::1]:82"]).map(\.text)
     let doors = lines.filter { $0.hasSuffix("open to this machine only") }
-    #expect(doors.count >= 5 && lines[2..<2 + doors.count].elementsEqual(doors))
-    #expect(lines[0] == "listening on http://127.0.0.1:81")
-    #expect(lines[1] == "listening on http://[::1]:82")
-    let warning = lines[2 + doors.count]
-    #expect(warning.contains("DEEPGRAM_API_KEY") && warning.hasPrefix("warning: "))
+    #expect(doors.count >= 5 && lines[3..<3 + doors.count].elementsEqual(doors))
+    #expect(lines[0] == "Server listening on: http://127.0.0.1:81")
+    #expect(lines[1] == "Server listening on: http://[::1]:82")
+    #expect(lines[2] == "WebSocket endpoint: ws://127.0.0.1:81/media")
+    let warning = lines[3 + doors.count]
+    #expect(warning.contains("DEEPGRAM_API_KEY"))
+    #expect(warning.hasPrefix("WARNING: Deepgram API key not set"))
   }
 
   @Test func aDefaultRouteThatIsOffSaysWhy() throws {
@@ -30,7 +32,7 @@ import Testing
     let routes = lines.filter { $0.event == "route" }.map(\.text)
     #expect(routes.count >= 5 && routes.allSatisfy { $0.contains("off: ") })
     #expect(routes.contains { $0.contains("/media ") && $0.contains("API_KEYS") })
-    #expect(routes.contains { $0.contains("/voice ") && $0.contains("public_url") })
+    #expect(routes.contains { $0.contains("/voice ") && $0.contains("TWILIO_AUTH_TOKEN") })
   }
 
   @Test func theKeyOfTheExamplesDrawsAWarningOffLoopback() throws {

@@ -76,9 +76,11 @@ import Testing
   @Test(arguments: [
     "SIDETONE_LISTEN_ADRESS", "SIDETONE_DEEPGRAM_API_KEY", "SIDETONE_UPSTREAMS__KEY", "SIDETONE_",
   ])
-  func unknownNamesOfOursAreMistakesEverywhere(name: String) {
-    #expect(mistakes(env: [name: "1"]).count == 1)
+  func unknownNamesOfOursAreMistakesInFilesAndWarningsInTheEnvironment(name: String) throws {
+    let found = try load(env: [name: "1"]).warnings
+    #expect(found.count == 1 && found[0].hasPrefix("environment \(name): `\(name)` is not known"))
     #expect(mistakes(dotEnv: "\(name)=1").first?.hasPrefix(".env:1:") == true)
+    #expect(mistakes(dotEnv: "\(name)=1")[0].utf8.count < 200)
   }
 
   @Test func namesOfOtherProgramsAreNone() throws {
@@ -120,13 +122,14 @@ import Testing
     ("[listen]\naddress = \"127.0.0.1:1, 127.0.0.1:1\"", 2),
     ("[listen]\ntrusted_proxies = [\"10.0.0.1/8\"]", 2), ("[listen]\naddress = 8080", 2),
     ("[listen]\nallowed_origins = \"*\"", 2), ("\nlisten = 1", 2), ("routes = 1", 1),
-    ("[auth]\ntwilio_auth_token = \"t\"", 2), ("[upstreams]\ndeepgram = 1", 2),
+    ("[auth]\ntwilio_auth_token = \"t t\"", 2), ("[upstreams]\ndeepgram = 1", 2),
     ("\nupstreams = 1", 2), ("\nport = 1", 2), ("[upstreams.echo]\nurl = \"wss://a\"", 2),
     ("[upstreams.mine]\nurl = \"wss://a\"", 1), ("[upstreams.mine]\nkind = \"deepgarm\"", 2),
     ("[upstreams.deepgram]\npace_percent = -1", 2), ("[upstreams.\"a b\"]", 1),
     ("[upstreams.Deepgram]", 1), ("[upstreams.deepgram]\nkey_file = \"/nowhere\"", 2),
     ("[voice]\ndial = \"<Sip>\"", 2), ("[voice]\npause_seconds = 1.5", 2),
     ("[listen]\npublic_url = 1979-05-27", 2),
+    ("[listen]\npublic_url = \"https://r.example/a//b\"", 2),
   ])
   func eachOfTheseIsFoundOnItsLine(file: String, line: Int) {
     let found = mistakes(file)

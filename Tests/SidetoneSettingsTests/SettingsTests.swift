@@ -137,6 +137,30 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(try !Settings.load(sources).printsTranscripts && Settings.load(sources).logsJSON)
   }
 
+  @Test func theFormOfTheLogHasOneNameThatCountsMoreThanTheOlderOne() throws {
+    for isTerminal in [false, true] {
+      for (log, older, isJSON) in [
+        ("", "", !isTerminal), ("", "true", true), ("", "false", false), ("auto", "", !isTerminal),
+        ("auto", "false", !isTerminal), ("text", "true", false), ("json", "false", true),
+      ] {
+        var sources = Settings.Sources()
+        sources.logIsTerminal = isTerminal
+        // The newer name counts more even where it is in the lighter place.
+        sources.file = (name: "f.toml", text: log.isEmpty ? "" : "[output]\nlog = \"\(log)\"")
+        sources.environment = ["SIDETONE_OUTPUT_JSON_LOG": older]
+        let config = try Settings.load(sources)
+        #expect(config.logsJSON == isJSON, "\(isTerminal) \(log) \(older)")
+        #expect(config.coloursLog == (isTerminal && !isJSON))
+        sources.environment["NO_COLOR"] = "1"
+        #expect(try !Settings.load(sources).coloursLog)
+      }
+    }
+    #expect(throws: Mistakes.self) { try load("[output]\nlog = \"xml\"") }
+    #expect(throws: Mistakes.self) { try load("[output]\nlevel = \"loud\"") }
+    #expect(throws: Mistakes.self) { try load("[output]\nservice = \"\"") }
+    #expect(try load("[output]\nlevel = \"debug\"\nservice = \"x-proxy\"").service == "x-proxy")
+  }
+
   @Test func voiceSaysAndDials() throws {
     let file = "[voice]\nsay = \"you & <me>\"\ndial = \"+15550100\""
     #expect(

@@ -69,8 +69,7 @@ private typealias Refusal = SidetoneSettings.Refusal
     "", "api.deepgram.com", "https://api.deepgram.com", "wss://", "wss:///x", "wss://user@host/",
     "wss://host:0/", "wss://host:x/", "wss://host/a b", "wss://host/#x", "wss://a..b/",
     "wss://[x]/",
-    "wss://host/\r\nX: y", "ws://example.com/", "ws://10.0.0.1/", "ws://[2001:db8::1]/",
-    "ws://127.0.0.1.example.com/", "ws://localhost.example.com/",
+    "wss://host/\r\nX: y",
   ])
   func otherEndpointsAreRefused(text: String) {
     #expect(throws: Refusal.self) { try readEndpoint(text) }

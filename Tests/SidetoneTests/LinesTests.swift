@@ -37,6 +37,7 @@ struct LinesTests {
     lines.put(line, .log)
     let taken = take(&lines)
     #expect(taken.count == 1 && taken[0].utf8.count <= Lines.lineBytesMax + 5)
+    #expect(taken[0].hasSuffix("9…\n"))
   }
 
   @Test("Control characters never reach a terminal")
@@ -56,6 +57,47 @@ struct LinesTests {
     #expect(String(decoding: place.array, as: UTF8.self) == "a long")
     #expect(lines.take(into: place)?.count == 5)
     #expect(String(decoding: place.prefix(5).array, as: UTF8.self) == "next\n")
+  }
+
+  @Test func `a colour surrounds the line, and nothing in the line can make one`() {
+    var lines = Lines(bytes: 8192)
+    var line = lines.blank
+    line.write("it \u{1b}[0m is so")
+    lines.put(line, .log, .red)
+    #expect(take(&lines) == ["log \u{1b}[31mit  [0m is so\u{1b}[0m\n"])
+  }
+
+  @Test(arguments: [false, true])
+  func `a long line of the log or of a transcript is cut where a character ends, and says so`(
+    isJSON: Bool
+  ) {
+    var config = Config()
+    config.logsJSON = isJSON
+    config.printsTranscripts = true
+    var log = Log(
+      config, scratch: kept(count: 16_384), now: .zero, wall: WallTime(nanoseconds: 0))
+    let call = Array("CA1".utf8).withBytes { Name($0) }
+    for letter in ["é", "\\", "\"", "🎤"] {
+      let text = Array(String(repeating: letter, count: 12_000 / letter.utf8.count).utf8)
+      text.withBytes { text in
+        log.write(.info, "event", call: call, at: .zero) { line in
+          for index in 0..<text.count { line.write(byte: text[index]) }
+        } detail: { line in
+          line.write("and more")
+        }
+        log.print(of: call ?? Name()) { line in
+          for index in 0..<text.count { line.write(byte: text[index]) }
+        }
+      }
+      let place = kept(count: 8192)
+      for stream in [Line.Stream.log, .transcript] {
+        let line = log.take(into: place)
+        let shown = String(validating: place.prefix(line?.count ?? 0).array, as: UTF8.self)
+        #expect(line?.stream == stream && shown?.contains("…") == true, "\(letter) \(stream)")
+        if stream == .transcript { #expect(shown?.hasSuffix("… (CA1)\n") == true) }
+        if stream == .log, isJSON { #expect(shown?.hasSuffix("\"}\n") == true) }
+      }
+    }
   }
 
   private func put(_ text: String, _ stream: Line.Stream, _ lines: inout Lines) {

@@ -73,7 +73,8 @@ struct Run: SeededRun {
     case 0: return .refusing([401, 402, 429, 500, 503][dice.below(5)])
     case 1: return .mute
     case 2: return .dying(afterBytes: dice.range(1...20_000), .silence)
-    case 3, 4: return .dying(afterBytes: dice.range(1...40_000), .close)
+    case 3: return .dying(afterBytes: dice.range(1...40_000), .close)
+    case 4: return .dying(afterBytes: dice.range(1...40_000), .closeOddly)
     default: return .dying(afterBytes: dice.range(1...40_000), .reset)
     }
   }

@@ -98,9 +98,25 @@ struct Talk: SeededRun {
   // MARK: Checks
 
   static func checkStep(_ world: World) {
+    for talker in world.talkers where talker.isTalking { checkSilence(of: talker, world) }
     for talker in world.talkers where talker.isClearOwed && world.isPrompt {
       if talker.isTalking { world.fail("caller \(talker.number): no clear in its turn") }
       talker.isClearOwed = false
+    }
+  }
+
+  /// Nobody is left in silence for long without a session: the call ends, or somebody is there.
+  /// What comes and goes late, and marks that do, have their time.
+  private static func checkSilence(of talker: Talker, _ world: World) {
+    let stands = world.wires.values.contains {
+      guard let voice = $0.peer as? Voice else { return false }
+      return voice.number == talker.number && voice.stands
+    }
+    if stands || talker.player.waiting(at: world.now) > 0 { talker.servedAt = world.now }
+    let silence = world.now - max(talker.servedAt, talker.startedAt)
+    if silence > .seconds(8) + .seconds(3) {
+      world.fail("caller \(talker.number): \(silence.milliseconds) ms without a session")
+      talker.servedAt = world.now
     }
   }
 

@@ -18,6 +18,8 @@ struct TalkTests {
     "interrupted early", "interrupted middle", "interrupted late", "interrupted twice",
     "late piece", "truncated", "forgotten", "key", "resumed", "setup refused",
     "model died: reset", "model died: close", "model died: silence", "model died: expiry",
+    "model died: closeAsked", "model died: closeRefused", "model died: closeUnknown",
+    "model died: notice", "said again",
     "refused 503", "closed 1000", "closed 1011", "ended stopped", "ended closed", "ended left",
     "ended silent",
   ]

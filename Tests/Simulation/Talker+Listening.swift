@@ -16,6 +16,7 @@ enum Sent {
 struct LeavingFrames {
   private var bytes: [UInt8] = []
   private var isHeadOver = false
+  private var isRefused = false
   var isMidFrame: Bool { !bytes.isEmpty }
 
   /// The payloads of the text frames that are whole by now.
@@ -23,9 +24,12 @@ struct LeavingFrames {
     bytes += more
     if !isHeadOver {
       guard let end = headEnd(of: bytes) else { return [] }
+      isRefused = !bytes.starts(with: "HTTP/1.1 101".utf8)
       bytes.removeFirst(end)
       isHeadOver = true
     }
+    // What says why is no frame.
+    if isRefused { bytes = [] }
     var payloads: [[UInt8]] = []
     while bytes.count >= 2 {
       var length = Int(bytes[1] & 0x7f)

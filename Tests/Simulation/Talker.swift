@@ -63,6 +63,8 @@ final class Talker: Peer {
   /// Bytes of its own G.711 that have left for a model, and when each session of it began.
   var uplink = 0
   var sessions = 0
+  /// When a session last stood, or something was last played.
+  var servedAt = Instant.zero
   var keysPressed: [UInt8] = []
   var keysTold = 0
 

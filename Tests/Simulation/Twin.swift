@@ -16,7 +16,11 @@ final class Twin: Peer {
     /// Each result has that many bytes of padding.
     case wordy(Int)
   }
-  enum Death { case reset, close, silence }
+  enum Death {
+    case reset, close, silence
+    /// With a code that the service does not use for that.
+    case closeOddly
+  }
 
   /// How many bytes it takes to know who speaks.
   static let leastToKnow = 16
@@ -283,11 +287,15 @@ final class Twin: Peer {
     isDead = true
     switch death {
     case .reset: wire?.end(byReset: true)
-    case .close:
-      wire?.send(socket.close(1011))
-      wire?.end(byReset: false)
+    case .close: close(1011)
+    case .closeOddly: close([1000, 1001, 1008, 4000][world.dice.below(4)])
     case .silence: wire?.isSilent = true
     }
+  }
+
+  private func close(_ code: UInt16) {
+    wire?.send(socket.close(code))
+    wire?.end(byReset: false)
   }
 
   func gone(byReset: Bool, at now: Instant) { isDead = true }

@@ -18,11 +18,21 @@ struct Turn {
     /// In the middle, and again a moment later.
     case twice
   }
+  enum End: CaseIterable {
+    /// Behind the interruption, where there is one.
+    case behind
+    /// Before it: all has come and is still played, or was.
+    case before
+    /// It is never said, where turns have no names.
+    case never
+  }
   var milliseconds = 1000
   var delivery = Delivery.whole
   var cut = Cut.none
-  /// Pieces that come after the interruption.
+  var end = End.behind
+  /// Pieces that come after the interruption; and one of an item that was interrupted long ago.
   var latePieces = 0
+  var hasOldPiece = false
   var hasWords = false
   /// Silence before the next turn, from when this one should have been played; may be negative.
   var gap = 500
@@ -38,6 +48,8 @@ struct Turn {
     }
     if dice.percent(55) { turn.cut = Cut.allCases[dice.below(5)] }
     if turn.milliseconds > 10_000, turn.cut == .none { turn.cut = .middle }
+    turn.end = End.allCases[dice.below(3)]
+    turn.hasOldPiece = dice.percent(20)
     turn.latePieces = dice.percent(50) ? dice.range(1...4) : 0
     turn.hasWords = dice.percent(50)
     turn.gap = dice.percent(20) ? -dice.below(150) : dice.below(1500)
@@ -47,8 +59,8 @@ struct Turn {
 
 extension Voice {
   func beginTurn() {
-    guard let talker, talker.isOpen else {
-      // Its caller is still to come.
+    guard let talker, talker.isOpen, !isBeside else {
+      // Its caller is still to come, or another session still talks.
       return after(.milliseconds(200)) { [unowned self] in beginTurn() }
     }
     guard talker.wire?.isClosed == false else { return }
@@ -68,6 +80,11 @@ extension Voice {
 
   private func deliver(_ turn: Turn, _ item: Int, _ talker: Talker) {
     let whole = talker.items[item].length * Item.bytesPerSample(talker.sound)
+    if kind == .openai {
+      say(
+        "{\"type\":\"response.created\",\"response\":{\"id\":\"r\(item)\"}}",
+        .words(item: item))
+    }
     if turn.hasWords { words("Well, ", item, talker) }
     if turn.cut == .early {
       return after(.milliseconds(world.dice.below(50))) { [unowned self] in
@@ -92,15 +109,23 @@ extension Voice {
       }
     }
     let end = at
+    if offset != nil, end == whole, pause == 0, turn.end == .before {
+      after(.milliseconds(5)) { [unowned self] in
+        world.marks.insert("over before its interruption")
+        spoken(item, talker)
+        sayOver("completed", item)
+      }
+    }
     if let offset {
       after(.milliseconds(offset + 15)) { [unowned self] in
-        if end == whole { spoken(item, talker) }
-        interrupt(turn, item, from: end, whole, talker)
+        let isOver = end == whole && pause == 0 && turn.end == .before
+        if end == whole, !isOver { spoken(item, talker) }
+        interrupt(turn, item, from: end, whole, isOver: isOver, talker)
       }
     } else {
       after(.milliseconds(sizes.count * pause + 20)) { [unowned self] in
         spoken(item, talker)
-        finish("completed", turn, after: turn.milliseconds - sizes.count * pause)
+        finish("completed", item, turn, after: turn.milliseconds - sizes.count * pause)
       }
     }
   }
@@ -139,7 +164,7 @@ extension Voice {
     case .openai:
       say(
         """
-        {"type":"response.output_audio.delta","response_id":"r","item_id":\
+        {"type":"response.output_audio.delta","response_id":"r\(item)","item_id":\
         "\(talker.items[item].name)","output_index":0,"content_index":0,"delta":"\(audio)"}
         """, effect)
     case .gemini:
@@ -156,7 +181,8 @@ extension Voice {
     case .openai:
       say(
         """
-        {"type":"response.output_audio_transcript.delta","item_id":"\(talker.items[item].name)",\
+        {"type":"response.output_audio_transcript.delta","response_id":"r\(item)","item_id":\
+        "\(talker.items[item].name)",\
         "delta":"\(text)"}
         """, .words(item: item))
     case .gemini:
@@ -178,27 +204,39 @@ extension Voice {
     if world.dice.percent(30) { words("said.", item, talker) }
   }
 
-  private func finish(_ status: String, _ turn: Turn, after milliseconds: Int) {
+  private func sayOver(_ status: String, _ item: Int) {
     switch kind {
     case .openai:
-      say("{\"type\":\"response.done\",\"response\":{\"status\":\"\(status)\"}}")
+      say(
+        """
+        {"type":"response.done","response":{"id":"r\(item)","status":"\(status)"}}
+        """)
     case .gemini: say("{\"serverContent\":{\"turnComplete\":true}}")
     }
+  }
+
+  private func finish(_ status: String, _ item: Int, _ turn: Turn, after milliseconds: Int) {
+    sayOver(status, item)
+    next(behind: turn, after: milliseconds)
+  }
+
+  private func next(behind turn: Turn, after milliseconds: Int) {
     let pause = max(0, milliseconds + turn.gap)
     after(.milliseconds(pause)) { [unowned self] in beginTurn() }
   }
 
   private func interrupt(
-    _ turn: Turn, _ item: Int, from end: Int, _ whole: Int, _ talker: Talker
+    _ turn: Turn, _ item: Int, from end: Int, _ whole: Int, isOver: Bool = false,
+    _ talker: Talker
   ) {
     world.marks.insert("interrupted \(turn.cut)")
     sayInterruption(item)
     if turn.cut == .twice {
       after(.milliseconds(world.dice.below(40))) { [unowned self] in sayInterruption(item) }
     }
-    // An item of which nothing was said before is not begun, where items have names.
+    // A turn of which nothing was said before is not begun, where turns have no names.
     var at = end
-    if kind == .gemini || at > 0 || turn.hasWords {
+    if kind == .openai || at > 0 || turn.hasWords {
       for _ in 0..<turn.latePieces where at < whole {
         let size = min(whole - at, world.dice.range(1...4000))
         let range = at..<at + size
@@ -209,7 +247,30 @@ extension Voice {
         at += size
       }
     }
-    after(.milliseconds(45)) { [unowned self] in finish("cancelled", turn, after: 100) }
+    if turn.hasOldPiece, kind == .openai { sayOldPiece(before: item, talker) }
+    after(.milliseconds(45)) { [unowned self] in
+      if isOver {
+        next(behind: turn, after: 100)
+      } else if turn.end == .never, kind == .gemini {
+        world.marks.insert("never over")
+        // What comes at once would be taken for more of this turn.
+        next(behind: turn, after: 500 - min(0, turn.gap))
+      } else {
+        finish("cancelled", item, turn, after: 100)
+      }
+    }
+  }
+
+  /// A piece of an item of which the model was told that it was cut off.
+  private func sayOldPiece(before item: Int, _ talker: Talker) {
+    let whole = { talker.items[$0].length * Item.bytesPerSample(talker.sound) }
+    let old = (0..<item).first {
+      talker.items[$0].told != nil && talker.items[$0].handed + 6 < whole($0)
+    }
+    guard let old else { return }
+    world.marks.insert("old piece")
+    let from = talker.items[old].handed / 6 * 6
+    piece(from..<from + 6, old, talker)
   }
 
   private func sayInterruption(_ item: Int) {

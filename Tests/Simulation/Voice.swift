@@ -19,9 +19,22 @@ final class Voice: Peer {
     case dying(Instant.Span, Death)
   }
   enum Death: CaseIterable {
-    case reset, close, silence
+    case reset, silence
+    /// With a code, and perhaps with something that it says or a handle just before.
+    case close, closeAsked, closeRefused, closeUnknown
     /// By an error that says so (OpenAI), or after a `goAway` (Gemini).
     case expiry
+    /// Long before its end it says so (Gemini), or it ends without a word (OpenAI).
+    case notice
+
+    var code: UInt16 {
+      switch self {
+      case .closeAsked: 1000
+      case .closeRefused: 1008
+      case .closeUnknown: 4000
+      case .reset, .silence, .close, .expiry, .notice: 1011
+      }
+    }
   }
 
   /// What a message does to the relay when it is read.
@@ -50,9 +63,11 @@ final class Voice: Peer {
   private var answersHead: [UInt8]? = []
   private var effects: [Effect] = []
   private var effectsRead = 0
-  private var firstAudio: [UInt8] = []
+  private var hasHeard = false
+  /// Where in the caller's audio it hears.
+  private var heardTo = 0
 
-  private var number = 0
+  private(set) var number = 0
   /// Who it talks with; one dialled ahead may be there before its caller.
   var talker: Talker? { world.talkers.first { $0.number == number } }
   private var isPaired = false
@@ -152,17 +167,20 @@ final class Voice: Peer {
     world.marks.insert("model died: \(death)")
     switch death {
     case .reset: wire?.end(byReset: true)
-    case .close:
-      wire?.send(socket.close(1011))
+    case .close, .closeAsked, .closeRefused, .closeUnknown:
+      if kind == .gemini, world.dice.percent(50) { sayHandle() }
+      wire?.send(socket.close(death.code))
       wire?.end(byReset: false)
+    case .notice where kind == .openai: wire?.end(byReset: false)
     case .silence: wire?.isSilent = true
     case .expiry where kind == .openai:
       say("{\"type\":\"error\",\"error\":{\"code\":\"session_expired\",\"message\":\"60 min\"}}")
       return
-    case .expiry:
-      say("{\"sessionResumptionUpdate\":{\"newHandle\":\"h\",\"resumable\":true}}")
-      say("{\"goAway\":{\"timeLeft\":\"3s\"}}")
-      after(.seconds(3)) { [unowned self] in
+    case .expiry, .notice:
+      sayHandle()
+      let seconds = death == .expiry ? 3 : 10 + world.dice.below(30)
+      say("{\"goAway\":{\"timeLeft\":\"\(seconds)s\"}}")
+      after(.seconds(seconds)) { [unowned self] in
         wire?.end(byReset: false)
         isDead = true
       }
@@ -171,7 +189,23 @@ final class Voice: Peer {
     isDead = true
   }
 
+  private func sayHandle() {
+    let number = world.dice.below(3)
+    say("{\"sessionResumptionUpdate\":{\"newHandle\":\"h\(number)\",\"resumable\":true}}")
+  }
+
   func gone(byReset: Bool, at now: Instant) { isDead = true }
+
+  /// The relay holds it for a session that stands.
+  var stands: Bool { isReady && wire?.isClosed == false }
+
+  /// Another session of the same call is still there: it is this one's turn later.
+  var isBeside: Bool {
+    world.wires.values.contains {
+      guard let other = $0.peer as? Voice else { return false }
+      return other !== self && other.number == number && other.stands && !other.isDead
+    }
+  }
 
   /// Does it then, if it is still there.
   func after(_ span: Instant.Span, _ run: @escaping () -> Void) {
@@ -209,8 +243,6 @@ final class Voice: Peer {
     case .audio(let item, let bytes): talker.items[item].hand(bytes, at: world.now)
     case .over(let item): talker.items[item].isOver = true
     case .interruption(let last):
-      // The turn that goes on is void as a whole, where items have no names.
-      if kind == .gemini { talker.items[last].isKnown = true }
       talker.interrupted(upTo: last, at: world.now)
     }
   }
@@ -240,54 +272,58 @@ final class Voice: Peer {
       talker.told(String(rest[0]), milliseconds: 0)
     } else if let start = place(behind: "The caller pressed ", in: text) {
       world.marks.insert("key")
-      talker.keysTold += 1
-      if !talker.keysPressed.contains(text[start]) { world.fail("a key that nobody pressed") }
+      for key in text[start...].prefix(while: { $0 != UInt8(ascii: ".") }) {
+        talker.keysTold += 1
+        if !talker.keysPressed.contains(key) { world.fail("a key that nobody pressed") }
+      }
     }
   }
 
-  /// Every byte once, in its order, from where the last session ended or a little behind it.
+  /// Every byte in its order. A session begins where the last one ended, or a little before: what
+  /// nobody has answered is said again.
   private func hearExactly(_ heard: [UInt8], _ talker: Talker) {
     if !hasHeard { begin(heard, talker) }
     // A model that takes too little hears with gaps: what waits has a bound.
-    if !world.isPrompt, talker.spoken - talker.uplink > 9 * 8000,
-      !talker.says(heard, at: talker.uplink)
-    {
-      talker.uplink = position(of: heard, in: talker) ?? talker.uplink
+    if !world.isPrompt, talker.spoken - heardTo > 9 * 8000, !talker.says(heard, at: heardTo) {
+      heardTo = position(of: heard, in: talker, from: heardTo) ?? heardTo
       world.marks.insert("uplink cut")
     }
     for byte in heard {
-      if byte != audio(call: talker.number, at: talker.uplink) {
-        return world.fail("call \(talker.number): wrong audio to the model at \(talker.uplink)")
+      if byte != audio(call: talker.number, at: heardTo) {
+        return world.fail("call \(talker.number): wrong audio to the model at \(heardTo)")
       }
-      talker.uplink += 1
+      heardTo += 1
     }
+    talker.uplink = max(talker.uplink, heardTo)
   }
-  private var hasHeard = false
 
   private func begin(_ heard: [UInt8], _ talker: Talker) {
     hasHeard = true
     talker.sessions += 1
-    guard talker.sessions > 1 || talker.spoken > 9 * 8000 else { return }
     let from = talker.uplink
-    guard let found = position(of: heard, in: talker) else {
+    // So much is kept at most.
+    let earliest = max(0, talker.uplink - 10 * 8000)
+    guard let found = position(of: heard, in: talker, from: earliest) else {
       return world.fail("call \(talker.number): a session of other audio")
     }
+    if found < from { world.marks.insert("said again") }
     if found > from { world.marks.insert("uplink cut") }
     if found > from, talker.spoken - from < 9 * 8000, world.isPrompt {
       world.fail("call \(talker.number): \(found - from) bytes never reached a model")
     }
-    talker.uplink = found
+    heardTo = found
   }
 
-  private func position(of heard: [UInt8], in talker: Talker) -> Int? {
-    (talker.uplink..<max(talker.uplink, talker.spoken)).first { talker.says(heard, at: $0) }
+  private func position(of heard: [UInt8], in talker: Talker, from start: Int) -> Int? {
+    (start..<max(start, talker.spoken)).first { talker.says(heard, at: $0) }
   }
 
   private func count(_ heard: [UInt8], _ talker: Talker) {
     if !hasHeard { talker.sessions += 1 }
     hasHeard = true
-    talker.uplink += heard.count / 2 * 8 / (kind == .openai ? 24 : 16)
-    if talker.uplink > talker.spoken {
+    heardTo += heard.count / 2 * 8 / (kind == .openai ? 24 : 16)
+    talker.uplink = max(talker.uplink, heardTo)
+    if heardTo > talker.spoken {
       world.fail("call \(talker.number): more audio for the model than was said")
     }
   }

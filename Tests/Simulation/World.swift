@@ -49,6 +49,8 @@ final class World: Sockets {
   static let keptForSure = 38_000
   /// What happened at all, so that a set of runs can be asked whether it went everywhere.
   var marks: Set<String> = []
+  /// Sees every line of the log.
+  var onLog: ((String) -> Void)?
   /// How often the relay has written down that a call of this name ended.
   private(set) var ends: [String: Int] = [:]
 
@@ -81,6 +83,7 @@ final class World: Sockets {
     wires = [:]
     events = []
     onDial = nil
+    onLog = nil
   }
 
   func latency() -> Instant.Span { .microseconds(dice.range(50...latencyMaxMicroseconds)) }
@@ -170,10 +173,12 @@ final class World: Sockets {
   /// The log says of each call that it ended, and why.
   private func readLog() {
     for line in driver.takenLog() {
+      onLog?(line)
       let words = line.split(separator: " ")
-      guard let at = words.firstIndex(of: "call_ended"), at + 2 < words.count else { continue }
-      ends[String(words[at + 1].dropLast()), default: 0] += 1
-      marks.insert("ended \(words[at + 2])")
+      guard let at = words.firstIndex(of: "(call_ended:"), at + 1 < words.count else { continue }
+      let id = words.first { $0.hasPrefix("[") } ?? "[]"
+      ends[String(id.dropFirst().dropLast()), default: 0] += 1
+      marks.insert("ended \(words[at + 1])")
     }
   }
 

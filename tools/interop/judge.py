@@ -15,6 +15,7 @@ import traceback
 
 import calls
 import control
+import deployments
 import household
 import pipelines
 import twins
@@ -81,7 +82,7 @@ def cases(old_python):
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
         users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
-        *pipelines.CASES, *webhooks.CASES,
+        *pipelines.CASES, *webhooks.CASES, *deployments.cases(old_python),
     ]
     if old_python:
         everything.append(users.old_python_user_who_never_closes(old_python))

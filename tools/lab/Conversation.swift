@@ -15,6 +15,7 @@ final class Conversation {
   private let loop: Loop
   private let plan: CallPlan
   private let twin: VoiceServer
+  private let lateness: OwnLateness
   private var call: TwoWayCall?
   private var isSessionOver = false
 
@@ -35,6 +36,7 @@ final class Conversation {
     var settings = VoiceServer.Settings()
     settings.port = twinPort
     twin = try VoiceServer(settings, on: loop)
+    lateness = OwnLateness(on: loop)
     twin.happened = { [self] event, now in take(event, at: now) }
     twin.sessionEnded = { [self] in
       isSessionOver = true
@@ -54,6 +56,7 @@ final class Conversation {
     }
     twin.happened = { _, _ in }
     twin.sessionEnded = {}
+    lateness.stop()
     return report(on: call) ? 0 : 1
   }
 
@@ -81,6 +84,7 @@ final class Conversation {
         index == cut ? Self.isBeginning(pair.0, of: pair.1) : pair.0 == pair.1
       }
     call.reportAudio()
+    if let sentence = lateness.sentence { Console.say(sentence) }
     Console.say("")
     row("words that the model heard", isModelRight ? "all right" : "wrong: \(modelHeard)")
     row(

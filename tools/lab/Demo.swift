@@ -38,6 +38,7 @@ final class Demo {
   private let loop = Loop()
   private let plan: CallPlan
   private let twin: DeepgramServer
+  private let lateness: OwnLateness
   private var audio: [UInt8] = []
   private var frameBytes = 160
   private var sentAt: [Double] = []
@@ -78,6 +79,7 @@ final class Demo {
     var settings = DeepgramServer.Settings()
     settings.port = twinPort
     twin = try DeepgramServer(settings, on: loop)
+    lateness = OwnLateness(on: loop)
   }
 
   private func run(stays: Bool) throws(Failure) -> Int32 {
@@ -101,6 +103,7 @@ final class Demo {
       loop.run()
       loop.cancel(timer)
     }
+    lateness.stop()
     report(callSid: caller.leg.callID)
     // The next calls are not measured.
     twin.audioArrived = { _, _ in }
@@ -170,6 +173,7 @@ final class Demo {
            p50     p99   worst   frames
       \(cell(quantile(0.5)))\(cell(quantile(0.99)))\(cell(worst))   \(sorted.count)
       """)
+    if let sentence = lateness.sentence { Console.say(sentence) }
     if framesWhileDialling > 0 {
       Console.say("\(framesWhileDialling) frames were kept while the upstream was dialled")
     }

@@ -1,10 +1,10 @@
 // Inside the engine, references point one way. A file may name the types of its own folder and of
 // the folders below it:
 //
-//     0  Memory, Time, Address, Limits, Config, Cause, Lines, Output, Event, Counters, …
+//     0  Memory, Time, Address, Limits, Config, Cause, Lines, Counters, …
 //     1  Wire, Audio                      (do not know each other)
-//     2  Carriers, Upstreams              (do not know each other)
-//     3  Exposure
+//     2  Carriers, Upstreams, Output      (do not know each other)
+//     3  Exposure, Plan, Event
 //     4  Prepared
 //     5  Log, Link, Store, Turn           (one ring: what an input is lent)
 //     6  Call
@@ -12,16 +12,16 @@
 //     8  Requests
 //     9  Relay
 //
-// The size of a type is no knowledge of it: the memory plan in Limits may ask for any.
+// The size of a type is no knowledge of it: the memory plan may ask for any.
 
 struct Layers {
   private static let top = "Sources/Sidetone/"
   private static let ranks = [
     "Memory": 0, "Time": 0, "Address": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
-    "Output": 0, "Event": 0, "Counters": 0, "LatencyHistogram": 0, "LineLimit": 0,
+    "Counters": 0, "LatencyHistogram": 0, "LineLimit": 0,
     "Wire": 1, "Audio": 1,
-    "Carriers": 2, "Upstreams": 2,
-    "Exposure": 3,
+    "Carriers": 2, "Upstreams": 2, "Output": 2,
+    "Exposure": 3, "Plan": 3, "Event": 3,
     "Prepared": 4,
     "Log": 5, "Link": 5, "Store": 5, "Turn": 5,
     "Call": 6,

@@ -42,7 +42,8 @@ CK_PURE ptrdiff_t ck_json_run(const void *from, ptrdiff_t count);
 // list, belong to the text; no piece is empty. The last one ends the message.
 enum { CK_SHAPE_TEXT = 168, CK_SHAPE_PIECES = 10 };
 enum { CK_END, CK_STRING, CK_NUMBER, CK_LIST };
-enum { CK_UNASKED, CK_PAYLOAD, CK_ITEM, CK_TIMESTAMP, CK_TRACK, CK_ORDER, CK_RATE };
+enum { CK_UNASKED, CK_PAYLOAD, CK_ITEM, CK_TIMESTAMP, CK_TRACK, CK_ORDER, CK_RATE,
+       CK_RESPONSE };
 typedef struct {
   uint8_t text[CK_SHAPE_TEXT];
   uint8_t lengths[CK_SHAPE_PIECES];
@@ -56,7 +57,7 @@ typedef struct {
 } ck_span;
 // One for each role, in their order.
 typedef struct {
-  ck_span unasked, payload, item, timestamp, track, order, rate;
+  ck_span unasked, payload, item, timestamp, track, order, rate, response;
 } ck_spans;
 // Adds a piece; false where there is no room for it.
 CK_PURE bool ck_shape_add(ck_shape *shape, const void *text, ptrdiff_t length, int kind, int role);

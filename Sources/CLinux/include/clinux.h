@@ -21,7 +21,7 @@ bool cl_parse_address(const char *text, uint16_t port, cl_address *into);
 bool cl_read_sockaddr(const struct sockaddr *from, cl_address *into);
 
 // Sockets. All descriptors are made non-blocking and closed on exec.
-int cl_listen(const cl_address *at, int backlog);
+int cl_listen(const cl_address *at, int backlog, bool is_only_v6);
 int cl_bound_port(int descriptor);
 int cl_accept(int listener, cl_address *peer);
 // A new TCP socket of the family of `address`.

@@ -6,6 +6,14 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
     case mulaw, alaw
     /// Signed 16-bit PCM.
     case linear16
+
+    package var word: StaticString {
+      switch self {
+      case .mulaw: "mulaw"
+      case .alaw: "alaw"
+      case .linear16: "linear16"
+      }
+    }
   }
 
   package var codec: Codec
@@ -23,6 +31,9 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
     self.isBigEndian = isBigEndian && codec == .linear16
   }
 
+  /// The rates of linear samples that callers may send.
+  package static let rates = [8000, 16_000, 24_000, 32_000, 44_100, 48_000]
+
   package static let mulaw8k = Format(codec: .mulaw, rate: 8000)
 
   package var bytesPerSample: Int { @_noAllocation get { codec == .linear16 ? 2 : 1 } }
@@ -39,6 +50,9 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
   @_noAllocation package func milliseconds(forBytes bytes: Int) -> Int {
     bytes / bytesPerFrame &* 1000 / rate
   }
+
+  /// For a line about it.
+  var described: Event.Audio { Event.Audio(codec: codec.word, rate: rate, channels: channels) }
 
   /// A byte that, repeated, is silence.
   package var silence: UInt8 {

@@ -28,14 +28,25 @@ extension Call {
         guard caller.isStarted, caller.media.payloadEncoding == .binary else {
           return .binary(message)
         }
-        carry(message, of: Media.Piece(payload: 0..<range.count), store, &turn)
+        if let event = takeBinary(message, store, &turn) { return event }
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
       case .close(let code, _): return .close(code)
-      case .failed(let failure): return .failed(Cause(failure))
+      case .failed(let failure):
+        return .broken(failure, bytes: store.links[link].webSocket.bytesRefused)
       }
     }
     return .done
+  }
+
+  /// One message of audio without anything around it. The first may be a file's head, and so may
+  /// any other.
+  @_noAllocation private mutating func takeBinary(
+    _ message: Bytes, _ store: Store, _ turn: inout Turn
+  ) -> CallerLeg.Input? {
+    if caller.mayBeHead(message, after: uplink.lastAudio) { return .head(message) }
+    carry(message, of: Media.Piece(payload: 0..<message.count), store, &turn)
+    return nil
   }
 
   /// One message of a caller who has started; what it is where it is not simply audio.
@@ -44,32 +55,30 @@ extension Call {
   ) -> CallerLeg.Input? {
     switch caller.locate(message) {
     case .audio(let piece):
-      guard piece.rate <= 0 || piece.rate == caller.input.rate else { return .wrongRate }
-      // Only the agent would hear itself from that mouth.
-      if piece.track == .outbound, isTwoWay { return nil }
-      carry(message[piece.payload], of: piece, store, &turn)
+      guard caller.sends(piece) else { return .otherFormat(piece, message) }
+      guard caller.tracks.holds(piece.track) else { return .otherTrack(piece, message) }
+      if carry(message[piece.payload], of: piece, store, &turn) == .malformed { return .badAudio }
       guard let isBigEndian = uplink.heardByteOrder,
         isBigEndian != caller.input.isBigEndian
       else { return nil }
       return .byteOrder(isBigEndian: isBigEndian)
     case .other: return .text(message)
-    case .malformed: return .malformed
+    case .malformed: return .malformed(message)
     }
   }
 
   /// The audio of one message goes into the ring and on to the upstream.
-  @_noAllocation private mutating func carry(
+  @_noAllocation @discardableResult mutating func carry(
     _ payload: Bytes, of piece: Media.Piece, _ store: Store, _ turn: inout Turn
-  ) {
-    guard !state.isClosing else { return }
+  ) -> UplinkRing.Kept {
+    guard !state.isClosing else { return .empty }
     guard upstream.partner != .nobody else { return echo(payload, store, &turn) }
     let kept = uplink.take(payload, of: piece, as: caller.media.payloadEncoding, store, &turn)
     turn.timers.wake(.call(id.index), at: uplink.heldUntil)
     switch kept {
     case .done: break
     // Never forwarded: several upstreams take an empty message for the end.
-    case .empty: return
-    case .malformed: return turn.note(.frameBad)
+    case .empty, .malformed: return kept
     case .full: turn.note(.frameLost)
     }
     record.frameCame()
@@ -79,6 +88,7 @@ extension Call {
     // So is what asks for the words as final.
     if let time = uplink.heard(at: turn.now) { turn.timers.wake(.call(id.index), at: time) }
     pump(store, &turn)
+    return kept
   }
 
   /// What may be sent goes into the upstream's outbox.
@@ -97,7 +107,7 @@ extension Call {
       // finish.
       if isHurried { turn.timers.wake(.call(id.index), at: turn.now) }
     } else if store.links[link].outbox.count < Limits.upstreamOutboxBytesMax {
-      let next = uplink.flowTime(isHurried: isHurried, at: turn.now)
+      let next = max(uplink.flowTime(isHurried: isHurried, at: turn.now), turn.now + Uplink.pause)
       turn.timers.wake(.call(id.index), at: next)
     }
   }
@@ -114,18 +124,19 @@ extension Call {
   /// A call without an upstream: the caller hears itself.
   @_noAllocation private mutating func echo(
     _ payload: Bytes, _ store: Store, _ turn: inout Turn
-  ) {
-    guard store.links.holds(caller.link) else { return }
+  ) -> UplinkRing.Kept {
+    guard store.links.holds(caller.link) else { return .empty }
     let link = caller.link.index
     switch conversation.echo(payload, into: &store.links[link], store, &turn) {
-    case .empty: return
-    case .malformed: return turn.note(.frameBad)
+    case .empty: return .empty
+    case .malformed: return .malformed
     case .full: turn.note(.frameLost)
     case .sent(let bytes): record.sent(bytes)
     }
     record.frameCame()
     turn.note(.frame)
     _ = uplink.heard(at: turn.now)
+    return .done
   }
 
   // MARK: Holding back
@@ -163,29 +174,32 @@ extension Call {
   @_noAllocation mutating func receivedFromUpstream(
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
   ) -> UpstreamLeg.Input {
-    while store.links[link].phase == .upstream || store.links[link].phase == .setup {
+    while store.links[link].phase.isSession {
       switch store.links[link].webSocket.nextEvent(in: window) {
       case .needMore:
-        return store.links[link].keepRest(of: window, store) ? .done : .failed
+        return store.links[link].keepRest(of: window, store) ? .done : .failed(.noMemory)
       case .text(let range), .binary(let range):
         let message = window[range]
         guard isTwoWay, store.links[link].phase == .upstream else { return .message(message) }
         let located = upstream.locate(message)
-        guard case .speech(let piece) = located, !piece.isNotAll, piece.next == 0 else {
+        guard case .speech(let piece) = located, !piece.isNotAll, piece.next == 0,
+          piece.rate == 0 || piece.rate == upstream.output.rate
+        else {
           return .spoken(message, located)
         }
         switch conversation.take(
-          message[piece.payload], of: message[piece.item], to: caller.link, store, &turn)
+          message[piece.payload], of: message[piece.item], in: message[piece.response],
+          to: caller.link, store, &turn)
         {
         case .isNew: return .spoken(message, located)
-        case .isVoid: continue
-        case .taken: progressed()
+        case .taken: upstream.worked()
         }
         if play(store, &turn) { return .markDue }
       case .ping(let range): store.links[link].answerPing(window[range], store, &turn)
       case .pong: break
       case .close(let code, let reason): return .close(code, reason: window[reason])
-      case .failed: return .failed
+      case .failed(let failure):
+        return failure.closeCode == 1009 ? .tooLarge : .failed(.brokenFrames(failure))
       }
     }
     return .done
@@ -202,12 +216,17 @@ extension Call {
   @_noAllocation mutating func play(_ store: Store, _ turn: inout Turn) -> Bool {
     var next = Instant.never
     var isMarkDue = false
-    if !state.isClosing, caller.isOpen(store) {
+    if !state.isClosing || state.state == .closing(.playing), caller.isOpen(store) {
       let link = caller.link.index
       isMarkDue = conversation.play(into: &store.links[link], next: &next, store, &turn)
     }
-    if !isMarkDue { turn.timers.set(.playout(id.index), next) }
-    return isMarkDue
+    if isMarkDue { return true }
+    turn.timers.set(.playout(id.index), next)
+    // The last of what was said has gone: only from now on it is known when it will be quiet.
+    if next == .never, silence.isBroken, conversation.downlink.isAllSent {
+      turn.timers.wake(.call(id.index), at: turn.now)
+    }
+    return false
   }
 }
 

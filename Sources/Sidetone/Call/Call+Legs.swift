@@ -7,8 +7,9 @@ extension Call {
   mutating func handle(
     _ event: CallerLeg.Input, _ store: Store, _ turn: inout Turn
   ) -> CallerLeg.Arrival? {
+    record.tellFirstAudio(of: uplink, &turn)
     let ask = caller.handle(
-      event, isFirst: uplink.lastAudio == .never,
+      event, after: record.framesIn,
       among: upstream.preparedRoute(store).carriers, as: record.name, store, &turn)
     switch ask {
     case .nothing: break
@@ -21,17 +22,10 @@ extension Call {
       // What a caller dials may be the number of a card: it goes to the model and to a terminal,
       // never into the log.
       turn.note(.caller(.key(key)), of: record.name)
-      if isTwoWay { conversation.press(key) }
-      tellModel(store, &turn)
+      if isTwoWay { conversation.press(key, &turn) }
     case .finalize: finalize(store, &turn)
     case .end(let cause): end(cause, store, &turn)
-    case .turnByteOrder(let isBigEndian):
-      guard caller.turnByteOrder(isBigEndian: isBigEndian, isTwoWay: isTwoWay) else { break }
-      uplink.turnByteOrder(of: caller.input)
-      if caller.output.codec == .linear16, isTwoWay {
-        conversation.turnByteOrder(to: caller.output, in: store.pool)
-      }
-      turn.note(.caller(.byteOrder(isBigEndian: isBigEndian)), of: record.name)
+    case .follow(let finding): finding.follow(in: &self, store, &turn)
     }
     return nil
   }
@@ -66,12 +60,14 @@ extension Call {
   /// The connection stands: ask for the WebSocket.
   mutating func upstreamConnected(_ store: Store, _ turn: inout Turn) {
     if upstream.sendUpgrade(store, &turn) { return }
-    handle(upstream.broke(.noMemory, as: record.name, store, &turn), store, &turn)
+    upstreamBroke(.noMemory, on: upstream.next.link, store, &turn)
   }
 
   /// The connection failed, or was never made, or is silent.
-  mutating func upstreamBroke(_ failure: LinkFailure, _ store: Store, _ turn: inout Turn) {
-    handle(upstream.broke(failure, as: record.name, store, &turn), store, &turn)
+  mutating func upstreamBroke(
+    _ failure: LinkFailure, on link: SlotID, _ store: Store, _ turn: inout Turn
+  ) {
+    handle(upstream.broke(link, failure, as: record.name, store, &turn), store, &turn)
   }
 
   /// The answer to our request; what came behind it and is still to be read.
@@ -81,8 +77,7 @@ extension Call {
     var rest = Bytes.empty
     handle(
       upstream.receivedAnswer(window, rest: &rest, as: record.name, store, &turn), store, &turn)
-    let phase = store.links[link].phase
-    guard phase == .upstream || phase == .setup else { return .empty }
+    guard store.links[link].phase.isSession else { return .empty }
     if rest.isEmpty { store.links[link].releaseInbox(store) }
     return rest
   }
@@ -91,9 +86,11 @@ extension Call {
   mutating func handle(
     _ event: UpstreamLeg.Input, on link: Int, _ store: Store, _ turn: inout Turn
   ) {
+    record.tellFirstAudio(of: uplink, &turn)
+    if let message = event.rare { turn.note(.wire(.fromUpstream(message)), of: record.name) }
     switch event {
     case .done: break
-    case .message(let message) where store.links[link].phase == .setup:
+    case .message(let message) where store.links[link].phase != .upstream:
       handle(upstream.handleSetup(message, as: record.name, store, &turn), store, &turn)
     case .message(let message): handleResult(message, store, &turn)
     case .spoken(let message, let located): handleSpoken(message, located, store, &turn)
@@ -101,9 +98,12 @@ extension Call {
     case .close(let code, let reason):
       let isTold = state.state == .closing(.waiting)
       let outcome = upstream.closed(
-        code, reason, isTold: isTold, as: record.name, store, &turn)
+        store.links[link].id, code, reason, isTold: isTold, as: record.name, store, &turn)
       handle(outcome, store, &turn)
-    case .failed: upstreamBroke(.reset, store, &turn)
+    case .tooLarge:
+      handle(upstream.sentTooMuch(on: link, as: record.name, store, &turn), store, &turn)
+    case .failed(let failure):
+      upstreamBroke(failure, on: store.links[link].id, store, &turn)
     }
   }
 
@@ -112,18 +112,17 @@ extension Call {
   private mutating func handleResult(_ message: Bytes, _ store: Store, _ turn: inout Turn) {
     let kind = upstream.kind
     let news = kind.read(message)
-    guard !news.isMalformed else { return turn.note(.messageBad) }
+    guard upstream.understands(news, message, as: record.name, store, &turn) else { return }
     caller.sessionOffset = uplink.sessionOffset
     if let heard = news.heard {
-      progressed()
+      upstream.worked()
       if !heard.text.isEmpty {
         record.transcribed()
-        turn.note(.words(.heard(message[heard.text], isFinal: heard.isFinal)), of: record.name)
-        caller.send(
-          .transcript(
-            text: message[heard.text], isFinal: heard.isFinal,
-            confidence: message[heard.confidence], channel: heard.channel,
-            channels: heard.channels), as: record.name, store, &turn)
+        let side = Event.Side(
+          heard.channel, of: heard.channels, isPaired: caller.tracks.areBoth)
+        turn.note(
+          .words(.heard(message[heard.text], isFinal: heard.isFinal, side: side)), of: record.name)
+        caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }
     caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
@@ -142,7 +141,7 @@ extension Call {
   private mutating func handleRest(
     of news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
-    if let handle = news.handle { upstream.keepHandle(message[handle], in: store.pool) }
+    if let handle = news.handle { keepHandle(message[handle], store, &turn) }
     if let span = news.leavesWithin { upstream.willLeave(within: span, at: turn.now) }
     if let complaint = news.complaint {
       handle(
@@ -165,8 +164,7 @@ extension Call {
     case .speech(let piece):
       if piece.isNotAll { news = kind.read(message) }
     }
-    if let news, news.isInterrupted {
-      conversation.interrupt(&caller, &record, store, &turn)
+    if let news, conversation.heardFirst(news, message, from: &caller, &record, store, &turn) {
       turn.timers.set(.playout(id.index), .never)
       tellModel(store, &turn)
     }
@@ -175,13 +173,13 @@ extension Call {
       caller.sessionOffset = uplink.sessionOffset
       caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
     }
+    let begun = conversation.itemsBegun
     while case .speech(let piece) = located {
-      let isHeard = conversation.speak(
-        message[piece.payload], message[piece.item], to: &caller, &record, store, &turn)
-      if isHeard { progressed() }
+      if AudioFinding.speak(piece, of: message, in: &self, store, &turn) { upstream.worked() }
       guard piece.next > 0 else { break }
       located = upstream.locate(message, from: piece.next)
     }
+    if conversation.itemsBegun != begun { uplink.agentBegan(at: turn.now) }
     if let news { handle(news, message, store, &turn) }
     if !isOver { converse(store, &turn) }
   }
@@ -190,7 +188,7 @@ extension Call {
     _ news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
     guard !news.isMalformed else { return turn.note(.messageBad) }
-    if news.callerWords != nil { progressed() }
+    if news.callerWords != nil { upstream.worked() }
     conversation.heard(news, message, to: &caller, &record, store, &turn)
     handleRest(of: news, message, store, &turn)
   }
@@ -208,22 +206,13 @@ extension Call {
 
   // MARK: Sessions
 
-  /// A session has begun: the first one of a call is asked to greet.
+  /// A session has begun: it is asked to greet, where no other has.
   mutating func beginConversation(_ store: Store, _ turn: inout Turn) {
-    let isFirst = conversation.sessionBegan()
-    // Where a recorded greeting is playing already, nobody else greets.
-    guard isFirst, !state.isClosing,
-      upstream.preparedRoute(store).greeting(at: caller.output.rate) == nil,
-      let greeting = upstream.session(store).value(of: "greeting")
-    else { return }
-    upstream.command(.greet(greeting), store, &turn)
-  }
-
-  /// The session is gone: what it has said is played to its end.
-  mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
-    guard isTwoWay else { return }
-    conversation.sessionEnded()
-    converse(store, &turn)
+    let greets = upstream.isAskedToGreet(at: caller.output.rate, store)
+    conversation.sessionBegan(
+      greets: greets, hearsAgain: uplink.unanswered.isThere, at: turn.now)
+    // Before what the model may say behind its word that it is ready.
+    tellModel(store, &turn)
   }
 
   // MARK: Asking
@@ -245,5 +234,14 @@ extension Call {
         milliseconds: milliseconds, into: &store.links[upstream.link.index], store, &turn)
     }
     upstream.command(.keepAlive, store, &turn)
+  }
+}
+
+extension Carrier.Command {
+  /// What a stretch of audio was heard to say.
+  fileprivate static func transcript(_ heard: Upstream.Heard, of message: Bytes) -> Self {
+    .transcript(
+      text: message[heard.text], isFinal: heard.isFinal, confidence: message[heard.confidence],
+      channel: heard.channel, channels: heard.channels, endsSpeech: heard.endsSpeech)
   }
 }

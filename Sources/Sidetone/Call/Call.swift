@@ -7,18 +7,23 @@
 //
 // CallState couples the two legs, and says what has to be done when something happens to either;
 // `settle` does it, at the end of each input. The way of a frame, both ways, is Call+Frames; what
-// either leg says beside audio is Call+Legs.
+// either leg says beside audio is Call+Legs; how sessions come and go is Call+Sessions; what is due
+// when is Call+Clock.
 
 package struct Call: BitwiseCopyable, Sendable {
   /// Its own name.
   let id: SlotID
-  private(set) var state: CallState
+  var state: CallState
   var caller: CallerLeg
   var upstream: UpstreamLeg
   var record: CallRecord
   var uplink = Uplink()
   var conversation = Conversation()
+  var speed = SpeedCheck()
+  /// When a caller who hears nothing is sent silence; `never` where that is not asked for.
+  var comfortAt = Instant.never
   private var origin = Origin.caller
+  var silence = Silence()
 
   /// How it came to be.
   private enum Origin: BitwiseCopyable {
@@ -46,7 +51,7 @@ package struct Call: BitwiseCopyable, Sendable {
   }
   /// Its upstream has no connection, and will want one.
   func wantsLink(_ store: Store) -> Bool {
-    upstream.partner != .nobody && !store.links.holds(upstream.link)
+    upstream.partner != .nobody && !store.links.holds(upstream.link) && !upstream.next.isThere
   }
 }
 
@@ -88,7 +93,7 @@ extension Call {
   ) -> CallerLeg.Input {
     let message = arrival.message
     if let start = arrival.start {
-      record.name = Name(message[start.call]) ?? Name()
+      record.begin(arrival, start, store, &turn)
       caller.describe(
         start, stream: Name(message[start.stream]) ?? Name(),
         hasUpstream: upstream.partner != .nobody, store.prepared.carriers[caller.row])
@@ -98,31 +103,30 @@ extension Call {
       self.start(store, &turn)
       guard caller.isStarted, !message.isEmpty else { return .done }
     }
-    return caller.isStarted ? take(message, store, &turn) ?? .done : .text(message)
+    guard caller.isStarted else { return .text(message) }
+    return caller.media.payloadEncoding == .binary
+      ? .head(message) : take(message, store, &turn) ?? .done
   }
 
   /// The caller has said who it is: from here on it has an upstream, or waits for one.
   private mutating func start(_ store: Store, _ turn: inout Turn) {
-    let isPaired = caller.tracks == 2 && upstream.partner == .listener
-    if isPaired { caller.pairTracks() }
+    let isPaired = caller.settleTracks(isListener: upstream.partner == .listener)
     guard settleFormats(store, &turn),
       Conversion.exists(from: caller.input, to: upstream.input)
     else {
-      caller.send(
-        .error(code: "unsupported", message: "this route's upstream cannot take this audio"),
-        as: record.name, store, &turn)
-      return end(.unsupported, store, &turn)
+      return AudioFinding.refuse(
+        "this route's upstream cannot take this audio", in: &self, store, &turn)
     }
     if record.name.isEmpty { record.name = turn.random.nextName(scratch: store.scratch) }
     guard prepare(isPaired: isPaired, store, at: turn.now) else {
       return end(.noMemory, store, &turn)
     }
     caller.started()
-    turn.note(
-      .call(
-        .started(
-          carrier: caller.carrier.name, upstream: upstream.prepared(store).name.bytes,
-          path: upstream.preparedRoute(store).path.bytes)), of: record.name)
+    silence.restart(at: turn.now)
+    AudioFinding.beginHabits(in: &self, store, at: turn.now)
+    caller.noteStart(
+      record.parameters(in: store.pool), to: upstream, isTwoWay: isTwoWay, as: record.name, store,
+      &turn)
     caller.send(.ready, as: record.name, store, &turn)
     perform(state.started(), store, &turn)
     guard !isOver, isTwoWay else { return }
@@ -149,15 +153,7 @@ extension Call {
   private mutating func prepare(isPaired: Bool, _ store: Store, at now: Instant) -> Bool {
     let kind = upstream.kind
     let envelope = caller.envelope(store)
-    let isReordered =
-      caller.carrier.isReordered && upstream.partner != .nobody && caller.tracks == 1
-    guard
-      let uplink = Uplink(
-        from: caller.input, to: upstream.input, kind,
-        pacePercent: upstream.prepared(store).pacePercent,
-        isHeldBack: caller.pressure == .waits, store, at: now)
-    else { return false }
-    self.uplink = uplink
+    if !AudioFinding.prepareUplink(of: &self, isPaired: isPaired, store, at: now) { return false }
     if let voice = kind.voice {
       guard
         let conversation = Conversation(
@@ -170,9 +166,7 @@ extension Call {
       conversation = Conversation(
         echoing: caller.output, envelope, as: caller.media.payloadEncoding)
     }
-    return self.uplink.receive(
-      isPaired ? .paired : isReordered ? .reordered : .direct,
-      hearsByteOrder: caller.carrier.isByteOrderHeard, store)
+    return true
   }
 }
 
@@ -193,11 +187,8 @@ extension Call {
     case .nothing, .rest: return .nothing
     case .dial:
       guard hasUpstream else { return state.opened() }
-      if upstream.dial(for: id, store, &turn) { return .nothing }
-      let verdict = Upstream.Verdict(
-        retry: true, cause: .noMemory, code: "no_memory",
-        sentence: "the relay has no connection left")
-      return lost(verdict, pause: .zero, store, &turn)
+      if upstream.dial(for: id, as: record.name, store, &turn) { return .nothing }
+      return lost(.noLink, store, &turn)
     case .flow:
       if state.isClosing { uplink.takeHeld(store, &turn) }
       pump(store, &turn)
@@ -211,6 +202,9 @@ extension Call {
       if !conversation.isOwedWords { return state.upstreamFinished() }
       state.hurry(until: turn.now + lastWords)
       return .nothing
+    case .play:
+      listen(store, &turn)
+      return isTwoWay ? .nothing : state.played()
     case .end:
       finish(store, &turn)
       return .nothing
@@ -222,6 +216,8 @@ extension Call {
   mutating func end(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
     let action = state.callerDone(cause, at: turn.now)
     conversation.close()
+    // What is kept goes to the session that there is.
+    if upstream.isOpen(store) { upstream.leaveNext(store, &turn) }
     perform(action, store, &turn)
   }
 
@@ -231,42 +227,6 @@ extension Call {
     if !isOver { perform(state.abandoned(), store, &turn) }
   }
 
-  /// The session is gone: what that means for the call. `pause`: the least time it asked us to
-  /// wait.
-  private mutating func lost(
-    _ verdict: Upstream.Verdict, pause: Instant.Span, _ store: Store, _ turn: inout Turn
-  ) -> CallState.Action {
-    sessionEnded(store, &turn)
-    turn.note(.sessionLost)
-    turn.availability.failed(upstream.index, verdict, at: turn.now)
-    if !verdict.code.bytes.isEmpty {
-      caller.send(
-        .error(code: verdict.code, message: verdict.sentence), as: record.name, store, &turn)
-    }
-    let action = state.upstreamLost(
-      retry: verdict.retry, pause: pause, cause: verdict.cause, at: turn.now)
-    if action == .rest { turn.note(.redial) }
-    return action
-  }
-
-  /// What became of the session.
-  mutating func handle(_ outcome: UpstreamLeg.Outcome, _ store: Store, _ turn: inout Turn) {
-    switch outcome {
-    case .nothing: break
-    case .ready(let transcribes):
-      upstream.ready(as: record.name, store, &turn)
-      conversation.sessionReady(transcribes: transcribes)
-      uplink.beginSession(at: turn.now)
-      perform(state.opened(), store, &turn)
-      if !isOver, isTwoWay { beginConversation(store, &turn) }
-    case .finished: perform(state.upstreamFinished(), store, &turn)
-    case .lost(let verdict, let pause):
-      perform(lost(verdict, pause: pause, store, &turn), store, &turn)
-    }
-  }
-
-  /// The session did its work.
-  @_noAllocation mutating func progressed() { state.progressed() }
 }
 
 // MARK: The end of an input
@@ -279,7 +239,8 @@ extension Call {
     if state.state == .closing(.waiting), isTwoWay, !conversation.isOwedWords {
       perform(state.upstreamFinished(), store, &turn)
     }
-    handOverInQuiet(store, &turn)
+    changeSession(store, &turn)
+    listen(store, &turn)
     guard !isOver else { return }
     tellModel(store, &turn)
     resumeCaller(store, &turn)
@@ -290,24 +251,10 @@ extension Call {
   mutating func tellModel(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay, !state.isClosing else { return }
     while upstream.isOpen(store),
-      let command = conversation.nextCommand(scratch: store.source)
+      let command = conversation.nextCommand(scratch: store.source, at: turn.now)
     {
       upstream.command(command, store, &turn)
     }
-  }
-
-  /// A session that will be ended by its upstream is left for a new one when nobody speaks, or when
-  /// there is no time left.
-  private mutating func handOverInQuiet(_ store: Store, _ turn: inout Turn) {
-    guard upstream.leaveAt != .never, state.state == .talking else { return }
-    conversation.retire(&record, store, &turn)
-    guard conversation.isQuiet || upstream.leaveAt <= turn.now else {
-      let time = min(conversation.quietTime(after: turn.now), upstream.leaveAt)
-      return turn.timers.wake(.call(id.index), at: time)
-    }
-    upstream.leave(store, &turn)
-    sessionEnded(store, &turn)
-    perform(state.handOver(), store, &turn)
   }
 
   /// Audio was taken of which the upstream never said that its results are complete.
@@ -320,26 +267,22 @@ extension Call {
   /// call.
   private mutating func finish(_ store: Store, _ turn: inout Turn) {
     let cause = state.cause
+    record.tellFirstAudio(of: uplink, &turn)
     if isTwoWay { conversation.ended(&caller, &record, store, &turn) }
-    if cause.closeCode == 1011 || cause.closeCode == 1013 {
-      caller.send(
-        .error(code: cause.word, message: cause.sentence), as: record.name, store, &turn)
-    } else if isOwedWords {
-      caller.send(
-        .error(
-          code: "results_missing",
-          message: "the upstream did not confirm the last words in time; some may be missing"),
-        as: record.name, store, &turn)
+    if caller.sendEnd(cause, isOwedWords: isOwedWords, as: record.name, store, &turn) {
       turn.note(.call(.resultsMissing), of: record.name)
     }
-    turn.note(
-      .call(
-        .ended(
-          record.ending(
-            cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, lostBytes: uplink.lostBytes,
-            at: turn.now))), of: record.name)
+    var ending = record.ending(
+      cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, lostBytes: uplink.lostBytes,
+      at: turn.now)
+    ending.request = upstream.reason.request
+    if cause.closeCode == 1011 || cause.closeCode == 1013 {
+      ending.words = upstream.reason.words(in: store.pool)
+    }
+    turn.note(.call(.ended(ending)), of: record.name)
     caller.close(cause, store, &turn)
-    upstream.letGo(store, &turn)
+    upstream.leaveNext(store, &turn)
+    upstream.leave(store, &turn)
     release(store, &turn)
   }
 
@@ -347,63 +290,11 @@ extension Call {
   private mutating func release(_ store: Store, _ turn: inout Turn) {
     turn.availability.release(upstream.index, isAnnounced: origin == .webhook)
     uplink.release(store)
+    caller.release(store)
+    record.release(to: store.pool)
     conversation.release(store)
     upstream.release(store)
     turn.timers.set(.call(id.index), .never)
     turn.timers.set(.playout(id.index), .never)
   }
-}
-
-// MARK: The clock
-
-extension Call {
-  /// Does what is due; `settle` sets the timer anew.
-  mutating func expired(_ store: Store, _ turn: inout Turn) {
-    let now = turn.now
-    if record.tellsFirstAudio(uplink.lastAudio) {
-      turn.note(
-        .call(.firstAudio(milliseconds: record.age(at: now).milliseconds)), of: record.name)
-    }
-    perform(state.expired(at: now), store, &turn)
-    if !state.isClosing, longestTime(store) <= now { end(.tooLong, store, &turn) }
-    guard !isOver else { return }
-    if uplink.heldUntil <= now { uplink.takeHeld(store, &turn) }
-    if uplink.backlog > 0 { pump(store, &turn) }
-    if uplink.backlog == 0, upstream.isOpen(store) { perform(state.drained(), store, &turn) }
-    guard !isOver else { return }
-    if state.state == .talking, upstream.keepAliveTime <= now { keepAlive(store, &turn) }
-    if uplink.finalizeTime <= now { finalize(store, &turn) }
-  }
-
-  /// The playout's moment has come.
-  mutating func playoutExpired(_ store: Store, _ turn: inout Turn) {
-    guard isTwoWay else { return }
-    converse(store, &turn)
-    conversation.retire(&record, store, &turn)
-  }
-
-  @inline(__always) private func longestTime(_ store: Store) -> Instant {
-    record.startedAt + .seconds(store.limits.callSecondsMax)
-  }
-
-  /// Sets the timer to the earliest thing that will be due.
-  private mutating func setTimer(_ store: Store, _ turn: inout Turn) {
-    let now = turn.now
-    var next = min(state.wakeTime, uplink.heldUntil)
-    if !state.isClosing { next = min(next, longestTime(store)) }
-    if uplink.backlog > 0, upstream.isOpen(store) {
-      next = min(next, uplink.flowTime(isHurried: state.isClosing, at: now))
-    }
-    if state.state == .talking, upstream.partner != .nobody {
-      let soon = now + Self.leastPause
-      next = min(next, max(upstream.keepAliveTime, soon))
-      next = min(next, max(uplink.finalizeTime, soon))
-    }
-    // Nobody says when the pool has room again.
-    if caller.isHeldBack(store), isPoolShort(store) { next = min(next, now + Self.poolLook) }
-    turn.timers.wake(.call(id.index), at: next)
-  }
-
-  private static let leastPause = Instant.Span.milliseconds(1)
-  static let poolLook = Instant.Span.milliseconds(50)
 }

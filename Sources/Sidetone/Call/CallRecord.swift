@@ -14,6 +14,8 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   private(set) var startedWall: WallTime
   /// Results with words.
   private var transcripts = 0
+  /// The names and texts that its webhook gave it: a JSON object, without what looks like a secret.
+  private var parameters = Chain()
   private var interruptions = 0
   private var generatedMilliseconds = 0
   private var heardMilliseconds = 0
@@ -46,21 +48,81 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   }
 
   /// Whether the first audio has come and nobody was told.
-  mutating func tellsFirstAudio(_ lastAudio: Instant) -> Bool {
-    guard firstAudio == .awaited, lastAudio != .never else { return false }
+  func owesFirstAudio(_ lastAudio: Instant) -> Bool {
+    firstAudio == .awaited && lastAudio != .never
+  }
+
+  /// The line about the first audio is written off its path, but before whatever comes next.
+  mutating func tellFirstAudio(of uplink: Uplink, _ turn: inout Turn) {
+    guard owesFirstAudio(uplink.lastAudio) else { return }
     firstAudio = .told
-    return true
+    let event = Event.OfCall.firstAudio(
+      milliseconds: age(at: turn.now).milliseconds, bytes: uplink.receivedBytes / max(framesIn, 1))
+    turn.note(.call(event), of: name)
   }
 
   func age(at now: Instant) -> Instant.Span { now - startedAt }
 
+  // MARK: Parameters
+
+  /// The caller has said who it is.
+  mutating func begin(
+    _ arrival: CallerLeg.Arrival, _ start: Carrier.Start, _ store: Store, _ turn: inout Turn
+  ) {
+    let id = arrival.message[start.call]
+    name = CallerLeg.name(id, store.scratch)
+    if id.count > Name.bytesMax { turn.note(.caller(.odd(.idCut(bytes: id.count))), of: name) }
+    if !arrival.parameters.isEmpty {
+      keep(parameters: arrival.parameters, scratch: store.scratch, from: store.pool)
+    }
+  }
+
+  private static let parameterBytesMax = 1024
+
+  /// Keeps what its webhook gave it, as much as there is room for.
+  mutating func keep(parameters object: Bytes, scratch: Bytes, from pool: BlockPool) {
+    parameters.clear(in: pool)
+    var writer = Writer(scratch.prefix(Self.parameterBytesMax - 1))
+    writer.write("{")
+    var members = JSON.Members(of: JSON.Value(.object, 0..<object.count), in: object)
+    while let member = members.next() {
+      let name = object[member.name.range]
+      guard !Self.isSecret(name) else { continue }
+      let mark = writer.count
+      writer.write(mark > 1 ? ",\"" : "\"")
+      writer.write(name)
+      writer.write("\":")
+      if member.value.kind == .string { writer.write("\"") }
+      writer.write(object[member.value.range])
+      if member.value.kind == .string { writer.write("\"") }
+      if writer.overflowed { writer.rewind(to: mark) }
+    }
+    guard writer.count > 1 else { return }
+    var text = Writer(scratch.prefix(Self.parameterBytesMax))
+    _ = text.reserve(writer.count)
+    text.write("}")
+    _ = parameters.append(text.written, from: pool)
+  }
+
+  private static func isSecret(_ name: Bytes) -> Bool {
+    for word in ["token", "key", "secret", "password", "auth"] as [StaticString] {
+      if name.containsIgnoringCase(word) { return true }
+    }
+    return false
+  }
+
+  /// A JSON object; empty where its webhook gave it nothing.
+  func parameters(in pool: BlockPool) -> Bytes { parameters.front(in: pool) }
+
+  mutating func release(to pool: BlockPool) { parameters.clear(in: pool) }
+
   // MARK: For people
 
   /// Its row in `/stats`.
-  func row(at now: Instant) -> CallRow {
+  func row(at now: Instant, in pool: BlockPool) -> CallRow {
     CallRow(
       peer: peer, name: name, startedWall: startedWall, duration: age(at: now),
-      bytesSent: bytesSent, transcripts: transcripts)
+      bytesSent: bytesSent, transcripts: transcripts, parameters: parameters(in: pool))
   }
 
   /// The last line.
@@ -76,17 +138,19 @@ package struct CallRecord: BitwiseCopyable, Sendable {
 }
 
 /// One running call, as `/stats` shows it.
-package struct CallRow: BitwiseCopyable, Sendable {
+package struct CallRow: Sendable {
   package var peer: Address
   package var name: Name
   package var startedWall: WallTime
   package var duration: Instant.Span
   package var bytesSent: Int
   package var transcripts: Int
+  /// A JSON object, or nothing.
+  package var parameters: Bytes
 
   package init(
     peer: Address, name: Name, startedWall: WallTime, duration: Instant.Span, bytesSent: Int,
-    transcripts: Int
+    transcripts: Int, parameters: Bytes = .empty
   ) {
     self.peer = peer
     self.name = name
@@ -94,5 +158,6 @@ package struct CallRow: BitwiseCopyable, Sendable {
     self.duration = duration
     self.bytesSent = bytesSent
     self.transcripts = transcripts
+    self.parameters = parameters
   }
 }

@@ -1,27 +1,35 @@
 // The states of one call: which state it is in, and what has to be done when something happens to
 // it. Nothing is done here; every input returns one action for the call to perform.
 //
-//               who it is            upstream stands
-//   arriving ──────────────▶ dialling ────────────▶ talking
-//      │                      ▲    │                   │
-//      │           pause over │    │ refused, lost     │ lost
-//      │                      │    ▼                   │
-//      │                     resting ◀─────────────────┘
+//               who it is            a session takes over
+//   arriving ──────────────▶ dialling ────────────▶ talking ◀───────────────┐
+//      │                      ▲  ▲ │                  │ │ its end is known  │ the next one
+//      │           pause over │  │ │ refused, lost    │ ▼                   │ takes over,
+//      │                      │  │ │            lost  │ changing ───────────┘ or fails
+//      │                      │  │ │                  │ │
+//      │                      │  └─│──────────────────│─┘ lost: the next one is under way
+//      │                      │    ▼                  │
+//      │                     resting ◀────────────────┘
 //      │                         │
-//      │ any way out             │ any way out, from any of the three
+//      │ any way out             │ any way out, from any of the four
 //      ▼                         ▼
 //    over ◀────────────────── closing
-//               last results delivered, or time is up
+//               last results delivered, last words heard, or time is up
 //
 // Rules that couple the two legs:
 // 1. Either leg can fail in every state. A caller who leaves (stop, Close, reset, silence,
 //    watchdog, drain) always enters `closing`; so does an upstream that is gone for good.
 // 2. `closing` owes the caller the words it has said: what is kept is sent (if need be after the
 //    dialling has succeeded), the upstream is told to finish, its last results are delivered, then
-//    everything is closed. All of it within one deadline.
-// 3. An upstream lost in mid-call is dialled again after a pause that doubles; any result from it
-//    starts the count anew.
-// 4. Every call reaches `over` exactly once, with one cause.
+//    everything is closed. Where the upstream is gone, it owes the caller what that had said: it is
+//    played to its end. All of it within one deadline.
+// 3. A session that is lost is followed by another after a pause that doubles. Only one that worked
+//    and lived for a while starts the count anew. Where the row sees no use in another attempt, one
+//    is made all the same if the session had worked until then, and one without what should have
+//    resumed it; then the row's verdict stands.
+// 4. A caller who talks with somebody hears nothing meanwhile: an attempt that would come too late
+//    for that (`latest`) is not waited for, and the call ends.
+// 5. Every call reaches `over` exactly once, with one cause.
 
 package struct CallState: BitwiseCopyable, Sendable {
   package enum State: Equatable, BitwiseCopyable, Sendable {
@@ -31,9 +39,12 @@ package struct CallState: BitwiseCopyable, Sendable {
     case dialling
     /// A pause before the next attempt; audio is kept. Ways out: dialling, closing.
     case resting
-    /// Both legs stand. Ways out: dialling (another session takes over), resting, closing, over.
+    /// Both legs stand. Ways out: changing, resting, closing, over.
     case talking
-    /// The caller is done; its words are not yet. Ways out: over.
+    /// Both legs stand, and the next session is being opened beside this one. Ways out: talking,
+    /// dialling (this one is lost, the next one still under way), closing, over.
+    case changing
+    /// The caller is done, or the upstream is gone; last words are still owed. Ways out: over.
     case closing(Finish)
     /// Both legs are released. No way out.
     case over
@@ -47,6 +58,8 @@ package struct CallState: BitwiseCopyable, Sendable {
     case sending
     /// The upstream was told to finish; its last results are awaited.
     case waiting
+    /// The upstream is gone for good; what it has said is being played.
+    case playing
   }
 
   package enum Action: Equatable, Sendable {
@@ -59,6 +72,8 @@ package struct CallState: BitwiseCopyable, Sendable {
     case finish
     /// Wait for `wakeTime`.
     case rest
+    /// Play what there is; say `played` when it is all heard.
+    case play
     /// Close both legs, write the end, give everything back.
     case end
   }
@@ -69,22 +84,31 @@ package struct CallState: BitwiseCopyable, Sendable {
   /// When the state has lasted long enough; what it means depends on the state.
   private var deadline: Instant
   private var restUntil = Instant.never
-  private var attempts = 0
-  private let attemptsMax: Int
+  /// Losses in a row, and how many may be.
+  package private(set) var attempts = 0
+  package let attemptsMax: Int
   private let finishTime: Instant.Span
+  private let playTime: Instant.Span
 
   package init(limits: Limits, at now: Instant) {
     attemptsMax = limits.redialsMax
     finishTime = .seconds(limits.finishSeconds)
+    playTime = .milliseconds(limits.playoutMillisecondsMax) + finishTime
     deadline = now + .seconds(limits.recogniseSeconds)
   }
 
   package var isClosing: Bool {
     switch state {
     case .closing, .over: return true
-    case .arriving, .dialling, .resting, .talking: return false
+    case .arriving, .dialling, .resting, .talking, .changing: return false
     }
   }
+
+  /// A session stands, and the caller is there.
+  package var isTalking: Bool { state == .talking || state == .changing }
+
+  /// No session stands, and one is wanted.
+  package var isWithoutSession: Bool { state == .dialling || state == .resting }
 
   /// The caller said who it is and what it sends. One whose upstream was dialled ahead is already
   /// on its way.
@@ -94,14 +118,14 @@ package struct CallState: BitwiseCopyable, Sendable {
       state = .dialling
       deadline = .never
       return .dial
-    case .dialling, .resting, .talking, .closing, .over: return .nothing
+    case .dialling, .resting, .talking, .changing, .closing, .over: return .nothing
     }
   }
 
-  /// The upstream's handshake succeeded.
+  /// A session has taken over.
   package mutating func opened() -> Action {
     switch state {
-    case .dialling:
+    case .dialling, .changing:
       state = .talking
       return .flow
     case .closing(.dialling):
@@ -112,48 +136,71 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
-  /// The upstream did its work: it may fail as often again.
-  package mutating func progressed() { attempts = 0 }
-
   /// Everything that is kept has been handed to the upstream.
   package mutating func drained() -> Action {
     switch state {
     case .closing(.sending):
       state = .closing(.waiting)
       return .finish
-    case .arriving, .dialling, .resting, .talking, .closing, .over: return .nothing
+    case .arriving, .dialling, .resting, .talking, .changing, .closing, .over: return .nothing
     }
   }
 
-  /// The upstream was refused or broke. `retry`: whether another attempt can help; `pause`: the
-  /// least time it asked us to wait.
+  /// The session is gone, or the next one is. `latest`: when another attempt has to be made at the
+  /// latest, for the sake of a caller who hears nothing.
   package mutating func upstreamLost(
-    retry: Bool, pause: Instant.Span, cause lost: Cause, at now: Instant
+    _ loss: UpstreamLeg.Loss, latest: Instant = .never, at now: Instant
   ) -> Action {
     switch state {
+    case .changing where loss.which == .next:
+      state = .talking
+      return .nothing
+    case .changing:
+      _ = count(loss)
+      state = .dialling
+      return .nothing
     case .dialling, .talking:
-      attempts += 1
-      guard retry, attempts <= attemptsMax else { return end(lost) }
+      guard count(loss) else { return giveUp(loss.verdict.cause, at: now) }
+      let next = now + max(backoff, loss.pause)
+      guard next < latest else { return giveUp(loss.verdict.cause, at: now) }
       state = .resting
-      deadline = now + max(backoff, pause)
+      deadline = next
       return .rest
     case .closing(.dialling), .closing(.sending), .closing(.waiting):
       // Words that were not yet final are said again to the next session, while there is time.
-      attempts += 1
-      let next = now + max(backoff, pause)
-      guard retry, attempts <= attemptsMax, next < deadline else { return end(lost) }
+      let next = now + max(count(loss) ? backoff : .never, loss.pause)
+      guard next < deadline else { return end(loss.verdict.cause) }
       state = .closing(.resting)
       restUntil = next
       return .rest
-    case .arriving, .resting, .closing(.resting), .over: return .nothing
+    case .arriving, .resting, .closing(.resting), .closing(.playing), .over: return .nothing
     }
+  }
+
+  /// Counts a loss; whether another attempt shall be made.
+  private mutating func count(_ loss: UpstreamLeg.Loss) -> Bool {
+    if loss.life == .lived { attempts = 0 }
+    let isFirst = attempts == 0
+    attempts += 1
+    guard attempts <= attemptsMax else { return false }
+    return loss.verdict.retry || loss.isHandleDropped || isFirst && loss.life >= .worked
+  }
+
+  /// The caller has heard nothing for too long.
+  package mutating func leftInSilence(_ why: Cause) -> Action {
+    isWithoutSession ? end(why) : .nothing
+  }
+
+  /// All that the upstream had said was heard.
+  package mutating func played() -> Action {
+    state == .closing(.playing) ? end(cause) : .nothing
   }
 
   /// The upstream closed well after it was told to finish.
   package mutating func upstreamFinished() -> Action {
     switch state {
     case .closing: return end(cause)
-    case .arriving, .dialling, .resting, .talking, .over: return .nothing
+    case .arriving, .dialling, .resting, .talking, .changing, .over: return .nothing
     }
   }
 
@@ -162,13 +209,28 @@ package struct CallState: BitwiseCopyable, Sendable {
     if case .closing = state { deadline = min(deadline, time) }
   }
 
-  /// The upstream will end the session soon: another one takes over.
-  package mutating func handOver() -> Action {
+  /// The end of the session is known, and this is a good moment: the next one is opened.
+  package mutating func changeDue() -> Action {
     switch state {
     case .talking:
+      state = .changing
+      return .dial
+    case .arriving, .dialling, .resting, .changing, .closing, .over: return .nothing
+    }
+  }
+
+  /// The next one is not wanted any more: it is looked for anew.
+  package mutating func changeGivenUp() {
+    if state == .changing { state = .talking }
+  }
+
+  /// What the session was asked for does not hold any more: another is opened in its stead.
+  package mutating func begunAnew() -> Action {
+    switch state {
+    case .dialling, .talking, .changing:
       state = .dialling
       return .dial
-    case .arriving, .dialling, .resting, .closing, .over: return .nothing
+    case .arriving, .resting, .closing, .over: return .nothing
     }
   }
 
@@ -180,7 +242,8 @@ package struct CallState: BitwiseCopyable, Sendable {
     case .resting:
       restUntil = deadline
       return close(.resting, why, now)
-    case .talking: return close(.sending, why, now)
+    case .talking, .changing: return close(.sending, why, now)
+    case .closing(.playing): return end(why)
     case .closing, .over: return .nothing
     }
   }
@@ -203,7 +266,7 @@ package struct CallState: BitwiseCopyable, Sendable {
       state = .closing(.dialling)
       return .dial
     case .closing: return end(cause)
-    case .dialling, .talking, .over: return .nothing
+    case .dialling, .talking, .changing, .over: return .nothing
     }
   }
 
@@ -219,6 +282,13 @@ package struct CallState: BitwiseCopyable, Sendable {
     state = .closing(finish)
     deadline = now + finishTime
     return finish == .sending ? .flow : .nothing
+  }
+
+  private mutating func giveUp(_ why: Cause, at now: Instant) -> Action {
+    cause = why
+    state = .closing(.playing)
+    deadline = now + playTime
+    return .play
   }
 
   private mutating func end(_ why: Cause) -> Action {

@@ -18,24 +18,54 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 
   /// Index into Carrier.all, or -1 until it is recognised.
   private(set) var row = -1
-  private(set) var tracks = 1
+  /// Which of its tracks are listened to.
+  private(set) var tracks = Tracks.one(.inbound)
   private var stream = Name()
   /// What is known of it: enough to take free text from it, or nothing before a token is seen.
   let proof: Proof
-  private var messagesSeen = 0
-  private(set) var messagesBad = 0
+  private(set) var messagesSeen = 0
+  var messagesBad = 0
+  var nonsense = Nonsense()
   /// When the next line about its messages may be written.
-  private var complainAt = Instant.zero
+  var complainAt = Instant.zero
+  var hasToldIgnored = false
+  /// Whether it may be told to forget what it has not played.
+  var takesCommands = true
+  /// Audio that came before its start, and waits for it.
+  var waiting = EarlyMessages()
+  /// Rate and channels of the latest audio that was not of the call's format.
+  var stray = (rate: 0, channels: 0)
+  /// What of a file's head has come: before its audio, and where it goes on in the next message.
+  var head = WaveHead()
   /// Where in the call the upstream's present session began, in microseconds; told with results.
   var sessionOffset = 0
   /// Why we let go of its socket, where it did not ask for that itself; for the call to act on.
   private(set) var dropped = Cause.none
 
+  /// The loss of a session that it was told of, and that nothing has mended since.
+  private var lossTold = Cause.none
+
   enum Stage: BitwiseCopyable { case unknown, started }
+  /// One of the two tracks that a carrier may send: the other one would be the second channel. Of
+  /// one alone: nobody could take the other.
+  enum Tracks: BitwiseCopyable {
+    case one(Media.Track)
+    case only(Media.Track)
+    case both
+
+    var areBoth: Bool { if case .both = self { true } else { false } }
+
+    @inline(__always) func holds(_ track: Media.Track) -> Bool {
+      switch self {
+      case .one(let own), .only(let own): own == track
+      case .both: true
+      }
+    }
+  }
   enum Pressure: BitwiseCopyable { case dropsOldest, waits }
   package enum Proof: BitwiseCopyable, Sendable { case anyone, known, tokenOwed }
 
-  private static let complaintsEvery = Instant.Span.seconds(10)
+  static let complaintsEvery = Instant.Span.seconds(10)
   private static let envelopeBytesMax = 256
 
   init(_ link: SlotID, _ proof: Proof, input: Format = .mulaw8k) {
@@ -53,13 +83,28 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     learned.locate(message, by: media)
   }
 
+  /// Whether audio is of its format, as far as its message says.
+  @inline(__always) func sends(_ piece: Media.Piece) -> Bool {
+    (piece.rate <= 0 || piece.rate == input.rate)
+      && (piece.channels <= 0 || piece.channels == input.channels)
+  }
+
+  /// Whether binary audio has to be looked at first: it may be, or go on with, a file's head.
+  @inline(__always) func mayBeHead(_ message: Bytes, after lastAudio: Instant) -> Bool {
+    lastAudio == .never || head.isOpen || WaveHead.begins(message)
+  }
+
   @inline(__always) func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .caller
   }
 
   // MARK: Who is it
 
-  enum Recognition { case known, notYet, givenUp }
+  enum Recognition {
+    case known, notYet, unknown, givenUp
+    /// Audio as one of them sends it, before it has said who it is.
+    case early
+  }
 
   /// Asks each carrier that the route accepts; not known where nobody knows the message, or more
   /// than one does.
@@ -77,7 +122,12 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
       become(found)
       return .known
     }
-    return messagesSeen >= Carrier.messagesToRecogniseMax ? .givenUp : .notYet
+    if claims == 0, carriers.contains(where: { Carrier.all[$0].media.isAudio(message) }) {
+      messagesSeen &-= 1
+      return .early
+    }
+    if messagesSeen >= Carrier.messagesToRecogniseMax { return .givenUp }
+    return claims == 0 ? .unknown : .notYet
   }
 
   /// A binary first message is a raw client's, where the route accepts one.
@@ -101,10 +151,29 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     self.init(other.link, other.proof)
     messagesSeen = other.messagesSeen
     messagesBad = other.messagesBad
+    nonsense = other.nonsense
+    waiting = other.waiting
     become(other.row)
   }
 
   // MARK: The start
+
+  /// An id, out of the inside of a JSON string: with nothing in it that needs an escape in JSON, in
+  /// a path or in a log, and as much of it as a name holds.
+  static func name(_ text: Bytes, _ scratch: Bytes) -> Name {
+    var writer = Writer(scratch.prefix(min(text.count, scratch.count)))
+    JSON.unescape(
+      JSON.Value(.string, 0..<text.count, hasEscapes: true), in: text, to: &writer)
+    let name = writer.written.prefix(min(writer.count, Name.bytesMax))
+    var check = UTF8Validator()
+    let isText = check.accept(name) && check.isComplete
+    for index in 0..<name.count {
+      let byte = name[index]
+      let isPlain = byte >= 0x20 && byte != 0x22 && byte != 0x5c && byte != 0x7f
+      if !isPlain || byte >= 0x80 && !isText { name[index] = UInt8(ascii: "_") }
+    }
+    return Name(name) ?? Name()
+  }
 
   /// What its start message says of formats: for what comes from it, and what goes to it.
   /// `settings`: what is set about its carrier.
@@ -112,7 +181,7 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     _ start: Carrier.Start, stream: Name, hasUpstream: Bool, _ settings: PreparedCarrier
   ) {
     self.stream = stream
-    tracks = start.tracks
+    tracks = start.tracks == 2 ? .both : .one(.inbound)
     input = hasUpstream ? ordered(start.format, settings) : start.format
     if let reply = start.reply {
       output = hasUpstream ? ordered(reply, settings) : reply
@@ -133,9 +202,44 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   }
 
   /// Both of its tracks become one stream of two channels.
-  mutating func pairTracks() { input.channels = 2 }
+  mutating func pairTracks() {
+    tracks = .both
+    input.channels = 2
+  }
+
+  /// Both announced tracks become two channels, where its upstream only listens; true then.
+  mutating func settleTracks(isListener: Bool) -> Bool {
+    guard case .both = tracks else { return false }
+    if isListener { pairTracks() } else { listen(to: .inbound, isForGood: true) }
+    return isListener
+  }
+
+  /// Only one of its tracks is listened to: so far this one, or for good.
+  mutating func listen(to track: Media.Track, isForGood: Bool) {
+    tracks = isForGood ? .only(track) : .one(track)
+  }
+
+  /// What it sends is of this format.
+  mutating func sends(_ format: Format) { input = format }
 
   mutating func started() { stage = .started }
+
+  /// Writes down that its call has begun, in the words of its carrier's users.
+  func noteStart(
+    _ parameters: Bytes, to upstream: UpstreamLeg, isTwoWay: Bool, as name: Name, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    if isTwoWay { turn.note(.caller(.recognised(carrier.name)), of: name) }
+    var sentence = carrier.phrases.started
+    if sentence.utf8CodeUnitCount == 0 {
+      sentence = isTwoWay ? "Phone call connected" : "Start Message received"
+    }
+    let event = Event.OfCall.started(
+      carrier: carrier.name, upstream: upstream.prepared(store).name.bytes,
+      path: upstream.preparedRoute(store).path.bytes, sentence: sentence,
+      id: carrier.phrases.id, parameters: parameters)
+    turn.note(.call(event), of: name)
+  }
 
   /// Its samples lie the other way round than was believed; false where what is heard changes
   /// nothing.
@@ -157,155 +261,6 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     }
     return envelope
   }
-
-}
-
-// MARK: What it says
-
-extension CallerLeg {
-  /// What its bytes hold beside audio (Call+Frames finds the audio).
-  enum Input {
-    /// Nothing more.
-    case done
-    /// A text message that is no audio, or none that can be understood yet.
-    case text(Bytes)
-    case binary(Bytes)
-    /// Audio that is not what it should be.
-    case malformed
-    case wrongRate
-    /// The audio has shown that its bytes lie the other way round.
-    case byteOrder(isBigEndian: Bool)
-    case close(UInt16)
-    case failed(Cause)
-  }
-
-  /// What a message of its asks of its call.
-  enum Ask {
-    case nothing
-    /// It has said who it is: may it have this call, or another?
-    case admission(Arrival)
-    case mark(name: Bytes)
-    case key(UInt8)
-    /// What was said so far is wanted as final.
-    case finalize
-    /// It will say no more, or may not.
-    case end(Cause)
-    case turnByteOrder(isBigEndian: Bool)
-  }
-
-  /// What it has said of itself.
-  struct Arrival {
-    /// The message that said so: its start, or audio of one who has no start.
-    var message: Bytes
-    /// Nil: the query of its handshake has said everything.
-    var start: Carrier.Start?
-    /// The names and texts that its webhook gave it: a JSON object, or nothing.
-    var parameters = Bytes.empty
-  }
-
-  /// One thing that came from it and is not simply audio. `isFirst`: no audio has come before.
-  mutating func handle(
-    _ input: Input, isFirst: Bool, among carriers: [Int], as name: Name, _ store: Store,
-    _ turn: inout Turn
-  ) -> Ask {
-    switch input {
-    case .done: return .nothing
-    case .text(let message):
-      guard row < 0 else { return handle(message, as: name, store, &turn) }
-      switch recognise(message, among: carriers) {
-      case .known: return handle(message, as: name, store, &turn)
-      case .notYet: return .nothing
-      case .givenUp: return .end(.unrecognised)
-      }
-    case .binary(let message):
-      guard row < 0 else {
-        return complain(
-          "a binary message, but this carrier's audio comes as text", as: name, store, &turn)
-      }
-      switch recogniseBinary(among: carriers) {
-      case .known: return .admission(Arrival(message: message))
-      case .notYet: return .nothing
-      case .givenUp: return .end(.unrecognised)
-      }
-    case .malformed:
-      return complain(
-        "the message is not JSON, or media without its payload", as: name, store, &turn)
-    case .wrongRate:
-      turn.note(.frameBad)
-      // Some carriers begin with one message of another rate.
-      if isFirst, messagesBad == 0 {
-        messagesBad &+= 1
-        return .nothing
-      }
-      return complain("audio of another rate than the call's", as: name, store, &turn)
-    case .byteOrder(let isBigEndian): return .turnByteOrder(isBigEndian: isBigEndian)
-    case .close:
-      store.links[link.index].releaseInbox(store)
-      return .end(.closed)
-    case .failed(let cause):
-      // Its Close goes out at once, and the call's last words are still fetched.
-      close(cause, store, &turn)
-      return .end(cause)
-    }
-  }
-
-  /// What a message of its carrier means.
-  private mutating func handle(
-    _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Ask {
-    switch carrier.read(message) {
-    case .ignored: turn.note(.messageIgnored)
-    case .complaint(let text):
-      if mayComplain(at: turn.now) { turn.note(.caller(.complains(message[text])), of: name) }
-    case .mark(let mark): return .mark(name: message[mark])
-    case .digit(let digit): return .key(digit)
-    case .started(let start): return arrival(start, message, as: name, store, &turn)
-    case .refused(let sentence):
-      turn.note(.call(.refused(sentence)), of: name)
-      return .end(.unsupported)
-    case .stopped:
-      turn.note(.call(.stopReceived), of: name)
-      return .end(.stopped)
-    case .finalize: return .finalize
-    case .finish: return .end(.closed)
-    case .malformed(let sentence): return complain(sentence, as: name, store, &turn)
-    }
-    return .nothing
-  }
-
-  private mutating func arrival(
-    _ start: Carrier.Start, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Ask {
-    // A second start changes nothing: one socket is one call.
-    guard !isStarted else {
-      turn.note(.messageIgnored)
-      return .nothing
-    }
-    guard start.call.count <= Name.bytesMax, start.stream.count <= Name.bytesMax else {
-      return complain("an id of the start message is too long", as: name, store, &turn)
-    }
-    let parameters = start.parameters.isEmpty ? Bytes.empty : message[start.parameters]
-    return .admission(Arrival(message: message, start: start, parameters: parameters))
-  }
-
-  /// A message without sense: counted; said now and then; too many end the call.
-  private mutating func complain(
-    _ sentence: StaticString, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Ask {
-    messagesBad &+= 1
-    turn.note(.messageBad)
-    if mayComplain(at: turn.now) {
-      turn.note(.caller(.badMessage(sentence, soFar: messagesBad)), of: name)
-    }
-    return messagesBad > store.limits.badMessagesMax ? .end(.badMessages) : .nothing
-  }
-
-  /// Whether a line about what it sends may be written now.
-  private mutating func mayComplain(at now: Instant) -> Bool {
-    guard complainAt <= now else { return false }
-    complainAt = now + Self.complaintsEvery
-    return true
-  }
 }
 
 // MARK: What it is told
@@ -318,12 +273,14 @@ extension CallerLeg {
     _ turn: inout Turn
   ) {
     guard row >= 0, isOpen(store), !store.links[link.index].outbox.isCloseSent else { return }
+    if case .clear = answer, !takesCommands { return }
     let index = link.index
     let context = Carrier.Context(
       call: name, stream: stream, now: turn.log.wall(at: turn.now),
       offsetMicroseconds: sessionOffset)
     var writer = Writer(store.scratch)
     let framing = carrier.write(answer, context, &writer)
+    if body.isEmpty, writer.count > 0 { turn.note(.wire(.toCaller(writer.written)), of: name) }
     precondition(!writer.overflowed || body.isEmpty, "what is said about a message is short")
     // One long message does not make a caller slow; what waits in front of it does.
     let isSlow = store.links[index].outbox.count > store.limits.outboxBytesMax
@@ -371,17 +328,60 @@ extension CallerLeg {
 
   // MARK: Its end
 
+  /// Gives back what it keeps.
+  mutating func release(_ store: Store) { waiting.release(to: store.pool) }
+
   /// Its connection is gone.
   mutating func forgetLink() { link = .none }
 
+  /// Its upstream's session is lost, or was not to be had.
+  /// `reason`: what it says itself.
+  mutating func sendLoss(
+    _ verdict: Upstream.Verdict, isFinal: Bool, _ reason: Reason, as name: Name, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    guard !verdict.code.bytes.isEmpty else { return }
+    lossTold = verdict.cause
+    send(
+      .error(
+        code: verdict.code, message: verdict.sentence, isFinal: isFinal,
+        words: reason.words(in: store.pool), request: reason.request), as: name, store, &turn)
+  }
+
+  /// A session stands again.
+  mutating func forgetLoss() { lossTold = .none }
+
+  /// The last thing that it is told before its Close: why the call failed, or that last words may
+  /// be missing (true).
+  mutating func sendEnd(
+    _ cause: Cause, isOwedWords: Bool, as name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    if cause.closeCode == 1011 || cause.closeCode == 1013 {
+      // The loss that ended the call was told already, in finer words.
+      if lossTold == cause { return false }
+      send(
+        .error(code: cause.word, message: cause.sentence, isFinal: true), as: name, store, &turn)
+      return false
+    }
+    guard isOwedWords else { return false }
+    send(
+      .error(
+        code: "results_missing",
+        message: "the upstream did not confirm the last words in time; some may be missing"),
+      as: name, store, &turn)
+    return true
+  }
+
   /// Closes its socket with the code and sentence of `cause`, and lets go of it.
-  mutating func close(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
+  mutating func close(
+    _ cause: Cause, saying sentence: StaticString? = nil, _ store: Store, _ turn: inout Turn
+  ) {
     guard store.links.holds(link) else { return }
     let index = link.index
     link = .none
     if store.links[index].phase == .caller {
       store.links[index].outbox.sealClose(
-        cause.closeCode, cause.sentence.bytes, key: nil, from: store.pool)
+        cause.closeCode, (sentence ?? cause.sentence).bytes, key: nil, from: store.pool)
     }
     store.links[index].leave(store, &turn)
   }

@@ -6,33 +6,30 @@ extension Conversation {
   /// What became of a piece of speech.
   enum Taken: BitwiseCopyable {
     case taken
-    /// It was interrupted: it is dropped, and counted.
-    case isVoid
-    /// Nothing yet: it begins an item that is not known.
+    /// Nothing yet: it is not simply more of what is being heard.
     case isNew
   }
 
-  /// One piece of what the agent says is taken at once, or dropped where it is void.
+  /// One piece of what the agent says is taken at once where it goes on with what is being heard.
   @_noAllocation mutating func take(
-    _ payload: Bytes, of item: Bytes, to caller: SlotID, _ store: Store, _ turn: inout Turn
+    _ payload: Bytes, of item: Bytes, in response: Bytes, to caller: SlotID, _ store: Store,
+    _ turn: inout Turn
   ) -> Taken {
-    if dialogue.isVoid || downlink.utterances.isVoid(item) {
-      turn.note(.speechLate)
-      return .isVoid
-    }
-    guard let index = downlink.utterances.index(of: item) else { return .isNew }
-    take(payload, of: index, to: caller, store, &turn)
-    return .taken
+    guard dialogue.isBeingHeard(response), let index = downlink.utterances.index(of: item),
+      downlink.utterances.hasSound(index)
+    else { return .isNew }
+    return take(payload, of: index, to: caller, store, &turn) ? .taken : .isNew
   }
 
-  /// One piece of a known item goes on its way.
+  /// One piece of a known item goes on its way; false where there is no room for it.
   @_noAllocation mutating func take(
     _ payload: Bytes, of index: Int, to caller: SlotID, _ store: Store, _ turn: inout Turn
-  ) {
-    downlink.take(payload, of: index, store, &turn)
+  ) -> Bool {
+    if case .full = downlink.take(payload, of: index, store, &turn) { return false }
     if store.links.holds(caller), store.links[caller.index].outbox.isEmpty {
       store.links[caller.index].outbox.stampAudio(turn.now)
     }
+    return true
   }
 
   /// Says what has come as far as it is time for it. True: a mark has to be sent, and then this is

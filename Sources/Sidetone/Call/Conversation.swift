@@ -8,22 +8,16 @@
 
 package struct Conversation: BitwiseCopyable, Sendable {
   var downlink = Downlink()
-  private(set) var dialogue = Dialogue()
-  private var transcript = Transcript()
+  var dialogue = Dialogue()
+  var transcript = Transcript()
   /// Samples a second of what the caller hears.
   private var rate = 8000
-  /// Items that were cut off and of which the model has not been told yet.
-  private var cutOff = InlineArray<4, CutOff>(repeating: CutOff())
-  private var cutOffCount = 0
+  /// How many items have begun to sound: their words may have come long before.
+  private(set) var itemsBegun = 0
   /// Whether the model is told of its items by name, and can be.
   private var naming = Naming.none
 
   private enum Naming: BitwiseCopyable { case none, items }
-
-  private struct CutOff: BitwiseCopyable {
-    var item = Name()
-    var heardMilliseconds = 0
-  }
 
   init() {}
 
@@ -74,84 +68,133 @@ package struct Conversation: BitwiseCopyable, Sendable {
 extension Conversation {
   /// A piece of any item; one that is new begins here. False where it is not to be heard.
   mutating func speak(
-    _ payload: Bytes, _ item: Bytes, to caller: inout CallerLeg, _ record: inout CallRecord,
-    _ store: Store, _ turn: inout Turn
+    _ payload: Bytes, of item: Bytes, in response: Bytes, to caller: inout CallerLeg,
+    _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) -> Bool {
-    switch take(payload, of: item, to: caller.link, store, &turn) {
-    case .taken: return true
-    case .isVoid: return false
-    case .isNew: break
-    }
-    guard let index = beginItem(item, to: &caller, &record, store, &turn) else {
-      turn.note(.speechCut)
+    guard case .heard = dialogue.came(response, isSound: !payload.isEmpty, at: turn.now) else {
+      turn.note(.speechLate)
+      neverHeard(item, in: response)
       return false
     }
-    take(payload, of: index, to: caller.link, store, &turn)
-    return true
+    guard
+      let index = downlink.utterances.index(of: item)
+        ?? beginItem(item, &caller, &record, store, &turn)
+    else {
+      turn.note(.speechCut)
+      guard !downlink.utterances.isDone(item), let name = Name(item) else { return false }
+      turn.note(.agent(.speechCut(keptMilliseconds: 0)), of: record.name)
+      tell(name, heardMilliseconds: 0)
+      return false
+    }
+    let isFirst = !downlink.utterances.hasSound(index)
+    if take(payload, of: index, to: caller.link, store, &turn) {
+      if isFirst, downlink.utterances.hasSound(index) { itemsBegun &+= 1 }
+      return true
+    }
+    drop(payload, of: index, record, &turn)
+    return false
   }
 
-  /// Another item begins: what came before it has all come. Nil where there is no place for it.
-  private mutating func beginItem(
-    _ item: Bytes, to caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store,
+  /// There is no room for a piece: nor will there be for the rest of its item, which would be heard
+  /// with a hole in it.
+  private mutating func drop(
+    _ payload: Bytes, of index: Int, _ record: CallRecord, _ turn: inout Turn
+  ) {
+    turn.note(.speechCut)
+    let bytes = Base64.decodedCount(of: payload) ?? 0
+    guard downlink.utterances.drop(bytes, of: index) else { return }
+    downlink.finish()
+    turn.note(.agent(.speechCut(keptMilliseconds: kept(of: index))), of: record.name)
+  }
+
+  /// How much of an item was kept.
+  private func kept(of index: Int) -> Int {
+    let utterance = downlink.utterances[index]
+    return downlink.says.milliseconds(forBytes: utterance.receivedBefore &+ utterance.received)
+  }
+
+  /// An item of the answer that was cut off last, which had not begun by then: the model is told
+  /// that nobody heard it, once.
+  mutating func neverHeard(_ item: Bytes, in response: Bytes) {
+    guard dialogue.isLatest(response), !downlink.utterances.isDone(item), let name = Name(item)
+    else { return }
+    tell(name, heardMilliseconds: 0)
+  }
+
+  private mutating func tell(_ item: Name, heardMilliseconds: Int) {
+    guard naming == .items else { return }
+    downlink.utterances.tell(item, heardMilliseconds: heardMilliseconds)
+  }
+
+  /// Another item begins, or one of those that came before goes on. Nil where there is no place for
+  /// it.
+  mutating func beginItem(
+    _ item: Bytes, _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store,
     _ turn: inout Turn
   ) -> Int? {
-    downlink.utterances.completeAll()
-    retire(&record, store, &turn)
-    if downlink.utterances.count == Utterances.capacity { giveUpMarks(&record, store, &turn) }
-    flushCallerWords(to: &caller, &record, store, &turn)
-    dialogue.agentBegan()
-    downlink.begin(in: store.pool)
+    retire(&record, at: turn.now)
+    if downlink.utterances.count == Utterances.capacity { giveUpMarks(&record, at: turn.now) }
+    transcript.agentBegins(item, at: turn.now)
+    showLines(to: &caller, &record, store, &turn)
     return downlink.utterances.begin(item, at: downlink.end)
   }
 
   /// Items that were heard to their end are done with.
-  mutating func retire(_ record: inout CallRecord, _ store: Store, _ turn: inout Turn) {
+  mutating func retire(_ record: inout CallRecord, at now: Instant) {
     while downlink.utterances.count > 0 {
       let oldest = downlink.utterances[0]
-      let heard = downlink.playout.heard(at: turn.now)
+      let heard = downlink.playout.heard(at: now)
       guard oldest.isComplete, heard >= oldest.start + oldest.length else { return }
-      forgetOldest(heard: oldest.length, &record, store, &turn)
+      forgetOldest(heard: oldest.length, &record)
     }
   }
 
   /// There is no place for another item because no mark has come back: what our own clock has
   /// played counts as heard.
-  private mutating func giveUpMarks(
-    _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
+  private mutating func giveUpMarks(_ record: inout CallRecord, at now: Instant) {
     let oldest = downlink.utterances[0]
-    guard downlink.playout.played(at: turn.now) >= oldest.start + oldest.length else { return }
-    forgetOldest(heard: oldest.length, &record, store, &turn)
+    guard downlink.playout.played(at: now) >= oldest.start + oldest.length else { return }
+    forgetOldest(heard: oldest.length, &record)
   }
 
-  /// Whatever may still be under way of it is dropped from now on.
-  private mutating func forgetOldest(
-    heard: Int, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
-    showWords(of: 0, record, store, &turn)
-    var utterance = downlink.utterances.removeFirst()
-    if !utterance.item.isEmpty { downlink.utterances.void(utterance.item) }
-    record.said(milliseconds: utterance.length &* 1000 / rate, heard: heard &* 1000 / rate)
-    utterance.words.clear(in: store.pool)
+  private mutating func forgetOldest(heard: Int, _ record: inout CallRecord) {
+    let utterance = downlink.utterances.removeFirst()
+    let dropped = downlink.says.milliseconds(forBytes: utterance.dropped)
+    record.said(
+      milliseconds: utterance.length &* 1000 / rate &+ dropped, heard: heard &* 1000 / rate)
   }
 
-  /// All of an item has come, or the agent's turn is over. An empty name: of the latest.
-  private mutating func ended(
-    _ item: Bytes, isTurnOver: Bool, to caller: inout CallerLeg, _ record: inout CallRecord,
-    _ store: Store, _ turn: inout Turn
-  ) {
+  /// All of an item has come, or of every one where the turn is over. An empty name: of the latest.
+  /// Of one whose rest had no room the model is told.
+  mutating func ended(_ item: Bytes, isTurnOver: Bool) {
     let last = downlink.utterances.last
-    let index =
-      item.isEmpty ? (last >= 0 ? last : nil) : downlink.utterances.index(of: item)
-    if let index {
-      downlink.utterances.complete(index)
+    for index in 0..<downlink.utterances.count {
+      let isMeant =
+        item.isEmpty ? index == last : downlink.utterances[index].item.equals(item)
+      guard isTurnOver || isMeant else { continue }
       if index == last { downlink.finish() }
-      if isTurnOver { showWords(of: index, record, store, &turn) }
+      guard downlink.utterances.complete(index) else { continue }
+      tell(downlink.utterances[index].item, heardMilliseconds: kept(of: index))
     }
-    guard isTurnOver else { return }
-    downlink.utterances.completeAll()
-    flushCallerWords(to: &caller, &record, store, &turn)
-    dialogue.turnEnded()
+  }
+
+  /// The turn of an answer is over; one without sound is a line.
+  mutating func answerEnded(
+    _ ending: Upstream.Ending, _ message: Bytes, _ response: Bytes, of call: Name,
+    _ turn: inout Turn
+  ) {
+    let told = Event.Answer(
+      reason: message[ending.reason], message: message[ending.message], instead: ending.instead,
+      repeatsIn: nil)
+    switch dialogue.answerEnded(response, ending, at: turn.now) {
+    case .silent(let time):
+      var told = told
+      if time != .never { told.repeatsIn = (time - turn.now).milliseconds }
+      turn.note(.agent(.answerSilent(told)), of: call)
+    case .well where ending.how == .cut || ending.how == .failed:
+      turn.note(.agent(.answerCut(told)), of: call)
+    case .well: break
+    }
   }
 
   /// Whether nothing that was said is still to be heard.
@@ -179,57 +222,89 @@ extension Conversation {
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
     let heard = downlink.playout.heard(at: turn.now)
-    retire(&record, store, &turn)
-    dialogue.interrupted()
+    let isPlaying = heard < downlink.playout.sent
+    retire(&record, at: turn.now)
+    dialogue.interrupted(at: turn.now)
+    transcript.endAgents()
     downlink.clear(in: store.pool, store.resamplers)
     // Otherwise the latest that waits may be what told the carrier to clear.
     if downlink.playout.hasSent {
       caller.takeBackAudio(store)
-      downlink.playout.clear()
-      caller.send(.clear, as: record.name, store, &turn)
+      downlink.playout.clear(at: turn.now)
+      if isPlaying { caller.send(.clear, as: record.name, store, &turn) }
     }
     guard downlink.utterances.count > 0 else { return }
     record.wasInterrupted()
     turn.note(.interruption)
-    while downlink.utterances.count > 0 { cutOffOldest(at: heard, &record, store, &turn) }
+    while downlink.utterances.count > 0 {
+      cutOffOldest(at: heard, &record)
+      showLines(to: &caller, &record, store, &turn)
+    }
   }
 
-  /// Tells the terminal how much of the oldest item was heard, keeps it for the model, and lets go
-  /// of the item.
-  private mutating func cutOffOldest(
-    at position: Int, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
+  /// Lets go of the oldest item, of which the model and the terminal are told how much was heard.
+  private mutating func cutOffOldest(at position: Int, _ record: inout CallRecord) {
     let utterance = downlink.utterances[0]
     let heard = utterance.heard(at: position)
-    let heardMilliseconds = min(
-      heard &* 1000 / rate, downlink.says.milliseconds(forBytes: utterance.received))
-    if naming == .items, !utterance.item.isEmpty, cutOffCount < cutOff.count {
-      cutOff[cutOffCount] = CutOff(item: utterance.item, heardMilliseconds: heardMilliseconds)
-      cutOffCount &+= 1
+    let isHandedOn = downlink.utterances.handOn(heard: utterance.lengthBefore &+ heard)
+    forgetOldest(heard: heard, &record)
+    if isHandedOn { return }
+    let bytes = utterance.receivedBefore &+ utterance.received
+    let milliseconds = min(
+      (utterance.lengthBefore &+ heard) &* 1000 / rate, downlink.says.milliseconds(forBytes: bytes))
+    tell(utterance.item, heardMilliseconds: milliseconds)
+    let generated =
+      bytes == 0
+      ? utterance.length &* 1000 / rate
+      : downlink.says.milliseconds(forBytes: bytes &+ utterance.dropped)
+    transcript.cutOff(utterance.item, heard: milliseconds, generated: generated)
+  }
+}
+
+// MARK: What the model is told
+
+extension Conversation {
+  /// What the model has to be told next, or nil: of what was cut off, then what it is to answer.
+  /// `scratch` holds the command's text until it is used; what greets is the session's to say.
+  mutating func nextCommand(scratch: Bytes, at now: Instant) -> Upstream.Command? {
+    guard let told = downlink.utterances.nextTold() else {
+      return nextQuestion(scratch: scratch, at: now)
     }
-    let generated = utterance.length &* 1000 / rate
-    let words = Transcript.whole(utterance.words, scratch: store.source, in: store.pool)
-    let cut = Transcript.cut(words, heard: heardMilliseconds, of: generated)
-    turn.note(
-      .words(
-        .interrupted(heard: heardMilliseconds, generated: generated, words: words, cut: cut)),
-      of: record.name)
-    downlink.utterances.wordsWereShown(0)
-    forgetOldest(heard: heard, &record, store, &turn)
+    var name = Writer(scratch.prefix(Name.bytesMax))
+    name.write(told.item)
+    return told.heardMilliseconds > 0
+      ? .truncate(item: name.written, milliseconds: told.heardMilliseconds)
+      : .forget(item: name.written)
   }
 
-  /// What the model has to be told next, or nil: of what was cut off, then the keys that were
-  /// pressed, then that it shall answer. `scratch` holds the command's text until it is used.
-  mutating func nextCommand(scratch: Bytes) -> Upstream.Command? {
-    guard cutOffCount > 0 else { return dialogue.nextCommand() }
-    var name = Writer(scratch.prefix(Name.bytesMax))
-    name.write(cutOff[0].item)
-    let milliseconds = cutOff[0].heardMilliseconds
-    cutOffCount &-= 1
-    for index in 0..<cutOffCount { cutOff[index] = cutOff[index &+ 1] }
-    return milliseconds > 0
-      ? .truncate(item: name.written, milliseconds: milliseconds)
-      : .forget(item: name.written)
+  private mutating func nextQuestion(scratch: Bytes, at now: Instant) -> Upstream.Command? {
+    switch dialogue.nextWish(at: now) {
+    case nil: return nil
+    case .greet: return .greet(.empty)
+    case .respond: return .respond
+    case .tellKeys:
+      var keys = Writer(scratch)
+      dialogue.writeKeys(&keys)
+      return .keys(keys.written)
+    }
+  }
+
+  /// Time has passed: lines that are no longer waited for are shown. `isTalking`: an answer that
+  /// has not begun by now is a line of its own.
+  mutating func expired(
+    isTalking: Bool, _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    if isTalking, dialogue.expired(at: turn.now) {
+      turn.note(.agent(.answerMissing), of: record.name)
+    }
+    showLines(to: &caller, &record, store, &turn)
+  }
+
+  /// When something has to be shown, and while it is talked, when it has to be asked, or is no
+  /// longer waited for.
+  func wakeTime(isTalking: Bool) -> Instant {
+    isTalking ? min(dialogue.wakeTime, transcript.wakeTime) : transcript.wakeTime
   }
 }
 
@@ -257,12 +332,14 @@ extension Conversation {
       let position = name.dropping(dot + 1).decimal
     else { return false }
     downlink.playout.marked(position, epoch: epoch, at: turn.now)
-    retire(&record, store, &turn)
+    retire(&record, at: turn.now)
     return true
   }
 
   /// A key that the caller pressed reaches the model as text, as soon as it stands.
-  mutating func press(_ key: UInt8) { dialogue.press(key) }
+  mutating func press(_ key: UInt8, _ turn: inout Turn) {
+    if !dialogue.press(key, at: turn.now) { turn.note(.keyLost) }
+  }
 }
 
 // MARK: Sessions
@@ -273,21 +350,33 @@ extension Conversation {
     transcript.sessionBegan(transcribes: transcribes)
   }
 
+  /// What the caller said last is said again: its words come anew.
+  mutating func forgetCallerWords(in pool: BlockPool) { transcript.forgetCallers(in: pool) }
+
   /// Words of the caller are still to come.
   var isOwedWords: Bool { transcript.isOwedWords }
 
-  /// A session stands: true for the first one of a call, which is asked to greet.
-  mutating func sessionBegan() -> Bool {
+  /// Nobody speaks or is heard, and neither side owes the other anything.
+  var isIdle: Bool { isQuiet && dialogue.isIdle }
+
+  /// What a session that begins now would be asked for; nil: nothing.
+  var owed: Dialogue.Prompt? { dialogue.owed }
+
+  /// A session stands: it is asked for what is owed, by `nextCommand`. `greets`: the first one of a
+  /// call shall speak first. `hearsAgain`: it is given once more what the caller said last, so
+  /// nobody has to ask for an answer to that.
+  mutating func sessionBegan(greets: Bool, hearsAgain: Bool = false, at now: Instant) {
     transcript.forgetOwed()
-    return dialogue.sessionBegan()
+    dialogue.sessionBegan(greets: greets, hearsAgain: hearsAgain, at: now)
   }
 
   /// The session is gone: what it has said is played to its end, and it is told nothing about it.
-  mutating func sessionEnded() {
-    dialogue.sessionEnded()
+  /// `isSaidAgain`: the next one will hear, and write down, what the caller said last.
+  mutating func sessionEnded(isSaidAgain: Bool, at now: Instant) {
+    dialogue.sessionEnded(at: now)
     transcript.forgetOwed()
-    cutOffCount = 0
-    downlink.utterances.completeAll()
+    if isSaidAgain { transcript.endAgents() } else { transcript.endAll() }
+    for index in 0..<downlink.utterances.count { _ = downlink.utterances.complete(index) }
     downlink.utterances.forgetNames()
     downlink.finish()
   }
@@ -296,10 +385,11 @@ extension Conversation {
   mutating func ended(
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
-    flushCallerWords(to: &caller, &record, store, &turn)
+    transcript.endAll()
+    showLines(to: &caller, &record, store, &turn)
     let heard = downlink.playout.heard(at: turn.now)
     while downlink.utterances.count > 0 {
-      forgetOldest(heard: downlink.utterances[0].heard(at: heard), &record, store, &turn)
+      forgetOldest(heard: downlink.utterances[0].heard(at: heard), &record)
     }
   }
 
@@ -317,80 +407,5 @@ extension Conversation {
     }
     downlink.utterances.wasRecorded(index, length: at / 2)
     downlink.finish()
-  }
-}
-
-// MARK: Words
-
-extension Conversation {
-  /// What a message of the model says beside its audio.
-  mutating func heard(
-    _ news: Upstream.Event, _ message: Bytes, to caller: inout CallerLeg,
-    _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
-    transcript.owe(news.transcriptsOwed)
-    if let words = news.callerWords {
-      if words.isWhole {
-        transcript.forgetIncrements(in: store.pool)
-        showCallerWords(message[words.text], to: &caller, &record, store, &turn)
-      } else {
-        transcript.gather(message[words.text], from: store.pool)
-      }
-    }
-    if let words = news.agentWords {
-      gather(words, message, of: message[news.item], to: &caller, &record, store, &turn)
-    }
-    if news.isSpoken || news.isTurnOver {
-      ended(
-        message[news.item], isTurnOver: news.isTurnOver, to: &caller, &record, store, &turn)
-    }
-  }
-
-  /// Words of the agent, of an item that they may begin.
-  private mutating func gather(
-    _ words: Upstream.Words, _ message: Bytes, of item: Bytes, to caller: inout CallerLeg,
-    _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
-    guard !dialogue.isVoid, !downlink.utterances.isVoid(item),
-      let index = downlink.utterances.index(of: item)
-        ?? beginItem(item, to: &caller, &record, store, &turn)
-    else { return }
-    downlink.utterances.gather(
-      message[words.text], of: index, isWhole: words.isWhole, in: store.pool)
-    if words.isWhole { showWords(of: index, record, store, &turn) }
-  }
-
-  /// Shows what an item says, once.
-  private mutating func showWords(
-    of index: Int, _ record: CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
-    let utterance = downlink.utterances[index]
-    guard !utterance.areWordsShown, !utterance.words.isEmpty else { return }
-    downlink.utterances.wordsWereShown(index)
-    let words = Transcript.whole(utterance.words, scratch: store.source, in: store.pool)
-    turn.note(.words(.said(words)), of: record.name)
-  }
-
-  /// Increments are complete once the agent answers; where a whole sentence is still to come, that
-  /// one is shown instead.
-  private mutating func flushCallerWords(
-    to caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
-    let words = transcript.increments(scratch: store.source, in: store.pool)
-    guard !words.isEmpty else { return }
-    showCallerWords(words, to: &caller, &record, store, &turn)
-    transcript.forgetIncrements(in: store.pool)
-  }
-
-  private func showCallerWords(
-    _ text: Bytes, to caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store,
-    _ turn: inout Turn
-  ) {
-    guard !text.isEmpty else { return }
-    record.transcribed()
-    turn.note(.words(.heard(text, isFinal: true)), of: record.name)
-    caller.send(
-      .transcript(text: text, isFinal: true, confidence: .empty, channel: 0, channels: 1),
-      as: record.name, store, &turn)
   }
 }

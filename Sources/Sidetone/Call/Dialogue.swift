@@ -1,166 +1,475 @@
-// Who speaks in a two-way call, and what the model is owed. Each input says what the model or the
-// caller did; what the model has to be told follows from the state (`nextCommand`).
+// Who speaks in a two-way call, and what the model is owed and owes. Each input says what the model
+// or the caller did; what the model has to be told follows from the state (`nextWish`).
 //
-//              caller interrupts                agent begins an item
-//   callerSpeaking ◀─────────── quiet ───────────────────────────▶ agentSpeaking
-//        │                     ▲  │ ▲                                │     │
-//        │                     │  │ └────── turn over, session gone ─┘     │ caller
-//        │          turn over, │  ▼ an answer is owed: it is asked for     │ interrupts
-//        │        session gone │ answerAsked                               ▼
-//        │                     └──────────────────────────────────── agentCutOff
-//        └─▶ agentSpeaking, answerAsked               (from any of them: over)
+//                    caller speaks                    an answer begins
+//   callerSpeaking ◀─────────────── quiet ─────────────────────────────▶ agentSpeaking
+//      ▲       │                   │     ▲                               ▲    │    │
+//      │       │ its words are     │     └────────── its turn is over ───┼────┘    │ caller
+//      │       │ complete          ▼ asked for                           │         │ speaks
+//      │       └────────────▶ answerAwaited ─────── it begins ───────────┘         ▼
+//      └────────────────────────────── its turn is over ────────────────────── agentCutOff
 //
-// 1. A model makes one answer at a time: a key that is pressed while its turn is open is answered
-//    when that turn is over. The answer is owed until it was asked for, also over the loss of a
-//    session.
-// 2. An interruption ends what was owed: the model answers what the caller says now.
-// 3. What is void after an interruption is told by name where the model names its items
-//    (Utterances); where it does not, everything is void until its turn is over.
-// 4. Sessions come and go under it. A call is greeted once, by its first session; keys that are
-//    pressed before a session stands wait for it.
+//                               (from any of them: over)
+//
+// 1. A model makes one answer at a time. It is open from the moment at which it was asked for, or
+//    said that it begins, to the end of its turn; nothing else is asked for meanwhile.
+// 2. An interruption voids every answer that has begun, and none that begins later. Where answers
+//    have names (Responses), whatever belongs to a void one is void, however many came since. Where
+//    they have none, what comes is void until the turn is over, the words of the caller have come,
+//    or nothing came for a while.
+// 3. Keys are one message: they wait for a pause or for `#`, then until nobody's answer is open.
+// 4. What was asked for and brought no sound is owed: over the loss of a session, a refusal because
+//    another answer was open, and a failure that passes. An interruption ends what was owed: the
+//    model answers what the caller says now.
+// 5. Sessions come and go under it. A call is greeted once.
 
 package struct Dialogue: BitwiseCopyable, Sendable {
-  /// What the model is to be asked for, as soon as no turn of its is open.
-  package enum Owed: BitwiseCopyable, Sendable { case nothing, answer }
+  /// What an answer is given to.
+  package enum Prompt: Equatable, BitwiseCopyable, Sendable { case greeting, keys, words }
 
-  /// What of a turn that was cut off is not to be heard.
-  package enum Voided: BitwiseCopyable, Sendable {
-    /// The items that were begun, each by its name.
-    case items
-    /// Whatever comes before the turn is over.
-    case everything
-  }
+  /// How much of an answer has come: for one without a name `all` is known before its turn is over.
+  package enum Sound: Equatable, BitwiseCopyable, Sendable { case none, some, all }
 
   package enum State: Equatable, BitwiseCopyable, Sendable {
     /// Nobody's turn is open. Ways out: any.
-    case quiet(Owed)
-    /// The caller has begun to speak. Ways out: any.
+    case quiet
+    /// The caller speaks, and nothing of an answer is still to come. Ways out: any.
     case callerSpeaking
-    /// The model was asked for an answer that has not begun. Ways out: any.
-    case answerAsked
-    /// Its turn is open. Ways out: quiet (turn over), agentCutOff, over.
-    case agentSpeaking(Owed)
-    /// The caller spoke over it. `isTurnOpen`: the end of its turn is still to come. Ways out:
-    /// quiet (turn over), agentSpeaking (another item begins), over.
-    case agentCutOff(Voided, isTurnOpen: Bool, Owed)
+    /// An answer has to come; until then it is waited for. Ways out: any.
+    case answerAwaited(to: Prompt, until: Instant)
+    /// An answer is open. Ways out: quiet (turn over), agentCutOff, over.
+    case agentSpeaking(to: Prompt, Sound)
+    /// The caller speaks, or has spoken, over an answer, the end of which is still to come. Without
+    /// a name, what comes of an answer by `lateUntil` belongs to that one. Ways out: any.
+    case agentCutOff(lateUntil: Instant)
     /// The call is ending: nothing more is said. No way out.
     case over
   }
 
-  package private(set) var state = State.quiet(.nothing)
+  /// What the model shall be asked for, as soon as nothing is open.
+  private enum Request: Equatable, BitwiseCopyable {
+    case none
+    case due(Prompt, at: Instant)
+  }
+
+  package private(set) var state = State.quiet
+  private var request = Request.none
   private var greeting = Greeting.due
-  /// What an interruption voids with this model.
-  private let voids: Voided
-  /// Keys of which the model was not told yet, oldest first.
-  private var keys = InlineArray<16, UInt8>(repeating: 0)
-  private var keyCount = 0
+  private var keys = Keys()
+  private var responses = Responses()
+  private let names: Names
+  /// Answers in a row that were asked for again.
+  private var repeats = 0
+  /// What was asked for last.
+  private var asked = Prompt.words
 
   private enum Greeting: BitwiseCopyable { case due, given }
+  /// Whether the model's answers have names.
+  private enum Names: BitwiseCopyable { case none, responses }
+
+  /// Nothing came of an answer for so long: what comes now is another one. A model that was
+  /// interrupted sends what is under way at once, and a caller who has just begun to speak is not
+  /// answered so soon.
+  static let latePause = Instant.Span.milliseconds(300)
+  /// Keys are complete when none was pressed for so long, or by this one.
+  static let keyPause = Instant.Span.seconds(1)
+  static let endKey = UInt8(ascii: "#")
+  /// So long an answer is waited for: a model with names says at once that it begins.
+  private var patience: Instant.Span { names == .responses ? .seconds(5) : .seconds(20) }
+  private static let patienceWithOthers = Instant.Span.seconds(30)
+  static let repeatsMax = 3
+  private static let repeatPause = Instant.Span.milliseconds(500)
+  private static let repeatPauseMax = Instant.Span.seconds(20)
 
   package init(_ voice: Upstream.Voice? = nil) {
-    voids = voice?.isVoidUntilTurnEnds == true ? .everything : .items
+    names = voice?.hasItems == true ? .responses : .none
+  }
+}
+
+// MARK: What others may ask
+
+extension Dialogue {
+  /// Nobody speaks, and neither side owes the other anything.
+  package var isIdle: Bool { state == .quiet && request == .none && keys.count == 0 }
+
+  /// What a session that begins now would be asked for; nil: nothing.
+  package var owed: Prompt? {
+    if case .due(let prompt, _) = request { return prompt }
+    return keys.count > 0 ? .keys : nil
   }
 
-  /// Whether what comes is not to be heard.
-  package var isVoid: Bool {
-    @inline(__always) get {
-      switch state {
-      case .agentCutOff(.everything, _, _), .over: true
-      case .quiet, .callerSpeaking, .answerAsked, .agentSpeaking, .agentCutOff: false
-      }
-    }
-  }
-
-  private var owed: Owed {
+  /// When the next of `nextWish` or `expired` is due; `never` where only an event changes anything.
+  package var wakeTime: Instant {
     switch state {
-    case .quiet(let owed), .agentSpeaking(let owed), .agentCutOff(_, _, let owed): owed
-    case .callerSpeaking, .answerAsked, .over: .nothing
-    }
-  }
-
-  private var isTurnOpen: Bool {
-    switch state {
-    case .agentSpeaking: true
-    case .agentCutOff(_, let isTurnOpen, _): isTurnOpen
-    case .quiet, .callerSpeaking, .answerAsked, .over: false
+    case .quiet:
+      guard case .due(_, let time) = request else { return keys.dueTime }
+      return min(time, keys.dueTime)
+    case .callerSpeaking, .agentCutOff: return keys.dueTime
+    case .answerAwaited(_, let until): return until
+    case .agentSpeaking, .over: return .never
     }
   }
 }
 
-// MARK: Turns
+// MARK: The model's turn
 
 extension Dialogue {
-  /// The agent says something new.
-  package mutating func agentBegan() {
-    if state != .over { state = .agentSpeaking(owed) }
+  /// What a piece of speech or of words is.
+  package enum Piece: BitwiseCopyable, Sendable { case heard, void }
+
+  /// Whether this is more of the answer that is being heard: the piece needs no other question.
+  @inline(__always) package func isBeingHeard(_ response: Bytes) -> Bool {
+    guard case .agentSpeaking(_, .some) = state else { return false }
+    return names == .none || responses.isLatest(response)
   }
 
-  /// The caller has begun to speak.
-  package mutating func interrupted() {
-    switch (state, voids) {
-    case (.over, _): break
-    case (_, .everything): state = .agentCutOff(.everything, isTurnOpen: isTurnOpen, .nothing)
-    case (_, .items) where isTurnOpen: state = .agentCutOff(.items, isTurnOpen: true, .nothing)
-    case (_, .items): state = .callerSpeaking
+  /// Whether this is the answer that was open last.
+  package func isLatest(_ response: Bytes) -> Bool { responses.isLatest(response) }
+
+  /// An answer says that it begins.
+  package mutating func answerBegan(_ response: Bytes) {
+    guard state != .over else { return }
+    if response.isEmpty {
+      responses.begin(response)
+    } else {
+      guard responses.number(of: response) == nil else { return }
+      responses.announce(response)
     }
+    open()
   }
 
-  /// The agent's turn is over, or the caller's words so far are complete.
-  package mutating func turnEnded() {
-    if state != .over { state = .quiet(owed) }
-  }
-
-  /// The caller pressed a key: the model is told, and asked to answer. A key for which there is no
-  /// room is not told.
-  package mutating func press(_ key: UInt8) {
-    if keyCount < keys.count {
-      keys[keyCount] = key
-      keyCount &+= 1
-    }
+  private mutating func open() {
     switch state {
-    case .quiet, .callerSpeaking, .answerAsked: state = .quiet(.answer)
-    case .agentSpeaking: state = .agentSpeaking(.answer)
-    case .agentCutOff(let voided, let isTurnOpen, _):
-      state = .agentCutOff(voided, isTurnOpen: isTurnOpen, .answer)
+    case .answerAwaited(let prompt, _): state = .agentSpeaking(to: prompt, .none)
+    case .quiet, .callerSpeaking, .agentSpeaking, .agentCutOff:
+      state = .agentSpeaking(to: .words, .none)
     case .over: break
     }
   }
 
-  /// What the model has to be told next, or nil.
-  package mutating func nextCommand() -> Upstream.Command? {
-    if keyCount > 0 {
-      let key = keys[0]
-      for index in 1..<keyCount { keys[index &- 1] = keys[index] }
-      keyCount &-= 1
-      return .digit(key)
+  /// A piece of an answer came, which may begin it.
+  package mutating func came(_ response: Bytes, isSound: Bool, at now: Instant) -> Piece {
+    if state == .over { return .void }
+    let piece = response.isEmpty ? cameNameless(isSound, at: now) : cameNamed(response)
+    if isSound, case .heard = piece, case .agentSpeaking(let prompt, let sound) = state,
+      sound != .some
+    {
+      state = .agentSpeaking(to: prompt, .some)
+      repeats = 0
+      keys.forgetTold()
     }
-    guard owed == .answer, !isTurnOpen else { return nil }
-    if case .agentCutOff(let voided, let isTurnOpen, _) = state {
-      state = .agentCutOff(voided, isTurnOpen: isTurnOpen, .nothing)
-    } else {
-      state = .answerAsked
-    }
-    return .respond
+    return piece
   }
+
+  private mutating func cameNamed(_ response: Bytes) -> Piece {
+    if let number = responses.number(of: response) {
+      return responses.isVoid(number) ? .void : .heard
+    }
+    // One that was announced so long ago that its name is forgotten.
+    if responses.areAnnounced { return .void }
+    responses.begin(response)
+    open()
+    return .heard
+  }
+
+  private mutating func cameNameless(_ isSound: Bool, at now: Instant) -> Piece {
+    switch state {
+    case .agentSpeaking: return .heard
+    case .agentCutOff(let lateUntil) where now < lateUntil:
+      state = .agentCutOff(lateUntil: now + Self.latePause)
+      return .void
+    // Words alone begin nothing: they may be late.
+    case .agentCutOff where !isSound, .quiet where !isSound, .callerSpeaking where !isSound,
+      .answerAwaited where !isSound:
+      return .heard
+    case .agentCutOff, .quiet, .callerSpeaking, .answerAwaited:
+      responses.begin(.empty)
+      open()
+      return .heard
+    case .over: return .void
+    }
+  }
+
+  /// All of an answer without a name has come, though its turn may go on.
+  package mutating func spoken() {
+    if names == .none, case .agentSpeaking(let prompt, .some) = state {
+      state = .agentSpeaking(to: prompt, .all)
+    }
+  }
+
+  /// What became of an answer.
+  package enum Ended: Equatable, BitwiseCopyable, Sendable {
+    /// It was heard, or cut off by the caller, or nobody's.
+    case well
+    /// It brought no sound. `repeatAt`: when it is asked for again; `never` where it is not.
+    case silent(repeatAt: Instant)
+  }
+
+  /// The turn of an answer is over.
+  package mutating func answerEnded(
+    _ response: Bytes, _ ending: Upstream.Ending, at now: Instant
+  ) -> Ended {
+    if state == .over { return .well }
+    if response.isEmpty { return ended(ending, at: now) }
+    if let number = responses.number(of: response) {
+      return number == responses.latest ? ended(ending, at: now) : .well
+    }
+    if responses.areAnnounced { return .well }
+    responses.begin(response)
+    open()
+    return ended(ending, at: now)
+  }
+
+  private mutating func ended(_ ending: Upstream.Ending, at now: Instant) -> Ended {
+    switch state {
+    case .agentSpeaking(let prompt, .none): return silent(prompt, ending, at: now)
+    case .agentSpeaking:
+      state = .quiet
+      return .well
+    case .answerAwaited(let prompt, _): return silent(prompt, ending, at: now)
+    case .agentCutOff where ending.how != .failed:
+      state = .callerSpeaking
+      return .well
+    case .quiet, .callerSpeaking, .agentCutOff: return silent(.words, ending, at: now)
+    case .over: return .well
+    }
+  }
+
+  private mutating func silent(
+    _ prompt: Prompt, _ ending: Upstream.Ending, at now: Instant
+  ) -> Ended {
+    state = .quiet
+    // A cancelled one is nobody's loss; behind another's something is asked for already.
+    if ending.how == .cancelled || request != .none { return .well }
+    guard let pause = ending.passesAfter, pause <= Self.repeatPauseMax,
+      repeats < Self.repeatsMax
+    else {
+      repeats = 0
+      keys.forgetTold()
+      return .silent(repeatAt: .never)
+    }
+    repeats &+= 1
+    let time = now + max(pause, Self.repeatPause)
+    owe(prompt, at: time)
+    return .silent(repeatAt: time)
+  }
+
+  /// What was asked for was refused, because an answer is open: it is asked for when that is over.
+  package mutating func askedTooEarly(at now: Instant) {
+    guard state != .over else { return }
+    owe(asked, at: now)
+    switch state {
+    case .answerAwaited, .quiet:
+      state = .answerAwaited(to: .words, until: now + Self.patienceWithOthers)
+    case .agentSpeaking(_, let sound): state = .agentSpeaking(to: .words, sound)
+    case .callerSpeaking, .agentCutOff: request = .none
+    case .over: break
+    }
+  }
+
+  private mutating func owe(_ prompt: Prompt, at time: Instant) {
+    request = .due(prompt, at: time)
+  }
+
+  /// Time has passed. True: an answer that should long have begun has not; it is asked for once
+  /// more.
+  package mutating func expired(at now: Instant) -> Bool {
+    guard case .answerAwaited(let prompt, let until) = state, until <= now else { return false }
+    state = .quiet
+    guard request == .none else { return false }
+    if repeats == 0, names == .responses {
+      repeats &+= 1
+      owe(prompt, at: now)
+    } else {
+      keys.forgetTold()
+    }
+    return true
+  }
+}
+
+// MARK: The caller's turn
+
+extension Dialogue {
+  /// The caller has begun to speak.
+  package mutating func interrupted(at now: Instant) {
+    guard state != .over else { return }
+    responses.voidAll()
+    request = .none
+    keys.end(at: now)
+    switch (state, names) {
+    case (.agentSpeaking(_, .all), .none), (.quiet, .none), (.callerSpeaking, .none),
+      (.answerAwaited, .none):
+      // Nothing is under way, though the turn's end may be.
+      state = .agentCutOff(lateUntil: .zero)
+    case (.agentSpeaking, _): state = .agentCutOff(lateUntil: now + Self.latePause)
+    case (.agentCutOff, _), (.over, _): break
+    case (.quiet, .responses), (.callerSpeaking, .responses), (.answerAwaited, .responses):
+      state = .callerSpeaking
+    }
+  }
+
+  /// Words of the caller came. Where nobody says when it begins and ends to speak, they tell.
+  package mutating func callerSaid() {
+    guard names == .none else { return }
+    switch state {
+    case .quiet: state = .callerSpeaking
+    case .agentCutOff: state = .agentCutOff(lateUntil: .zero)
+    case .callerSpeaking, .answerAwaited, .agentSpeaking, .over: break
+    }
+  }
+
+  /// The caller has said something whole, which will be answered without being asked.
+  package mutating func callerEnded(at now: Instant) {
+    switch state {
+    case .quiet, .callerSpeaking, .agentCutOff:
+      state = .answerAwaited(to: .words, until: now + patience)
+    case .answerAwaited, .agentSpeaking, .over: break
+    }
+  }
+
+  /// The caller pressed a key; false: there is no room for it.
+  package mutating func press(_ key: UInt8, at now: Instant) -> Bool { keys.add(key, at: now) }
+}
+
+// MARK: Asking
+
+extension Dialogue {
+  package enum Wish: Equatable, Sendable {
+    case greet
+    /// The caller pressed these; `keys` until the next is asked for.
+    case tellKeys
+    case respond
+  }
+
+  /// What the model has to be told next, or nil.
+  package mutating func nextWish(at now: Instant) -> Wish? {
+    switch state {
+    case .quiet: break
+    case .callerSpeaking, .agentCutOff:
+      // Whatever answers the caller's words knows them too.
+      return keys.isDue(at: now) ? tellKeys() : nil
+    case .answerAwaited, .agentSpeaking, .over: return nil
+    }
+    if case .due(let prompt, let time) = request, time <= now {
+      request = .none
+      return ask(for: prompt, at: now)
+    }
+    guard request == .none, keys.isDue(at: now) else { return nil }
+    if names == .responses {
+      owe(.keys, at: now)
+    } else {
+      // It answers what it is told.
+      expect(.keys, at: now)
+    }
+    return tellKeys()
+  }
+
+  private mutating func ask(for prompt: Prompt, at now: Instant) -> Wish {
+    if prompt == .keys, keys.isDue(at: now) {
+      owe(.keys, at: now)
+      return tellKeys()
+    }
+    expect(prompt, at: now)
+    return prompt == .greeting ? .greet : .respond
+  }
+
+  private mutating func expect(_ prompt: Prompt, at now: Instant) {
+    asked = prompt
+    state = .answerAwaited(to: prompt, until: now + patience)
+  }
+
+  private mutating func tellKeys() -> Wish {
+    keys.tell()
+    return .tellKeys
+  }
+
+  /// The keys of the latest `tellKeys`.
+  package func writeKeys(_ writer: inout Writer) { keys.writeTold(&writer) }
 }
 
 // MARK: Sessions
 
 extension Dialogue {
-  /// A session stands: true for the first one of a call, which is asked to greet.
-  package mutating func sessionBegan() -> Bool {
-    if case .agentCutOff(_, let isTurnOpen, let owed) = state {
-      state = isTurnOpen ? .agentSpeaking(owed) : .quiet(owed)
+  /// A session stands, the first of a call or another: it is asked for what is owed. `greets`: who
+  /// speaks first is the model. `hearsAgain`: it is given once more what the caller said last, so
+  /// it will answer that unasked.
+  package mutating func sessionBegan(greets: Bool, hearsAgain: Bool = false, at now: Instant) {
+    guard state != .over else { return }
+    if greeting == .due, greets, request == .none { owe(.greeting, at: now) }
+    greeting = .given
+    if hearsAgain, case .due(.words, _) = request {
+      request = .none
+      state = .answerAwaited(to: .words, until: now + .seconds(20))
     }
-    defer { greeting = .given }
-    return greeting == .due
   }
 
-  /// The session is gone, and its turn with it.
-  package mutating func sessionEnded() {
-    if state != .over { state = .quiet(owed) }
+  /// The session is gone, and its turn with it. What brought no sound is owed by the next one.
+  package mutating func sessionEnded(at now: Instant) {
+    responses = Responses()
+    keys.forgetTelling()
+    switch state {
+    case .over: return
+    case .answerAwaited(let prompt, _), .agentSpeaking(let prompt, .none):
+      if request == .none { owe(prompt, at: now) }
+    case .quiet, .callerSpeaking, .agentSpeaking, .agentCutOff: break
+    }
+    // They are told first, and then it is asked.
+    if case .due(.keys, _) = request, keys.count > 0 { request = .none }
+    state = .quiet
   }
 
   /// The call is ending.
   package mutating func close() { state = .over }
+}
+
+// MARK: - Keys
+
+/// Keys that were pressed and not answered yet, oldest first; for more there is no room.
+private struct Keys: BitwiseCopyable {
+  private var pressed = InlineArray<32, UInt8>(repeating: 0)
+  private(set) var count = 0
+  /// How many of them the model knows.
+  private var told = 0
+  /// Where those begin that it was told last.
+  private var toldFrom = 0
+  private var due = Instant.never
+
+  var dueTime: Instant { told < count ? due : .never }
+  func isDue(at now: Instant) -> Bool { dueTime <= now }
+
+  mutating func add(_ key: UInt8, at now: Instant) -> Bool {
+    due = key == Dialogue.endKey ? now : now + Dialogue.keyPause
+    // Those that nobody has been told go before those that may have to be told again.
+    if count == pressed.count { forgetTold() }
+    guard count < pressed.count else { return false }
+    pressed[count] = key
+    count &+= 1
+    return true
+  }
+
+  /// Whatever was pressed so far is complete.
+  mutating func end(at now: Instant) { due = min(due, now) }
+
+  mutating func tell() {
+    toldFrom = told
+    told = count
+  }
+
+  func writeTold(_ writer: inout Writer) {
+    for index in toldFrom..<told { writer.write(byte: pressed[index]) }
+  }
+
+  /// The model answers those that it was told, or never will.
+  mutating func forgetTold() {
+    for index in told..<count { pressed[index &- told] = pressed[index] }
+    count &-= told
+    told = 0
+    toldFrom = 0
+  }
+
+  /// Nobody knows them any more.
+  mutating func forgetTelling() {
+    told = 0
+    toldFrom = 0
+  }
 }

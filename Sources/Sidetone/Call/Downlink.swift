@@ -10,8 +10,8 @@
 // Where both formats are one there is nothing to convert, and audio goes straight into the ring.
 // Otherwise it is converted in whole steps of 10 ms, at most so many in one turn of the loop; what
 // is less than a step waits for more, and is filled with silence when its speaker has ended, behind
-// which comes the tail that the filter still holds. What has no room is cut at its newest end, and
-// counted.
+// which comes the tail that the filter still holds. Only whole samples are kept. An item for which
+// there is no room is dropped from there to its end.
 
 package struct Downlink: BitwiseCopyable, Sendable {
   private var staged = Chain()
@@ -30,9 +30,6 @@ package struct Downlink: BitwiseCopyable, Sendable {
   private var isEnding = false
   /// The filter holds something of what was said.
   private var isTailOwed = false
-  /// Milliseconds that had no room.
-  package private(set) var cut = 0
-
   package init() {}
 
   package init(
@@ -81,6 +78,9 @@ package struct Downlink: BitwiseCopyable, Sendable {
   package var isLast: Bool {
     @inline(__always) get { isEnding && staged.isEmpty && !isTailOwed }
   }
+
+  /// The last has been sent.
+  package var isAllSent: Bool { @inline(__always) get { isLast && ring.isEmpty } }
 }
 
 extension Downlink {
@@ -110,86 +110,103 @@ extension Downlink {
   }
 }
 
+// MARK: Another format
+
+extension Downlink {
+  /// What the agent says comes in another format from now on; what has come is converted first.
+  @_noAllocation mutating func follow(_ says: Format, by next: Conversion, _ store: Store) {
+    while hasToConvert {
+      let frames = convert(
+        budget: 50, scratch: store.gathered, in: store.pool, store.resamplers)
+      if frames == 0 { break }
+    }
+    // Less than a step, which no conversion takes.
+    staged.clear(in: store.pool)
+    isTailOwed = false
+    conversion.release(to: store.resamplers)
+    conversion = next
+    self.says = says
+  }
+}
+
 // MARK: In
 
 extension Downlink {
-  /// One piece of what the agent says, as it came.
-  @_noAllocation mutating func take(
-    _ payload: Bytes, of utterance: Int, _ store: Store, _ turn: inout Turn
-  ) {
-    // A burst leaves a block to every call: nobody else's words are lost for it.
-    let blocks = payload.count / 4 &* 3 / BlockPool.blockBytes
-    if blocks > 0, store.pool.free &- blocks <= store.limits.callsMax {
-      return turn.note(.speechCut)
-    }
-    switch keep(base64: payload, in: store.pool) {
-    case .bytes(let count):
-      utterances.grow(utterance, by: count, from: says, to: reply)
-      turn.note(.speechPiece)
-    case .malformed: turn.note(.frameBad)
-    case .full: turn.note(.speechCut)
-    }
-  }
-
   package enum Kept: BitwiseCopyable, Sendable {
-    case bytes(Int)
+    /// So many bytes, all of whole samples; and the first half of another.
+    case bytes(Int, odd: UInt8?)
     case malformed, full
   }
 
-  /// Another item begins: of the one before it no half of a sample is left, which would turn all
-  /// that follows into noise.
-  @_noAllocation package mutating func begin(in pool: BlockPool) {
-    let size = says.bytesPerFrame
-    if conversion.isIdentity {
-      Self.fill(ring.count % size, of: size, in: &ring, pool)
-    } else {
-      Self.fill(staged.count % size, of: size, in: &staged, pool)
-    }
-  }
-
-  private static func fill(
-    _ part: Int, of size: Int, in chain: inout Chain, _ pool: BlockPool
-  ) {
-    guard part > 0, let place = chain.acquire(size &- part, from: pool) else { return }
-    place.fill(0)
-    chain.commit(size &- part, in: pool)
-  }
-
-  /// Takes a piece of speech as it came. Says how many bytes of audio it was.
-  @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
-    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
-    guard length > 0 else { return .bytes(0) }
-    guard waitingMilliseconds < millisecondsMax else {
-      cut &+= says.milliseconds(forBytes: length)
-      return .full
-    }
-    let isIdentity = conversion.isIdentity
-    let kept =
-      isIdentity
-      ? Self.append(payload, length, to: &ring, in: pool)
-      : Self.append(payload, length, to: &staged, in: pool)
+  /// One piece of what the agent says, as it came, behind the odd byte of its item. Nothing was
+  /// done where there is no room for it.
+  @_noAllocation mutating func take(
+    _ payload: Bytes, of utterance: Int, _ store: Store, _ turn: inout Turn
+  ) -> Kept {
+    guard utterances.hasRoom(utterance) else { return .full }
+    // A burst leaves a block to every call: nobody else's words are lost for it.
+    let blocks = payload.count / 4 &* 3 / BlockPool.blockBytes
+    if blocks > 0, store.pool.free &- blocks <= store.limits.callsMax { return .full }
+    let kept = keep(base64: payload, behind: utterances.odd(of: utterance), in: store.pool)
     switch kept {
-    case .bytes:
-      isEnding = false
-      if !isIdentity { isTailOwed = true }
-    case .full: cut &+= says.milliseconds(forBytes: length)
-    case .malformed: break
+    case .bytes(let count, let odd):
+      utterances.grow(utterance, by: count, odd: odd, from: says, to: reply)
+      turn.note(.speechPiece)
+    case .malformed: turn.note(.frameBad)
+    case .full: break
     }
     return kept
   }
 
-  /// A frame is decoded where it will lie; a burst where it came, and moved.
-  private static func append(
-    _ payload: Bytes, _ length: Int, to chain: inout Chain, in pool: BlockPool
+  /// Takes a piece of speech as it came. Says how many bytes of audio it was.
+  @_noAllocation package mutating func keep(
+    base64 payload: Bytes, behind odd: UInt8?, in pool: BlockPool
   ) -> Kept {
-    if length <= BlockPool.blockBytes {
-      guard let place = chain.acquire(length, from: pool) else { return .full }
-      guard Base64.decode(payload, into: place) == length else { return .malformed }
-      chain.commit(length, in: pool)
-      return .bytes(length)
+    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
+    guard length > 0 else { return .bytes(0, odd: odd) }
+    guard waitingMilliseconds < millisecondsMax else { return .full }
+    let isIdentity = conversion.isIdentity
+    let size = says.bytesPerFrame
+    let kept =
+      isIdentity
+      ? Self.append(payload, length, behind: odd, size, to: &ring, in: pool)
+      : Self.append(payload, length, behind: odd, size, to: &staged, in: pool)
+    if case .bytes = kept {
+      isEnding = false
+      if !isIdentity { isTailOwed = true }
+    }
+    return kept
+  }
+
+  /// A frame is decoded where it will lie; a burst where it came, and moved. What is left of a
+  /// sample that is not whole (of `size` bytes, 1 or 2) is the next odd byte.
+  private static func append(
+    _ payload: Bytes, _ length: Int, behind odd: UInt8?, _ size: Int, to chain: inout Chain,
+    in pool: BlockPool
+  ) -> Kept {
+    let before = odd == nil ? 0 : 1
+    let count = before &+ length
+    let whole = size == 1 ? count : count & ~1
+    if count <= BlockPool.blockBytes {
+      guard let place = chain.acquire(count, from: pool) else { return .full }
+      guard Base64.decode(payload, into: place.dropping(before)) == length else {
+        return .malformed
+      }
+      if let odd { place[0] = odd }
+      let rest = whole < count ? place[whole] : nil
+      chain.commit(whole, in: pool)
+      return .bytes(whole, odd: rest)
     }
     guard Base64.decode(payload, into: payload) == length else { return .malformed }
-    return chain.append(payload.prefix(length), from: pool) ? .bytes(length) : .full
+    guard chain.hasRoom(whole, unbroken: before, in: pool) else { return .full }
+    if let odd, let place = chain.acquire(1, from: pool) {
+      place[0] = odd
+      chain.commit(1, in: pool)
+    }
+    guard chain.append(payload.prefix(whole &- before), from: pool) else {
+      preconditionFailure("room was counted before")
+    }
+    return .bytes(whole, odd: whole < count ? payload[length &- 1] : nil)
   }
 
   /// Takes samples that are already as the caller wants them: a greeting. At most a block.
@@ -337,6 +354,16 @@ extension Downlink {
   private static let burstPause = Instant.Span.microseconds(200)
   private static let leastPause = Instant.Span.microseconds(100)
 
+  /// A little silence, which is no part of what is played.
+  @_noAllocation mutating func comfort(into link: inout Link, _ store: Store, _ turn: inout Turn) {
+    guard !link.outbox.isCloseSent, link.outbox.isEmpty else { return }
+    let silence = store.gathered.prefix(reply.bytes(forMilliseconds: 20))
+    silence.fill(reply.silence)
+    let isSealed = envelope.seal(
+      audio: silence, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
+    if isSealed { link.ask(.write, &turn) }
+  }
+
   /// What became of a caller's audio that goes back to it.
   enum Echoed: BitwiseCopyable {
     case sent(bytes: Int)
@@ -382,10 +409,6 @@ extension Downlink {
   @_noAllocation package mutating func release(to pool: BlockPool, _ resamplers: ResamplerPool) {
     ring.clear(in: pool)
     staged.clear(in: pool)
-    while utterances.count > 0 {
-      var utterance = utterances.removeFirst()
-      utterance.words.clear(in: pool)
-    }
     conversion.release(to: resamplers)
   }
 }

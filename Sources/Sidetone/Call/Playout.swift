@@ -16,14 +16,17 @@
 // 3. Less than a whole piece waits for more of it, as long as the carrier has a piece to play.
 // 4. Carriers with marks say what they have played. The first piece behind a pause is short and is
 //    marked, so that their delay is known from then on; between marks the clock counts on.
+// 5. Some carriers never send marks back, or stop: once that is learnt the clock counts alone,
+//    until a mark comes again.
 
 package struct Playout: BitwiseCopyable, Sendable {
   private static let firstPieceMilliseconds = 20
   private static let markEveryMilliseconds = 400
   private static let marksMax = 16
   private static let pauseMax = Instant.Span.milliseconds(10)
-  /// So long after its time a mark is no longer waited for: some carriers never send them back.
+  /// So long after its time a mark is no longer waited for; and so long where none has ever come.
   private static let patience = Instant.Span.seconds(2)
+  private static let firstPatience = Instant.Span.seconds(1)
   /// How much later than a moment it is looked at, so that it has passed.
   private static let look = Instant.Span.milliseconds(1)
 
@@ -32,7 +35,16 @@ package struct Playout: BitwiseCopyable, Sendable {
   package private(set) var piece = 0
   private var firstPiece = 0
   package private(set) var least = 0
-  private var hasMarks = false
+  private var answers = Marks.none
+
+  /// What the carrier does with marks.
+  private enum Marks: BitwiseCopyable {
+    /// It takes none.
+    case none
+    /// It is not known yet whether it sends them back.
+    case untried
+    case sentBack, lost
+  }
 
   /// Samples sent since the call began.
   package private(set) var sent = 0
@@ -66,7 +78,11 @@ package struct Playout: BitwiseCopyable, Sendable {
     lead = max(rate &* pacing.leadMilliseconds / 1000, piece)
     firstPiece = min(piece, rate &* Self.firstPieceMilliseconds / 1000)
     least = rate &* pacing.leastMilliseconds / 1000
-    hasMarks = pacing.hasMarks
+    answers = pacing.hasMarks ? .untried : .none
+  }
+
+  private var hasMarks: Bool {
+    @inline(__always) get { if case .none = answers { false } else { true } }
   }
 }
 
@@ -114,7 +130,10 @@ extension Playout {
       isMarked = isMarked || isMarkWanted(at: now)
       // A carrier with a delay may still be playing what we count as played: its marks go on to say
       // how far it is, where they can be waited for.
-      if isOverdue(at: now) { marksSeen = marksSent }
+      if isOverdue(at: now) {
+        answers = .lost
+        marksSeen = marksSent
+      }
       spurt = sent
       spurtAt = now
     }
@@ -140,7 +159,8 @@ extension Playout {
   }
 
   /// What was sent and not yet played is void: the carrier is told so in this turn.
-  @_noAllocation package mutating func clear() {
+  @_noAllocation package mutating func clear(at now: Instant) {
+    if isOverdue(at: now) { answers = .lost }
     epoch &+= 1
     marksSeen = marksSent
     spurtAt = .never
@@ -171,6 +191,7 @@ extension Playout {
   @_noAllocation package mutating func marked(_ position: Int, epoch: Int, at now: Instant) {
     guard epoch == self.epoch, position <= sent, position > heardTo else { return }
     while marksSeen < marksSent, marks[marksSeen & 15] <= position { marksSeen &+= 1 }
+    answers = .sentBack
     heardTo = position
     heardAt = now
   }
@@ -183,6 +204,7 @@ extension Playout {
     let played = played(at: now)
     let clock = heardAt == .never ? played : heardTo &+ samples(in: now - heardAt)
     guard marksSeen < marksSent else { return min(clock, sent) }
+    if case .lost = answers { return played }
     return isOverdue(at: now) ? played : min(clock, marks[marksSeen & 15])
   }
 
@@ -191,12 +213,29 @@ extension Playout {
   @_noAllocation package func heardTime(of position: Int, after now: Instant) -> Instant {
     guard spurtAt != .never else { return .never }
     let played = spurtAt + span(of: max(0, position &- spurt))
-    if played > now || !hasMarks || marksSeen == marksSent { return max(played, now + Self.look) }
-    return max(marksDue[marksSeen & 15] + Self.patience, now) + Self.look
+    if !hasMarks { return max(played, now + Self.look) }
+    if marksSeen == marksSent {
+      // Behind the last mark the clock counts on, later than ours by the carrier's delay.
+      let rest = span(of: max(0, position &- heardTo))
+      let heard = heardAt == .never ? played : max(played, heardAt + rest)
+      return max(heard, now + Self.look)
+    }
+    if played > now { return max(played, now + Self.look) }
+    return max(marksDue[marksSeen & 15] + patience, now) + Self.look
+  }
+
+  private var patience: Instant.Span {
+    @inline(__always) get {
+      switch answers {
+      case .none, .untried: Self.firstPatience
+      case .sentBack: Self.patience
+      case .lost: .zero
+      }
+    }
   }
 
   /// A mark should long have come back.
   @_noAllocation private func isOverdue(at now: Instant) -> Bool {
-    marksSeen < marksSent && marksDue[marksSeen & 15] + Self.patience < now
+    marksSeen < marksSent && marksDue[marksSeen & 15] + patience < now
   }
 }

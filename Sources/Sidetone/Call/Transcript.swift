@@ -1,12 +1,47 @@
-// What is said in a call as words: gathered piece by piece, and whole when they are whole. What
-// becomes of them (the terminal, the caller, later a record) is the call's business.
+// What is said in a call as words: a line for each thing that either side says, in the order in
+// which it was said. A line is whole when its words are, or when they are no longer waited for; it
+// is shown when all lines before it are. What becomes of it (the terminal, the caller, later a
+// record) is the call's business.
+//
+//     oldest                                           newest
+//   [caller: whole] [agent: whole] [caller: pieces] [agent: pieces]
+//        └── shown ──────┘              └ waited for until its time, then shown as it is
 //
 // Words are the inside of a JSON string, escapes and all, in blocks of the shared pool.
 
 package struct Transcript: BitwiseCopyable, Sendable {
-  /// Increments of what the caller is saying.
-  private var callerWords = Chain()
+  package enum Speaker: Equatable, BitwiseCopyable, Sendable { case caller, agent }
+
+  /// One line.
+  package struct Line: BitwiseCopyable, Sendable {
+    package var speaker = Speaker.caller
+    /// What it belongs to; empty where that has no name.
+    var item = Name()
+    package var words = Chain()
+    /// There was no room for more.
+    package var isCut = false
+    /// Its words are no longer waited for from then on; `zero`: it is whole.
+    var until = Instant.never
+    package var heard = Heard.whole
+  }
+
+  /// How much of what a line says was heard, in milliseconds.
+  package enum Heard: BitwiseCopyable, Sendable {
+    case whole
+    case part(heard: Int, generated: Int)
+  }
+
+  private static let capacity = 16
+  private var lines = InlineArray<16, Line>(repeating: Line())
+  private var count = 0
+  /// Items of the agent of which the whole words were shown.
+  private var shown = InlineArray<4, Name>(repeating: Name())
+  private var shownCount = 0
   private var transcription = Transcription.off
+
+  /// So long behind the end of its turn, or of what it says, the words of a line may come.
+  private static let patience = Instant.Span.seconds(1)
+  private static let callersPatience = Instant.Span.seconds(3)
 
   /// Whether the session writes down what the caller says, and how much of it is still to come.
   private enum Transcription: BitwiseCopyable {
@@ -16,7 +51,10 @@ package struct Transcript: BitwiseCopyable, Sendable {
 
   init() {}
 
-  mutating func release(to pool: BlockPool) { callerWords.clear(in: pool) }
+  mutating func release(to pool: BlockPool) {
+    for index in 0..<count { lines[index].words.clear(in: pool) }
+    count = 0
+  }
 
   // MARK: What is owed
 
@@ -41,34 +79,192 @@ package struct Transcript: BitwiseCopyable, Sendable {
     return false
   }
 
-  // MARK: The caller's words
+  // MARK: Lines
 
-  /// An increment of what the caller is saying; what is too long for anybody to read is left out.
-  mutating func gather(_ text: Bytes, from pool: BlockPool) {
-    Self.append(text, to: &callerWords, from: pool)
+  /// The line of this item, which is begun where there is none. Where there are too many it is the
+  /// last.
+  private mutating func line(of item: Bytes, by speaker: Speaker) -> Int {
+    if let index = index(of: item, by: speaker) { return index }
+    guard count < Self.capacity else { return count &- 1 }
+    lines[count] = Line()
+    lines[count].speaker = speaker
+    lines[count].item = Name(item) ?? Name()
+    count &+= 1
+    return count &- 1
   }
 
-  /// A whole sentence came, instead of all increments before it.
-  mutating func forgetIncrements(in pool: BlockPool) { callerWords.clear(in: pool) }
-
-  /// The increments, once they are complete: the agent answers, and no whole sentence is to come
-  /// instead. Empty where there is nothing. Valid until the scratch is written again; then
-  /// `forgetIncrements`.
-  func increments(scratch: Bytes, in pool: BlockPool) -> Bytes {
-    isOwedWords ? .empty : Self.whole(callerWords, scratch: scratch, in: pool)
+  private func index(of item: Bytes, by speaker: Speaker) -> Int? {
+    var index = count
+    while index > 0 {
+      index &-= 1
+      guard lines[index].speaker == speaker, lines[index].item.equals(item) else { continue }
+      // Without a name it goes on while its turn does, and for a moment if nobody spoke since.
+      let until = lines[index].until
+      if !item.isEmpty || until == .never || until > .zero && index == count &- 1 { return index }
+    }
+    return nil
   }
+
+  private var isFull: Bool { count == Self.capacity }
+
+  /// The agent begins to say this: what the caller has said is said, and so is what came before of
+  /// the agent's without a name.
+  mutating func agentBegins(_ item: Bytes, at now: Instant) {
+    for index in 0..<count {
+      let line = lines[index]
+      switch line.speaker {
+      case .caller:
+        lines[index].until = min(line.until, isOwedWords ? now + Self.callersPatience : .zero)
+      case .agent: if line.item.isEmpty, line.until != .never { lines[index].until = .zero }
+      }
+    }
+    _ = line(of: item, by: .agent)
+  }
+
+  /// The caller has said this, and its words are to come.
+  mutating func callerSaid(_ item: Bytes, at now: Instant) {
+    guard !item.isEmpty, case .on = transcription else { return }
+    let index = line(of: item, by: .caller)
+    lines[index].until = min(lines[index].until, now + Self.callersPatience)
+  }
+
+  /// Words of a line: more of them, or all of them anew.
+  mutating func gather(
+    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker, from pool: BlockPool
+  ) {
+    if isWhole, !item.isEmpty, speaker == .agent, wasShown(item) { return }
+    let index = line(of: item, by: speaker)
+    if isWhole {
+      lines[index].words.clear(in: pool)
+      lines[index].isCut = false
+      lines[index].until = .zero
+    }
+    let rest = Limits.wordsBytesMax &- lines[index].words.count
+    let fitting = text.count <= rest ? text.count : Self.wholePrefix(of: text, upTo: rest)
+    if fitting < text.count || !lines[index].words.append(text.prefix(fitting), from: pool) {
+      lines[index].isCut = true
+    }
+  }
+
+  private func wasShown(_ item: Bytes) -> Bool {
+    for index in 0..<min(shownCount, 4) where shown[index].equals(item) { return true }
+    return false
+  }
+
+  /// The words of this will not come.
+  mutating func end(_ item: Bytes, by speaker: Speaker) {
+    if let index = index(of: item, by: speaker) { lines[index].until = .zero }
+  }
+
+  /// The agent's turn is over: its words may still come, for a moment; the caller's are whole,
+  /// where they have no name.
+  mutating func turnEnded(at now: Instant) {
+    for index in 0..<count {
+      let line = lines[index]
+      switch line.speaker {
+      case .caller: if line.item.isEmpty { lines[index].until = .zero }
+      case .agent: lines[index].until = min(line.until, now + Self.patience)
+      }
+    }
+  }
+
+  /// Nothing more is waited for of the agent.
+  mutating func endAgents() {
+    for index in 0..<count where lines[index].speaker == .agent { lines[index].until = .zero }
+  }
+
+  /// What the caller is saying will be written down anew.
+  mutating func forgetCallers(in pool: BlockPool) {
+    var kept = 0
+    for index in 0..<count {
+      if lines[index].speaker == .caller, lines[index].until != .zero {
+        lines[index].words.clear(in: pool)
+        continue
+      }
+      lines[kept] = lines[index]
+      kept &+= 1
+    }
+    count = kept
+  }
+
+  /// Nothing is waited for any longer.
+  mutating func endAll() {
+    for index in 0..<count { lines[index].until = .zero }
+  }
+
+  /// Only so much of this was heard, and no more is said of it.
+  mutating func cutOff(_ item: Name, heard: Int, generated: Int) {
+    var index = count &- 1
+    while index >= 0 {
+      let line = lines[index]
+      if line.speaker == .agent, line.item == item, case .whole = line.heard { break }
+      index &-= 1
+    }
+    if index < 0 {
+      guard count < Self.capacity else { return }
+      index = count
+      lines[index] = Line()
+      lines[index].speaker = .agent
+      lines[index].item = item
+      count &+= 1
+    }
+    lines[index].heard = .part(heard: heard, generated: generated)
+    lines[index].until = .zero
+  }
+
+  /// The oldest line, if it can be shown by now: whole, or no longer waited for. Its words are
+  /// given back by whoever shows it.
+  mutating func next(at now: Instant) -> Line? {
+    guard count > 0, lines[0].until <= now || isFull else { return nil }
+    let line = lines[0]
+    for index in 1..<max(count, 1) { lines[index &- 1] = lines[index] }
+    count &-= 1
+    if line.speaker == .agent, !line.item.isEmpty, !line.words.isEmpty {
+      shown[shownCount & 3] = line.item
+      shownCount &+= 1
+    }
+    return line
+  }
+
+  /// When the oldest is no longer waited for.
+  var wakeTime: Instant { count > 0 ? lines[0].until : .never }
 
   // MARK: Pieces
 
-  static func append(_ text: Bytes, to words: inout Chain, from pool: BlockPool) {
-    guard words.count + text.count <= Limits.wordsBytesMax else { return }
-    _ = words.append(text, from: pool)
+  /// The longest beginning of a text that cuts no character in two.
+  static func wholePrefix(of text: Bytes, upTo limit: Int) -> Int {
+    var at = 0
+    while at < text.count {
+      var next = at &+ 1
+      if text[at] == 0x5c {
+        next = at &+ (next < text.count && text[next] == UInt8(ascii: "u") ? 6 : 2)
+      } else {
+        while next < text.count, text[next] & 0xc0 == 0x80 { next &+= 1 }
+      }
+      if next > limit { break }
+      at = next
+    }
+    return at
   }
 
   /// All of a text in one piece.
   static func whole(_ words: Chain, scratch: Bytes, in pool: BlockPool) -> Bytes {
     guard words.count > 0 else { return .empty }
     return words.whole(words.count, at: words.first(), scratch: scratch, in: pool)
+  }
+
+  /// Whether a text is this one.
+  static func equals(_ words: Chain, _ text: Bytes, in pool: BlockPool) -> Bool {
+    guard words.count == text.count else { return false }
+    var cursor = words.first()
+    var at = 0
+    while at < text.count {
+      let run = words.run(at: &cursor, upTo: text.count - at, in: pool)
+      guard run.equals(text[at..<at + run.count]) else { return false }
+      words.advance(&cursor, by: run.count, in: pool)
+      at += run.count
+    }
+    return true
   }
 
   /// Where an interrupted text is cut: the share of it that the time is, at the end of a whole

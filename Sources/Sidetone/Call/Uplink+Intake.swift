@@ -18,9 +18,14 @@ struct Intake: BitwiseCopyable, Sendable {
   fileprivate(set) var heldUntil = Instant.never
   fileprivate var pairing = Pairing(silence: 0)
   fileprivate var order = Reorder()
+  /// Where the carrier's media clock says that the next piece begins, in milliseconds; nil where
+  /// gaps are not filled.
+  fileprivate var clock: Int?
   /// Which byte of a sample comes first, as heard; nil where that is known.
   fileprivate(set) var byteOrder: ByteOrder?
 
+  /// Less than that is no gap.
+  static let gapMilliseconds = 40
   static let pairFor = Instant.Span.milliseconds(40)
   static let orderFor = Instant.Span.milliseconds(60)
   /// Two gaps at most lie between pieces that are held, one behind them.
@@ -58,13 +63,51 @@ extension Uplink {
   ) -> UplinkRing.Kept {
     switch intake.kind {
     case .direct:
-      switch payloadEncoding {
-      case .base64: return ring.keep(base64: payload, in: store.pool)
-      case .integers: return ring.keep(integers: payload, in: store.pool)
-      case .binary: return ring.keep(raw: payload, in: store.pool)
+      if intake.clock != nil { fillGap(before: piece.timestamp, store, &turn) }
+      let before = ring.received
+      let kept = keep(payload, as: payloadEncoding, store)
+      if intake.clock != nil, piece.timestamp >= 0 {
+        let length = ring.format.milliseconds(forBytes: ring.received &- before)
+        intake.clock = piece.timestamp &+ length
       }
+      return kept
     case .paired: return pair(payload, of: piece, store, at: turn.now)
     case .reordered: return sort(payload, piece.order, store, &turn)
+    }
+  }
+
+  @inline(__always) private mutating func keep(
+    _ payload: Bytes, as payloadEncoding: Media.PayloadEncoding, _ store: Store
+  ) -> UplinkRing.Kept {
+    switch payloadEncoding {
+    case .base64: ring.keep(base64: payload, in: store.pool)
+    case .integers: ring.keep(integers: payload, in: store.pool)
+    case .binary: ring.keep(raw: payload, in: store.pool)
+    }
+  }
+
+  // MARK: Gaps
+
+  /// Where the carrier's clock jumps ahead silence is taken.
+  @_noAllocation mutating func fillsGaps() { intake.clock = -1 }
+
+  /// Silence for what lies before a piece on the carrier's clock and never came: no more than is
+  /// kept at all.
+  @_noAllocation private mutating func fillGap(
+    before timestamp: Int, _ store: Store, _ turn: inout Turn
+  ) {
+    guard let clock = intake.clock, clock >= 0, timestamp &- clock >= Intake.gapMilliseconds else {
+      return
+    }
+    let most = store.limits.uplinkMillisecondsMax &- 1000
+    var rest = ring.format.bytes(forMilliseconds: min(timestamp &- clock, max(most, 0)))
+    turn.note(.silenceFilled(ring.format.milliseconds(forBytes: rest)))
+    let room = store.gathered.count / ring.format.bytesPerFrame &* ring.format.bytesPerFrame
+    while rest > 0 {
+      let silence = store.gathered.prefix(min(rest, room))
+      silence.fill(ring.format.silence)
+      _ = ring.keep(raw: silence, in: store.pool)
+      rest &-= silence.count
     }
   }
 
@@ -79,6 +122,26 @@ extension Uplink {
     }
   }
 
+  /// The audio of a payload that is not kept as it comes: beside it, or where it lies.
+  @_noAllocation private func decoded(_ payload: Bytes, _ store: Store) -> Bytes? {
+    let place = store.converted
+    if let count = Base64.decodedCount(of: payload), count <= place.count,
+      let written = Base64.decode(payload, into: place)
+    {
+      return place.prefix(written)
+    }
+    guard let text = Base64.straighten(payload),
+      let count = Base64.decode(text, into: text)
+    else { return nil }
+    return text.prefix(count)
+  }
+
+  /// Audio that comes is taken as it comes; what waits for its turn goes first.
+  @_noAllocation mutating func takeAsItComes(_ store: Store, _ turn: inout Turn) {
+    takeHeld(store, &turn)
+    intake.release(to: store.pool)
+  }
+
   // MARK: Two tracks
 
   /// A piece of one of two tracks: what has its partner by now goes into the ring, both channels
@@ -87,10 +150,9 @@ extension Uplink {
     _ payload: Bytes, of piece: Media.Piece, _ store: Store, at now: Instant
   ) -> UplinkRing.Kept {
     guard !payload.isEmpty else { return .empty }
-    // Decoded where it lies.
-    guard let count = Base64.decode(payload, into: payload) else { return .malformed }
+    guard let audio = decoded(payload, store) else { return .malformed }
     let isPut = intake.pairing.put(
-      payload.prefix(count), track: piece.track == .inbound ? 0 : 1, timestamp: piece.timestamp,
+      audio, track: piece.track == .inbound ? 0 : 1, timestamp: piece.timestamp,
       in: store.pool.bytes(intake.block))
     guard isPut else { return .malformed }
     return keepPairs(intake.pairing.ready(), store, at: now)
@@ -128,11 +190,9 @@ extension Uplink {
     _ payload: Bytes, _ number: Int, _ store: Store, _ turn: inout Turn
   ) -> UplinkRing.Kept {
     guard !payload.isEmpty else { return .empty }
-    // Decoded where it lies.
-    guard let count = Base64.decode(payload, into: payload),
-      count % ring.format.bytesPerFrame == 0
-    else { return .malformed }
-    let audio = payload.prefix(count)
+    guard let audio = decoded(payload, store), audio.count % ring.format.bytesPerFrame == 0 else {
+      return .malformed
+    }
     intake.byteOrder?.hear(audio)
     let block = store.pool.bytes(intake.block)
     var kept = UplinkRing.Kept.done

@@ -14,9 +14,11 @@ package struct Uplink: BitwiseCopyable, Sendable {
   private var chunkBytesMax = 0
   private var conversion = Conversion()
   private var framing = Framing.binary
-  /// Whether audio is kept when it has been sent: an upstream that never says how far it has come
-  /// would have it kept for nothing.
+  /// How long audio is kept that has been sent.
   private var keeping = Keeping.untilAcknowledged
+  /// What the caller has said and an agent has not answered; of an upstream that acknowledges,
+  /// nothing.
+  private(set) var unanswered = Unanswered()
   /// When the caller last sent audio; `never` before the first.
   private(set) var lastAudio = Instant.never
   /// When what was said so far is to be asked for as final; `never` where it was, or nothing was
@@ -29,12 +31,14 @@ package struct Uplink: BitwiseCopyable, Sendable {
 
   /// How audio goes to the upstream: as messages of its own, or wrapped in text.
   private enum Framing: BitwiseCopyable { case binary, wrapped }
-  private enum Keeping: BitwiseCopyable { case untilAcknowledged, untilSent }
+  /// Until the upstream says that its words are final; where it never says so, what nobody has
+  /// answered.
+  private enum Keeping: BitwiseCopyable { case untilAcknowledged, untilAnswered }
 
   /// The most audio in one message, which fits in a block.
   private static let messageBytesMax = BlockPool.blockBytes &- WebSocket.headerBytesMax
   /// How soon a pool that is dry, or a pace that is exhausted, is asked again.
-  private static let pause = Instant.Span.milliseconds(5)
+  static let pause = Instant.Span.milliseconds(5)
   /// Room for the constant text on either side of what is wrapped.
   private static let wrappingBytesMax = 256
 
@@ -51,7 +55,8 @@ package struct Uplink: BitwiseCopyable, Sendable {
     }
     self.conversion = conversion
     self.output = output
-    keeping = kind.timing.acknowledges ? .untilAcknowledged : .untilSent
+    keeping = kind.timing.acknowledges ? .untilAcknowledged : .untilAnswered
+    unanswered = Unanswered(patience: .seconds(store.limits.deadAirSeconds))
     finalizeAfter = kind.timing.finalizeAfter
     // A message fits in a block as the upstream wants it, which may be six times as large.
     let fitting = Self.messageBytesMax &* input.bytesPerSecond / output.bytesPerSecond
@@ -105,6 +110,7 @@ extension Uplink {
 
   /// Audio was taken of it, ever.
   var hasHeard: Bool { ring.received > 0 }
+  var receivedBytes: Int { ring.received }
   /// Bytes of it that no upstream ever got.
   var lostBytes: Int { ring.lost }
   /// How much a caller who can be held back may still send.
@@ -123,12 +129,50 @@ extension Uplink {
     ring.acknowledge(sessionMicroseconds: microseconds, in: pool)
   }
 
+  /// What the upstream is sent.
+  var sends: Format { output }
+
+  /// The upstream takes another format than was believed.
+  @_noAllocation mutating func send(
+    as format: Format, by conversion: Conversion, chunkMillisecondsMax: Int, _ store: Store
+  ) {
+    self.conversion.release(to: store.resamplers)
+    self.conversion = conversion
+    output = format
+    let fitting = Self.messageBytesMax &* ring.format.bytesPerSecond / format.bytesPerSecond
+    let asked = ring.format.bytes(forMilliseconds: chunkMillisecondsMax)
+    chunkBytesMax = min(asked, min(fitting, Self.messageBytesMax))
+    ring.setStep(conversion.stepBytes)
+  }
+
+  /// Takes over the audio of one that had one channel, as one of two.
+  @_noAllocation mutating func takeOver(_ other: inout Uplink, channel: Int, _ store: Store) {
+    ring.takeOver(&other.ring, channel: channel, in: store.pool)
+    lastAudio = other.lastAudio
+    finalizeAt = other.finalizeAt
+    other.release(store)
+  }
+
   /// What can be sent but was not yet.
   var backlog: Int { @inline(__always) get { ring.backlog } }
 
-  /// A session begins: what was not acknowledged is sent to it, and asked for as final again.
-  @_noAllocation mutating func beginSession(at now: Instant) {
-    ring.beginSession(at: now)
+  /// The agent begins to say something.
+  @_noAllocation mutating func agentBegan(at now: Instant) { unanswered.agentBegan(at: now) }
+
+  /// Nobody has answered what the caller said. True: there was something.
+  @_noAllocation mutating func giveUpUnanswered(at now: Instant) -> Bool {
+    unanswered.giveUp(at: now)
+  }
+
+  /// A session begins: what was not acknowledged, or not answered, is sent to it, and asked for as
+  /// final again. An answer is waited for by a caller who has said it already: it goes at once.
+  @_noAllocation mutating func beginSession(at now: Instant, in pool: BlockPool) {
+    switch keeping {
+    case .untilAcknowledged: ring.beginSession(isHurried: false, at: now)
+    case .untilAnswered:
+      if !unanswered.isThere { ring.forgetSent(from: ring.sent, in: pool) }
+      ring.beginSession(isHurried: true, at: now)
+    }
     if ring.backlog > 0, finalizeAt == .never { finalizeAt = lastAudio + finalizeAfter }
   }
 
@@ -178,14 +222,26 @@ extension Uplink {
       if chunk.isEmpty { break }
       let wasEmpty = link.outbox.isEmpty
       guard seal(chunk, into: &link, store, &turn) else { break }
+      let isVoice = keeping == .untilAnswered && Loudness.isVoice(chunk, ring.format)
+      let start = ring.sent
       ring.advance(by: chunk.count, in: pool)
-      if keeping == .untilSent { ring.forgetSent(in: pool) }
+      if keeping == .untilAnswered { keepUnanswered(from: start, isVoice, turn.now, pool) }
       sent &+= chunk.count
       // Only audio of this very turn says how late we are; a backlog waits for other reasons.
       if wasEmpty, ring.backlog == 0, lastAudio == turn.now { link.outbox.stampAudio(turn.now) }
       link.ask(.write, &turn)
     }
     return sent
+  }
+
+  /// A chunk was sent that began there. Of what was sent only what nobody has answered is kept, and
+  /// a little more, which may be its beginning.
+  @inline(__always) private mutating func keepUnanswered(
+    from start: Int, _ isVoice: Bool, _ now: Instant, _ pool: BlockPool
+  ) {
+    let lead = ring.format.bytes(forMilliseconds: Unanswered.leadMilliseconds)
+    if isVoice { unanswered.heardVoice(at: max(0, start &- lead), now) }
+    ring.forgetSent(from: min(unanswered.begin, max(0, ring.sent &- lead)), in: pool)
   }
 
   /// Puts one chunk into the upstream's outbox as the upstream wants it: converted, wrapped,
@@ -209,10 +265,9 @@ extension Uplink {
     }
   }
 
-  /// When more of what waits may go to the upstream: as the pace allows, and a little later where
-  /// only the pool is dry. A socket that is full says itself when it is not.
+  /// When more of what waits may go to the upstream: as the pace allows. A socket that is full says
+  /// itself when it is not.
   @inline(__always) func flowTime(isHurried: Bool, at now: Instant) -> Instant {
-    let pace = ring.paceTime(for: chunkBytesMax, at: now)
-    return max(isHurried ? now : pace, now + Self.pause)
+    isHurried ? now : ring.paceTime(for: chunkBytesMax, at: now)
   }
 }

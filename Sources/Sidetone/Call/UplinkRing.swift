@@ -9,7 +9,8 @@
 //           acknowledged       <=           sent          <=         received
 //
 // The three are counts of bytes since the call began, in this order at every moment. A session that
-// is lost moves `sent` back to `acknowledged`; that is the whole of a replay. When the ring is full
+// is lost moves `sent` back to `acknowledged`; that is the whole of a replay. Of an upstream that
+// acknowledges nothing, what is answered counts as acknowledged (Unanswered). When the ring is full
 // the oldest goes: first what was sent already (a replay will be shorter), then what was not (lost,
 // and counted).
 
@@ -61,6 +62,9 @@ package struct UplinkRing: BitwiseCopyable, Sendable {
     pace = Pace(bytesPerSecond: format.bytesPerSecond, percent: pacePercent, at: now)
   }
 
+  /// What is sent is a multiple of so many bytes from now on.
+  @_noAllocation mutating func setStep(_ bytes: Int) { step = max(bytes, format.bytesPerFrame) }
+
   package var unsent: Int { received &- sent }
   /// What can be sent of it: less than a step waits for more.
   package var backlog: Int { unsent / step &* step }
@@ -79,17 +83,27 @@ extension UplinkRing {
   /// two, are malformed and leave nothing behind.
   @_noAllocation package mutating func keep(base64 payload: Bytes, in pool: BlockPool) -> Kept {
     guard !payload.isEmpty else { return .empty }
-    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
-    guard length > 0 else { return .empty }
-    guard length % format.bytesPerFrame == 0 else { return .malformed }
-    if length > BlockPool.blockBytes {
-      guard Base64.decode(payload, into: payload) == length else { return .malformed }
-      return keep(payload.prefix(length), in: pool)
+    let length = Base64.decodedCount(of: payload) ?? 0
+    if length == 0 || length > BlockPool.blockBytes { return keep(unusual: payload, in: pool) }
+    guard length % format.bytesPerFrame == 0, let place = acquire(length, in: pool) else {
+      return length % format.bytesPerFrame == 0 ? .full : keep(unusual: payload, in: pool)
     }
-    guard let place = acquire(length, in: pool) else { return .full }
-    guard Base64.decode(payload, into: place) == length else { return .malformed }
+    guard Base64.decode(payload, into: place) == length else {
+      return keep(unusual: payload, in: pool)
+    }
     commit(length, in: pool)
     return .done
+  }
+
+  /// The same where it is too long for a block, or spelt in another way.
+  @inline(never) @_noAllocation
+  private mutating func keep(unusual payload: Bytes, in pool: BlockPool) -> Kept {
+    guard let text = Base64.straighten(payload) else { return .malformed }
+    // Decoded where it lies.
+    guard let length = Base64.decode(text, into: text) else { return .malformed }
+    guard length > 0 else { return .empty }
+    guard length % format.bytesPerFrame == 0 else { return .malformed }
+    return keep(text.prefix(length), in: pool)
   }
 
   /// Reads the inside of a JSON array of integers into the ring as little-endian samples of two
@@ -204,6 +218,32 @@ extension UplinkRing {
   }
 }
 
+// MARK: Two channels
+
+extension UplinkRing {
+  /// Takes over what a ring of one channel holds, one-byte samples, as `channel` of two beside
+  /// silence. A session has to begin anew.
+  @_noAllocation mutating func takeOver(_ other: inout UplinkRing, channel: Int, in pool: BlockPool)
+  {
+    received = 2 &* other.acknowledged
+    lost = 2 &* other.lost
+    let start = received
+    while other.kept.count > 0 {
+      let run = other.kept.front(in: pool)
+      let samples = run.prefix(min(run.count, BlockPool.blockBytes / 2))
+      if let place = acquire(2 &* samples.count, in: pool) {
+        place.fill(format.silence)
+        for index in 0..<samples.count { place[2 &* index &+ channel] = samples[index] }
+        commit(place.count, in: pool)
+      }
+      other.kept.drop(samples.count, in: pool)
+    }
+    acknowledged = max(start, received &- kept.count)
+    sent = acknowledged
+    cursor = kept.first()
+  }
+}
+
 // MARK: Sending
 
 extension UplinkRing {
@@ -241,18 +281,22 @@ extension UplinkRing {
 
 extension UplinkRing {
   /// A new session begins: everything that was not acknowledged is to be sent (again).
-  @_noAllocation package mutating func beginSession(at now: Instant) {
+  /// `isHurried`: what was said before goes at once, whatever the pace.
+  @_noAllocation package mutating func beginSession(isHurried: Bool = false, at now: Instant) {
+    let repeated = isHurried ? sent &- acknowledged : 0
     sent = acknowledged
     cursor = kept.first()
     sessionStart = acknowledged
     inserted = 0
     isSessionSilent = true
-    pace.restart(at: now)
+    pace.restart(with: repeated, at: now)
   }
 
-  /// What was sent is not kept: this upstream never says how far it has come.
-  @_noAllocation package mutating func forgetSent(in pool: BlockPool) {
-    if sent > acknowledged { letGo(of: sent &- acknowledged, in: pool) }
+  /// Of what was sent only that from this place on is kept: this upstream never says how far it has
+  /// come.
+  @_noAllocation package mutating func forgetSent(from place: Int, in pool: BlockPool) {
+    let upTo = min(place, sent)
+    if upTo > acknowledged { letGo(of: upTo &- acknowledged, in: pool) }
   }
 
   /// The session was given silence of our own.
@@ -297,8 +341,9 @@ private struct Pace: BitwiseCopyable, Sendable {
     restart(at: now)
   }
 
-  mutating func restart(at now: Instant) {
-    bucket = bytesPerSecond &* Self.unit
+  /// `extra`: so much more may go at once.
+  mutating func restart(with extra: Int = 0, at now: Instant) {
+    bucket = (bytesPerSecond &+ extra) &* Self.unit
     filled = now
   }
 
@@ -310,7 +355,7 @@ private struct Pace: BitwiseCopyable, Sendable {
     let microseconds = (now - filled).microseconds
     if microseconds > 0 {
       let gained = min(microseconds, 10_000_000) &* rate
-      bucket = min(bucket &+ gained, bytesPerSecond &* Self.unit)
+      bucket = max(bucket, min(bucket &+ gained, bytesPerSecond &* Self.unit))
       filled = filled + .microseconds(microseconds)
     }
     return max(bucket, 0) / Self.unit

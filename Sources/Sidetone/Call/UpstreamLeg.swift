@@ -1,12 +1,26 @@
-// The upstream's side of a call: its connection and the session on it. It dials, asks for the
-// socket, describes the session, says what the call has it say, and lets go; what the upstream
-// answers comes back as a value, and what that means for the call is not decided here.
+// The upstream's side of a call: the session that it has, and the one that is to be the next. What
+// the upstream answers comes back as a value; what that means for the call is CallState's to say.
 //
-//     dial ──▶ upgrade ──▶ describe ──▶ (ready) ──▶ say … ──▶ close, or reset
+//     next        dial ──▶ upgrade ──▶ describe ──▶ ready ──┐ (UpstreamLeg+Opening)
+//                                                       takeOver
+//     session                                               └──▶ say … ──▶ left, or lost
+//
+// 1. Every session begins as the next one, and `takeOver` is the one way in: for the first of a
+//    call, for one behind a loss, and for one that was opened beside the session that it replaces.
+//    Audio, commands and what is owed go to the session alone.
+// 2. Whatever ends a session is a loss, unless we asked for it. What follows depends on the row's
+//    verdict and on how the session had lived (Life): one that never did anything says that the
+//    next one would fare no better, one that did its work may have met with a passing fault.
+// 3. What resumes a session (its handle) is used while it works: one that was to be resumed and
+//    came to nothing has it dropped, so that the next one begins anew. A newer handle makes a
+//    session useless that was opened with an older one.
+// 4. A session whose end is known is left for the next one in a quiet moment before (Leaving).
 
 package struct UpstreamLeg: BitwiseCopyable, Sendable {
-  /// Its connection; `none` where there is none (any more).
+  /// The session's connection; `none` where there is none (any more).
   private(set) var link = SlotID.none
+  /// The session that is to be the next one.
+  var next = Opening()
   private(set) var partner: PreparedUpstream.Partner
   /// When it last had something from us: audio, or a sign of life.
   private(set) var lastSign = Instant.never
@@ -28,16 +42,27 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private var choices = Chain()
   /// What resumes the session; empty where nothing does.
   private var handle = Chain()
-  private var nonce = Upgrade.Nonce(low: 0, high: 0)
-  private var dialledAt = Instant.zero
-  /// It has said that it will leave: another session takes over in a quiet moment before.
-  private(set) var leaveAt = Instant.never
+
+  private var openedAt = Instant.never
+  private var work = Work.none
+  private var origin = Opening.Origin.anew
+  private(set) var leaving = Leaving.never
+  /// What it said of a failure, and under which id it knows the session.
+  var reason = Reason()
   /// Where each channel's final results end on the session's clock, in microseconds.
   private var finalsEnd = InlineArray<2, Int>(repeating: 0)
   private(set) var results = Results.awaited
+  /// Errors of a side channel so far, in the whole call.
+  private var sideErrors = 0
+  /// Why the last session was lost, or not had.
+  private(set) var lastCause = Cause.upstreamLost
+  /// What of its messages the log has named.
+  var told = Told()
 
   /// Whether the upstream has said that its results are complete.
   enum Results: BitwiseCopyable { case awaited, complete }
+  /// Whether anything came of the session.
+  private enum Work: BitwiseCopyable { case none, some }
 
   init(_ upstream: Int, route: Int, bot: Int = 0, _ store: Store) {
     index = upstream
@@ -47,10 +72,11 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     partner = store.prepared.upstreams[upstream].partner
   }
 
-  /// Gives back what it keeps; the connection is let go of before.
+  /// Gives back what it keeps; the connections are let go of before.
   mutating func release(_ store: Store) {
     choices.clear(in: store.pool)
     handle.clear(in: store.pool)
+    reason.release(to: store.pool)
   }
 
   // MARK: What it is
@@ -71,6 +97,12 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 
   @inline(__always) func isOpen(_ store: Store) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .upstream
+  }
+
+  /// What it has been found to take and to send.
+  mutating func become(takes: Format, sends: Format) {
+    input = takes
+    output = sends
   }
 
   /// Another upstream than the one that the route names first.
@@ -102,57 +134,147 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// Its speech is wanted from now on.
   mutating func beginSpeech() { speech = kind.voice?.speech ?? .none }
 
-  /// What the present session is made from. Valid until the next call of this method.
+  /// What a session is made from. Valid until the next call of this method.
   func session(_ store: Store) -> Upstream.Session {
     let route = store.prepared.routes[route]
     return Upstream.Session(
-      hears: input, says: output, fixed: prepared(store).query.bytes,
+      hears: input, says: output, fixed: route.bots[bot].fixed.bytes,
       options: route.bots[bot].options.bytes, callers: choices.front(in: store.pool),
       rate: route.upstreamRate,
       handle: Transcript.whole(handle, scratch: store.source, in: store.pool))
   }
 
-  // MARK: Dialling
+  // MARK: What becomes of it
 
-  /// Asks for a connection; false where the relay has none left.
-  mutating func dial(for call: SlotID, _ store: Store, _ turn: inout Turn) -> Bool {
-    guard let id = store.links.take() else { return false }
-    store.links[id.index] = Link(id, for: call, at: turn.now)
-    link = id
-    dialledAt = turn.now
-    waitForHandshake(store, &turn)
-    store.links[id.index].ask(.dial, &turn)
-    return true
+  /// What a connection's input means for its session.
+  enum Outcome {
+    case nothing
+    /// The next one is as it was asked for.
+    case ready
+    /// The session has done all that was asked of it.
+    case finished
+    case lost(Loss)
   }
 
-  private func waitForHandshake(_ store: Store, _ turn: inout Turn) {
-    store.links[link.index].setDeadline(
-      turn.now + .seconds(store.limits.handshakeSeconds), &turn)
-  }
+  /// A session is gone, or did not come to be.
+  package struct Loss {
+    package enum Which: BitwiseCopyable, Sendable { case session, next }
+    var which: Which
+    var verdict: Upstream.Verdict
+    /// Another attempt has to wait so long at least.
+    var pause: Instant.Span
+    var life: Life
+    /// The next one will begin anew where this one was to be resumed.
+    var isHandleDropped: Bool
 
-  /// The connection stands: asks for the WebSocket. False where the pool is dry.
-  mutating func sendUpgrade(_ store: Store, _ turn: inout Turn) -> Bool {
-    let upstream = prepared(store)
-    store.links[link.index].phase = .upgrade
-    nonce = Upgrade.Nonce(low: turn.random.next64(), high: turn.random.next64())
-    var writer = Writer(store.scratch.prefix(Limits.scratchBytes / 2))
-    var query = Writer(store.scratch.dropping(Limits.scratchBytes / 2))
-    kind.query(session(store), &query)
-    Upgrade.beginRequest(
-      host: upstream.host.bytes, port: upstream.port, isTLS: upstream.isTLS,
-      path: upstream.path.bytes, query: query.written, nonce: nonce, into: &writer)
-    if !upstream.authorization.bytes.isEmpty {
-      HTTP.writeField(upstream.keyHeader, upstream.authorization.bytes, into: &writer)
+    package init(
+      _ which: Which, _ verdict: Upstream.Verdict, pause: Instant.Span = .zero,
+      life: Life = .none, isHandleDropped: Bool = false
+    ) {
+      self.which = which
+      self.verdict = verdict
+      self.pause = pause
+      self.life = life
+      self.isHandleDropped = isHandleDropped
     }
-    writer.write("User-Agent: sidetone\r\n")
-    Upgrade.endRequest(into: &writer)
-    precondition(!writer.overflowed && !query.overflowed, "a request is smaller than the scratch")
-    guard store.links[link.index].outbox.append(writer.written, from: store.pool) else {
-      return false
+
+    /// The relay has no connection left for it.
+    static var noLink: Loss {
+      Loss(
+        .next,
+        Upstream.Verdict(
+          retry: true, cause: .noMemory, code: "no_memory",
+          sentence: "the relay has no connection left"))
     }
-    store.links[link.index].ask(.write, &turn)
-    return true
   }
+
+  /// How far a session came.
+  package enum Life: Int, BitwiseCopyable, Sendable, Comparable {
+    /// It never stood, or for a moment only, and nothing came of it.
+    case none
+    /// It heard or said something, or it stood for a moment.
+    case worked
+    /// It did, and for a while; or it stood for long.
+    case lived
+
+    package static func < (a: Life, b: Life) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// So long a session has stood that may have been at work though nothing shows it; that lived,
+  /// having worked; that lived, though nobody may have said anything.
+  private static let workedAfter = Instant.Span.seconds(1)
+  private static let livedAfter = Instant.Span.seconds(10)
+  private static let livedSilentAfter = Instant.Span.seconds(60)
+
+  /// The session, or the next one, is gone.
+  mutating func lost(
+    _ which: Loss.Which, _ verdict: Upstream.Verdict, pause: Instant.Span = .zero, _ store: Store,
+    at now: Instant
+  ) -> Outcome {
+    lastCause = verdict.cause
+    var (life, work, age) = (Life.none, Work.none, Instant.Span.zero)
+    var origin = next.origin
+    switch which {
+    case .next: next = Opening()
+    case .session:
+      link = .none
+      leaving = .never
+      age = now - openedAt
+      work = self.work
+      if work == .some { life = age >= Self.livedAfter ? .lived : .worked }
+      if age >= Self.workedAfter { life = max(life, .worked) }
+      if age >= Self.livedSilentAfter { life = .lived }
+      origin = self.origin
+    }
+    // A passing fault says nothing against the handle; one that the row holds for lasting may.
+    let isSuspect = age < Self.livedAfter && (work == .none || !verdict.retry)
+    let isDropped = origin == .resumed && isSuspect && dropHandle(in: store.pool)
+    return .lost(Loss(which, verdict, pause: pause, life: life, isHandleDropped: isDropped))
+  }
+
+  /// The next session is the session from now on; the one before it was left, or is lost.
+  mutating func takeOver(_ store: Store, _ turn: inout Turn) {
+    precondition(!store.links.holds(link), "a session is let go of before the next one takes over")
+    link = next.link
+    origin = next.origin
+    next = Opening()
+    store.links[link.index].phase = .upstream
+    openedAt = turn.now
+    lastSign = turn.now
+    work = .none
+    leaving = Leaving(after: kind.timing.sessionLasts, at: turn.now)
+    finalsEnd = InlineArray(repeating: 0)
+    results = .awaited
+  }
+
+  /// Something came of the session.
+  @_noAllocation mutating func worked() { work = .some }
+
+  // MARK: Saying
+
+  /// It had something from us.
+  @_noAllocation mutating func signed(at now: Instant) { lastSign = now }
+
+  /// Whether it shall speak first: not where a recorded greeting is playing already.
+  func isAskedToGreet(at rate: Int, _ store: Store) -> Bool {
+    preparedRoute(store).greeting(at: rate) == nil
+      && session(store).value(of: "greeting") != nil
+  }
+
+  /// What greets is its operator's to say.
+  mutating func command(_ command: Upstream.Command, _ store: Store, _ turn: inout Turn) {
+    guard isOpen(store) else { return }
+    var writer = Writer(store.scratch)
+    if case .greet = command {
+      kind.write(.greet(session(store).value(of: "greeting") ?? .empty), &writer)
+    } else {
+      kind.write(command, &writer)
+    }
+    if writer.count == 0 { return }
+    if store.links[link.index].seal(.text, writer.written, store, &turn) { lastSign = turn.now }
+  }
+
+  // MARK: Hearing
 
   /// What its bytes hold beside speech (Call+Frames finds the speech).
   enum Input {
@@ -164,192 +286,115 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     /// What was played has to be followed by a mark.
     case markDue
     case close(UInt16, reason: Bytes)
-    case failed
-  }
+    case tooLarge
+    case failed(LinkFailure)
 
-  /// What that means for the session.
-  enum Outcome {
-    case nothing
-    /// It is as it was asked for: audio may flow.
-    case ready(transcribes: Bool)
-    /// It has done all that was asked of it.
-    case finished
-    /// It is gone, and another attempt has to wait so long at least.
-    case lost(Upstream.Verdict, pause: Instant.Span)
-
-    static func broken(_ failure: LinkFailure) -> Outcome {
-      let verdict = Upstream.Verdict(
-        retry: failure != .certificateRefused, cause: .upstreamLost, code: "upstream_lost",
-        sentence: failure.sentence)
-      return .lost(verdict, pause: .zero)
-    }
-  }
-
-  private static let retryAfterSecondsMax = 60
-  /// So long before it leaves another session takes over, whatever is being said.
-  private static let leaveEarly = Instant.Span.seconds(1)
-
-  /// The answer to our request for a socket. `rest`: what came behind it, the socket's first
-  /// frames.
-  mutating func receivedAnswer(
-    _ window: Bytes, rest: inout Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Outcome {
-    switch HTTP.parseResponse(window, limit: store.limits.headBytesMax) {
-    case .needMore:
-      if store.links[link.index].keepHead(of: window, store) { return .nothing }
-      return broke(.noMemory, as: name, store, &turn)
-    case .bad: return broke(.reset, as: name, store, &turn)
-    case .complete(let head):
-      switch Upgrade.check(head, in: window, nonce: nonce) {
-      case .bad: return broke(.reset, as: name, store, &turn)
-      case .accepted:
-        rest = window.dropping(head.length)
-        return describeSession(as: name, store, &turn)
-      case .refused(let status):
-        let after = Upgrade.retryAfterSeconds(head, in: window) ?? 0
-        let verdict = kind.refused(status)
-        turn.note(
-          .upstream(.refused(prepared(store).name.bytes, status: status, verdict.sentence)),
-          of: name)
-        close(1000, store, &turn)
-        return .lost(verdict, pause: .seconds(min(after, Self.retryAfterSecondsMax)))
+    /// A message without audio, whole.
+    var rare: Bytes? {
+      switch self {
+      case .message(let message), .spoken(let message, .other): message
+      case .done, .spoken, .markDue, .close, .tooLarge, .failed: nil
       }
     }
   }
 
-  /// The WebSocket stands. A session that has to be described is, and is ready when it says so.
-  private mutating func describeSession(
-    as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Outcome {
-    store.links[link.index].becomeSocket(
-      .upgrade, .client, messageBytesMax: store.limits.upstreamMessageBytesMax)
-    var writer = Writer(store.scratch)
-    kind.setup(session(store), &writer)
-    if writer.count == 0 { return .ready(transcribes: false) }
-    store.links[link.index].phase = .setup
-    waitForHandshake(store, &turn)
-    guard !writer.overflowed,
-      store.links[link.index].seal(.text, writer.written, store, &turn)
-    else { return broke(.noMemory, as: name, store, &turn) }
-    return .nothing
-  }
-
-  /// The answer to a session's description. A complaint now means that it was not understood: the
-  /// session would go on without what was asked for.
-  mutating func handleSetup(
-    _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) -> Outcome {
-    let news = kind.read(message)
-    if let complaint = news.complaint {
-      warn(complaint, message, as: name, &turn)
-      reset(store, &turn)
-      let verdict =
-        complaint.verdict
-        ?? Upstream.Verdict(
-          retry: false, cause: .upstreamRefused, code: "upstream_refused",
-          sentence: "the upstream refused the session's settings: see the log")
-      return .lost(verdict, pause: .zero)
-    }
-    return news.isReady ? .ready(transcribes: news.transcribes) : .nothing
-  }
-
-  /// The session is as it was asked for: audio may flow.
-  mutating func ready(as name: Name, _ store: Store, _ turn: inout Turn) {
-    store.links[link.index].phase = .upstream
-    store.links[link.index].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
-    turn.availability.opened(index)
-    turn.note(
-      .upstream(
-        .connected(
-          prepared(store).name.bytes, milliseconds: (turn.now - dialledAt).milliseconds)), of: name)
-    lastSign = turn.now
-    finalsEnd = InlineArray(repeating: 0)
-    results = .awaited
-    leaveAt = .never
-  }
-
-  // MARK: Saying
-
-  /// It had something from us.
-  @_noAllocation mutating func signed(at now: Instant) { lastSign = now }
-
-  mutating func command(_ command: Upstream.Command, _ store: Store, _ turn: inout Turn) {
-    guard isOpen(store) else { return }
-    var writer = Writer(store.scratch)
-    kind.write(command, &writer)
-    if writer.count == 0 { return }
-    if store.links[link.index].seal(.text, writer.written, store, &turn) { lastSign = turn.now }
-  }
-
-  // MARK: Hearing
-
   /// What is final need not be replayed: up to where, in microseconds on the session's clock; nil
   /// where that is not said. With two channels both must have come so far.
   mutating func finalEnd(of heard: Upstream.Heard) -> Int? {
-    guard heard.channel == 0 || heard.channel == 1 else { return nil }
+    guard heard.endMicroseconds >= 0, heard.channel == 0 || heard.channel == 1 else { return nil }
     finalsEnd[heard.channel] = max(finalsEnd[heard.channel], heard.endMicroseconds)
     return heard.channels < 2 ? heard.endMicroseconds : min(finalsEnd[0], finalsEnd[1])
   }
 
-  /// An error that it reports; some of them end the session.
+  /// An error that it reports. Only what concerns the session can end it; a side channel's is
+  /// written down once in a call.
   mutating func complained(
     _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ store: Store,
     _ turn: inout Turn
   ) -> Outcome {
-    warn(complaint, message, as: name, &turn)
-    guard let verdict = complaint.verdict, store.links.holds(link) else { return .nothing }
-    close(1000, store, &turn)
-    return .lost(verdict, pause: .zero)
+    warn(complaint, message, as: name, store, &turn)
+    guard complaint.scope == .session, let verdict = complaint.verdict, store.links.holds(link)
+    else { return .nothing }
+    close(link, 1000, store, &turn)
+    return lost(.session, verdict, store, at: turn.now)
   }
 
-  private func warn(
-    _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ turn: inout Turn
+  mutating func warn(
+    _ complaint: Upstream.Complaint, _ message: Bytes, as name: Name, _ store: Store,
+    _ turn: inout Turn
   ) {
+    if complaint.scope == .session { keepWords(json: message[complaint.message], store) }
+    if complaint.scope == .side {
+      turn.note(.sideError)
+      sideErrors &+= 1
+      if sideErrors > 1 { return }
+    }
     turn.note(
-      .upstream(.error(code: message[complaint.code], message: message[complaint.message])),
-      of: name)
+      .upstream(
+        .error(
+          code: message[complaint.code], message: message[complaint.message],
+          isAside: complaint.scope == .side)), of: name)
   }
 
-  /// It closes. `isTold`: it was told to finish, so a close without complaint says that it has.
+  /// Which of its connections this is.
+  func which(_ id: SlotID) -> Loss.Which { id == next.link ? .next : .session }
+
+  /// It closes. `isTold`: it was told to finish, so a close without complaint says that it has. Any
+  /// other close is a loss: nobody asked for it.
   mutating func closed(
-    _ code: UInt16, _ reason: Bytes, isTold: Bool, as name: Name, _ store: Store,
+    _ id: SlotID, _ code: UInt16, _ reason: Bytes, isTold: Bool, as name: Name, _ store: Store,
     _ turn: inout Turn
   ) -> Outcome {
-    var verdict = kind.closed(code, reason)
-    // Perhaps only what should have resumed the session was refused: the next one begins anew.
-    if store.links[link.index].phase == .setup, dropHandle(in: store.pool) {
-      verdict.retry = true
-    }
+    let which = which(id)
     let isWell = code == 1000 || code == 1001 || code == WebSocket.noCode
-    let isFinished = isWell && isTold
-    if !isFinished { turn.note(.upstream(.closed(code: code, reason: reason)), of: name) }
-    close(code, store, &turn)
-    if !isFinished { return .lost(verdict, pause: .zero) }
-    finished()
-    return .finished
+    if isWell, isTold, which == .session {
+      close(id, code, store, &turn)
+      link = .none
+      finished()
+      return .finished
+    }
+    let verdict = kind.closed(code, reason)
+    keepWords(reason, store)
+    turn.note(.upstream(.closed(code: code, reason: reason)), of: name)
+    close(id, code, store, &turn)
+    return lost(which, verdict, store, at: turn.now)
   }
 
-  /// Its connection failed, was never made, or is of no more use.
+  /// A connection failed, was never made, or is of no more use.
   mutating func broke(
-    _ failure: LinkFailure, as name: Name, _ store: Store, _ turn: inout Turn
+    _ id: SlotID, _ failure: LinkFailure, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Outcome {
-    if store.links.holds(link) {
-      let phase = store.links[link.index].phase
-      if phase != .leaving, phase != .gone { store.links[link.index].reset(&turn) }
+    if store.links.holds(id) {
+      let phase = store.links[id.index].phase
+      if phase != .leaving, phase != .gone { store.links[id.index].reset(&turn) }
     }
-    link = .none
+    // Only the rest of its refusal did not come.
+    if which(id) == .next, case .refused(let status, _) = next.answer {
+      return refused(status, as: name, store, &turn)
+    }
     turn.note(.upstream(.broke(prepared(store).name.bytes, failure)), of: name)
-    return .broken(failure)
+    let verdict = Upstream.Verdict(
+      retry: failure != .certificateRefused, cause: .upstreamLost, code: "upstream_lost",
+      sentence: failure.sentence)
+    return lost(which(id), verdict, store, at: turn.now)
   }
 
   /// It has said that its results are complete.
   mutating func finished() { results = .complete }
 
-  /// What will resume the session, where it says so.
-  mutating func keepHandle(_ text: Bytes, in pool: BlockPool) {
+  // MARK: The next one
+
+  /// What will resume the session, where it says so. True: what the next one was described with is
+  /// outdated.
+  mutating func keepHandle(_ text: Bytes, in pool: BlockPool) -> Bool {
+    let isNew = !Transcript.equals(handle, text, in: pool)
+    guard isNew, text.count <= Limits.handleBytesMax else { return false }
     handle.clear(in: pool)
-    if text.count <= Limits.wordsBytesMax { _ = handle.append(text, from: pool) }
+    _ = handle.append(text, from: pool)
+    return next.isThere
   }
+
+  var hasHandle: Bool { !handle.isEmpty }
 
   /// Whether there is something that should have resumed the session; it is forgotten.
   private mutating func dropHandle(in pool: BlockPool) -> Bool {
@@ -357,43 +402,66 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     return !handle.isEmpty
   }
 
-  // MARK: Letting go
-
   /// It will end the session in so long.
   mutating func willLeave(within span: Instant.Span, at now: Instant) {
-    leaveAt = max(now, now + (span - Self.leaveEarly))
+    leaving = Leaving(within: span, at: now)
   }
 
-  /// The session is left for the next one.
+  /// The next one could not be had: it is tried again a while later.
+  mutating func postponeLeaving(at now: Instant) { leaving.postpone(at: now) }
+
+  // MARK: Letting go
+
+  /// The session is left, for the next one or for good.
   mutating func leave(_ store: Store, _ turn: inout Turn) {
-    leaveAt = .never
-    letGo(store, &turn)
+    leaving = .never
+    letGo(link, store, &turn)
+    link = .none
   }
 
-  /// Lets go of the connection at once.
-  private mutating func reset(_ store: Store, _ turn: inout Turn) {
-    store.links[link.index].reset(&turn)
-    link = .none
+  /// The next one is not wanted any more.
+  mutating func leaveNext(_ store: Store, _ turn: inout Turn) {
+    letGo(next.link, store, &turn)
+    next = Opening()
   }
 
   /// Answers the upstream's Close, or says ours, and lets go.
-  private mutating func close(_ code: UInt16, _ store: Store, _ turn: inout Turn) {
-    let index = link.index
-    link = .none
+  func close(_ id: SlotID, _ code: UInt16, _ store: Store, _ turn: inout Turn) {
+    let index = id.index
     let phase = store.links[index].phase
-    if phase == .upstream || phase == .setup, !store.links[index].outbox.isCloseSent {
+    if phase.isSession, !store.links[index].outbox.isCloseSent {
       let echoed = WebSocket.isSendable(closeCode: code) ? code : 1000
       store.links[index].outbox.sealClose(echoed, key: turn.random.next(), from: store.pool)
     }
     store.links[index].leave(store, &turn)
   }
 
-  /// Lets go of the connection in whatever phase it is.
-  mutating func letGo(_ store: Store, _ turn: inout Turn) {
-    guard store.links.holds(link) else { return }
-    switch store.links[link.index].phase {
-    case .upstream, .setup: close(1000, store, &turn)
-    case .request, .caller, .dialling, .upgrade, .leaving, .gone: reset(store, &turn)
+  /// Lets go of a connection in whatever phase it is.
+  private func letGo(_ id: SlotID, _ store: Store, _ turn: inout Turn) {
+    guard store.links.holds(id) else { return }
+    if store.links[id.index].phase.isSession {
+      close(id, 1000, store, &turn)
+    } else {
+      store.links[id.index].reset(&turn)
+    }
+  }
+}
+
+extension UpstreamLeg.Loss {
+  /// Says what the call does about it.
+  func noteWhatFollows(
+    _ action: CallState.Action, _ state: CallState, of name: Name, _ turn: inout Turn
+  ) {
+    switch action {
+    case .rest:
+      turn.note(.redial)
+      let pause = (state.wakeTime - turn.now).milliseconds
+      turn.note(
+        .upstream(
+          .triedAgain(milliseconds: pause, attempt: state.attempts, of: state.attemptsMax)),
+        of: name)
+    case .play, .end: turn.note(.upstream(.givenUp(verdict.sentence)), of: name)
+    case .nothing, .dial, .flow, .finish: break
     }
   }
 }

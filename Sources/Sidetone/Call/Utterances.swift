@@ -1,27 +1,41 @@
-// What the agent says, item by item, and how much of each was heard: the one truth that barge-in,
-// truncation and transcript are made from.
+// What the agent says, stretch by stretch, and how much of each was heard: the one truth that
+// barge-in, truncation and transcript are made from.
 //
 //     start                             start + length            the next one's start
 //   ────┴──────────────────────────────────┴──────────────────────────┴──── samples of the call
 //                   ▲ heard: here falls an interruption
 //
-// 1. An item begins behind everything that was said before it, and grows with each piece.
+// 1. A stretch begins behind everything that was said before it, and grows with each piece. An item
+//    is one stretch, or several where others came between: each knows how much came before it.
 // 2. Heard is never more than received: the silence that fills up a last piece belongs to nobody.
-// 3. An item that was interrupted is void: pieces of it that are still under way are dropped.
+// 3. An item carries its own odd byte, until the other half of that sample comes.
+// 4. From the first piece for which there is no room the rest of an item is dropped.
+// 5. Of what was cut off nothing more is heard; it keeps its place until the model was told.
 
 package struct Utterance: BitwiseCopyable, Sendable {
-  /// Its name at the upstream; empty where it has none.
+  /// The item's name at the upstream; empty where it has none.
   package var item = Name()
   /// Where it begins, in samples of what the caller is sent.
   package var start = 0
   /// What has come of it, in samples of what the caller is sent, and in bytes as it came.
   package var length = 0
   package var received = 0
+  /// What came of the item in earlier stretches, likewise; of one that was cut off, what was heard.
+  package var lengthBefore = 0
+  package var receivedBefore = 0
+  /// What had no room, in bytes as it came.
+  package var dropped = 0
+  /// The first byte of a sample of which the second has not come.
+  var odd: UInt8?
   /// All of it has come.
   package var isComplete = false
-  /// What it says, as the inside of a JSON string.
-  package var words = Chain()
-  package var areWordsShown = false
+  var room = Room.enough
+
+  enum Room: BitwiseCopyable {
+    case enough
+    /// The rest had none, and the model has not been told yet, or has.
+    case missing, missingTold
+  }
 
   package init() {}
 
@@ -29,104 +43,197 @@ package struct Utterance: BitwiseCopyable, Sendable {
   package func heard(at position: Int) -> Int { min(max(0, position &- start), length) }
 }
 
-/// The few that are not yet heard to their end, oldest first.
+/// Those that are not yet heard to their end, oldest first, behind those of which the model has
+/// still to be told.
 package struct Utterances: BitwiseCopyable, Sendable {
-  package static let capacity = 4
+  package static let capacity = 32
 
-  private var slots = InlineArray<4, Utterance>(repeating: Utterance())
+  /// A few more than may be said, so that what has no place can be told.
+  private var slots = InlineArray<40, Utterance>(repeating: Utterance())
+  private var cutOff = 0
   package private(set) var count = 0
-  private var voided = InlineArray<4, Name>(repeating: Name())
-  private var voidedCount = 0
+  /// The items that were heard to their end, or of which the model was told, latest of all.
+  private var done = InlineArray<8, Name>(repeating: Name())
+  private var doneCount = 0
 
   package init() {}
 
   package subscript(index: Int) -> Utterance {
     get {
       precondition(index < count)
-      return slots[index]
+      return slots[cutOff &+ index]
     }
     set {
       precondition(index < count)
-      slots[index] = newValue
+      slots[cutOff &+ index] = newValue
     }
   }
 
   package var last: Int { count &- 1 }
+  private var isFull: Bool { count == Self.capacity || cutOff &+ count == slots.count }
 
   /// So many bytes have come of an item, which talks in one format to a caller who hears another.
   @_noAllocation mutating func grow(
-    _ index: Int, by bytes: Int, from says: Format, to reply: Format
+    _ index: Int, by bytes: Int, odd: UInt8?, from says: Format, to reply: Format
   ) {
     precondition(index < count)
-    let received = slots[index].received &+ bytes
-    slots[index].received = received
-    slots[index].length = received / says.bytesPerFrame &* reply.rate / says.rate
-    slots[index].isComplete = false
+    let place = cutOff &+ index
+    let received = slots[place].received &+ bytes
+    slots[place].received = received
+    slots[place].length = received / says.bytesPerFrame &* reply.rate / says.rate
+    slots[place].odd = odd
+    slots[place].isComplete = false
   }
 
-  mutating func complete(_ index: Int) { slots[index].isComplete = true }
-  mutating func wordsWereShown(_ index: Int) { slots[index].areWordsShown = true }
-
-  /// More of what an item says, or all of it anew.
-  mutating func gather(_ text: Bytes, of index: Int, isWhole: Bool, in pool: BlockPool) {
-    if isWhole { slots[index].words.clear(in: pool) }
-    Transcript.append(text, to: &slots[index].words, from: pool)
+  @inline(__always) func odd(of index: Int) -> UInt8? {
+    precondition(index < count)
+    return slots[cutOff &+ index].odd
   }
 
-  /// An item that is played from a file: so long, whole, and without words.
+  /// Whether anything of this stretch has come to be heard: words may begin it.
+  @inline(__always) func hasSound(_ index: Int) -> Bool {
+    precondition(index < count)
+    return slots[cutOff &+ index].received > 0
+  }
+
+  /// Whether more of it can be taken.
+  @inline(__always) func hasRoom(_ index: Int) -> Bool {
+    precondition(index < count)
+    if case .enough = slots[cutOff &+ index].room { return true }
+    return false
+  }
+
+  /// A piece of it had no room. True: the first one.
+  mutating func drop(_ bytes: Int, of index: Int) -> Bool {
+    let isFirst = hasRoom(index)
+    self[index].dropped &+= bytes
+    if isFirst { self[index].room = .missing }
+    return isFirst
+  }
+
+  /// All of it has come; true: and the model has to be told that there was no room for its rest.
+  mutating func complete(_ index: Int) -> Bool {
+    self[index].isComplete = true
+    guard case .missing = self[index].room else { return false }
+    self[index].room = .missingTold
+    return !goesOn(index)
+  }
+
+  /// An item that is played from a file: so long, and whole.
   mutating func wasRecorded(_ index: Int, length: Int) {
-    slots[index].length = length
-    slots[index].isComplete = true
-    slots[index].areWordsShown = true
-  }
-
-  /// No more comes of any of them.
-  mutating func completeAll() {
-    for index in 0..<count { slots[index].isComplete = true }
+    self[index].length = length
+    self[index].isComplete = true
   }
 
   /// Their upstream is gone: nobody can be told of them by name.
   mutating func forgetNames() {
-    for index in 0..<count { slots[index].item = Name() }
+    while nextTold() != nil {}
+    for index in 0..<count { self[index].item = Name() }
   }
 
-  /// Whether this item was interrupted. Items without a name are told apart by turns instead.
-  @inline(__always) package func isVoid(_ item: Bytes) -> Bool {
-    guard !item.isEmpty else { return false }
-    for index in 0..<min(voidedCount, 4) where voided[index].equals(item) { return true }
-    return false
-  }
-
-  package mutating func void(_ item: Name) {
-    voided[voidedCount & 3] = item
-    voidedCount &+= 1
-  }
-
-  /// The place of this item; nil where it is not among them.
+  /// The place of this item, where it was the last to speak, or that of its latest stretch, where
+  /// there is room for no other; nil where another stretch begins.
   @inline(__always) package func index(of item: Bytes) -> Int? {
+    guard count > 0 else { return nil }
+    let last = cutOff &+ count &- 1
+    if slots[last].item.equals(item) {
+      return !item.isEmpty || !slots[last].isComplete ? count &- 1 : nil
+    }
+    return isFull ? latest(of: item) : nil
+  }
+
+  /// Its latest stretch, whoever has spoken since.
+  func latest(of item: Bytes) -> Int? {
     var index = count
     while index > 0 {
       index &-= 1
-      if slots[index].item.equals(item), !item.isEmpty || !slots[index].isComplete { return index }
+      let utterance = slots[cutOff &+ index]
+      if utterance.item.equals(item), !item.isEmpty || !utterance.isComplete { return index }
     }
     return nil
   }
 
-  /// Begins an item at this position; nil where there is no place for it, or its name is too long.
+  /// Begins a stretch at this position; nil where there is no place for it, or its item's name is
+  /// too long.
   package mutating func begin(_ item: Bytes, at position: Int) -> Int? {
-    guard count < Self.capacity, let name = Name(item) else { return nil }
-    slots[count] = Utterance()
-    slots[count].item = name
-    slots[count].start = position
+    guard !isFull, let name = Name(item) else { return nil }
+    var utterance = Utterance()
+    utterance.item = name
+    utterance.start = position
+    if !item.isEmpty, let before = latest(of: item) {
+      utterance.lengthBefore = self[before].lengthBefore &+ self[before].length
+      utterance.receivedBefore = self[before].receivedBefore &+ self[before].received
+      utterance.odd = self[before].odd
+      utterance.room = self[before].room
+      self[before].odd = nil
+    }
     count &+= 1
+    self[count &- 1] = utterance
     return count &- 1
   }
 
-  /// Takes the oldest out; its words are given back by whoever has read them.
+  /// The next stretch of the same item, if there is one.
+  private func next(of index: Int) -> Int? {
+    guard !self[index].item.isEmpty else { return nil }
+    for other in index &+ 1..<max(count, index &+ 1) where self[other].item == self[index].item {
+      return other
+    }
+    return nil
+  }
+
+  private func goesOn(_ index: Int) -> Bool { next(of: index) != nil }
+
+  /// Takes the oldest out.
   package mutating func removeFirst() -> Utterance {
-    let first = slots[0]
-    for index in 1..<max(count, 1) { slots[index &- 1] = slots[index] }
+    let first = self[0]
     count &-= 1
+    for index in cutOff..<cutOff &+ count { slots[index] = slots[index &+ 1] }
+    isDone(with: first.item)
     return first
+  }
+
+  /// The oldest is cut off, and so much of its item was heard: true, where another stretch of the
+  /// item follows, which knows it from now on.
+  mutating func handOn(heard: Int) -> Bool {
+    guard let next = next(of: 0) else { return false }
+    self[next].lengthBefore = heard
+    return true
+  }
+
+  // MARK: What the model is told
+
+  /// Whether nothing more has to be done about this item, as far as is remembered.
+  func isDone(_ item: Bytes) -> Bool {
+    for index in 0..<min(doneCount, 8) where done[index].equals(item) { return true }
+    return false
+  }
+
+  private mutating func isDone(with item: Name) {
+    guard !item.isEmpty else { return }
+    done[doneCount & 7] = item
+    doneCount &+= 1
+  }
+
+  /// It is to be told that so much of this item was heard.
+  mutating func tell(_ item: Name, heardMilliseconds: Int) {
+    guard !item.isEmpty, cutOff &+ count < slots.count else { return }
+    isDone(with: item)
+    var index = cutOff &+ count
+    while index > cutOff {
+      slots[index] = slots[index &- 1]
+      index &-= 1
+    }
+    slots[cutOff].item = item
+    slots[cutOff].length = heardMilliseconds
+    cutOff &+= 1
+  }
+
+  /// What it is to be told next.
+  mutating func nextTold() -> (item: Name, heardMilliseconds: Int)? {
+    guard cutOff > 0 else { return nil }
+    let first = slots[0]
+    cutOff &-= 1
+    for index in 0..<cutOff &+ count { slots[index] = slots[index &+ 1] }
+    return (first.item, first.length)
   }
 }

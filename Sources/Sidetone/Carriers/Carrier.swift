@@ -30,6 +30,9 @@ package struct Carrier: Sendable {
   /// The webhook's answer says what its callers are sent; otherwise it is what comes from them.
   package var takesChosenFormat = false
 
+  /// How its users' guides word what happens, where they do.
+  package var phrases = Phrases()
+
   /// How it vouches for its requests; nil: it does not.
   package var signature: Signature?
   /// How its webhooks are answered; nil: it asks none.
@@ -53,11 +56,32 @@ package struct Carrier: Sendable {
 }
 
 extension Carrier {
+  /// A key that was pressed: a text of one character, or a number of one digit.
+  static func key(_ value: JSON.Value?, in message: Bytes) -> Event {
+    guard let value, value.kind == .string || value.kind == .number else {
+      return .malformed("a dtmf event without one digit")
+    }
+    var text = JSON.Text(value, in: message)
+    guard let key = text.next(), text.next() == nil else {
+      return .malformed("a dtmf event without one digit")
+    }
+    return .digit(key)
+  }
+
   package struct Settings: Sendable {
     /// What people call it.
     package var displayName: String
     /// The default paths on which it calls.
     package var paths: [String]
+  }
+
+  /// Sentences by which the users of a carrier search a log. Empty: none of its own.
+  package struct Phrases: Sendable {
+    /// A call has started, and what its id is called there.
+    package var started: StaticString = ""
+    package var id: StaticString = ""
+    /// The caller has said something, in front of what it was.
+    package var heard: StaticString = ""
   }
 
   /// What is a carrier's own in the XML (TwiML, TeXML) that webhooks are answered with.
@@ -88,7 +112,11 @@ extension Carrier {
   package enum Event {
     /// Known and of no consequence, or unknown: carriers add events at any time.
     case ignored
+    /// It greets; nothing is known of the call yet.
+    case connected
     case started(Start)
+    /// What it says of its audio, where that is not its start.
+    case format(Format)
     /// A start that this relay cannot serve; the sentence says what was expected.
     case refused(StaticString)
     case digit(UInt8)
@@ -103,6 +131,7 @@ extension Carrier {
   }
 
   package struct Start {
+    /// The inside of a JSON string, escapes and all.
     package var call: Range<Int>
     package var stream: Range<Int>
     package var format: Format
@@ -140,10 +169,17 @@ extension Carrier {
   package enum Command {
     case ready
     /// Words that the upstream heard; `text` and `confidence` are JSON as the upstream wrote it.
-    case transcript(text: Bytes, isFinal: Bool, confidence: Bytes, channel: Int, channels: Int)
+    /// `endsSpeech`: whether the speaker has paused behind them, where the upstream says so.
+    case transcript(
+      text: Bytes, isFinal: Bool, confidence: Bytes, channel: Int, channels: Int,
+      endsSpeech: Bool? = nil)
     /// The upstream's own message, to be passed on untouched.
     case response(upstream: StaticString)
-    case error(code: StaticString, message: StaticString)
+    /// `isFinal`: whether the call ends with it, where that is known. `words` are the upstream's
+    /// own, plain; `request` is the id under which it knows the session.
+    case error(
+      code: StaticString, message: StaticString, isFinal: Bool? = nil, words: Bytes = .empty,
+      request: Name = Name())
     /// The carrier shall say when it has played all that was sent before this.
     case mark(name: Bytes)
     /// What it has not yet played is void.

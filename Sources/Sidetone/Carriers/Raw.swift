@@ -1,6 +1,7 @@
 // The raw transcription client: binary audio up, JSON text down. It has no start message; the query
 // of its handshake says what it sends. Everything we send is a text message: `ready`, `transcript`,
-// the upstream's own message, `error`. It may send the text messages Finalize and CloseStream.
+// the upstream's own message, `error`. It may send the text messages Finalize and CloseStream, and
+// before its audio one that says what that is; all others are of no concern.
 
 extension Carrier {
   package static let raw = Carrier(
@@ -47,7 +48,7 @@ private enum Raw {
         }
         codec = given
       } else if name.equals("sample_rate") {
-        guard let given = value.decimal, [8000, 16000, 24000, 32000, 44100, 48000].contains(given)
+        guard let given = value.decimal, Format.rates.contains(given)
         else {
           return .refused(
             parameter: "sample_rate", allowed: "8000, 16000, 24000, 32000, 44100, 48000")
@@ -86,12 +87,47 @@ private enum Raw {
   }
 
   static func read(_ message: Bytes) -> Carrier.Event {
-    guard let type = JSON.find("type", in: message), type.kind == .string else {
-      return .malformed("no text under \"type\"; audio is sent as binary messages")
+    if let type = JSON.find("type", in: message) {
+      if JSON.text(type, in: message, equals: "Finalize") { return .finalize }
+      if JSON.text(type, in: message, equals: "CloseStream") { return .finish }
     }
-    if message[type.range].equals("Finalize") { return .finalize }
-    if message[type.range].equals("CloseStream") { return .finish }
-    return .ignored
+    var scanner = JSON.Scanner(message)
+    guard let whole = scanner.value(), scanner.isAtEnd,
+      let format = format(in: whole, message, isOuter: true)
+    else { return .ignored }
+    return .format(format)
+  }
+
+  /// Many clients say first what their audio is: as a media type, or as a rate with a codec and
+  /// channels beside it, also in an object of its own.
+  private static func format(
+    in object: JSON.Value, _ message: Bytes, isOuter: Bool
+  ) -> Format? {
+    var said = AudioType(Bytes.empty)
+    var members = JSON.Members(of: object, in: message)
+    while let member = members.next() {
+      func isNamed(_ names: [StaticString]) -> Bool {
+        names.contains { JSON.text(member.name, in: message, equals: $0) }
+      }
+      let number = JSON.integer(member.value, in: message) ?? 0
+      if isNamed(["content-type", "content_type", "contentType"]) {
+        guard let type = AudioType(member.value, in: message), type.codec != nil else { continue }
+        said = type
+      } else if isNamed(["sample_rate", "sampleRate", "sample-rate"]) {
+        said.rate = number
+      } else if isNamed(["channels", "channelCount"]) {
+        said.channels = number
+      } else if isNamed(["encoding", "codec"]) {
+        said.codec = AudioType(member.value, in: message)?.codec
+      } else if isOuter, member.value.kind == .object,
+        let format = format(in: member.value, message, isOuter: false)
+      {
+        return format
+      }
+    }
+    guard said.rate > 0 else { return nil }
+    if said.codec == nil { said.codec = .linear }
+    return said.format(orAs: Format(codec: .linear16, rate: 8000))
   }
 
   static func write(
@@ -100,13 +136,14 @@ private enum Raw {
     switch answer {
     case .ready:
       writer.write("{\"type\":\"ready\"")
-    case .transcript(let text, let isFinal, let confidence, let channel, let channels):
+    case .transcript(let text, let isFinal, let confidence, let channel, let channels, let ends):
       writer.write("{\"type\":\"transcript\",\"text\":\"")
       writer.write(text)
       writer.write("\",\"is_final\":")
       writer.write(isFinal ? "true" : "false")
       writer.write(",\"confidence\":")
       if confidence.isEmpty { writer.write("null") } else { writer.write(confidence) }
+      if let ends { writer.write(ends ? ",\"speech_final\":true" : ",\"speech_final\":false") }
       if channels > 1 {
         writer.write(",\"channel\":")
         writer.write(decimal: channel)
@@ -124,12 +161,23 @@ private enum Raw {
       }
       tail(context, &writer)
       return .around(suffix: writer.count - prefix)
-    case .error(let code, let message):
+    case .error(let code, let message, let isFinal, let words, let request):
       writer.write("{\"type\":\"error\",\"code\":\"")
       writer.write(code)
       writer.write("\",\"message\":\"")
       writer.write(message)
       writer.write("\"")
+      if let isFinal { writer.write(isFinal ? ",\"final\":true" : ",\"final\":false") }
+      if !words.isEmpty {
+        writer.write(",\"reason\":\"")
+        writer.write(json: words)
+        writer.write("\"")
+      }
+      if !request.isEmpty {
+        writer.write(",\"request_id\":\"")
+        request.write(json: &writer)
+        writer.write("\"")
+      }
     case .mark: return .none
     case .clear: writer.write("{\"type\":\"clear\"")
     }

@@ -17,7 +17,7 @@ extension Carrier {
     package let stale: StaticString
 
     package enum Cover: Sendable {
-      /// Our public URL and what is behind it: sockets are signed as webhooks are.
+      /// The URL under which we are called: sockets are signed as webhooks are.
       case url
       /// The bodies of webhooks; sockets are not signed.
       case body
@@ -27,6 +27,8 @@ extension Carrier {
       case good
       /// The signature may be good, but it was made too long ago, or too far ahead.
       case stale
+      /// It fits the address that the request names, which is none of those that are set.
+      case misaddressed(isSecure: Bool)
       case wrong
     }
   }
@@ -57,26 +59,32 @@ extension Carrier {
 package struct SignatureKeys: Sendable {
   /// Any of them may fit; what they are is the carrier's own business.
   let secrets: [Text]
-  /// The host of our public URL, its port with the colon (empty where it has none), and whether it
-  /// is `https`.
-  let host: Text
-  let port: Text
-  let isSecure: Bool
-  /// For what is signed, and for what has to be decoded first.
+  /// The addresses under which we may have been called.
+  let origins: Origins
+  /// For what is signed, for what has to be decoded first, and for what is made of that.
   let signed: Buffer
   let decoded: Buffer
+  let parameters: Buffer
 
-  package init(secrets: [[UInt8]], publicURL: String, limits: Limits) {
+  package init(secrets: [[UInt8]], _ config: Config) {
     self.secrets = secrets.map { Text($0) }
-    let url = Array(publicURL.utf8)
-    isSecure = publicURL.hasPrefix("https://")
-    let authority = url.dropFirst(isSecure ? 8 : 7)
-    // An IPv6 host holds colons of its own, inside brackets.
-    let bracket = authority.lastIndex(of: 0x5d) ?? authority.startIndex
-    let colon = authority[bracket...].lastIndex(of: 0x3a) ?? authority.endIndex
-    host = Text(Array(authority[..<colon]))
-    port = Text(Array(authority[colon...]))
-    signed = Buffer(count: url.count + 32 + limits.headBytesMax + limits.bodyBytesMax)
-    decoded = Buffer(count: limits.bodyBytesMax)
+    origins = Origins(config)
+    signed = Buffer(count: Self.signedBytes(config))
+    decoded = Buffer(count: config.limits.bodyBytesMax)
+    parameters = Buffer(count: config.limits.bodyBytesMax)
+  }
+
+  private static func signedBytes(_ config: Config) -> Int {
+    let longest = config.publicURLs.map(\.utf8.count).max() ?? 0
+    // What a request names is a part of its head.
+    return longest + 32 + 2 * config.limits.headBytesMax + config.limits.bodyBytesMax
+  }
+
+  /// What all the carriers' keys of these settings take.
+  static func bytes(_ config: Config) -> Int {
+    let checked = Carrier.all.filter {
+      $0.signature != nil && !config[carrier: $0.name.description].secrets.isEmpty
+    }
+    return checked.count * (signedBytes(config) + 2 * config.limits.bodyBytesMax)
   }
 }

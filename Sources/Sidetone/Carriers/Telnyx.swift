@@ -44,29 +44,27 @@ private enum Telnyx {
     guard let event = JSON.find("event", in: message), event.kind == .string else {
       return .malformed("no text under \"event\"")
     }
-    let name = message[event.range]
-    if name.equals("start") { return start(message) }
-    if name.equals("stop") { return .stopped }
-    if name.equals("dtmf") {
-      guard let digit = JSON.find("dtmf", "digit", in: message), digit.kind == .string,
-        digit.range.count == 1
-      else { return .malformed("a dtmf event without one digit") }
-      return .digit(message[digit.range.lowerBound])
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(event, in: message, equals: name) }
+    if isNamed("start") { return start(message) }
+    if isNamed("connected") { return .connected }
+    if isNamed("stop") { return .stopped }
+    if isNamed("dtmf") {
+      return Carrier.key(JSON.find("dtmf", "digit", in: message), in: message)
     }
-    if name.equals("mark") {
+    if isNamed("mark") {
       guard let mark = JSON.find("mark", "name", in: message), mark.kind == .string else {
         return .malformed("a mark without a name")
       }
       return .mark(mark.range)
     }
-    if name.equals("error") {
+    if isNamed("error") {
       guard let payload = JSON.find("payload", in: message) else {
         return .malformed("an error without a payload")
       }
       return .complaint(payload.range)
     }
     // Media comes here only where the scanner found no payload in it.
-    if name.equals("media") { return .malformed("media without a payload") }
+    if isNamed("media") { return .malformed("media without a payload") }
     return .ignored
   }
 
@@ -92,15 +90,14 @@ private enum Telnyx {
     }
     return .started(
       Carrier.Start(
-        call: call, stream: stream, format: format, reply: reply,
+        // No message of ours names the stream, so it may be of any length.
+        call: call, stream: stream.count <= Name.bytesMax ? stream : 0..<0, format: format,
+        reply: reply,
         parameters: parameters.flatMap { $0.kind == .object ? $0.range : nil } ?? 0..<0))
   }
 
-  /// A text that may stand in a message of ours as it is.
   private static func id(_ value: JSON.Value?) -> Range<Int>? {
-    guard let value, value.kind == .string, !value.hasEscapes, !value.range.isEmpty,
-      value.range.count <= Name.bytesMax
-    else { return nil }
+    guard let value, value.kind == .string, !value.range.isEmpty else { return nil }
     return value.range
   }
 
@@ -129,15 +126,8 @@ private enum Telnyx {
   ) -> Format? {
     var codec = Format.Codec.mulaw
     if let encoding {
-      guard encoding.kind == .string else { return nil }
-      let name = message[encoding.range]
-      if name.equalsIgnoringCase("pcma") {
-        codec = .alaw
-      } else if name.equalsIgnoringCase("l16") {
-        codec = .linear16
-      } else if !name.equalsIgnoringCase("pcmu") {
-        return nil
-      }
+      guard let given = AudioType(encoding, in: message)?.formatCodec else { return nil }
+      codec = given
     }
     var hertz = codec == .linear16 ? 16_000 : 8000
     if let rate {

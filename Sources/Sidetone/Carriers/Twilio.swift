@@ -27,70 +27,73 @@ extension Carrier {
 private enum Twilio {
   /// `connected` comes first and `start` second. Others say `connected` in the same words.
   static func recognise(_ message: Bytes) -> Bool {
-    guard let event = text("event", in: message) else { return false }
-    if message[event].equals("connected") {
-      guard let name = text("protocol", in: message) else { return false }
-      return message[name].equals("Call")
+    guard let event = JSON.find("event", in: message) else { return false }
+    if JSON.text(event, in: message, equals: "connected") {
+      guard let name = JSON.find("protocol", in: message) else { return false }
+      return JSON.text(name, in: message, equals: "Call")
     }
-    return message[event].equals("start")
+    return JSON.text(event, in: message, equals: "start")
       && JSON.find("start", "streamSid", in: message) != nil
       && JSON.find("start", "callSid", in: message) != nil
   }
 
   static func read(_ message: Bytes) -> Carrier.Event {
-    guard let event = text("event", in: message) else {
+    guard let event = JSON.find("event", in: message), event.kind == .string else {
       return .malformed("no text under \"event\"")
     }
-    let name = message[event]
-    if name.equals("start") { return start(message) }
-    if name.equals("stop") { return .stopped }
-    if name.equals("dtmf") { return digit(message) }
-    if name.equals("mark") {
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(event, in: message, equals: name) }
+    if isNamed("start") { return start(message) }
+    if isNamed("connected") { return .connected }
+    if isNamed("stop") { return .stopped }
+    if isNamed("dtmf") {
+      return Carrier.key(JSON.find("dtmf", "digit", in: message), in: message)
+    }
+    if isNamed("mark") {
       guard let mark = JSON.find("mark", "name", in: message), mark.kind == .string else {
         return .malformed("a mark without a name")
       }
       return .mark(mark.range)
     }
     // Media comes here only where the scanner found no payload in it.
-    if name.equals("media") { return .malformed("media without a payload") }
+    if isNamed("media") { return .malformed("media without a payload") }
     return .ignored
   }
 
   private static func start(_ message: Bytes) -> Carrier.Event {
-    guard let stream = JSON.find("start", "streamSid", in: message), stream.kind == .string,
-      let call = JSON.find("start", "callSid", in: message), call.kind == .string,
-      stream.range.count <= Name.bytesMax, call.range.count <= Name.bytesMax,
-      !stream.hasEscapes, !call.hasEscapes
+    guard let stream = id(JSON.find("start", "streamSid", in: message)),
+      let call = id(JSON.find("start", "callSid", in: message))
     else { return .malformed("a start without streamSid and callSid") }
-    if let encoding = JSON.find("start", "mediaFormat", "encoding", in: message),
-      !message[encoding.range].equals("audio/x-mulaw")
-    {
-      return .refused("the stream must be audio/x-mulaw at 8000 Hz")
-    }
-    if let rate = JSON.find("start", "mediaFormat", "sampleRate", in: message),
-      JSON.integer(rate, in: message) != 8000
-    {
+    let encoding = JSON.find("start", "mediaFormat", "encoding", in: message)
+    let rate = JSON.find("start", "mediaFormat", "sampleRate", in: message)
+    let isMulaw = encoding.map { AudioType($0, in: message)?.codec == .mulaw } ?? true
+    let isAt8k = rate.map { JSON.integer($0, in: message) == 8000 } ?? true
+    guard isMulaw, isAt8k else {
       return .refused("the stream must be audio/x-mulaw at 8000 Hz")
     }
     let parameters = JSON.find("start", "customParameters", in: message)
-    let hasBoth = JSON.find("start", "tracks", in: message).map { hasTwo(message[$0.range]) }
+    let tracks = JSON.find("start", "tracks", in: message)
     return .started(
       Carrier.Start(
-        call: call.range, stream: stream.range, format: .mulaw8k, tracks: hasBoth == true ? 2 : 1,
+        call: call, stream: stream, format: .mulaw8k,
+        tracks: tracks.map { hasBoth($0, in: message) } == true ? 2 : 1,
         parameters: parameters.flatMap { $0.kind == .object ? $0.range : nil } ?? 0..<0))
   }
 
-  /// `["inbound","outbound"]`, in either order.
-  private static func hasTwo(_ list: Bytes) -> Bool {
-    guard let comma = list.firstIndex(of: 0x2c) else { return false }
-    return list.dropping(comma).firstIndex(of: 0x22) != nil
+  private static func id(_ value: JSON.Value?) -> Range<Int>? {
+    guard let value, value.kind == .string, !value.range.isEmpty else { return nil }
+    return value.range
   }
 
-  private static func digit(_ message: Bytes) -> Carrier.Event {
-    guard let digit = JSON.find("dtmf", "digit", in: message), digit.kind == .string,
-      digit.range.count == 1
-    else { return .malformed("a dtmf event without one digit") }
-    return .digit(message[digit.range.lowerBound])
+  /// `["inbound","outbound"]`, in either order.
+  private static func hasBoth(_ list: JSON.Value, in message: Bytes) -> Bool {
+    var hasInbound = false
+    var hasOutbound = false
+    var tracks = JSON.Elements(of: list, in: message)
+    while let track = tracks.next() {
+      if JSON.text(track, in: message, equals: "inbound") { hasInbound = true }
+      if JSON.text(track, in: message, equals: "outbound") { hasOutbound = true }
+    }
+    return hasInbound && hasOutbound
   }
 
   /// Exactly the documented fields, as everything that Twilio is sent.
@@ -120,10 +123,5 @@ private enum Twilio {
     prefix.write(stream)
     prefix.write("\",\"media\":{\"payload\":\"")
     suffix.write("\"}}")
-  }
-
-  private static func text(_ key: StaticString, in message: Bytes) -> Range<Int>? {
-    guard let value = JSON.find(key, in: message), value.kind == .string else { return nil }
-    return value.range
   }
 }

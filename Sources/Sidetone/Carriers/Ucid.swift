@@ -7,7 +7,8 @@ extension Carrier {
   package static let ucid = Carrier(
     name: "ucid",
     media: Media(
-      when: "type", is: "media", at: "data", "samples", rate: "sampleRate", as: .integers),
+      when: "type", is: "media", at: "data", "samples", rate: "sampleRate",
+      channels: "channelCount", as: .integers),
     recognise: Ucid.recognise,
     open: nil,
     read: Ucid.read,
@@ -19,6 +20,8 @@ extension Carrier {
       payloadEncoding: .integers, leadMilliseconds: 20, pieceMilliseconds: 10,
       leastMilliseconds: 10,
       hasMarks: false),
+    phrases: Phrases(
+      started: "🎤 New call started", id: "UCID", heard: "📝 Transcription completed"),
     settings: { Settings(displayName: "ucid", paths: ["/ws"]) })
 }
 
@@ -60,9 +63,7 @@ private enum Ucid {
 
   /// The id as it is written: a number may have more digits than any integer of ours.
   private static func id(_ message: Bytes) -> Range<Int>? {
-    guard let value = JSON.find("ucid", in: message), !value.hasEscapes, !value.range.isEmpty,
-      value.range.count <= Name.bytesMax
-    else { return nil }
+    guard let value = JSON.find("ucid", in: message), !value.range.isEmpty else { return nil }
     switch value.kind {
     case .string: return value.range
     case .number:

@@ -12,17 +12,27 @@ package struct Link: BitwiseCopyable, Sendable {
     case caller
     /// Client side: asked for with `.dial`. Ways out: upgrade, gone.
     case dialling
-    /// The request is sent, the answer is awaited. Ways out: setup, upstream, leaving.
+    /// The request is sent, the answer is awaited. Ways out: setup, ready, leaving.
     case upgrade
     /// The socket stands, the session was described; its word that it is ready is awaited. Ways
-    /// out: upstream, leaving.
+    /// out: ready, leaving.
     case setup
+    /// The session is ready, and waits until it takes over. Ways out: upstream, leaving.
+    case ready
     /// The upstream's side of a call. Way out: leaving.
     case upstream
     /// The last bytes are being written; what comes is thrown away. Way out: gone.
     case leaving
     /// Only the driver has still to be told.
     case gone
+
+    /// A WebSocket to an upstream.
+    @inline(__always) var isSession: Bool {
+      switch self {
+      case .setup, .ready, .upstream: true
+      case .request, .caller, .dialling, .upgrade, .leaving, .gone: false
+      }
+    }
   }
 
   /// Its own name.

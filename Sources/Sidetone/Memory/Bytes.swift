@@ -130,6 +130,43 @@ import CKernels
     return found < 0 ? nil : start &+ found
   }
 
+  /// The last place of `byte`, or nil.
+  @_noAllocation package func lastIndex(of byte: UInt8) -> Int? {
+    var at = count
+    while at > 0 {
+      at &-= 1
+      if self[at] == byte { return at }
+    }
+    return nil
+  }
+
+  /// The time that is named behind these words, as "1.3s", "20 s" or "850ms"; nil where none is.
+  @_noAllocation package func milliseconds(behind words: StaticString) -> Int? {
+    let length = words.utf8CodeUnitCount
+    var at = 0
+    while at &+ length <= count, !self[at..<at &+ length].equalsIgnoringCase(words) { at &+= 1 }
+    at &+= length
+    var value = 0
+    var scale = 0
+    var digits = 0
+    while at < count, digits < 12 {
+      let byte = self[at]
+      if byte == 0x2e, scale == 0 {
+        scale = 1
+      } else {
+        guard byte &- 0x30 <= 9 else { break }
+        value = value &* 10 &+ Int(byte &- 0x30)
+        if scale > 0 { scale &*= 10 }
+        digits &+= 1
+      }
+      at &+= 1
+    }
+    guard digits > 0 else { return nil }
+    while at < count, self[at] == 0x20 { at &+= 1 }
+    let isMilliseconds = dropping(min(at, count)).prefix(min(2, count &- at)).equals("ms")
+    return (isMilliseconds ? value : value &* 1000) / max(scale, 1)
+  }
+
   /// The decimal number these bytes write, or nil: digits only, at most 18 of them.
   package var decimal: Int? {
     guard count > 0, count <= 18 else { return nil }

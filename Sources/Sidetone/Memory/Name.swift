@@ -1,7 +1,7 @@
 // Short text with an identity (a call's id, a carrier's stream id), kept inline so that it lives in
 // a slot without a heap.
 
-package struct Name: BitwiseCopyable, Sendable {
+package struct Name: Equatable, BitwiseCopyable, Sendable {
   package static let bytesMax = 96
 
   private var storage = InlineArray<96, UInt8>(repeating: 0)
@@ -16,6 +16,12 @@ package struct Name: BitwiseCopyable, Sendable {
     length = UInt8(text.count)
   }
 
+  package static func == (one: Name, other: Name) -> Bool {
+    guard one.length == other.length else { return false }
+    for index in 0..<one.count where one.storage[index] != other.storage[index] { return false }
+    return true
+  }
+
   package var count: Int { Int(length) }
   package var isEmpty: Bool { length == 0 }
 
@@ -23,8 +29,23 @@ package struct Name: BitwiseCopyable, Sendable {
     for index in 0..<count { writer.write(byte: storage[index]) }
   }
 
+  /// As the inside of a JSON string.
+  package func write(json writer: inout Writer) {
+    Bytes.withTemporary(Self.bytesMax) { place in
+      var plain = Writer(place)
+      write(to: &plain)
+      writer.write(json: plain.written)
+    }
+  }
+
   @inline(__always) package func equals(_ text: Bytes) -> Bool {
     text.count == count && text.begin(storage)
+  }
+
+  package func equals(_ other: Name) -> Bool {
+    guard count == other.count else { return false }
+    for index in 0..<count where storage[index] != other.storage[index] { return false }
+    return true
   }
 }
 

@@ -14,6 +14,9 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var blocks = 0
   package var blocksMax = 0
   package var linesDropped = 0
+  package var linesRepeated = 0
+  package var warnings = 0
+  package var errors = 0
   package var totals = Counters()
 
   package init() {}
@@ -148,6 +151,10 @@ package struct Pages: Sendable {
     out.write(decimal: row.transcripts)
     out.write(",\"duration_seconds\":")
     write(seconds: row.duration, into: &out)
+    if !row.parameters.isEmpty {
+      out.write(",\"parameters\":")
+      out.write(row.parameters)
+    }
     out.write("}")
   }
 
@@ -206,8 +213,26 @@ package struct Pages: Sendable {
     counter("sidetone_audio_lost_bytes_total", "Audio never sent.", totals.audioLost)
     counter("sidetone_frames_late_total", "Numbered audio, twice or late.", totals.framesLate)
     counter("sidetone_frames_missing_total", "Numbered audio never seen.", totals.framesMissing)
+    counter(
+      "sidetone_silence_filled_milliseconds_total", "Silence where carriers' clocks jumped.",
+      totals.silenceFilled)
     counter("sidetone_speech_received_total", "Pieces of agents' speech.", totals.speechPieces)
     counter("sidetone_speech_sent_total", "Messages of it to callers.", totals.speechSent)
+    counter("sidetone_keys_lost_total", "Keys for which no room was.", totals.keysLost)
+    counter("sidetone_answers_silent_total", "Answers without sound.", totals.answersSilent)
+    counter(
+      "sidetone_answers_incomplete_total", "Answers that a model cut off.", totals.answersCut)
+    counter(
+      "sidetone_answers_missing_total", "Answers that never began.", totals.answersMissing)
+    counter(
+      "sidetone_items_cut_total", "Items for the rest of which no room was.", totals.itemsCut)
+    counter("sidetone_words_cut_total", "Transcripts that were too long.", totals.wordsCut)
+    counter(
+      "sidetone_messages_held_back_total", "Messages that waited for a buffer.",
+      totals.messagesHeldBack)
+    counter(
+      "sidetone_messages_too_large_total", "Messages of upstreams that were too large.",
+      totals.messagesTooLarge)
     counter("sidetone_speech_cut_total", "Pieces for which no room was.", totals.speechCut)
     counter("sidetone_speech_void_total", "Pieces after an interruption.", totals.speechLate)
     counter("sidetone_interruptions_total", "Agents that were cut short.", totals.interruptions)
@@ -219,7 +244,19 @@ package struct Pages: Sendable {
       totals.answersTooLong)
     counter("sidetone_upstreams_lost_total", "Sessions lost in mid-call.", totals.upstreamsLost)
     counter("sidetone_redials_total", "Further attempts to open one.", totals.redials)
+    counter(
+      "sidetone_upstream_side_errors_total",
+      "Errors of upstreams beside the talk, which goes on.", totals.sideErrors)
+    counter(
+      "sidetone_unanswered_total", "Stretches of callers' voices that no model answered.",
+      totals.unanswered)
+    counter(
+      "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
+      totals.deadAir)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
+    counter("sidetone_warnings_total", "What somebody must look at.", now.warnings)
+    counter("sidetone_errors_total", "Calls that failed.", now.errors)
+    counter("sidetone_lines_repeated_total", "Complaints like the last.", now.linesRepeated)
   }
 
   /// From 50 µs to 100 ms; the budget lies at 1 ms.

@@ -27,7 +27,6 @@ extension Admission {
     switch exposure {
     case .open: return .anyone
     case .off(.unprotected): throw .unprotected
-    case .off(.noPublicURL): throw .noPublicURL
     case .loopback: return try proveLocal(request)
     case .guarded(let means):
       if means.contains(.addresses) {
@@ -42,44 +41,28 @@ extension Admission {
 
   /// By key or signature: one that fits is enough; otherwise what was shown is what was wrong.
   private func proveIdentity(_ request: Request, _ means: Means) throws(Refusal) -> Identity {
-    let fields = request.head.fields
     var refusal = Refusal.noProof(means)
     for index in carriers.indices where means.contains(.signature(of: index)) {
       switch judge(request, by: index) {
       case nil: continue
       case .good: return .signature
       case .stale: refusal = .staleSignature(carrier: index)
+      case .misaddressed(let isSecure):
+        refusal = .misaddressedSignature(carrier: index, isSecure: isSecure)
       case .wrong: refusal = .wrongSignature(carrier: index)
       }
     }
     if means.contains(.keys) {
-      let count = fields.count(of: "authorization", in: request.bytes)
-      if count > 0 {
-        let value = fields.value(of: "authorization", in: request.bytes)
-        guard count == 1, value.count > 7, value.prefix(7).equalsIgnoringCase("bearer ") else {
-          throw .wrongScheme
-        }
-        if let index = keyIndex(value.dropping(7)) { return .key(index) }
-        refusal = .wrongKey
+      switch shownKey(request) {
+      case .nothing: break
+      case .key(let index): return .key(index)
+      case .wrongKey: refusal = .wrongKey
+      case .wrongScheme: refusal = .wrongScheme
       }
     }
     // What was shown must fit; whoever shows nothing may still have a token.
     if means.contains(.token), refusal == .noProof(means) { return .token }
     throw refusal
-  }
-
-  /// Every digest is compared, whichever fits, so that the time tells nothing.
-  private func keyIndex(_ key: Bytes) -> Int? {
-    Bytes.withTemporary(Digest.sha256Bytes) { digest in
-      Digest.sha256(key, into: digest)
-      var found: Int?
-      for index in 0..<config.keyDigests.count {
-        let start = index &* Digest.sha256Bytes
-        let wanted = digests.bytes[start..<start &+ Digest.sha256Bytes]
-        if Digest.areEqual(digest, wanted) { found = index }
-      }
-      return found
-    }
   }
 
   /// What the signature of this carrier is worth; nil: the request shows none.
@@ -103,20 +86,38 @@ extension Admission {
     {
       throw .forwarded
     }
-    guard Self.isLoopbackHost(request.head.host.bytes(in: request.bytes)) else {
-      throw .foreignHost
-    }
+    let host = request.head.host.bytes(in: request.bytes)
+    guard Self.isLoopbackHost(host) else { throw .foreignHost }
     var at = 0
     while let field = fields.next(&at, in: request.bytes) {
       guard field.name.bytes(in: request.bytes).equalsIgnoringCase("origin") else { continue }
-      guard isAllowed(field.value.bytes(in: request.bytes)) else { throw .foreignOrigin }
+      let origin = field.value.bytes(in: request.bytes)
+      guard isAllowed(origin) || Self.isOwn(origin, host) else { throw .foreignOrigin }
     }
     return .loopback
   }
 
   private func isAllowed(_ origin: Bytes) -> Bool {
-    for index in 0..<origins.count where origins[index].bytes.equals(origin) { return true }
+    for index in 0..<allowedOrigins.count where allowedOrigins[index].bytes.equals(origin) {
+      return true
+    }
     return false
+  }
+
+  /// Whether a page's origin is this relay itself, as client libraries invent it: a name of this
+  /// machine and the port that was asked. Only we serve pages there.
+  private static func isOwn(_ origin: Bytes, _ host: Bytes) -> Bool {
+    guard let slashes = origin.firstIndex(of: 0x3a), origin.dropping(slashes).starts(with: "://")
+    else { return false }
+    let scheme = origin.prefix(slashes)
+    guard scheme.equals("http") || scheme.equals("https") else { return false }
+    let authority = origin.dropping(slashes &+ 3)
+    return isLoopbackHost(authority) && port(of: authority).equals(port(of: host))
+  }
+
+  private static func port(of host: Bytes) -> Bytes {
+    let bracket = host.firstIndex(of: 0x5d) ?? 0
+    return host.dropping(host.firstIndex(of: 0x3a, from: bracket) ?? host.count)
   }
 
   /// `localhost`, 127.0.0.0/8 or ::1, with or without a port.
@@ -136,19 +137,10 @@ extension Admission {
   private func client(_ request: Request) -> Address {
     guard contains(config.trustedProxies, request.peer) else { return request.peer }
     var client = request.peer
-    var at = 0
-    while let field = request.head.fields.next(&at, in: request.bytes) {
-      let name = field.name.bytes(in: request.bytes)
-      guard name.equalsIgnoringCase("x-forwarded-for") else { continue }
-      var start = field.value.start
-      while start <= field.value.end {
-        let comma = request.bytes.prefix(field.value.end).firstIndex(of: 0x2c, from: start)
-        let item = HTTP.Place(start: start, end: comma ?? field.value.end)
-        let text = HTTP.Fields.trimmed(item, in: request.bytes).bytes(in: request.bytes)
-        let address = Self.forwarded(text) ?? .none
-        if !contains(config.trustedProxies, address) { client = address }
-        start = item.end &+ 1
-      }
+    var items = HTTP.Items(of: "x-forwarded-for", request.head.fields, in: request.bytes)
+    while let item = items.next() {
+      let address = Self.forwarded(item) ?? .none
+      if !contains(config.trustedProxies, address) { client = address }
     }
     return client
   }

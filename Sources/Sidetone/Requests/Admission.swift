@@ -18,6 +18,14 @@ package enum Destination: Equatable, Sendable {
   case call(Int)
   case voice(Int)
   case connect(Int)
+
+  /// The index of its route; nil for a page.
+  var route: Int? {
+    switch self {
+    case .health, .ready, .stats, .metrics: nil
+    case .call(let index), .voice(let index), .connect(let index): index
+    }
+  }
 }
 
 /// What is known of an admitted caller.
@@ -44,7 +52,8 @@ package final class Admission {
   private let sentences: Sentences
   /// All digests of API keys, one behind the other.
   let digests: Text
-  let origins: [Text]
+  let allowedOrigins: [Text]
+  let origins: Origins
   var limiter: RateLimiter
 
   package init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
@@ -53,7 +62,8 @@ package final class Admission {
     carriers = prepared.carriers
     sentences = Sentences(config, prepared)
     digests = Text(config.keyDigests.flatMap { $0 })
-    origins = config.allowedOrigins.map { Text($0) }
+    allowedOrigins = config.allowedOrigins.map { Text($0) }
+    origins = Origins(config)
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
   }
 
@@ -61,8 +71,7 @@ package final class Admission {
 
   /// Where this request wants to go. To be asked before the body is read.
   package func destination(of request: Request) throws(Refusal) -> Destination {
-    let path = request.head.path.bytes(in: request.bytes)
-    guard let destination = page(path) ?? route(path) else { throw .unknownPath }
+    guard let destination = place(of: request) else { throw .unknownPath }
     let head = request.head
     switch destination {
     case .health, .ready:
@@ -73,6 +82,9 @@ package final class Admission {
     case .voice(let index), .connect(let index):
       try isServed(index)
       guard head.method == .get || head.method == .post else { throw .wrongMethod(.webhook) }
+      if holdsKey(head.query.bytes(in: request.bytes)) { throw .keyInWebhookURL }
+      // The answer must say where the stream goes.
+      guard origins.back(to: request) != nil else { throw .noPublicURL }
     case .call(let index):
       try isServed(index)
       if case .bad(let fault) = Upgrade.check(head, in: request.bytes) {
@@ -82,6 +94,14 @@ package final class Admission {
     if holdsKey(head.query.bytes(in: request.bytes)) { throw .keyInURL }
     return destination
   }
+
+  /// Where its path leads, whatever else may be wrong with it.
+  package func place(of request: Request) -> Destination? {
+    let path = request.head.path.bytes(in: request.bytes)
+    return find(path) ?? origins.inner(path).flatMap(find)
+  }
+
+  private func find(_ path: Bytes) -> Destination? { page(path) ?? route(path) }
 
   private func page(_ path: Bytes) -> Destination? {
     if path.equals("/health") { return .health }
@@ -118,7 +138,6 @@ package final class Admission {
   private func isServed(_ index: Int) throws(Refusal) {
     switch routes[index].exposure {
     case .off(.unprotected): throw .unprotected
-    case .off(.noPublicURL): throw .noPublicURL
     case .guarded, .loopback, .open: return
     }
   }
@@ -139,9 +158,14 @@ package final class Admission {
   }
 
   private static func isNameOfKey(_ name: Bytes) -> Bool {
-    name.equalsIgnoringCase("key") || name.equalsIgnoringCase("api_key")
-      || name.equalsIgnoringCase("apikey") || name.equalsIgnoringCase("api-key")
-      || name.equalsIgnoringCase("token") || name.equalsIgnoringCase("access_token")
+    // Also those that say whose key it is.
+    if name.containsIgnoringCase("api_key") || name.containsIgnoringCase("apikey")
+      || name.containsIgnoringCase("api-key")
+    {
+      return true
+    }
+    return name.equalsIgnoringCase("key") || name.equalsIgnoringCase("token")
+      || name.equalsIgnoringCase("access_token")
       || name.equalsIgnoringCase("auth_token") || name.equalsIgnoringCase("auth")
       || name.equalsIgnoringCase("authorization") || name.equalsIgnoringCase("bearer")
       || name.equalsIgnoringCase("secret") || name.equalsIgnoringCase("password")
@@ -174,8 +198,12 @@ package final class Admission {
 
   // MARK: Refusing
 
-  /// The whole response to a request that is refused. `isHead`: the request's method was HEAD.
-  package func write(_ refusal: Refusal, isHead: Bool = false, into out: inout Writer) {
+  /// The whole response to a request that is refused. `place`: where it wanted to go; `isHead`: its
+  /// method was HEAD; `detail`: what `writeDetail` says of it.
+  package func write(
+    _ refusal: Refusal, at place: Destination? = nil, isHead: Bool = false,
+    detail: Bytes = .empty, into out: inout Writer
+  ) {
     var response = HTTP.Response(refusal.status, isHead: isHead, into: &out)
     if let seconds = refusal.retryAfterSeconds {
       out.write("Retry-After: ")
@@ -191,9 +219,20 @@ package final class Admission {
     }
     response.beginBody("application/json", into: &out)
     HTTP.beginError(refusal.code, into: &out)
-    out.write(refusal.sentence)
-    sentences.writeEnd(of: refusal, into: &out)
+    writeSentence(of: refusal, at: place, into: &out)
+    if !detail.isEmpty {
+      out.write(" ")
+      out.write(json: detail)
+    }
     HTTP.endError(into: &out)
     response.end(into: &out)
+  }
+
+  /// What is wrong and how to mend it.
+  package func writeSentence(
+    of refusal: Refusal, at place: Destination?, into out: inout Writer
+  ) {
+    out.write(refusal.sentence)
+    sentences.writeEnd(of: refusal, at: place, into: &out)
   }
 }

@@ -82,6 +82,9 @@ package struct CallTokens: Sendable {
     return (token, displaced)
   }
 
+  /// Whether the text has the form of our tokens.
+  static func isToken(_ text: Bytes) -> Bool { read(text) != nil }
+
   /// What the token stands for, once; nil for one that is unknown, used, expired, or for another
   /// route, which are all alike to whoever brings it. Every entry is compared, so the time tells
   /// nothing.

@@ -17,6 +17,8 @@ package struct Choice {
   /// What was chosen of the rest, as a query by the same names; may be empty. Valid until the
   /// next choice is made.
   package var options: Bytes
+  /// A model that has ended, and what stands in `options` instead.
+  package var replaced: (model: Name, by: StaticString)?
 }
 
 package struct Connect: Sendable {
@@ -40,18 +42,25 @@ package struct Connect: Sendable {
     var wishes = Wishes(prepared.routes[route].stream, identity, chosen.bytes)
     try take(query: request.head.query.bytes(in: request.bytes), into: &wishes)
     try take(query: request.form, into: &wishes)
-    return try choice(wishes)
+    return try choice(wishes, on: request.wall.day)
   }
 
   /// What a socket without a token chooses: by its carrier's parameters, a JSON object or nothing,
   /// and by the query of its handshake. `route`: the call's own.
   package func choose(
-    parameters: Bytes, query: Bytes, route: Int, as identity: Identity
+    parameters: Bytes, query: Bytes, route: Int, as identity: Identity, on day: Day
   ) throws(Refusal) -> Choice {
     var wishes = Wishes(route, identity, chosen.bytes)
     try take(parameters: parameters, into: &wishes)
     try take(query: query, into: &wishes)
-    return try choice(wishes)
+    return try choice(wishes, on: day)
+  }
+
+  /// The place of the bot that a query names; the default's where it names none.
+  package func bot(named query: Bytes, route: Int) -> Int {
+    guard let value = Query.value(of: "bot_type", in: query) else { return 0 }
+    let bots = prepared.routes[route].bots
+    return bots.firstIndex { $0.name.bytes.equals(value) } ?? 0
   }
 
   /// The whole response to a webhook: the call's audio comes to us, with this token.
@@ -60,9 +69,7 @@ package struct Connect: Sendable {
   ) {
     let response = document.begin(.connect, request, route: route, into: &out)
     writeAttributes(request, into: &out)
-    out.write("><Parameter name=\"token\" value=\"")
-    token.write(into: &out)
-    out.write("\"/></Stream>")
+    document.write(token, into: &out)
     document.end(.connect, response, verbs: .empty, into: &out)
   }
 
@@ -190,10 +197,37 @@ package struct Connect: Sendable {
     throw name.equals("tts-llm-stt") ? .unservedBot(route) : .unknownBot(route)
   }
 
-  private func choice(_ wishes: Wishes) throws(Refusal) -> Choice {
+  private func choice(_ wishes: Wishes, on day: Day) throws(Refusal) -> Choice {
     let upstream = prepared.routes[wishes.route].bots[wishes.bot].upstream
     guard !prepared.upstreams[upstream].isWithoutKey else { throw .noUpstreamKey(upstream) }
-    return Choice(bot: wishes.bot, upstream: upstream, options: wishes.out.written)
+    var choice = Choice(bot: wishes.bot, upstream: upstream, options: wishes.out.written)
+    try replaceModel(in: &choice, Upstream.all[prepared.upstreams[upstream].kind], on: day)
+    return choice
+  }
+
+  /// Guides live longer than models: one that has ended gives way to what its vendor names.
+  private func replaceModel(
+    in choice: inout Choice, _ kind: Upstream, on day: Day
+  ) throws(Refusal) {
+    guard let model = Query.value(of: "model", in: choice.options),
+      let replacement = kind.replacement(of: model, on: day)
+    else { return }
+    choice.replaced = (Name(model) ?? Name(), replacement)
+    var out = Writer(decoded.bytes)
+    var pairs = Query(choice.options)
+    while let pair = pairs.next() {
+      if out.count > 0 { out.write("&") }
+      out.write(pair.name)
+      out.write("=")
+      if pair.name.equals("model") {
+        _ = kind.write(model: pair.value, on: day, into: &out)
+      } else {
+        out.write(pair.value)
+      }
+    }
+    guard !out.overflowed else { throw .longChoice }
+    chosen.bytes.copy(out.written)
+    choice.options = chosen.bytes.prefix(out.count)
   }
 
   /// What may stand in an upstream's URL as it is.

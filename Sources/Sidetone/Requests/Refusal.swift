@@ -7,13 +7,17 @@ package enum Refusal: Error, Equatable, Sendable {
   case noSocket(Upgrade.Fault)
   case unknownPath
   case wrongMethod(Methods)
-  case keyInURL
+  /// In the URL of a socket or a page, or of a webhook, whose caller can send no header.
+  case keyInURL, keyInWebhookURL
 
   /// Nothing was shown that proves who calls; what would be accepted.
   case noProof(Means)
   case wrongScheme, wrongKey, foreignAddress
   /// Index into Carrier.all.
   case wrongSignature(carrier: Int)
+  /// It is good for the address that the request names, with that scheme, which is none of those
+  /// that are set.
+  case misaddressedSignature(carrier: Int, isSecure: Bool)
   case staleSignature(carrier: Int)
 
   /// The path is open to this machine only, and the request did not come straight from it.
@@ -39,10 +43,11 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noSocket(let fault): fault.status
     case .unknownPath: .notFound
     case .wrongMethod: .methodNotAllowed
-    case .keyInURL, .wrongScheme, .wrongKey: .unauthorized
+    case .keyInURL, .keyInWebhookURL, .wrongScheme, .wrongKey: .unauthorized
     case .noProof(let means): means.contains(.keys) ? .unauthorized : .forbidden
     case .unknownBot, .unservedBot, .strangeChoice, .longChoice: .badRequest
-    case .wrongSignature, .staleSignature, .foreignAddress, .foreignPeer, .foreignHost, .forwarded,
+    case .wrongSignature, .misaddressedSignature, .staleSignature, .foreignAddress, .foreignPeer,
+      .foreignHost, .forwarded,
       .foreignOrigin, .unprotected, .foreignChoice:
       .forbidden
     case .tooOften: .tooManyRequests
@@ -57,11 +62,11 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noSocket(let fault): fault.status.code
     case .unknownPath: "unknown_path"
     case .wrongMethod: "wrong_method"
-    case .keyInURL: "key_in_url"
+    case .keyInURL, .keyInWebhookURL: "key_in_url"
     case .noProof: "no_proof"
     case .wrongScheme: "wrong_scheme"
     case .wrongKey: "wrong_key"
-    case .wrongSignature: "wrong_signature"
+    case .wrongSignature, .misaddressedSignature: "wrong_signature"
     case .staleSignature: "stale_signature"
     case .foreignAddress: "foreign_address"
     case .foreignPeer: "foreign_peer"
@@ -95,24 +100,42 @@ package enum Refusal: Error, Equatable, Sendable {
     case .keyInURL:
       """
       A key was sent in the URL, where proxies and logs see it. Send it as a header instead, \
-      Authorization: Bearer KEY, and replace it if the URL has been used elsewhere.
+      Authorization: Bearer KEY, from a web page as a subprotocol, new WebSocket(url, ['token', \
+      KEY]), and replace it if the URL has been used elsewhere.
+      """
+    case .keyInWebhookURL:
+      """
+      A key was sent in a webhook's URL, where the carrier, proxies and logs see it. Delete it \
+      from the URL and replace it, since others may have seen it. An upstream's key belongs into \
+      the environment here\u{20}
       """
     case .noProof(let means): Self.proof(means)
-    case .wrongScheme: "The Authorization header must be: Bearer KEY."
+    case .wrongScheme:
+      """
+      A key is brought once, as Authorization: Bearer KEY, or Token KEY. X-API-Key: KEY will do as \
+      well.
+      """
     case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
     case .wrongSignature(let carrier): Carrier.all[carrier].signature?.wrong ?? ""
+    case .misaddressedSignature:
+      """
+      The signature is good for the address under which this request came, but that address is \
+      not in listen.public_url (SIDETONE_LISTEN_PUBLIC_URL). Put it there, beside others with a \
+      comma, or have the carrier call the one that is set.
+      """
     case .staleSignature(let carrier): Carrier.all[carrier].signature?.stale ?? ""
     case .foreignAddress:
       """
       This path is open to certain addresses only, and this one is not in the route's addresses. \
-      Behind a proxy, name the proxy in listen.trusted_proxies.
+      Behind a proxy, name the proxy in listen.trusted_proxies (SIDETONE_LISTEN_TRUSTED_PROXIES).
       """
     case .tooOften: "Too many new calls in one second. Try again after Retry-After."
     case .noUpstreamKey: "The service behind this path has no key. Set "
     case .noPublicURL:
       """
-      The answer must name this relay's public address, and none is set. Set listen.public_url \
-      (SIDETONE_LISTEN_PUBLIC_URL), for example to https://relay.example.com.
+      The answer must name this relay's address, which the request does not (its Host header is \
+      missing or names no host), and none is set. Set listen.public_url (SIDETONE_LISTEN_PUBLIC_URL), for example to \
+      https://relay.example.com.
       """
     case .unknownBot: "This bot_type is not served."
     case .unservedBot:
@@ -127,16 +150,26 @@ package enum Refusal: Error, Equatable, Sendable {
     case .longChoice:
       """
       model, voice, language and system_instruction have 2048 bytes together. Longer instructions \
-      belong into the settings (instructions or instructions_file of the upstream).
+      belong into the settings (instructions or instructions_file of the upstream, or \
+      SIDETONE_UPSTREAMS_NAME_INSTRUCTIONS).
       """
     case .foreignChoice:
       """
       system_instruction is taken from callers only who prove who they are. Sign the request, or \
-      bring a key (SIDETONE_API_KEYS, auth.api_keys), or set instructions in the settings.
+      bring a key (SIDETONE_API_KEYS, auth.api_keys), or set instructions in the settings \
+      (SIDETONE_UPSTREAMS_NAME_INSTRUCTIONS).
       """
     case .draining: "The relay is shutting down and takes no new calls. Try another instance."
-    case .full: "All calls that the relay can carry (limits.calls_max) are taken. Try again later."
-    case .timedOut: "The request did not arrive in time (limits.handshake_seconds)."
+    case .full:
+      """
+      All calls that the relay can carry (limits.calls_max, SIDETONE_LIMITS_CALLS_MAX) are taken. \
+      Try again later.
+      """
+    case .timedOut:
+      """
+      The request did not arrive in time (limits.handshake_seconds, \
+      SIDETONE_LIMITS_HANDSHAKE_SECONDS).
+      """
     case .foreignPeer, .foreignHost, .forwarded, .foreignOrigin, .unprotected: locked
     }
   }
@@ -161,12 +194,12 @@ package enum Refusal: Error, Equatable, Sendable {
     case .foreignHost:
       """
       Without keys, this path is open to this machine only, and the Host header names another: a \
-      tunnel or a web page is in between. Set SIDETONE_API_KEYS (auth.api_keys)
+      tunnel or a web page is in between.
       """
     case .forwarded:
       """
       Without keys, this path is open to this machine only, and this request was forwarded by a \
-      proxy or a tunnel. Set SIDETONE_API_KEYS (auth.api_keys)
+      proxy or a tunnel.
       """
     case .foreignOrigin:
       """
@@ -175,14 +208,44 @@ package enum Refusal: Error, Equatable, Sendable {
       """
     case .unprotected:
       """
-      This path is off, since nothing protects it and other machines can reach the relay. \
-      Set SIDETONE_API_KEYS (auth.api_keys)
+      This path is off, since nothing protects it and other machines can reach the relay.
       """
     default:
       """
       Without keys, this path is open to this machine only. Set SIDETONE_API_KEYS (auth.api_keys) \
       and send one as Authorization: Bearer KEY.
       """
+    }
+  }
+
+  /// What an operator can learn from it and has to mend: the log says each in full once.
+  enum Lesson: UInt8 {
+    case opening, page, proof, scheme, key, keyInURL, keyInWebhookURL, publicURL
+    case signature, signedURL, clock, address, upstreamKey
+    case bot, choice, longChoice, instructions
+  }
+
+  var lesson: Lesson? {
+    switch self {
+    case .foreignPeer, .foreignHost, .forwarded, .unprotected: .opening
+    case .foreignOrigin: .page
+    case .noProof: .proof
+    case .wrongScheme: .scheme
+    case .wrongKey: .key
+    case .keyInURL: .keyInURL
+    case .keyInWebhookURL: .keyInWebhookURL
+    case .noPublicURL: .publicURL
+    case .wrongSignature: .signature
+    case .misaddressedSignature: .signedURL
+    case .staleSignature: .clock
+    case .foreignAddress: .address
+    case .noUpstreamKey: .upstreamKey
+    case .unknownBot, .unservedBot: .bot
+    case .strangeChoice: .choice
+    case .longChoice: .longChoice
+    case .foreignChoice: .instructions
+    case .malformed, .noSocket, .unknownPath, .wrongMethod, .tooOften, .draining, .full, .timedOut:
+      nil
     }
   }
 

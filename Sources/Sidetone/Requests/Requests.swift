@@ -10,6 +10,13 @@ package struct Requests {
   /// What webhooks have promised to callers who have not come yet.
   var tokens = CallTokens(capacity: Limits.tokensMax)
   private var refusalLines = LineLimit()
+  /// What is said of one refused request: what it got wrong, and all that the log says of it.
+  private let details = Buffer(count: 2048)
+  private let words = Buffer(count: 4096)
+  /// Models that were asked for and had ended; bounded, since anybody can name one.
+  private var replaced: [Name] = []
+  /// What the log has taught already: a bit for each lesson.
+  private var taught: UInt32 = 0
 
   init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
     admission = Admission(config, prepared, seed: seed)
@@ -58,7 +65,7 @@ package struct Requests {
       let identity = try admission.admit(request, to: destination)
       return Admitted(destination: destination, request: request, identity: identity)
     } catch {
-      refuse(link, error, isHead: head.method == .head, store, &turn)
+      refuse(link, error, of: request, store, &turn)
       return nil
     }
   }
@@ -71,20 +78,59 @@ package struct Requests {
 
   // MARK: Answers
 
+  /// `request`: the one that is refused, as far as it was understood.
   mutating func refuse(
-    _ link: Int, _ refusal: Refusal, isHead: Bool = false, _ store: Store, _ turn: inout Turn
+    _ link: Int, _ refusal: Refusal, of request: Request? = nil, _ store: Store,
+    _ turn: inout Turn
   ) {
-    noteRefusal(link, refusal.code, store, &turn)
-    answer(link, store, &turn) { admission.write(refusal, isHead: isHead, into: &$0) }
+    var detail = Writer(details.bytes)
+    if let request { admission.writeDetail(of: refusal, request, into: &detail) }
+    log(link, refusal, request, detail: detail.written, store, &turn)
+    let place = request.flatMap(admission.place)
+    answer(link, store, &turn) {
+      admission.write(
+        refusal, at: place, isHead: request?.head.method == .head, detail: detail.written,
+        into: &$0)
+    }
   }
 
-  private mutating func noteRefusal(
-    _ link: Int, _ code: StaticString, _ store: Store, _ turn: inout Turn
+  /// What an operator has to mend is said in full once, as a warning; everything else in short.
+  private mutating func log(
+    _ link: Int, _ refusal: Refusal, _ request: Request?, detail: Bytes, _ store: Store,
+    _ turn: inout Turn
   ) {
-    turn.note(
-      .relay(.refused(code, to: store.links[link].peer, withheld: refusalLines.take(at: turn.now))),
-      of: nil)
+    let withheld = refusalLines.take(at: turn.now)
+    let bit = refusal.lesson.map { UInt32(1) << $0.rawValue } ?? 0
+    // A line that is withheld teaches nobody.
+    let isNew = withheld != nil && bit & ~taught != 0
+    if isNew { taught |= bit }
+    var words = Writer(self.words.bytes)
+    if isNew {
+      admission.writeSentence(of: refusal, at: request.flatMap(admission.place), into: &words)
+    }
+    if isNew, !detail.isEmpty { words.write(" ") }
+    words.write(detail)
+    note(
+      link, refusal.code, request, words: words.written, isWarning: isNew, withheld: withheld,
+      store, &turn)
   }
+
+  /// `withheld`: what `refusalLines` says.
+  private func note(
+    _ link: Int, _ code: StaticString, _ request: Request?, words: Bytes,
+    isWarning: Bool = false, withheld: Int?, _ store: Store, _ turn: inout Turn
+  ) {
+    Bytes.withTemporary(Self.pathBytes) { place in
+      var path = Writer(place)
+      if let request { admission.writePath(of: request, into: &path) }
+      let refused = Event.Refused(
+        code: code, peer: store.links[link].peer, path: path.written, words: words,
+        isWarning: isWarning, withheld: withheld)
+      turn.note(.relay(.refused(refused)), of: nil)
+    }
+  }
+
+  private static let pathBytes = 192
 
   /// One answer, and the connection is done.
   func answer(
@@ -109,19 +155,37 @@ package struct Requests {
     store.links[link].leave(store, &turn)
   }
 
+  /// A model that was asked for and has ended was replaced: said once for each name.
+  mutating func tellReplaced(_ choice: Choice, _ store: Store, _ turn: inout Turn) {
+    guard let (model, replacement) = choice.replaced, replaced.count < Self.replacedMax else {
+      return
+    }
+    for name in replaced where name == model { return }
+    replaced.append(model)
+    turn.note(
+      .relay(
+        .modelReplaced(
+          model, by: replacement, upstream: store.prepared.upstreams[choice.upstream].name.bytes)),
+      of: nil)
+  }
+
+  private static let replacedMax = 32
+
   // MARK: Calls
 
   /// What a carrier without a start message says in its query; nil where the request was refused
   /// for it.
   mutating func opening(
-    _ link: Int, _ route: PreparedRoute, _ query: Bytes, _ store: Store, _ turn: inout Turn
+    _ link: Int, _ route: PreparedRoute, _ request: Request, _ store: Store, _ turn: inout Turn
   ) -> (name: Name, format: Format)? {
     guard let row = route.carriers.first(where: { Carrier.all[$0].open != nil }),
       let open = Carrier.all[row].open
     else { return (Name(), .mulaw8k) }
+    let query = request.head.query.bytes(in: request.bytes)
     switch open(query) {
     case .refused(let parameter, let allowed):
-      refuseParameter(link, parameter.bytes, allowed, store, &turn)
+      let name = parameter.bytes
+      refuseParameter(link, name, logged: name, allowed, request, store, &turn)
       return nil
     case .start(let name, let format):
       let kind = Upstream.all[store.prepared.upstreams[route.upstream].kind]
@@ -131,7 +195,8 @@ package struct Requests {
         let isServed =
           kind.voice == nil ? kind.allows(pair.name) : Connect.isChoice(pair.name)
         if kind.isDialled, !Carrier.isRawParameter(pair.name), !isServed {
-          refuseParameter(link, pair.name, kind.allowed, store, &turn)
+          refuseParameter(
+            link, pair.name, logged: Admission.shown(pair), kind.allowed, request, store, &turn)
           return nil
         }
       }
@@ -142,9 +207,12 @@ package struct Requests {
   private static let parameterShown = 64
 
   private mutating func refuseParameter(
-    _ link: Int, _ name: Bytes, _ allowed: StaticString, _ store: Store, _ turn: inout Turn
+    _ link: Int, _ name: Bytes, logged: Bytes, _ allowed: StaticString, _ request: Request,
+    _ store: Store, _ turn: inout Turn
   ) {
-    noteRefusal(link, "bad_parameter", store, &turn)
+    note(
+      link, "bad_parameter", request, words: logged, withheld: refusalLines.take(at: turn.now),
+      store, &turn)
     let shown = name.prefix(min(name.count, Self.parameterShown))
     answer(link, store, &turn) {
       var response = HTTP.Response(.badRequest, into: &$0)
@@ -165,9 +233,12 @@ package struct Requests {
 
   /// The route's upstream takes no call now: the caller is told when to come again.
   mutating func refuse(
-    _ link: Int, _ refusal: Availability.Refusal, _ store: Store, _ turn: inout Turn
+    _ link: Int, _ refusal: Availability.Refusal, _ request: Request, _ store: Store,
+    _ turn: inout Turn
   ) {
-    noteRefusal(link, "upstream_unavailable", store, &turn)
+    note(
+      link, "upstream_unavailable", request, words: refusal.sentence.bytes,
+      withheld: refusalLines.take(at: turn.now), store, &turn)
     var seconds = 1
     if case .refused(let until, _) = refusal {
       seconds = max(1, (until - turn.now).milliseconds / 1000)
@@ -187,10 +258,26 @@ package struct Requests {
 }
 
 extension Availability.Refusal {
-  fileprivate var sentence: StaticString {
+  /// Why a call ends for it.
+  var cause: Cause {
     switch self {
-    case .sessions: "This route's upstream has as many sessions as sessions_max allows."
-    case .twoWayCalls: "There are as many two-way calls as two_way_calls_max allows."
+    case .sessions, .twoWayCalls: .upstreamBusy
+    case .refused(_, let cause): cause
+    }
+  }
+
+  var sentence: StaticString {
+    switch self {
+    case .sessions:
+      """
+      The upstream has as many sessions as its sessions_max (SIDETONE_UPSTREAMS_NAME_SESSIONS_MAX) \
+      allows.
+      """
+    case .twoWayCalls:
+      """
+      There are as many two-way calls as limits.two_way_calls_max \
+      (SIDETONE_LIMITS_TWO_WAY_CALLS_MAX) allows.
+      """
     case .refused(_, let cause): cause.sentence
     }
   }

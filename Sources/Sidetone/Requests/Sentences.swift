@@ -15,8 +15,13 @@ struct Sentences: Sendable {
   /// For each carrier what is said to those who do not sign; empty where it never does.
   private let wanted: [Text]
   private let headers: [Text]
-  /// What opens sockets beside keys, each behind ", or ".
-  private let alternatives: Text
+  /// For each route, and for the pages, the lines that open it, each with whom it lets in.
+  private let openings: [Text]
+  private let pageOpening: Text
+  /// Where an upstream's key belongs.
+  private let keys: Text
+  /// Who cannot sign sockets, and what opens them.
+  private let unsigned: Text
 
   /// How many paths a lost caller is told.
   private static let pathsNamedMax = 32
@@ -56,13 +61,46 @@ struct Sentences: Sendable {
         "\(name)'s signature (\(signature.shownHeader)), since \(secret.variable) is set.")
     }
     headers = rows.map { Text($0.1?.shownHeader.description ?? "") }
-    let opening = rows.filter { $0.1?.covers == .url }
-    alternatives = Text(
-      opening.map { ", or for \($0.0) \($0.2?.variable ?? "") and listen.public_url" }.joined())
+    openings = config.routes.map { Text(Self.opening(of: $0, config)) }
+    pageOpening = Text(Self.opening([]))
+    let upstreams = config.upstreams.map(\.keyVariable).filter { !$0.isEmpty }
+    keys = Text(
+      "(\(upstreams.joined(separator: ", ")), in .env), a proof of who calls comes from "
+        + "the carrier's signature (\(variables)).")
+    let others = rows.filter { $0.1?.covers != .url }.map(\.0).joined(separator: ", ")
+    unsigned = Text(
+      " A caller that cannot sign its socket (\(others)) is let in by secret or addresses of its "
+        + "[[routes]] (in the file that --config names), or by a key of SIDETONE_API_KEYS "
+        + "(auth.api_keys).")
   }
 
-  /// What belongs behind `refusal.sentence`.
-  func writeEnd(of refusal: Refusal, into out: inout Writer) {
+  private static func opening(of route: Config.Route, _ config: Config) -> String {
+    var (lines, others) = ([String](), [String]())
+    for row in Carrier.all where route.isFor(carrier: row.name.description) {
+      let name = row.settings().displayName
+      // What the line would do is seen by trying it.
+      var tried = config
+      tried[carrier: row.name.description].secrets = [[0]]
+      if let secret = row.signature?.secret(), case .guarded = tried.exposure(of: route) {
+        lines.append("\(secret.variable)=YOUR_\(secret.word.uppercased()) for \(name)")
+      } else {
+        others.append(name)
+      }
+    }
+    let opening = opening(lines)
+    guard route.kind == .call, !others.isEmpty else { return opening }
+    return opening + " Who can do none of that (\(others.joined(separator: ", "))) is let in by "
+      + "secret or addresses of its [[routes]] (in the file that --config names)."
+  }
+
+  private static func opening(_ lines: [String]) -> String {
+    " One line in .env opens it, then start the relay again: "
+      + (lines + ["SIDETONE_API_KEYS=A_KEY_OF_YOURS (auth.api_keys) for callers who bring it"])
+      .joined(separator: ", or ") + "."
+  }
+
+  /// What belongs behind `refusal.sentence`; `place`: where the request wanted to go.
+  func writeEnd(of refusal: Refusal, at place: Destination?, into out: inout Writer) {
     switch refusal {
     case .unknownPath: out.write(paths.bytes)
     case .noUpstreamKey(let index):
@@ -71,15 +109,18 @@ struct Sentences: Sendable {
     case .noSocket(.notAsked): out.write(webhooks.bytes)
     case .unknownBot(let route), .unservedBot(let route): out.write(bots[route].bytes)
     case .foreignHost, .forwarded, .unprotected:
-      out.write(alternatives.bytes)
-      out.write(".")
+      out.write((place?.route.map { openings[$0] } ?? pageOpening).bytes)
+    case .keyInWebhookURL: out.write(keys.bytes)
     case .noProof(let means) where means.hasSignature: writeProof(means, into: &out)
     default: break
     }
   }
 
   private func writeProof(_ means: Means, into out: inout Writer) {
-    if means.contains(.keys) { return out.write(signatures.bytes) }
+    if means.contains(.keys) {
+      out.write(signatures.bytes)
+      return out.write(unsigned.bytes)
+    }
     let first = Carrier.all.indices.first { means.contains(.signature(of: $0)) } ?? 0
     if means.subtracting(.signature(of: first)).hasSignature {
       out.write("a carrier's signature, ")
@@ -91,6 +132,6 @@ struct Sentences: Sendable {
     } else {
       out.write(wanted[first].bytes)
     }
-    out.write(" For callers that cannot sign, set SIDETONE_API_KEYS (auth.api_keys).")
+    out.write(unsigned.bytes)
   }
 }

@@ -7,19 +7,16 @@ struct TwiML: Sendable {
   enum Verb { case start, connect }
 
   private let routes: [PreparedRoute]
-  /// `wss://host`, or empty where no public URL is set.
-  private let origin: Text
-  private let isTLS: [Bool]
+  private let origins: Origins
 
   init(_ config: Config, _ prepared: Prepared) {
     routes = prepared.routes
-    origin = Text(Self.socketOrigin(config.publicURL))
-    isTLS = config.listeners.map(\.isTLS)
+    origins = Origins(config)
   }
 
-  /// The response up to the stream's URL; its attributes and `>` follow. The stream's host is the
-  /// public URL's; on a relay that is open to its own machine only it is what the request calls us
-  /// by, which admission has found to be a loopback name.
+  /// The response up to the stream's URL; its attributes and `>` follow. The stream comes back to
+  /// the address that is set as ours, or to the one that the request has named; one of them is
+  /// known, or the request would not be here.
   func begin(_ verb: Verb, _ request: Request, route: Int, into out: inout Writer) -> HTTP.Response
   {
     var response = HTTP.Response(.ok, into: &out)
@@ -27,12 +24,11 @@ struct TwiML: Sendable {
     out.write("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response><")
     out.write(Self.name(of: verb))
     out.write("><Stream url=\"")
-    if origin.bytes.isEmpty {
-      out.write(isTLS[request.listener] ? "wss://" : "ws://")
-      // A host's bytes need no escaping: letters, digits, and none of XML's signs.
-      out.write(request.head.host.bytes(in: request.bytes))
-    } else {
-      Self.write(origin.bytes, into: &out)
+    if let origin = origins.back(to: request) {
+      out.write(origin.isSecure ? "wss://" : "ws://")
+      Self.write(origin.host, into: &out)
+      out.write(origin.port)
+      Self.write(origin.path, into: &out)
     }
     writePath(of: routes[route].stream, into: &out)
     out.write("\"")
@@ -49,17 +45,18 @@ struct TwiML: Sendable {
     response.end(into: &out)
   }
 
+  /// What gives the stream its token, behind its attributes.
+  func write(_ token: CallTokens.Token, into out: inout Writer) {
+    out.write("><Parameter name=\"token\" value=\"")
+    token.write(into: &out)
+    out.write("\"/></Stream>")
+  }
+
   private static func name(of verb: Verb) -> StaticString {
     switch verb {
     case .start: "Start"
     case .connect: "Connect"
     }
-  }
-
-  /// The same origin as a socket's: `https` becomes `wss`.
-  private static func socketOrigin(_ url: String) -> String {
-    if url.hasPrefix("https://") { return "wss://" + url.dropFirst(8) }
-    return url.hasPrefix("http://") ? "ws://" + url.dropFirst(7) : url
   }
 
   /// The path of the call route that the answer points to, secret included.

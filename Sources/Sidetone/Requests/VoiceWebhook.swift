@@ -1,5 +1,6 @@
 // The answer of `/voice`: TwiML that starts a stream of the call's audio to this relay and then
-// keeps the call up, since it would end with its last verb.
+// keeps the call up, since it would end with its last verb. The stream brings a token where a
+// carrier may call whose sockets cannot prove themselves in another way.
 
 package struct VoiceWebhook: Sendable {
   private let document: TwiML
@@ -11,9 +12,11 @@ package struct VoiceWebhook: Sendable {
   }
 
   /// The whole response.
-  package func write(_ request: Request, route: Int, into out: inout Writer) {
+  package func write(
+    _ request: Request, route: Int, token: CallTokens.Token? = nil, into out: inout Writer
+  ) {
     let response = document.begin(.start, request, route: route, into: &out)
-    out.write("/>")
+    if let token { document.write(token, into: &out) } else { out.write("/>") }
     document.end(.start, response, verbs: verbs.bytes, into: &out)
   }
 }

@@ -17,11 +17,7 @@ extension Upstream {
     hears: Deepgram.hears,
     voice: nil,
     envelope: { _, _, _ in },
-    allows: Deepgram.allows,
-    allowed: """
-      language, model, diarize, keyterm, keywords, redact, smart_format, punctuate, numerals, \
-      endpointing, utterance_end_ms, vad_events, tag, version, profanity_filter, interim_results
-      """,
+    allowed: Deepgram.allowed,
     query: Deepgram.query,
     setup: { _, _ in },
     read: Deepgram.read,
@@ -31,25 +27,14 @@ extension Upstream {
     timing: Timing(
       keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
       chunkMillisecondsMax: 100),
-    settings: Deepgram.settings)
+    phrases: Phrases(
+      dialled: "Deepgram connection initiated", connected: "Connected to Deepgram WebSocket"),
+    settings: Deepgram.settings,
+    reasonHeaders: ReasonHeaders(words: "dg-error", request: "dg-request-id"))
 }
 
-private enum Deepgram {
-  static func settings() -> Upstream.Settings {
-    let results = [("interim_results", "true"), ("punctuate", "true")]
-    let telephony = [("model", "nova-2"), ("language", "en-US")] + results
-    return Upstream.Settings(
-      displayName: "Deepgram",
-      service: .init(
-        host: "api.deepgram.com", path: "/v1/listen", keyVariable: "DEEPGRAM_API_KEY",
-        urlVariable: "DEEPGRAM_URL"),
-      paths: [
-        .init("/media", options: telephony),
-        .init("/media-stream", options: telephony),
-        .init("/ws/transcribe", options: [("model", "nova-2"), ("language", "en")] + results),
-      ])
-  }
-
+/// What the parts of this row share; `Deepgram+Settings.swift` has what operators set.
+enum Deepgram {
   /// It takes audio as it comes, but for the byte order. Another rate is the operator's wish, and
   /// for one channel only.
   static func hears(_ caller: Format, _ session: Upstream.Session) -> Format? {
@@ -59,32 +44,9 @@ private enum Deepgram {
     return Format(codec: caller.codec, rate: caller.rate, channels: caller.channels)
   }
 
-  static func allows(_ option: Bytes) -> Bool {
-    switch option.count {
-    case 3: return option.equals("tag")
-    case 5: return option.equals("model")
-    case 6: return option.equals("redact")
-    case 7:
-      return option.equals("diarize") || option.equals("keyterm") || option.equals("version")
-    case 8:
-      return option.equals("language") || option.equals("keywords") || option.equals("numerals")
-    case 9: return option.equals("punctuate")
-    case 10: return option.equals("vad_events")
-    case 11: return option.equals("endpointing")
-    case 12: return option.equals("smart_format")
-    case 15: return option.equals("interim_results")
-    case 16: return option.equals("utterance_end_ms") || option.equals("profanity_filter")
-    default: return false
-    }
-  }
-
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {
     writer.write("encoding=")
-    switch session.hears.codec {
-    case .mulaw: writer.write("mulaw")
-    case .alaw: writer.write("alaw")
-    case .linear16: writer.write("linear16")
-    }
+    writer.write(session.hears.codec.word)
     writer.write("&sample_rate=")
     writer.write(decimal: session.hears.rate)
     writer.write("&channels=")
@@ -97,11 +59,15 @@ private enum Deepgram {
     }
     var defaults = Query(session.options)
     while let option = defaults.next() {
-      if !isSet(option.name, in: session.callers) { write(option, &writer) }
+      if place(of: option.name, in: session.callers) == nil { write(option, &writer) }
     }
     var wishes = Query(session.callers)
+    var index = 0
     while let option = wishes.next() {
-      if allows(option.name) { write(option, &writer) }
+      let isFirst = place(of: option.name, in: session.callers) == index
+      let isWanted = Upstream.isName(option.name, in: allowed) && !option.value.isEmpty
+      if isWanted, isFirst || Upstream.isName(option.name, in: lists) { write(option, &writer) }
+      index += 1
     }
   }
 
@@ -112,22 +78,73 @@ private enum Deepgram {
     writer.write(option.value)
   }
 
-  private static func isSet(_ name: Bytes, in query: Bytes) -> Bool {
+  /// Which part of a query is the first with a value of that name; nil: none.
+  private static func place(of name: Bytes, in query: Bytes) -> Int? {
     var pairs = Query(query)
+    var index = 0
     while let pair = pairs.next() {
-      if pair.name.equals(name) { return true }
+      if pair.name.equals(name), !pair.value.isEmpty { return index }
+      index += 1
     }
-    return false
+    return nil
   }
 
   static func read(_ message: Bytes) -> Upstream.Event {
-    var results = Results()
+    var results = DeepgramResults()
     results.read(message)
-    guard let type = results.type, type.kind == .string else { return .malformed }
-    if results.isHeard { return results.news(in: message) }
+    guard !results.isBroken else { return .malformed }
+    if let heard = results.heard(in: message) {
+      var news = Upstream.Event()
+      news.heard = heard
+      return news
+    }
+    return other(results.type, message)
+  }
+
+  /// A message without words: the end, an error, or one of which nothing more is asked.
+  private static func other(_ type: JSON.Value?, _ message: Bytes) -> Upstream.Event {
     var news = Upstream.Event()
-    news.isFinished = message[type.range].equals("Metadata")
+    guard let type, type.kind == .string else {
+      news.complaint = complaint(in: message, isError: false)
+      if news.complaint == nil { news.unknown = 0..<0 }
+      return news
+    }
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+    if isNamed("Metadata") {
+      news.isFinished = true
+    } else if isNamed("Error") || isNamed("error") {
+      news.complaint = complaint(in: message, isError: true)
+    } else if !isNamed("UtteranceEnd"), !isNamed("SpeechStarted"), !isNamed("Results") {
+      news.complaint = complaint(in: message, isError: false)
+      if news.complaint == nil { news.unknown = type.range }
+    }
     return news
+  }
+
+  /// Errors have had several shapes; which member says what is seen from its name. Nil where the
+  /// message does not call itself one, and has none of their names.
+  private static func complaint(in message: Bytes, isError: Bool) -> Upstream.Complaint? {
+    func text(_ names: [StaticString], under parent: JSON.Value? = nil) -> Range<Int>? {
+      for name in names {
+        guard let value = JSON.find(name, in: message, under: parent), !value.range.isEmpty,
+          value.kind == .string || value.kind == .number
+        else { continue }
+        return value.range
+      }
+      return nil
+    }
+    let inner = JSON.find("error", in: message).flatMap { $0.kind == .object ? $0 : nil }
+    let sentences: [StaticString] = ["err_msg", "description", "message", "reason", "details"]
+    let codes: [StaticString] = ["err_code", "code", "variant", "category", "type"]
+    if let inner {
+      return Upstream.Complaint(
+        code: text(codes, under: inner) ?? 0..<0, message: text(sentences, under: inner) ?? 0..<0)
+    }
+    let sentence = text(isError ? sentences : ["err_msg", "error"])
+    guard isError || sentence != nil || text(["err_code"]) != nil else { return nil }
+    let code =
+      isError ? text(["err_code", "code", "message", "variant"]) : text(["err_code", "code"])
+    return Upstream.Complaint(code: code ?? 0..<0, message: sentence ?? 0..<0)
   }
 
   static func write(_ command: Upstream.Command, _ writer: inout Writer) {
@@ -135,7 +152,7 @@ private enum Deepgram {
     case .keepAlive: writer.write("{\"type\":\"KeepAlive\"}")
     case .finalize: writer.write("{\"type\":\"Finalize\"}")
     case .finish: writer.write("{\"type\":\"CloseStream\"}")
-    case .greet, .truncate, .forget, .digit, .respond: break
+    case .greet, .truncate, .forget, .keys, .respond: break
     }
   }
 
@@ -159,10 +176,11 @@ private enum Deepgram {
       return Upstream.Verdict(
         retry: true, cause: .upstreamLost, code: "upstream_unavailable",
         sentence: "Deepgram is not available")
-    default:
+    case 400, 422:
       return Upstream.Verdict(
         retry: false, cause: .upstreamRefused, code: "upstream_refused",
         sentence: "Deepgram refused the session: check model, language and options")
+    default: return .misplaced(status)
     }
   }
 
@@ -176,132 +194,5 @@ private enum Deepgram {
     return Upstream.Verdict(
       retry: true, cause: .upstreamLost, code: "upstream_lost",
       sentence: "Deepgram ended the session")
-  }
-}
-
-// MARK: - What it heard
-
-/// The members of a message that matter, found in one walk. It ends as soon as they are all there,
-/// so what comes behind, the words with their times above all, is not looked at; as for any value
-/// that is looked for, it need not even be sound.
-private struct Results {
-  private(set) var type: JSON.Value?
-  /// Of another type nothing more is asked.
-  private(set) var isHeard = true
-  private var start: JSON.Value?
-  private var duration: JSON.Value?
-  private var isFinal: JSON.Value?
-  private var index: JSON.Value?
-  private var text: JSON.Value?
-  private var confidence: JSON.Value?
-  private var hasChannel = false
-
-  mutating func read(_ message: Bytes) {
-    var scanner = JSON.Scanner(message)
-    var step = scanner.enter(.object)
-    while step == .item {
-      guard let name = scanner.name() else { return }
-      if !hasChannel, JSON.text(name, in: message, equals: "channel") {
-        hasChannel = true
-        guard readChannel(&scanner) else { return }
-      } else {
-        guard let value = scanner.value() else { return }
-        take(name, value, in: message)
-      }
-      if !isHeard || hasChannel && hasAllAround { return }
-      step = scanner.advance(in: .object)
-    }
-  }
-
-  /// The first of a name counts.
-  private mutating func take(_ name: JSON.Value, _ value: JSON.Value, in message: Bytes) {
-    if type == nil, JSON.text(name, in: message, equals: "type") {
-      type = value
-      isHeard = value.kind == .string && message[value.range].equals("Results")
-    } else if start == nil, JSON.text(name, in: message, equals: "start") {
-      start = value
-    } else if duration == nil, JSON.text(name, in: message, equals: "duration") {
-      duration = value
-    } else if isFinal == nil, JSON.text(name, in: message, equals: "is_final") {
-      isFinal = value
-    } else if index == nil, JSON.text(name, in: message, equals: "channel_index") {
-      index = value
-    }
-  }
-
-  /// Whether all is found but for what is in the channel.
-  private var hasAllAround: Bool {
-    type != nil && start != nil && duration != nil && isFinal != nil && index != nil
-  }
-
-  /// The value of the channel, with the list of alternatives in it; false where the walk is over.
-  private mutating func readChannel(_ scanner: inout JSON.Scanner) -> Bool {
-    guard scanner.next() == UInt8(ascii: "{") else { return scanner.value() != nil }
-    var hasList = false
-    var step = scanner.enter(.object)
-    while step == .item {
-      guard let name = scanner.name() else { return false }
-      if !hasList, JSON.text(name, in: scanner.document, equals: "alternatives") {
-        hasList = true
-        guard readAlternatives(&scanner) else { return false }
-      } else {
-        guard scanner.value() != nil else { return false }
-      }
-      step = scanner.advance(in: .object)
-    }
-    return step == .end
-  }
-
-  /// The list, of which the first counts; false where the walk is over.
-  private mutating func readAlternatives(_ scanner: inout JSON.Scanner) -> Bool {
-    guard scanner.next() == UInt8(ascii: "[") else { return scanner.value() != nil }
-    var isFirst = true
-    var step = scanner.enter(.array)
-    while step == .item {
-      if isFirst, scanner.next() == UInt8(ascii: "{") {
-        guard readFirst(&scanner) else { return false }
-      } else {
-        guard scanner.value() != nil else { return false }
-      }
-      isFirst = false
-      step = scanner.advance(in: .array)
-    }
-    return step == .end
-  }
-
-  private mutating func readFirst(_ scanner: inout JSON.Scanner) -> Bool {
-    var step = scanner.enter(.object)
-    while step == .item {
-      guard let name = scanner.name(), let value = scanner.value() else { return false }
-      if text == nil, JSON.text(name, in: scanner.document, equals: "transcript") {
-        text = value
-      } else if confidence == nil, JSON.text(name, in: scanner.document, equals: "confidence") {
-        confidence = value
-      }
-      if text != nil, confidence != nil, hasAllAround { return false }
-      step = scanner.advance(in: .object)
-    }
-    return step == .end
-  }
-
-  func news(in message: Bytes) -> Upstream.Event {
-    guard let start, let duration,
-      let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
-      let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
-      startMicroseconds >= 0, durationMicroseconds >= 0
-    else { return .malformed }
-    var heard = Upstream.Heard(
-      text: 0..<0, confidence: 0..<0, isFinal: isFinal?.kind == .true, channel: 0, channels: 1,
-      endMicroseconds: startMicroseconds &+ durationMicroseconds)
-    if let index, index.kind == .array {
-      var numbers = JSON.Elements(of: index, in: message)
-      heard.channel = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 0
-      heard.channels = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 1
-    }
-    if let text, text.kind == .string { heard.text = text.range }
-    if let confidence, confidence.kind == .number { heard.confidence = confidence.range }
-    var news = Upstream.Event()
-    news.heard = heard
-    return news
   }
 }

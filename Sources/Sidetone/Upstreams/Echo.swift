@@ -10,7 +10,6 @@ extension Upstream {
     hears: { caller, _ in caller },
     voice: nil,
     envelope: { _, _, _ in },
-    allows: { _ in false },
     allowed: "",
     query: { _, _ in },
     setup: { _, _ in },

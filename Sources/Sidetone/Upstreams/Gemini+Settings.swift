@@ -30,7 +30,9 @@ extension Gemini {
       service: .init(
         host: "generativelanguage.googleapis.com",
         path: "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent",
-        keyVariable: "GEMINI_API_KEY", urlVariable: "GEMINI_LIVE_URL"),
+        keyVariable: "GEMINI_API_KEY", urlVariable: "GEMINI_LIVE_URL",
+        keyPrefix: "AIza",
+        otherKeyVariables: ["GOOGLE_API_KEY", "GOOGLE_GEMINI_API_KEY", "GOOGLE_AI_API_KEY"]),
       options: [
         .model("models/\(current)"), .voice("Puck"), .language("en-US"), .instructions, .greeting,
         .silence(""),
@@ -189,7 +191,7 @@ extension Gemini {
   /// `auto`. A region that is there is kept, in the service's spelling; one that is not is the
   /// language's most spoken one; nothing is written where none is known, and the model chooses.
   static func writeLanguageCode(of tag: Bytes, _ writer: inout Writer) {
-    let end = separator(in: tag)
+    let end = separator(in: tag, from: 0)
     let language = tag.prefix(end)
     guard language.count == 2 || language.count == 3, isLetters(language) else { return }
     if !language.equalsIgnoringCase("zh"), let region = region(in: tag.dropping(end)) {
@@ -209,7 +211,7 @@ extension Gemini {
     var rest = rest
     while !rest.isEmpty {
       rest = rest.dropping(1)
-      let end = separator(in: rest)
+      let end = separator(in: rest, from: 0)
       let part = rest.prefix(end)
       if part.count == 2, isLetters(part) { return part }
       rest = rest.dropping(end)
@@ -217,8 +219,8 @@ extension Gemini {
     return nil
   }
 
-  private static func separator(in text: Bytes) -> Int {
-    for index in 0..<text.count
+  private static func separator(in text: Bytes, from start: Int) -> Int {
+    for index in start..<text.count
     where text[index] == UInt8(ascii: "-") || text[index] == UInt8(ascii: "_") {
       return index
     }

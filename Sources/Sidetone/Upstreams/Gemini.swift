@@ -21,13 +21,12 @@ extension Upstream {
       says: { _, _ in Format(codec: .linear16, rate: 24_000) },
       speech: SpeechPath(
         at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
-        unless: "thought"),
-      hasItems: false, isVoidUntilTurnEnds: true),
+        type: "mimeType", unless: "thought"),
+      hasItems: false),
     envelope: { _, prefix, suffix in
       prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")
       suffix.write("\",\"mimeType\":\"audio/pcm;rate=16000\"}}}")
     },
-    allows: isVoiceOption,
     allowed: voiceOptions,
     query: { session, writer in writer.write(session.fixed) },
     setup: Gemini.setup,
@@ -39,6 +38,8 @@ extension Upstream {
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
       chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
     ends: Gemini.ends,
+    phrases: Phrases(
+      dialled: "Gemini connection initiated", connected: "Connected to Gemini Live API"),
     settings: Gemini.settings)
 }
 
@@ -58,9 +59,9 @@ extension Gemini {
       writer.write("{\"realtimeInput\":{\"text\":\"")
       writer.write(jsonOfEncoded: text)
       writer.write("\"}}")
-    case .digit(let digit):
+    case .keys(let keys):
       writer.write("{\"realtimeInput\":{\"text\":\"The caller pressed ")
-      writer.write(byte: digit)
+      writer.write(keys)
       writer.write(".\"}}")
     case .finish: writer.write("{\"realtimeInput\":{\"audioStreamEnd\":true}}")
     case .keepAlive, .finalize, .truncate, .forget, .respond: break
@@ -88,6 +89,12 @@ extension Gemini {
         news.leavesWithin = timeLeft(value, in: message)
       } else if JSON.text(name, in: message, equals: "sessionResumptionUpdate") {
         news.handle = handle(value, in: message)
+      } else if JSON.text(name, in: message, equals: "error") {
+        news.complaint = complaint(value, in: message)
+      } else if JSON.text(name, in: message, equals: "toolCall") {
+        var ending = Upstream.Ending(.whole)
+        ending.instead = "a call of a function, of which there are none"
+        news.ending = ending
       }
       step = scanner.advance(in: .object)
     }
@@ -98,6 +105,8 @@ extension Gemini {
     _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
   ) {
     var members = JSON.Members(of: content, in: message)
+    var reason = 0..<0
+    var goesOn = false
     while let member = members.next() {
       let isTrue = member.value.kind == .true
       if JSON.text(member.name, in: message, equals: "interrupted") {
@@ -105,12 +114,23 @@ extension Gemini {
       } else if JSON.text(member.name, in: message, equals: "generationComplete") {
         news.isSpoken = isTrue
       } else if JSON.text(member.name, in: message, equals: "turnComplete") {
-        news.isTurnOver = isTrue
+        if isTrue { news.ending = Upstream.Ending(.whole) }
+      } else if JSON.text(member.name, in: message, equals: "turnCompleteReason") {
+        if member.value.kind == .string { reason = member.value.range }
+      } else if JSON.text(member.name, in: message, equals: "interactionStatus") {
+        goesOn = JSON.text(member.value, in: message, equals: "IN_PROGRESS")
       } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
         news.callerWords = words(member.value, in: message)
       } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
         news.agentWords = words(member.value, in: message)
       }
+    }
+    // Only a piece of its output is over.
+    if goesOn { news.ending = nil }
+    // It says why where it has refused to answer, or stopped.
+    if !reason.isEmpty, news.isTurnOver {
+      news.ending?.how = .failed
+      news.ending?.reason = reason
     }
   }
 
@@ -120,6 +140,18 @@ extension Gemini {
       text.kind == .string, !text.range.isEmpty
     else { return nil }
     return Upstream.Words(text: text.range, isWhole: false)
+  }
+
+  /// An error as Google's services write it: a code, a message, and the name of the code, which
+  /// says more. What it means for the session is said by the close that follows.
+  private static func complaint(_ error: JSON.Value, in message: Bytes) -> Upstream.Complaint {
+    func text(_ name: StaticString) -> Range<Int> {
+      guard error.kind == .object, let value = JSON.find(name, in: message, under: error),
+        value.kind == .string
+      else { return 0..<0 }
+      return value.range
+    }
+    return Upstream.Complaint(code: text("status"), message: text("message"))
   }
 
   /// While it talks, and while it waits for a function, a session cannot be resumed: the handle is
@@ -180,7 +212,8 @@ extension Gemini {
       return Upstream.Verdict(
         retry: true, cause: .upstreamLost, code: "upstream_unavailable",
         sentence: "Gemini is not available")
-    default: return badSession
+    case 400, 422: return badSession
+    default: return .misplaced(status)
     }
   }
 

@@ -21,7 +21,7 @@ extension OpenAI {
       displayName: "OpenAI",
       service: .init(
         host: "api.openai.com", path: "/v1/realtime", keyVariable: "OPENAI_API_KEY",
-        urlVariable: "OPENAI_REALTIME_URL"),
+        urlVariable: "OPENAI_REALTIME_URL", keyPrefix: "sk-"),
       options: [
         .model("gpt-realtime-2.1"), .voice("marin"), .language("en"), .instructions, .greeting,
         .init(

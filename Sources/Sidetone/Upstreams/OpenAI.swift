@@ -23,13 +23,12 @@ extension Upstream {
       says: { caller, session in OpenAI.format(caller, session) ?? OpenAI.pcm },
       speech: SpeechPath(
         when: "type", is: "response.output_audio.delta", or: "response.audio.delta",
-        payload: "delta", item: "item_id"),
-      hasItems: true, isVoidUntilTurnEnds: false),
+        payload: "delta", item: "item_id", response: "response_id"),
+      hasItems: true),
     envelope: { _, prefix, suffix in
       prefix.write("{\"type\":\"input_audio_buffer.append\",\"audio\":\"")
       suffix.write("\"}")
     },
-    allows: isVoiceOption,
     allowed: voiceOptions,
     query: OpenAI.query,
     setup: OpenAI.setup,
@@ -39,8 +38,11 @@ extension Upstream {
     closed: OpenAI.closed,
     timing: Timing(
       keepAliveAfter: .never, finalizeAfter: .never, openingSilenceMilliseconds: 0,
-      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2)),
+      chunkMillisecondsMax: 20, acknowledges: false, lastWordsWithin: .seconds(2),
+      sessionLasts: .seconds(60 * 60)),
     ends: OpenAI.ends,
+    phrases: Phrases(
+      dialled: "OpenAI connection initiated", connected: "Connected to OpenAI Realtime API"),
     settings: OpenAI.settings)
 }
 
@@ -56,12 +58,9 @@ enum OpenAI {
     return caller
   }
 
-  /// Where the operator's URL names a model, that one is meant.
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {
     writer.write(session.fixed)
-    guard Query.value(of: "model", in: session.fixed) == nil,
-      let model = session.wish(for: "model")
-    else { return }
+    guard let model = session.wish(for: "model") else { return }
     if !session.fixed.isEmpty { writer.write("&") }
     writer.write("model=")
     writer.write(model)
@@ -173,11 +172,11 @@ extension OpenAI {
       writer.write("{\"type\":\"conversation.item.delete\",\"item_id\":\"")
       writer.write(item)
       writer.write("\"}")
-    case .digit(let digit):
+    case .keys(let keys):
       writer.write("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",")
       writer.write("\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"")
       writer.write("The caller pressed ")
-      writer.write(byte: digit)
+      writer.write(keys)
       writer.write(".\"}]}}")
     case .respond: writer.write("{\"type\":\"response.create\"}")
     case .keepAlive, .finalize, .finish: break
@@ -197,18 +196,28 @@ extension OpenAI {
     if isNamed("session.updated") {
       news.isReady = true
       news.transcribes = transcribes(message)
+      news.takes = formatStated("input", older: "input_audio_format", in: message)
+      news.sends = formatStated("output", older: "output_audio_format", in: message)
     } else if isNamed("input_audio_buffer.speech_started") {
       news.isInterrupted = true
     } else if isNamed("input_audio_buffer.committed") {
       news.transcriptsOwed = 1
+      news.isCallerDone = true
+      news.item = text(event.item) ?? 0..<0
+    } else if isNamed("response.created") {
+      news.isTurnBegun = true
+      news.response = text(JSON.find("response", "id", in: message)) ?? 0..<0
     } else if isNamed("response.output_audio.done") || isNamed("response.audio.done") {
       news.isSpoken = true
       news.item = text(event.item) ?? 0..<0
+      news.response = text(event.response) ?? 0..<0
     } else if isNamed("response.done") {
-      news.isTurnOver = true
-      news.complaint = failure(of: message)
+      readEnding(message, &news)
     } else if isNamed("error") {
-      news.complaint = complaint(event.error, in: message)
+      let complaint = complaint(event.error, in: message)
+      news.isAskedTooEarly = message[complaint.code].equals(
+        "conversation_already_has_active_response")
+      if !news.isAskedTooEarly { news.complaint = complaint }
     } else {
       readWords(type, event, message, &news)
     }
@@ -219,6 +228,7 @@ extension OpenAI {
   private struct Event {
     private(set) var type: JSON.Value?
     private(set) var item: JSON.Value?
+    private(set) var response: JSON.Value?
     private(set) var delta: JSON.Value?
     private(set) var transcript: JSON.Value?
     private(set) var error: JSON.Value?
@@ -243,6 +253,8 @@ extension OpenAI {
         type = value
       } else if item == nil, JSON.text(name, in: message, equals: "item_id") {
         item = value
+      } else if response == nil, JSON.text(name, in: message, equals: "response_id") {
+        response = value
       } else if delta == nil, JSON.text(name, in: message, equals: "delta") {
         delta = value
       } else if transcript == nil, JSON.text(name, in: message, equals: "transcript") {
@@ -262,21 +274,28 @@ extension OpenAI {
     {
       news.agentWords = words(event.delta, isWhole: false)
       news.item = text(event.item) ?? 0..<0
+      news.response = text(event.response) ?? 0..<0
     } else if isNamed("response.output_audio_transcript.done")
       || isNamed("response.audio_transcript.done")
     {
       news.agentWords = words(event.transcript, isWhole: true)
       news.item = text(event.item) ?? 0..<0
+      news.response = text(event.response) ?? 0..<0
     } else if isNamed("conversation.item.input_audio_transcription.delta") {
+      news.item = text(event.item) ?? 0..<0
       news.callerWords = words(event.delta, isWhole: false)
     } else if isNamed("conversation.item.input_audio_transcription.updated") {
+      news.item = text(event.item) ?? 0..<0
       news.callerWords = words(event.transcript, isWhole: true)
     } else if isNamed("conversation.item.input_audio_transcription.completed") {
+      news.item = text(event.item) ?? 0..<0
       news.callerWords = words(event.transcript, isWhole: true)
       news.transcriptsOwed = -1
     } else if isNamed("conversation.item.input_audio_transcription.failed") {
+      news.item = text(event.item) ?? 0..<0
       news.transcriptsOwed = -1
       news.complaint = complaint(event.error, in: message)
+      news.complaint?.scope = .side
     }
   }
 
@@ -295,23 +314,76 @@ extension OpenAI {
     text(value).map { Upstream.Words(text: $0, isWhole: isWhole) }
   }
 
-  /// A response that failed says why; one that was cancelled or cut short needs no word.
-  private static func failure(of message: Bytes) -> Upstream.Complaint? {
-    guard let status = JSON.find("response", "status", in: message),
-      JSON.text(status, in: message, equals: "failed")
-    else { return nil }
-    let error = JSON.find("response", "status_details", "error", in: message)
-    return complaint(error, in: message)
+  /// How an answer ended. Why it failed is an error of its own only where that ends the session.
+  private static func readEnding(_ message: Bytes, _ news: inout Upstream.Event) {
+    news.response = text(JSON.find("response", "id", in: message)) ?? 0..<0
+    let status = message[text(JSON.find("response", "status", in: message)) ?? 0..<0]
+    var ending = Upstream.Ending(.whole)
+    if status.equals("cancelled") {
+      ending.how = .cancelled
+    } else if status.equals("incomplete") {
+      ending.how = .cut
+      ending.reason =
+        text(JSON.find("response", "status_details", "reason", in: message)) ?? 0..<0
+    } else if status.equals("failed") {
+      let error = JSON.find("response", "status_details", "error", in: message)
+      let complaint = complaint(error, in: message)
+      ending.how = .failed
+      ending.reason = complaint.code
+      ending.message = complaint.message
+      ending.passesAfter = passing(message[complaint.code], message[complaint.message])
+      if complaint.verdict != nil { news.complaint = complaint }
+    } else {
+      ending.instead = content(of: message)
+    }
+    news.ending = ending
+  }
+
+  /// What a whole answer holds, where that may be why nothing is heard of it.
+  private static func content(of message: Bytes) -> StaticString {
+    guard let output = JSON.find("response", "output", in: message), output.kind == .array else {
+      return "nothing"
+    }
+    var instead: StaticString = "nothing"
+    var items = JSON.Elements(of: output, in: message)
+    while let item = items.next() {
+      guard item.kind == .object else { continue }
+      let type = message[text(JSON.find("type", in: message, under: item)) ?? 0..<0]
+      if type.equals("function_call") { return "a call of a function, of which there are none" }
+      if type.equals("message") { instead = "text" }
+    }
+    return instead
+  }
+
+  /// Limits of requests pass in the time that the sentence names, failures of the service soon.
+  private static func passing(_ code: Bytes, _ sentence: Bytes) -> Instant.Span? {
+    if code.equals("server_error") || code.equals("overloaded") || code.equals("timeout") {
+      return .seconds(1)
+    }
+    guard code.equals("rate_limit_exceeded") else { return nil }
+    return .milliseconds(sentence.milliseconds(behind: "try again in ") ?? 2000)
   }
 
   private static func complaint(_ error: JSON.Value?, in message: Bytes) -> Upstream.Complaint {
     guard let error, error.kind == .object else {
       return Upstream.Complaint(code: 0..<0, message: 0..<0)
     }
-    let code = text(JSON.find("code", in: message, under: error)) ?? 0..<0
+    var code = text(JSON.find("code", in: message, under: error)) ?? 0..<0
+    if code.isEmpty { code = text(JSON.find("type", in: message, under: error)) ?? 0..<0 }
     return Upstream.Complaint(
       code: code, message: text(JSON.find("message", in: message, under: error)) ?? 0..<0,
-      verdict: verdict(on: message[code]))
+      verdict: verdict(on: message[code]), scope: scope(of: error, in: message))
+  }
+
+  /// The transcription of what the caller says is another model's work, which the talk does not
+  /// need.
+  private static func scope(
+    of error: JSON.Value, in message: Bytes
+  ) -> Upstream.Complaint.Scope {
+    guard let place = JSON.find("param", in: message, under: error), place.kind == .string else {
+      return .session
+    }
+    return message[place.range].containsIgnoringCase("transcription") ? .side : .session
   }
 }
 
@@ -357,23 +429,20 @@ extension OpenAI {
       return Upstream.Verdict(
         retry: true, cause: .upstreamLost, code: "upstream_unavailable",
         sentence: "OpenAI is not available")
-    default: return badSession
+    case 400, 422: return badSession
+    default: return .misplaced(status)
     }
   }
 
-  /// OpenAI's own clients connect again after these codes and after no other. A reason may name the
-  /// error that came before.
+  /// OpenAI's own clients connect again after these codes and after no other, but for 1000, which
+  /// they ask for themselves. A reason may name the error that came before.
   static func closed(_ code: UInt16, _ reason: Bytes) -> Upstream.Verdict {
     if reason.containsIgnoringCase("maximum duration") { return expired }
     if reason.containsIgnoringCase("session_expired") { return expired }
     if reason.containsIgnoringCase("api_key") { return badKey }
     if reason.containsIgnoringCase("quota") { return noCredit }
     switch code {
-    case 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015: return lost
-    case 1000:
-      var verdict = lost
-      verdict.retry = false
-      return verdict
+    case 1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014, 1015: return lost
     default: return badSession
     }
   }

@@ -14,6 +14,10 @@ extension Upstream {
     package var options: [Option] = []
     /// The default paths that lead to it.
     package var paths: [Path] = []
+    /// The options of a session are passed on, also those that are not known here.
+    package var passesOptions = false
+    /// Options that only the relay may say, and why.
+    package var owned: [(name: String, reason: String)] = []
     /// What it would not take, or not as it was meant, of options that are asked for together.
     package var complaints: @Sendable (Options) -> [Complaint] = { _ in [] }
 
@@ -32,7 +36,11 @@ extension Upstream {
     package var all: [(name: String, value: String)]
     package init(_ all: [(name: String, value: String)]) { self.all = all }
 
+    package func values(of name: String) -> [String] {
+      all.filter { $0.name == name }.map(\.value)
+    }
     package func value(of name: String) -> String? { all.first { $0.name == name }?.value }
+    package func has(_ name: String) -> Bool { all.contains { $0.name == name } }
   }
 
   /// A service on the network, and the variables by which its own documents name its settings.
@@ -41,6 +49,12 @@ extension Upstream {
     package var path: String
     package var keyVariable: String
     package var urlVariable: String
+    /// Variables that set an option of its default paths; no option: several, as a query.
+    package var optionVariables: [(variable: String, option: String)] = []
+    /// What its keys begin with; empty: they have nothing in common.
+    package var keyPrefix = ""
+    /// Names under which other programs look for its key.
+    package var otherKeyVariables: [String] = []
   }
 
   /// One setting of `[upstreams.NAME]`.
@@ -94,16 +108,19 @@ extension Upstream {
     package var isForAll = false
     /// What it is asked for there.
     package var options: [(name: String, value: String)] = []
+    /// What the service's `optionVariables` say goes before.
+    package var takesVariables = false
 
     package init(
       _ path: String, bot: String = "", isFirst: Bool = false, isForAll: Bool = false,
-      options: [(name: String, value: String)] = []
+      options: [(name: String, value: String)] = [], takesVariables: Bool = false
     ) {
       self.path = path
       self.bot = bot
       self.isFirst = isFirst
       self.isForAll = isForAll
       self.options = options
+      self.takesVariables = takesVariables
     }
   }
 }

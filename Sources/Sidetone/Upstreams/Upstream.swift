@@ -19,9 +19,7 @@ package struct Upstream: Sendable {
   /// The constant text around base64 audio that goes to it; nothing written: audio goes as binary
   /// messages.
   package let envelope: @Sendable (_ hears: Format, inout Writer, inout Writer) -> Void
-  /// Whether a caller may set this option.
-  package let allows: @Sendable (_ option: Bytes) -> Bool
-  /// The names of these options, for a refusal's sentence.
+  /// The options that a caller may set, as a refusal's sentence names them: "a, b, c".
   package let allowed: StaticString
   /// The query of its handshake.
   package let query: @Sendable (Session, inout Writer) -> Void
@@ -37,8 +35,12 @@ package struct Upstream: Sendable {
   package let timing: Timing
   /// The ends of its models that are known.
   package var ends: [ModelEnd] = []
+  /// Sentences by which its users search a log: it is being dialled; its session stands.
+  package var phrases = Phrases()
   /// What operators read and set of it; asked at start only.
   package let settings: @Sendable () -> Settings
+  /// Where it says why it refuses a handshake.
+  package var reasonHeaders = ReasonHeaders()
 
   /// One line for each upstream: the one to add for a new one.
   package static let all: [Upstream] = [
@@ -52,13 +54,21 @@ package struct Upstream: Sendable {
     all.firstIndex { $0.name.description == kind }
   }
 
-  /// What callers may choose of a voice model, whoever makes it: `allows` and `allowed` of rows
-  /// with a voice.
+  /// What callers may choose of a voice model, whoever makes it: `allowed` of rows with a voice.
   static let voiceOptions: StaticString = "model, voice, language, system_instruction"
 
-  static func isVoiceOption(_ option: Bytes) -> Bool {
-    option.equals("model") || option.equals("voice") || option.equals("language")
-      || option.equals("system_instruction")
+  /// Whether a caller may set this option.
+  package func allows(_ option: Bytes) -> Bool { Self.isName(option, in: allowed) }
+
+  /// Whether a name is one of those in "a, b, c".
+  static func isName(_ name: Bytes, in list: StaticString) -> Bool {
+    var rest = list.bytes
+    while !rest.isEmpty {
+      let end = rest.firstIndex(of: UInt8(ascii: ",")) ?? rest.count
+      if rest.prefix(end).equals(name) { return true }
+      rest = rest.dropping(min(end + 2, rest.count))
+    }
+    return false
   }
 }
 
@@ -68,9 +78,9 @@ extension Upstream {
     /// What is sent to it and what it sends; the caller's own format before that is settled.
     package var hears: Format
     package var says: Format
-    /// What the operator wrote behind the upstream's path.
+    /// What the operator wrote behind the upstream's path and is no option: sent as it is.
     package var fixed: Bytes
-    /// The operator's options; a caller's wish for the same name goes first.
+    /// The operator's options, each name from one place; a caller's wish for it goes first.
     package var options: Bytes
     /// The caller's own query, of which only options that `allows` knows are taken.
     package var callers: Bytes
@@ -111,19 +121,17 @@ extension Upstream {
     package let says: @Sendable (_ caller: Format, _ session: Session) -> Format
     /// Where the audio lies in its messages.
     package let speech: SpeechPath
-    /// Whether it names what it says, so that it can be told what of it was heard.
+    /// Whether it names its answers and the items that it says in them, so that what is void is
+    /// known, and it can be told what was heard.
     package let hasItems: Bool
-    /// Without a mark of the end of an interruption: audio is void until its turn is over.
-    package let isVoidUntilTurnEnds: Bool
 
     package init(
       says: @escaping @Sendable (_ caller: Format, _ session: Session) -> Format,
-      speech: SpeechPath, hasItems: Bool, isVoidUntilTurnEnds: Bool
+      speech: SpeechPath, hasItems: Bool
     ) {
       self.says = says
       self.speech = speech
       self.hasItems = hasItems
-      self.isVoidUntilTurnEnds = isVoidUntilTurnEnds
     }
   }
 
@@ -135,8 +143,8 @@ extension Upstream {
     /// never said.
     case truncate(item: Bytes, milliseconds: Int)
     case forget(item: Bytes)
-    /// A key that the caller pressed: 0 to 9, *, #, A to D.
-    case digit(UInt8)
+    /// Keys that the caller pressed, of 0 to 9, *, #, A to D.
+    case keys(Bytes)
     /// What it was told last shall be answered; only while it is not talking.
     case respond
   }
@@ -145,10 +153,15 @@ extension Upstream {
   /// into the message; texts are the inside of a JSON string, escapes and all.
   package struct Event {
     package var isMalformed = false
+    /// Of a type that is not known here: its name, empty where it has none.
+    package var unknown: Range<Int>?
     /// The session is set up as it was asked for: audio may flow.
     package var isReady = false
     /// With `isReady`: what the caller says will be transcribed, so that it is owed.
     package var transcribes = false
+    /// With `isReady`: in which format it takes audio and sends it, where it says so itself.
+    package var takes = StatedFormat.unsaid
+    package var sends = StatedFormat.unsaid
     /// Speech to text: a stretch of audio was listened to.
     package var heard: Heard?
     /// The session is complete; a close follows.
@@ -156,16 +169,25 @@ extension Upstream {
 
     /// The caller has begun to speak: what the agent has not yet said is void.
     package var isInterrupted = false
+    /// What the caller said is whole, and will be answered.
+    package var isCallerDone = false
+    /// An answer begins.
+    package var isTurnBegun = false
+    /// What was asked for last is refused, because an answer is open.
+    package var isAskedTooEarly = false
     /// Words of the caller that are still to be transcribed: one more (1), one less (-1).
     package var transcriptsOwed = 0
     package var callerWords: Words?
     package var agentWords: Words?
-    /// Whose end `isSpoken` and `agentWords` tell; empty where they are not named.
+    /// What `isSpoken`, `isCallerDone` and words belong to; empty where that is not named.
     package var item = 0..<0
+    /// The answer that the message is about; empty where it has no name.
+    package var response = 0..<0
     /// All audio of the item has come.
     package var isSpoken = false
-    /// The agent's turn is over, or the caller's words so far are complete.
-    package var isTurnOver = false
+    /// The agent's turn is over.
+    package var ending: Ending?
+    package var isTurnOver: Bool { ending != nil }
     package var complaint: Complaint?
     /// What will resume this session.
     package var handle: Range<Int>?
@@ -181,6 +203,36 @@ extension Upstream {
     }
   }
 
+  /// How an answer ended, and what the model says about that.
+  package struct Ending {
+    package enum How: BitwiseCopyable, Sendable {
+      case whole
+      /// By the caller, or by us.
+      case cancelled
+      /// The model stopped in the middle of it.
+      case cut
+      case failed
+    }
+    package var how: How
+    /// Why, in the model's words: its code, then its sentence. May be empty.
+    package var reason = 0..<0
+    package var message = 0..<0
+    /// What else is in it instead of sound, in our words.
+    package var instead: StaticString = ""
+    /// The reason passes by itself, after so long at the soonest.
+    package var passesAfter: Instant.Span?
+
+    package init(_ how: How) { self.how = how }
+  }
+
+  /// What a session says of audio.
+  package enum StatedFormat: BitwiseCopyable, Equatable, Sendable {
+    case unsaid
+    case format(Format)
+    /// One that is not known here.
+    case unknown
+  }
+
   package struct Words {
     package var text: Range<Int>
     /// Instead of all increments before it.
@@ -193,15 +245,23 @@ extension Upstream {
 
   /// An error that does not end the session by itself.
   package struct Complaint {
+    /// What it is about: the session, or something beside the talk, such as the transcription of
+    /// what the caller says, without which the talk goes on.
+    package enum Scope: BitwiseCopyable, Sendable { case session, side }
+
     /// May be empty.
     package var code: Range<Int>
     package var message: Range<Int>
     /// The session is of no more use; what that means.
     package var verdict: Verdict?
-    package init(code: Range<Int>, message: Range<Int>, verdict: Verdict? = nil) {
+    package var scope: Scope
+    package init(
+      code: Range<Int>, message: Range<Int>, verdict: Verdict? = nil, scope: Scope = .session
+    ) {
       self.code = code
       self.message = message
       self.verdict = verdict
+      self.scope = scope
     }
   }
 
@@ -215,8 +275,11 @@ extension Upstream {
     package var isFinal: Bool
     package var channel: Int
     package var channels: Int
-    /// Where the stretch ends, in microseconds of audio since this session began.
+    /// Where the stretch ends, in microseconds of audio since this session began; -1 where it does
+    /// not say.
     package var endMicroseconds: Int
+    /// Whether the speaker has paused behind it; nil where it does not say.
+    package var endsSpeech: Bool?
   }
 
   package struct Verdict: Equatable {
@@ -230,6 +293,11 @@ extension Upstream {
     package static func == (a: Verdict, b: Verdict) -> Bool {
       a.retry == b.retry && a.cause == b.cause
     }
+  }
+
+  package struct Phrases: Sendable {
+    package var dialled: StaticString = ""
+    package var connected: StaticString = ""
   }
 
   package struct Timing: BitwiseCopyable, Sendable {
@@ -248,5 +316,7 @@ extension Upstream {
     /// How long its last words are awaited when a call ends, where it never says that it has
     /// finished; `never` where it does.
     package var lastWordsWithin = Instant.Span.never
+    /// How long one of its sessions lasts at most; `never` where that is said in time.
+    package var sessionLasts = Instant.Span.never
   }
 }

@@ -2,7 +2,8 @@
 //
 // Base64 with the standard alphabet (RFC 4648 §4). Decoding forgives missing padding, since some
 // carriers leave it out, and nothing else: no white space, no foreign character, no stray bits
-// behind the last byte. The work is done by the kernels in CKernels/base64.c.
+// behind the last byte. The work is done by the kernels in CKernels/base64.c. What is written in
+// another way and can mean but one thing is put right first (`straighten`), where it is met.
 
 import CKernels
 
@@ -42,5 +43,45 @@ package enum Base64 {
     let count = source.count
     guard count >= 4, count & 3 == 0, source[count &- 1] == 0x3d else { return 0 }
     return source[count &- 2] == 0x3d ? 2 : 1
+  }
+
+  // MARK: Other spellings
+
+  /// Writes another spelling of base64 in the standard one, where it lies: the alphabet for URLs
+  /// (RFC 4648 §5), white space, the head of a `data:` URL, padding of any length. Nil, and nothing
+  /// done, where it is no spelling of base64; what was standard already comes back as it was.
+  @inline(never) @_noAllocation package static func straighten(_ text: Bytes) -> Bytes? {
+    var end = text.count
+    while end > 0, text[end &- 1] == 0x3d || text[end &- 1] <= 0x20 { end &-= 1 }
+    let start = dataStart(in: text.prefix(end))
+    for index in start..<end where value(of: text[index]) == 0 { return nil }
+    var count = 0
+    for index in start..<end {
+      let byte = value(of: text[index])
+      guard byte > 0x20 else { continue }
+      text[count] = byte
+      count &+= 1
+    }
+    return text.prefix(count)
+  }
+
+  /// Behind the head of a `data:` URL (RFC 2397), where there is one.
+  private static func dataStart(in text: Bytes) -> Int {
+    guard text.count >= 5, text.prefix(5).equalsIgnoringCase("data:"),
+      let comma = text.firstIndex(of: 0x2c), comma >= 7,
+      text[comma &- 7..<comma].equalsIgnoringCase(";base64")
+    else { return 0 }
+    return comma &+ 1
+  }
+
+  /// A character in the standard alphabet; a space for white space, 0 for what stands in none.
+  private static func value(of byte: UInt8) -> UInt8 {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2b, 0x2f: byte
+    case 0x2d: 0x2b
+    case 0x5f: 0x2f
+    case 0x20, 0x09, 0x0a, 0x0d: 0x20
+    default: 0
+    }
   }
 }

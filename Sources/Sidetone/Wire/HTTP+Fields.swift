@@ -91,16 +91,9 @@ extension HTTP.Fields {
   @_noAllocation package func hasToken(
     _ token: StaticString, in name: StaticString, of head: Bytes
   ) -> Bool {
-    var at = 0
-    while let field = next(&at, in: head) {
-      guard field.name.bytes(in: head).equalsIgnoringCase(name) else { continue }
-      var start = field.value.start
-      while start <= field.value.end {
-        let comma = head.prefix(field.value.end).firstIndex(of: 0x2c, from: start)
-        let item = HTTP.Place(start: start, end: comma ?? field.value.end)
-        if Self.trimmed(item, in: head).bytes(in: head).equalsIgnoringCase(token) { return true }
-        start = item.end &+ 1
-      }
+    var items = HTTP.Items(of: name, self, in: head)
+    while let item = items.next() {
+      if item.equalsIgnoringCase(token) { return true }
     }
     return false
   }
@@ -119,4 +112,36 @@ extension HTTP.Fields {
   }
 
   @_noAllocation private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+}
+
+extension HTTP {
+  /// The members of a list such as `X-Forwarded-For: a, b`, which may be spread over several lines
+  /// of one name; without the white space around them, and perhaps empty.
+  package struct Items {
+    private let name: StaticString
+    private let fields: Fields
+    private let head: Bytes
+    private var line = 0
+    /// What of the present line is still to be read; nil: the next line is.
+    private var rest: Place?
+
+    @_noAllocation package init(of name: StaticString, _ fields: Fields, in head: Bytes) {
+      self.name = name
+      self.fields = fields
+      self.head = head
+    }
+
+    @_noAllocation package mutating func next() -> Bytes? {
+      while true {
+        if let rest {
+          let comma = head.prefix(rest.end).firstIndex(of: 0x2c, from: rest.start)
+          let item = Place(start: rest.start, end: comma ?? rest.end)
+          self.rest = comma.map { Place(start: $0 &+ 1, end: rest.end) }
+          return Fields.trimmed(item, in: head).bytes(in: head)
+        }
+        guard let field = fields.next(&line, in: head) else { return nil }
+        if field.name.bytes(in: head).equalsIgnoringCase(name) { rest = field.value }
+      }
+    }
+  }
 }

@@ -263,7 +263,7 @@ extension HTTP {
   }
 
   /// Whether this can be `host[:port]`: nothing that would end it inside a URL or a text we write.
-  @_noAllocation private static func isHost(_ bytes: Bytes) -> Bool {
+  @_noAllocation static func isHost(_ bytes: Bytes) -> Bool {
     guard !bytes.isEmpty, bytes.count <= 255 else { return false }
     for index in 0..<bytes.count {
       switch bytes[index] {
@@ -294,7 +294,7 @@ extension HTTP {
 
 extension HTTP {
   /// What is wrong with a peer's message. Each knows the status to answer with, and a sentence.
-  package enum Fault: UInt8, Error, Sendable {
+  package enum Fault: UInt8, BitwiseCopyable, Error, Sendable {
     case notHTTP, badRequestLine, badStatusLine, badVersion, badTarget, targetTooLong
     case bareLineFeed, foldedField, badField, tooManyFields, headTooLarge
     case badHost, badLength, ambiguousLength, unknownCoding, badChunk, bodyTooLarge

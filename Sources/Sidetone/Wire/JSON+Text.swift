@@ -144,7 +144,7 @@ extension Writer {
 
 extension Bytes {
   /// How many bytes the UTF-8 character that begins here has; 0 where none does.
-  fileprivate func characterLength(at place: Int) -> Int {
+  @_noAllocation func characterLength(at place: Int) -> Int {
     var check = UTF8Validator()
     var end = place
     while end < count, check.accept(self[end..<end &+ 1]) {

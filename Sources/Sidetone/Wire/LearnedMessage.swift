@@ -14,10 +14,12 @@ struct AudioMembers {
   var event: JSON.Value?
   var payload: JSON.Value?
   var item: JSON.Value?
+  var response: JSON.Value?
   var timestamp: JSON.Value?
   var track: JSON.Value?
   var order: JSON.Value?
   var rate: JSON.Value?
+  var channels: JSON.Value?
   /// Whether a list was taken up to its first closing bracket, whatever is in it.
   var hasRawList = false
 }
@@ -31,6 +33,8 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
   private var shape = ck_shape()
   /// Failures in a row, then the messages of a rest.
   private var failures: UInt8 = 0
+  /// The channels of that message, and so of all that are like it.
+  private var channels: UInt8 = 0
 
   package init() {}
 
@@ -42,11 +46,18 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
       if media.payloadEncoding == .integers {
         payload = JSON.Value(.array, payload.range.lowerBound &- 1..<payload.range.upperBound)
       }
-      return .audio(media.piece(members, payload, in: message))
+      var piece = media.piece(members, payload, in: message)
+      piece.channels = Int(channels)
+      return .audio(piece)
     }
     var members = AudioMembers()
     let located = media.locate(message, &members)
-    if case .audio = located { learn(message, members) }
+    if case .audio(let piece) = located {
+      learn(message, members)
+      // More than there are channels of ours is not learned at all.
+      channels = UInt8(truncatingIfNeeded: piece.channels)
+      if piece.channels > 255 { shape.count = 0 }
+    }
     return located
   }
 
@@ -85,6 +96,7 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
     // A number is read as a string with these digits would be.
     members.payload = value(spans.payload)
     members.item = value(spans.item)
+    members.response = value(spans.response)
     members.timestamp = value(spans.timestamp)
     members.track = value(spans.track)
     members.order = value(spans.order)
@@ -178,8 +190,9 @@ extension LearnedMessage {
     default: return nil
     }
     if value == members.payload { return (kind, CK_PAYLOAD) }
-    if kind == CK_LIST || value == members.event { return nil }
+    if kind == CK_LIST || value == members.event || value == members.channels { return nil }
     if value == members.item { return kind == CK_STRING ? (kind, CK_ITEM) : nil }
+    if value == members.response { return kind == CK_STRING ? (kind, CK_RESPONSE) : nil }
     if value == members.timestamp { return (kind, CK_TIMESTAMP) }
     if value == members.track { return (kind, CK_TRACK) }
     if value == members.order { return (kind, CK_ORDER) }

@@ -29,8 +29,9 @@ package struct Media: BitwiseCopyable, Sendable {
     package var track = Track.inbound
     /// The number of this piece in its stream; -1 where the message states none.
     package var order = -1
-    /// Samples a second, as this message announces them; 0 where it does not.
+    /// Samples a second, and channels, as this message announces them; 0 where it does not.
     package var rate = 0
+    package var channels = 0
   }
 
   package enum Located: Equatable, Sendable {
@@ -51,13 +52,16 @@ package struct Media: BitwiseCopyable, Sendable {
   private let track: JSON.Key
   private let order: JSON.Key
   private let rate: JSON.Key
+  private let channels: JSON.Key
 
   /// Messages whose member `name` is the string `event` carry audio under `holder` and, in it,
-  /// `payload`. Timestamp, track, order and rate, where there are such names, lie beside it.
+  /// `payload`. Timestamp, track, order, rate and channels, where there are such names, lie beside
+  /// it.
   package init(
     when name: StaticString, is event: StaticString, at holder: StaticString,
     _ payload: StaticString, timestamp: StaticString = "", track: StaticString = "",
-    order: StaticString = "", rate: StaticString = "", as payloadEncoding: PayloadEncoding
+    order: StaticString = "", rate: StaticString = "", channels: StaticString = "",
+    as payloadEncoding: PayloadEncoding
   ) {
     eventName = JSON.Key(name)
     self.event = JSON.Key(event)
@@ -67,6 +71,7 @@ package struct Media: BitwiseCopyable, Sendable {
     self.track = JSON.Key(track)
     self.order = JSON.Key(order)
     self.rate = JSON.Key(rate)
+    self.channels = JSON.Key(channels)
     self.payloadEncoding = payloadEncoding
   }
 
@@ -109,15 +114,34 @@ extension Media {
   /// A message with a list that was not looked into, and that is no audio or does not end well: it
   /// may be another event whose list is none of ours.
   @inline(never) private func locateStrictly(_ message: Bytes) -> Located {
+    guard let name = eventNamed(in: message) else { return .malformed }
+    return isAudio(name, in: message) ? .malformed : .other
+  }
+
+  /// The name of the event of a sound message; nil where it is none. What has no name is `null`.
+  private func eventNamed(in message: Bytes) -> JSON.Value? {
     var scanner = JSON.Scanner(message)
-    guard let whole = scanner.value(), scanner.isAtEnd else { return .malformed }
+    guard let whole = scanner.value(), scanner.isAtEnd else { return nil }
     var members = JSON.Members(of: whole, in: message)
     while let member = members.next() {
-      if JSON.Key(member.name, in: message) == eventName {
-        return isAudio(member.value, in: message) ? .malformed : .other
-      }
+      if JSON.Key(member.name, in: message) == eventName { return member.value }
     }
-    return .other
+    return JSON.Value(.null, 0..<0)
+  }
+
+  /// Whether a message calls itself audio, whatever is in it. Leaves it as it is.
+  @inline(never) @_noAllocation package func isAudio(_ message: Bytes) -> Bool {
+    guard payloadEncoding != .binary, let name = eventNamed(in: message) else { return false }
+    return isAudio(name, in: message)
+  }
+
+  /// What is wrong with a payload that cannot be read.
+  package var unreadable: StaticString {
+    switch payloadEncoding {
+    case .base64: "audio whose payload is no base64, or cuts a sample in two"
+    case .integers: "audio whose samples are no list of whole numbers from -32768 to 32767"
+    case .binary: "audio that cuts a sample in two"
+    }
   }
 
   /// Reads the message to its closing bracket; false where it is malformed.
@@ -161,6 +185,8 @@ extension Media {
         if found.order == nil { found.order = value }
       } else if key == rate {
         if found.rate == nil { found.rate = value }
+      } else if key == channels {
+        if found.channels == nil { found.channels = value }
       }
       step = scanner.advance(in: .object)
     }
@@ -182,6 +208,9 @@ extension Media {
     }
     if let value = found.rate, let rate = JSON.integer(value, in: message) {
       piece.rate = max(rate, 0)
+    }
+    if let value = found.channels, let channels = JSON.integer(value, in: message) {
+      piece.channels = max(channels, 0)
     }
     if payloadEncoding == .integers {
       piece.payload = payload.range.lowerBound &+ 1..<payload.range.upperBound &- 1

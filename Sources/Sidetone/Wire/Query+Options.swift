@@ -1,6 +1,19 @@
 // Options of the settings as a query, made at start.
 
 extension Query {
+  /// The parts of a query that an operator wrote, decoded, in their order.
+  package static func decoded(_ text: String) -> [(name: String, value: String)] {
+    var bytes = Array(text.utf8)
+    return bytes.withMutableBytes { query in
+      var options: [(name: String, value: String)] = []
+      var pairs = Query(query)
+      while let pair = pairs.next() {
+        options.append((decodeInPlace(pair.name).string, decodeInPlace(pair.value).string))
+      }
+      return options
+    }
+  }
+
   /// Options as a query: `name=value&name=value`, percent-encoded.
   static func encoded(_ options: [(name: String, value: String)]) -> [UInt8] {
     // Every byte takes three at most, and each option two signs beside its texts.

@@ -26,6 +26,11 @@ package struct Request {
     self.wall = wall
   }
 
+  /// Whether a socket is asked for; only GET opens one, whatever else stands in the head.
+  var isForSocket: Bool {
+    head.method == .get && head.fields.hasToken("websocket", in: "upgrade", of: bytes)
+  }
+
   /// The body where it is a form, as webhooks post it; else nothing.
   var form: Bytes {
     let type = head.fields.value(of: "content-type", in: bytes)

@@ -10,6 +10,11 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     package var payload: Range<Int>
     /// The name of what is being said, the inside of a JSON string; empty where it has none.
     package var item = 0..<0
+    /// The name of the answer that it belongs to, likewise.
+    package var response = 0..<0
+    /// Samples a second, as its media type states them; 0 where it does not, -1 where it is none of
+    /// linear audio.
+    package var rate = 0
     /// The message says more than what is spoken, so it has to be read as well. Told with the first
     /// piece of a message.
     package var isNotAll = false
@@ -18,7 +23,8 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   }
 
   /// No message holds any.
-  package static let none = SpeechPath(when: "", is: "", or: "", payload: "", item: "")
+  package static let none = SpeechPath(
+    when: "", is: "", or: "", payload: "", item: "", response: "")
 
   package enum Located: Equatable, Sendable {
     case speech(Piece)
@@ -35,28 +41,29 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   private let place: Place
 
   /// Messages whose member `name` is the string `event`, or `olderEvent`, are speech: `payload`
-  /// beside it holds it, `item` is what it belongs to.
+  /// beside it holds it, `item` and `response` are what it belongs to.
   package init(
     when name: StaticString, is event: StaticString, or olderEvent: StaticString,
-    payload: StaticString, item: StaticString
+    payload: StaticString, item: StaticString, response: StaticString
   ) {
     place = .flat(
       Flat(
         name: JSON.Key(name), event: event, olderEvent: olderEvent, payload: JSON.Key(payload),
-        item: JSON.Key(item)))
+        item: JSON.Key(item), response: JSON.Key(response)))
   }
 
   /// The object `outer` holds the object `inner`, that one the array `list`, and those of its
-  /// elements speak which have `payload` in their object `holder`. An element whose member
-  /// `unspoken` is true is never spoken.
+  /// elements speak which have `payload` in their object `holder`, with its media `type` beside it.
+  /// An element whose member `unspoken` is true is never spoken.
   package init(
     at outer: StaticString, _ inner: StaticString, each list: StaticString,
-    _ holder: StaticString, payload: StaticString, unless unspoken: StaticString
+    _ holder: StaticString, payload: StaticString, type: StaticString = "",
+    unless unspoken: StaticString
   ) {
     place = .nested(
       Nested(
         path: [JSON.Key(outer), JSON.Key(inner), JSON.Key(list)], holder: JSON.Key(holder),
-        payload: JSON.Key(payload), unspoken: JSON.Key(unspoken)))
+        payload: JSON.Key(payload), type: JSON.Key(type), unspoken: JSON.Key(unspoken)))
   }
 
   /// Finds the speech in one whole message, all of which is checked, or, from `start`, the `next`
@@ -99,6 +106,9 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   ) -> Piece {
     var piece = Piece(payload: Self.text(of: payload, in: message))
     if let item = members.item, item.kind == .string { piece.item = item.range }
+    if let response = members.response, response.kind == .string {
+      piece.response = response.range
+    }
     return piece
   }
 
@@ -122,6 +132,7 @@ extension SpeechPath {
     let olderEvent: StaticString
     let payload: JSON.Key
     let item: JSON.Key
+    let response: JSON.Key
 
     /// Reads the message to its closing bracket; false where it is malformed.
     @inline(__always)
@@ -136,6 +147,8 @@ extension SpeechPath {
           if members.payload == nil { members.payload = value }
         } else if key == self.item {
           if members.item == nil { members.item = value }
+        } else if key == self.response {
+          if members.response == nil { members.response = value }
         }
         step = scanner.advance(in: .object)
       }
@@ -156,12 +169,14 @@ extension SpeechPath {
     let path: InlineArray<3, JSON.Key>
     let holder: JSON.Key
     let payload: JSON.Key
+    let type: JSON.Key
     let unspoken: JSON.Key
 
     /// What a message has shown so far.
     private struct Found {
       /// Of the first element that speaks.
       var payload: JSON.Value?
+      var type: JSON.Value?
       /// Where the element behind it begins; 0: it was the last.
       var next = 0
       /// How many members there are beside the outer two names of the path.
@@ -210,7 +225,14 @@ extension SpeechPath {
       guard payload.kind == .string else { return .malformed }
       return .speech(
         Piece(
-          payload: text(of: payload, in: message), isNotAll: found.others > 0, next: found.next))
+          payload: text(of: payload, in: message), rate: Self.rate(of: found.type, in: message),
+          isNotAll: found.others > 0, next: found.next))
+    }
+
+    @inline(__always) private static func rate(of type: JSON.Value?, in message: Bytes) -> Int {
+      guard let type, type.kind == .string else { return 0 }
+      let said = AudioType(message[type.range])
+      return said.codec == .linear ? said.rate : -1
     }
 
     /// Moves into the object here, to the member that the path names (item) or behind it (end).
@@ -261,30 +283,39 @@ extension SpeechPath {
     private func readElement(_ scanner: inout JSON.Scanner, _ found: inout Found) -> Bool {
       guard scanner.next() == UInt8(ascii: "{") else { return scanner.value() != nil }
       var payload: JSON.Value?
+      var type: JSON.Value?
       var isSpoken = true
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name() else { return false }
         let key = JSON.Key(name, in: scanner.document)
         if key == holder, scanner.next() == UInt8(ascii: "{") {
-          guard readHolder(&scanner, &payload) else { return false }
+          guard readHolder(&scanner, &payload, &type) else { return false }
         } else {
           guard let value = scanner.value() else { return false }
           if value.kind == .true, key == unspoken { isSpoken = false }
         }
         step = scanner.advance(in: .object)
       }
-      if isSpoken { found.payload = payload }
+      if isSpoken {
+        found.payload = payload
+        found.type = type
+      }
       return step == .end
     }
 
     @inline(__always)
-    private func readHolder(_ scanner: inout JSON.Scanner, _ payload: inout JSON.Value?) -> Bool {
+    private func readHolder(
+      _ scanner: inout JSON.Scanner, _ payload: inout JSON.Value?, _ type: inout JSON.Value?
+    ) -> Bool {
       var step = scanner.enter(.object)
       while step == .item {
         guard let name = scanner.name(), let value = scanner.value() else { return false }
-        if payload == nil, JSON.Key(name, in: scanner.document) == self.payload {
+        let key = JSON.Key(name, in: scanner.document)
+        if payload == nil, key == self.payload {
           payload = value
+        } else if type == nil, key == self.type {
+          type = value
         }
         step = scanner.advance(in: .object)
       }

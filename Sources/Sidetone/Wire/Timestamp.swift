@@ -20,6 +20,15 @@ extension Writer {
     place.write(pair: milliseconds % 1000 / 10, at: 20)
     place[22] = 0x30 &+ UInt8(truncatingIfNeeded: milliseconds % 10)
   }
+
+  /// For example `2026-11-20`.
+  package mutating func write(day: Day) {
+    write(decimal: day.year, width: 4)
+    write("-")
+    write(decimal: day.month, width: 2)
+    write("-")
+    write(decimal: day.dayOfMonth, width: 2)
+  }
 }
 
 extension WallTime {

@@ -1,6 +1,7 @@
 // The opening handshake of WebSocket (RFC 6455 §4), both sides: the request that turns an HTTP
-// connection into a socket, and its 101. Extensions and subprotocols are never negotiated: an offer
-// of permessage-deflate, which every browser makes, is left unanswered, and the handshake succeeds.
+// connection into a socket, and its 101. Extensions are never negotiated: an offer of
+// permessage-deflate, which every browser makes, is left unanswered, and the handshake succeeds. Of
+// subprotocols one is named where some are offered, since browsers give up otherwise.
 
 package enum Upgrade {
   /// What the accept value is derived with (§1.3).
@@ -60,8 +61,10 @@ package enum Upgrade {
     return .valid(key: key)
   }
 
-  /// The 101 (§4.2.2). `key` comes from `check`.
-  package static func writeAccept(key: Bytes, into out: inout Writer) {
+  /// The 101 (§4.2.2). `key` comes from `check`; `subprotocol` is one that was offered, or empty.
+  package static func writeAccept(
+    key: Bytes, subprotocol: Bytes = .empty, into out: inout Writer
+  ) {
     out.write(
       "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         as StaticString)
@@ -70,7 +73,9 @@ package enum Upgrade {
       makeAccept(key: key, into: accept)
       out.write(accept)
     }
-    out.write("\r\n\r\n")
+    out.write("\r\n")
+    if !subprotocol.isEmpty { HTTP.writeField("Sec-WebSocket-Protocol", subprotocol, into: &out) }
+    out.write("\r\n")
   }
 
   @_noAllocation private static func isKey(_ key: Bytes) -> Bool {
@@ -156,7 +161,7 @@ package enum Upgrade {
     case bad(AnswerFault)
   }
 
-  package enum AnswerFault: UInt8, Error, Sendable {
+  package enum AnswerFault: UInt8, BitwiseCopyable, Error, Sendable {
     case noUpgrade, noConnection, wrongAccept, unaskedExtension, unaskedProtocol
   }
 

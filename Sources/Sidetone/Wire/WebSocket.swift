@@ -112,6 +112,9 @@ extension WebSocket {
     }
   }
 
+  /// How long a message that is too large would have been, as far as it is known.
+  var bytesRefused: Int { @_noAllocation get { frame.length } }
+
   private enum Header {
     case partial, whole
     case bad(Failure)
@@ -146,7 +149,10 @@ extension WebSocket {
 
     if !opcode.isControl {
       let before = message == .continuation ? 0 : messageEnd &- messageStart
-      guard length <= messageBytesMax &- before else { return .bad(.messageTooLarge) }
+      guard length <= messageBytesMax &- before else {
+        frame.length = length &+ min(before, Int.max &- length)
+        return .bad(.messageTooLarge)
+      }
     }
     let key = isMasked ? buffer.load(UInt32.self, at: position &+ headerBytes &- 4) : 0
     position &+= headerBytes

@@ -10,7 +10,8 @@ struct CallStateTests {
   // MARK: The table
 
   private enum Input: CaseIterable {
-    case started, opened, progressed, drained, lost, refused, finished, done, abandoned, expired
+    case started, opened, drained, lost, nextLost, refused, finished, changeDue, changeGivenUp
+    case leftInSilence, played, done, abandoned, expired
   }
 
   /// What each state answers to each input at its deadline; what is not named answers `nothing`.
@@ -22,18 +23,31 @@ struct CallStateTests {
       ("arriving", .expired, .end, "over"),
       ("dialling", .opened, .flow, "talking"),
       ("dialling", .lost, .rest, "resting"),
-      ("dialling", .refused, .end, "over"),
+      ("dialling", .nextLost, .rest, "resting"),
+      ("dialling", .refused, .play, "closing(playing)"),
+      ("dialling", .leftInSilence, .end, "over"),
       ("dialling", .done, .nothing, "closing(dialling)"),
       ("dialling", .abandoned, .end, "over"),
       ("resting", .done, .nothing, "closing(resting)"),
       ("resting", .abandoned, .end, "over"),
       ("resting", .expired, .dial, "dialling"),
+      ("resting", .leftInSilence, .end, "over"),
       ("talking", .lost, .rest, "resting"),
-      ("talking", .refused, .end, "over"),
+      ("talking", .nextLost, .rest, "resting"),
+      ("talking", .refused, .play, "closing(playing)"),
+      ("talking", .changeDue, .dial, "changing"),
       ("talking", .done, .flow, "closing(sending)"),
       ("talking", .abandoned, .end, "over"),
+      ("changing", .opened, .flow, "talking"),
+      ("changing", .lost, .nothing, "dialling"),
+      ("changing", .refused, .nothing, "dialling"),
+      ("changing", .nextLost, .nothing, "talking"),
+      ("changing", .changeGivenUp, .nothing, "talking"),
+      ("changing", .done, .flow, "closing(sending)"),
+      ("changing", .abandoned, .end, "over"),
       ("closing(dialling)", .opened, .flow, "closing(sending)"),
       ("closing(dialling)", .lost, .rest, "closing(resting)"),
+      ("closing(dialling)", .nextLost, .rest, "closing(resting)"),
       ("closing(dialling)", .refused, .end, "over"),
       ("closing(dialling)", .finished, .end, "over"),
       ("closing(dialling)", .abandoned, .end, "over"),
@@ -43,15 +57,22 @@ struct CallStateTests {
       ("closing(resting)", .expired, .end, "over"),
       ("closing(sending)", .drained, .finish, "closing(waiting)"),
       ("closing(sending)", .lost, .rest, "closing(resting)"),
+      ("closing(sending)", .nextLost, .rest, "closing(resting)"),
       ("closing(sending)", .refused, .end, "over"),
       ("closing(sending)", .finished, .end, "over"),
       ("closing(sending)", .abandoned, .end, "over"),
       ("closing(sending)", .expired, .end, "over"),
       ("closing(waiting)", .lost, .rest, "closing(resting)"),
+      ("closing(waiting)", .nextLost, .rest, "closing(resting)"),
       ("closing(waiting)", .refused, .end, "over"),
       ("closing(waiting)", .finished, .end, "over"),
       ("closing(waiting)", .abandoned, .end, "over"),
       ("closing(waiting)", .expired, .end, "over"),
+      ("closing(playing)", .played, .end, "over"),
+      ("closing(playing)", .finished, .end, "over"),
+      ("closing(playing)", .done, .end, "over"),
+      ("closing(playing)", .abandoned, .end, "over"),
+      ("closing(playing)", .expired, .end, "over"),
     ]
 
   @Test("Every state answers every input as the table says")
@@ -92,7 +113,7 @@ struct CallStateTests {
     var call = reach("talking")
     _ = call.callerDone(.stopped, at: start)
     _ = call.callerDone(.left, at: start)
-    _ = call.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
+    _ = call.upstreamLost(loss(retry: false, .upstreamKey), at: start)
     #expect(call.state == .over && call.cause == .stopped)
   }
 
@@ -111,8 +132,7 @@ struct CallStateTests {
     _ = call.callerDone(.stopped, at: start)
     var now = start
     for _ in 0..<3 {
-      #expect(
-        call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest)
+      #expect(call.upstreamLost(loss(), at: now) == .rest)
       now = call.wakeTime
       #expect(call.expired(at: now) == .dial && call.state == .closing(.dialling))
       #expect(call.wakeTime == start + .seconds(5))
@@ -124,8 +144,7 @@ struct CallStateTests {
   @Test("A pause that would outlast the deadline of closing is not begun")
   func closingPause() {
     var call = reach("closing(sending)")
-    #expect(
-      call.upstreamLost(retry: true, pause: .seconds(5), cause: .upstreamBusy, at: start) == .end)
+    #expect(call.upstreamLost(loss(.next, pause: .seconds(5)), at: start) == .end)
   }
 
   // MARK: Again
@@ -135,36 +154,73 @@ struct CallStateTests {
     var call = reach("dialling")
     var now = start
     var pauses: [Int] = []
-    while call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: now) == .rest {
+    while call.upstreamLost(loss(.next), at: now) == .rest {
       pauses.append((call.wakeTime - now).milliseconds)
       now = call.wakeTime
       #expect(call.expired(at: now) == .dial)
     }
     #expect(pauses == [100, 200, 400, 800, 1600, 3200])
-    #expect(call.state == .over && call.cause == .upstreamLost)
+    #expect(call.state == .closing(.playing) && call.cause == .upstreamLost)
   }
 
   @Test("The pause that an upstream asks for is kept where it is the longer one")
   func askedPause() {
     var call = reach("dialling")
-    _ = call.upstreamLost(retry: true, pause: .seconds(7), cause: .upstreamBusy, at: start)
+    _ = call.upstreamLost(loss(.next, pause: .seconds(7)), at: start)
     #expect(call.wakeTime == start + .seconds(7))
     #expect(call.expired(at: start + .milliseconds(6999)) == .nothing)
   }
 
-  @Test("Results start the count anew; an open socket alone does not")
-  func progress() {
+  /// Loses the session, and has another: the pause in between, in milliseconds; nil: it is over.
+  private func lose(_ loss: UpstreamLeg.Loss, _ call: inout CallState) -> Int? {
+    guard call.upstreamLost(loss, at: start) == .rest else { return nil }
+    let pause = (call.wakeTime - start).milliseconds
+    _ = call.expired(at: call.wakeTime)
+    _ = call.opened()
+    return pause
+  }
+
+  @Test func `only a session that lived starts the count anew, one that worked does not`() {
     var call = reach("talking")
-    func lose() -> Int {
-      _ = call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
-      let pause = (call.wakeTime - start).milliseconds
-      _ = call.expired(at: call.wakeTime)
-      _ = call.opened()
-      return pause
+    #expect(lose(loss(life: .worked), &call) == 100)
+    #expect(lose(loss(life: .worked), &call) == 200)
+    #expect(lose(loss(), &call) == 400)
+    #expect(lose(loss(life: .lived), &call) == 100)
+    for pause in [200, 400, 800, 1600, 3200] {
+      #expect(lose(loss(life: .worked), &call) == pause)
     }
-    #expect([lose(), lose(), lose()] == [100, 200, 400])
-    call.progressed()
-    #expect(lose() == 100)
+    #expect(lose(loss(life: .worked), &call) == nil)
+  }
+
+  @Test func `one that worked is followed by another whatever the row says, once`() {
+    var call = reach("talking")
+    #expect(lose(loss(retry: false, life: .worked), &call) == 100)
+    #expect(lose(loss(retry: false, life: .worked), &call) == nil)
+    var other = reach("talking")
+    #expect(lose(loss(retry: false), &other) == nil)
+  }
+
+  @Test func `what should have resumed it is used once, then it is tried without`() {
+    var call = reach("talking")
+    #expect(lose(loss(retry: false, life: .worked), &call) == 100)
+    #expect(lose(loss(retry: false, life: .worked, isHandleDropped: true), &call) == 200)
+    #expect(lose(loss(retry: false, life: .worked), &call) == nil)
+  }
+
+  @Test func `an attempt that would come too late for a caller who hears nothing is not made`() {
+    var call = reach("dialling")
+    let latest = start + .seconds(8)
+    #expect(
+      call.upstreamLost(loss(.next, pause: .seconds(60)), latest: latest, at: start) == .play)
+    #expect(call.state == .closing(.playing))
+    #expect(call.played() == .end && call.cause == .upstreamLost)
+  }
+
+  @Test func `what was said is played to its end, but not for ever`() {
+    var call = reach("closing(playing)")
+    #expect(call.wakeTime == start + .seconds(125))
+    #expect(call.expired(at: start + .seconds(124)) == .nothing)
+    #expect(call.callerDone(.stopped, at: start) == .end && call.cause == .upstreamKey)
   }
 
   // MARK: Getting there
@@ -174,10 +230,12 @@ struct CallStateTests {
     "dialling": [.started],
     "resting": [.started, .lost],
     "talking": [.started, .opened],
+    "changing": [.started, .opened, .changeDue],
     "closing(dialling)": [.started, .done],
     "closing(resting)": [.started, .lost, .done],
     "closing(sending)": [.started, .opened, .done],
     "closing(waiting)": [.started, .opened, .done, .drained],
+    "closing(playing)": [.started, .opened, .refused],
     "over": [.done],
   ]
 
@@ -190,26 +248,37 @@ struct CallStateTests {
 
   /// Only what was dialled can open: the relay has no other connection to tell of.
   private func isPossible(_ input: Input, in state: String) -> Bool {
-    input != .opened || state == "dialling" || state == "closing(dialling)"
+    input != .opened || ["dialling", "changing", "closing(dialling)"].contains(state)
   }
 
   private func apply(_ input: Input, to call: inout CallState) -> CallState.Action {
     switch input {
     case .started: return call.started()
     case .opened: return call.opened()
-    case .progressed:
-      call.progressed()
-      return .nothing
     case .drained: return call.drained()
-    case .lost:
-      return call.upstreamLost(retry: true, pause: .zero, cause: .upstreamLost, at: start)
-    case .refused:
-      return call.upstreamLost(retry: false, pause: .zero, cause: .upstreamKey, at: start)
+    case .lost: return call.upstreamLost(loss(), at: start)
+    case .nextLost: return call.upstreamLost(loss(.next), at: start)
+    case .refused: return call.upstreamLost(loss(retry: false, .upstreamKey), at: start)
+    case .changeDue: return call.changeDue()
+    case .changeGivenUp:
+      call.changeGivenUp()
+      return .nothing
+    case .leftInSilence: return call.leftInSilence(.upstreamLost)
+    case .played: return call.played()
     case .finished: return call.upstreamFinished()
     case .done: return call.callerDone(.stopped, at: start)
     case .abandoned: return call.abandoned()
-    case .expired: return call.expired(at: start + .seconds(60))
+    case .expired: return call.expired(at: start + .seconds(200))
     }
+  }
+
+  private func loss(
+    _ which: UpstreamLeg.Loss.Which = .session, retry: Bool = true, _ cause: Cause = .upstreamLost,
+    pause: Instant.Span = .zero, life: UpstreamLeg.Life = .none, isHandleDropped: Bool = false
+  ) -> UpstreamLeg.Loss {
+    UpstreamLeg.Loss(
+      which, Upstream.Verdict(retry: retry, cause: cause, code: "", sentence: ""), pause: pause,
+      life: life, isHandleDropped: isHandleDropped)
   }
 
   private func name(_ state: CallState.State) -> String {

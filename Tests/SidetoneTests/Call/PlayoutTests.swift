@@ -124,12 +124,25 @@ struct PlayoutTests {
   @Test func `marks of an epoch that is over, or never sent, say nothing`() {
     var playout = Playout(Self.buffered, rate: 8000)
     _ = flow(&playout, 80_000, at(0))
-    playout.clear()
+    playout.clear(at: at(0))
     playout.marked(160, epoch: 0, at: at(30))
     playout.marked(9_999_999, epoch: 1, at: at(30))
     #expect(playout.heard(at: at(30)) == playout.sent)
     #expect(playout.epoch == 1)
     #expect(!playout.hasSent)
+  }
+
+  @Test func `marks that never come back are learnt, and the clock counts`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    _ = flow(&playout, 80_000, at(0))
+    #expect(playout.heard(at: at(900)) == 160)
+    for second in 1...3 { _ = flow(&playout, 80_000, at(1000 * second)) }
+    playout.clear(at: at(3100))
+    _ = flow(&playout, 80_000, at(4000))
+    #expect(playout.heard(at: at(4100)) - playout.sent == 800 - 1440)
+    // One that comes after all is believed.
+    playout.marked(playout.sent - 1280, epoch: 1, at: at(4150))
+    #expect(playout.heard(at: at(4150)) == playout.sent - 1280)
   }
 
   @Test func `running dry does not mean that a carrier with a delay has played it all`() {

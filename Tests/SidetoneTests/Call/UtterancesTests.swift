@@ -1,4 +1,5 @@
-// The few items that are not yet heard to their end: which is which, and which are void.
+// The stretches that are not yet heard to their end: which is which, how an item goes on in
+// several, and of what the model has to be told.
 
 import Testing
 
@@ -9,26 +10,35 @@ struct UtterancesTests {
     utterances.begin(kept(name), at: position)
   }
 
+  /// 16-bit samples at 8 kHz, both ways.
+  private func grow(_ utterances: inout Utterances, _ index: Int, by bytes: Int) {
+    let format = Format(codec: .linear16, rate: 8000)
+    utterances.grow(index, by: bytes, odd: nil, from: format, to: format)
+  }
+
   @Test func `items stay in the order in which they began`() {
     var utterances = Utterances()
     for (index, name) in ["a", "b", "c"].enumerated() {
       let place = begin(&utterances, name, at: 100 * index)
       #expect(place == index)
     }
-    #expect(utterances.index(of: kept("b")) == 1 && utterances.last == 2)
+    #expect(utterances.latest(of: kept("b")) == 1 && utterances.last == 2)
     let first = utterances.removeFirst()
-    #expect(first.item.equals(kept("a")))
-    #expect(utterances.index(of: kept("b")) == 0 && utterances.index(of: kept("a")) == nil)
+    #expect(first.item.equals(kept("a")) && utterances.isDone(kept("a")))
+    #expect(utterances.latest(of: kept("b")) == 0 && utterances.latest(of: kept("a")) == nil)
     #expect(utterances[1].start == 200)
   }
 
-  @Test func `there is place for four, and for another when one has gone`() {
+  @Test func `there is place for thirty-two, and for another when one has gone`() {
     var utterances = Utterances()
-    let places = ["a", "b", "c", "d", "e"].map { begin(&utterances, $0) }
-    #expect(places == [0, 1, 2, 3, nil])
+    for index in 0..<Utterances.capacity {
+      let place = begin(&utterances, "i\(index)")
+      #expect(place == index)
+    }
+    let none = begin(&utterances, "another")
     _ = utterances.removeFirst()
-    let place = begin(&utterances, "e")
-    #expect(place == 3)
+    let place = begin(&utterances, "another")
+    #expect(none == nil && place == Utterances.capacity - 1)
   }
 
   @Test func `a name that is too long begins nothing`() {
@@ -43,18 +53,60 @@ struct UtterancesTests {
     #expect(utterances.index(of: .empty) == nil)
     let first = begin(&utterances, "")
     #expect(first == 0 && utterances.index(of: .empty) == 0)
-    utterances[0].isComplete = true
+    _ = utterances.complete(0)
     #expect(utterances.index(of: .empty) == nil)
     let second = begin(&utterances, "", at: 500)
     #expect(second == 1 && utterances.index(of: .empty) == 1)
   }
 
-  @Test func `the last four that were interrupted are void, and nothing without a name is`() {
+  @Test func `an item that goes on behind another is a stretch that knows the one before`() {
     var utterances = Utterances()
-    for name in ["a", "b", "c", "d", "e"] { utterances.void(Name(kept(name))!) }
-    #expect(!utterances.isVoid(kept("a")))
-    for name in ["b", "c", "d", "e"] { #expect(utterances.isVoid(kept(name))) }
-    #expect(!utterances.isVoid(kept("f")) && !utterances.isVoid(.empty))
+    _ = begin(&utterances, "a")
+    grow(&utterances, 0, by: 800)
+    _ = begin(&utterances, "b", at: 400)
+    grow(&utterances, 1, by: 200)
+    #expect(utterances.index(of: kept("a")) == nil)
+    let place = begin(&utterances, "a", at: 500)
+    #expect(place == 2 && utterances[2].lengthBefore == 400 && utterances[2].receivedBefore == 800)
+    // So much of the first was heard: the last of them is told.
+    let isHandedOn = utterances.handOn(heard: 123)
+    #expect(isHandedOn && utterances[2].lengthBefore == 123)
+    _ = utterances.removeFirst()
+    let goesOn = utterances.handOn(heard: 5)
+    #expect(!goesOn)
+  }
+
+  @Test func `the rest of an item for which there is no room has none, and is told once`() {
+    var utterances = Utterances()
+    _ = begin(&utterances, "a")
+    let isFirst = utterances.drop(10, of: 0)
+    let isSecond = utterances.drop(10, of: 0)
+    #expect(isFirst && !isSecond && !utterances.hasRoom(0) && utterances[0].dropped == 20)
+    _ = begin(&utterances, "b")
+    _ = begin(&utterances, "a")
+    #expect(!utterances.hasRoom(2))
+    // Another stretch follows, which tells for both.
+    let told = (0..<3).map { utterances.complete($0) }
+    #expect(told == [false, false, true])
+    let again = utterances.complete(2)
+    #expect(!again)
+  }
+
+  @Test func `what is to be told waits in its order, and takes nothing from what is said`() {
+    var utterances = Utterances()
+    _ = begin(&utterances, "c")
+    for (name, heard) in [("a", 100), ("b", 0)] {
+      utterances.tell(Name(kept(name))!, heardMilliseconds: heard)
+    }
+    #expect(utterances.count == 1 && utterances[0].item.equals(kept("c")))
+    _ = begin(&utterances, "d")
+    let first = utterances.nextTold()
+    let second = utterances.nextTold()
+    let third = utterances.nextTold()
+    #expect(first?.item.equals(kept("a")) == true && first?.heardMilliseconds == 100)
+    #expect(second?.item.equals(kept("b")) == true && third == nil)
+    #expect(utterances.count == 2 && utterances[1].item.equals(kept("d")))
+    #expect(utterances.isDone(kept("a")) && !utterances.isDone(kept("c")))
   }
 
   @Test func `heard is never before an item's begin and never behind its end`() {

@@ -51,15 +51,43 @@ struct RawTests {
     #expect(!allowed.description.isEmpty)
   }
 
-  @Test("Finalize and CloseStream are heard; other text is ignored, nonsense is not")
+  @Test("Finalize and CloseStream are heard; other text is ignored, also what is no JSON")
   func texts() {
     func read(_ text: String) -> String { "\(Carrier.raw.read(kept(text)))" }
     #expect(read(#"{"type":"Finalize"}"#) == "finalize")
     #expect(read(#"{ "x":1, "type" : "CloseStream" }"#) == "finish")
     #expect(read(#"{"type":"KeepAlive"}"#) == "ignored")
-    for text in ["", "hello", "[]", "{}", #"{"type":1}"#] {
-      #expect(read(text).hasPrefix("malformed"), "\(text)")
+    for text in ["", "hello", "ping", "[]", "{}", #"{"type":1}"#, #"{"event":"websocket:dtmf"}"#] {
+      #expect(read(text) == "ignored", "\(text)")
     }
+  }
+
+  @Test(
+    "What a client says of its audio is read in many spellings",
+    arguments: [
+      (#"{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}"#, 16_000, 1),
+      (#"{"contentType":"audio\/L16; rate=\"24000\"; channels=2"}"#, 24_000, 2),
+      (#"{ "sampleRate" : "48000", "other": {"sample_rate":1} }"#, 48_000, 1),
+      (#"{"config":{"sample_rate":16000,"num_channels":1}}"#, 16_000, 1),
+      (#"{"type":"start","encoding":"linear16","sample_rate":44100,"channels":2}"#, 44_100, 2),
+    ])
+  func stated(text: String, rate: Int, channels: Int) {
+    guard case .format(let format) = Carrier.raw.read(kept(text)) else {
+      Issue.record("not read: \(text)")
+      return
+    }
+    #expect(format == Format(codec: .linear16, rate: rate, channels: channels))
+  }
+
+  @Test(
+    "What says nothing that can be served is ignored",
+    arguments: [
+      #"{"content-type":"audio/opus;rate=48000"}"#, #"{"content-type":"audio/l16"}"#,
+      #"{"sample_rate":11025}"#, #"{"encoding":"mulaw","sample_rate":16000}"#,
+      #"{"sample_rate":-1}"#, #"{"sample_rate":16000,"channels":8}"#, #"["audio/l16;rate=16000"]"#,
+    ])
+  func notStated(text: String) {
+    #expect("\(Carrier.raw.read(kept(text)))" == "ignored")
   }
 
   @Test("Every answer is one JSON object with the call and the time")

@@ -126,7 +126,6 @@ struct TelnyxTests {
       #"{"event":"start","start":{"call_control_id":"C"}}"#,
       #"{"event":"start","stream_id":"S","start":{"call_control_id":7}}"#,
       #"{"event":"start","stream_id":"","start":{"call_control_id":"C"}}"#,
-      #"{"event":"start","stream_id":"S\"","start":{"call_control_id":"C"}}"#,
       #"{"event":"dtmf","dtmf":{"digit":"12"}}"#, #"{"event":"mark"}"#, #"{"event":"error"}"#,
     ])
   func malformed(text: String) {

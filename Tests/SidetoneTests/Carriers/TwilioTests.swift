@@ -5,8 +5,6 @@ import Testing
 @testable import Sidetone
 
 struct TwilioTests {
-  private static let tooLong = String(repeating: "x", count: 97)
-
   private func read(_ text: String) -> Carrier.Event { Carrier.twilio.read(kept(text)) }
 
   @Test("connected or start say that it is Twilio; nothing else does")
@@ -73,6 +71,33 @@ struct TwilioTests {
     }
   }
 
+  @Test(
+    "A message means the same however its texts are spelt",
+    arguments: [
+      #"{"event":"st\u0061rt","start":{"streamSid":"M","callSid":"C"}}"#,
+      #"{"start":{"callSid":"\u65e5\u672c","streamSid":"M\/1"},"event":"start"}"#,
+      #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"audio\/x-mulaw"}}}"#,
+      #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"audio/X-MuLaw","sampleRate":8e3,"channels":"1"}}}"#,
+      #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"PCMU"}}}"#,
+    ])
+  func spellings(text: String) {
+    guard case .started(let start) = read(text) else {
+      Issue.record("not started: \(text)")
+      return
+    }
+    #expect(start.format == .mulaw8k)
+  }
+
+  @Test("A key may be a number, or written in an escape")
+  func keys() {
+    for digit in [#""5""#, "5", #""\u0035""#] {
+      guard case .digit(0x35) = read(#"{"event":"dtmf","dtmf":{"digit":\#(digit)}}"#) else {
+        Issue.record("no digit: \(digit)")
+        return
+      }
+    }
+  }
+
   @Test("Digits, marks and stop")
   func others() {
     guard case .digit(0x31) = read(Fixture.digit) else {
@@ -95,8 +120,7 @@ struct TwilioTests {
       "", "hello", "{}", #"{"event":1}"#, #"{"event":"start"}"#, #"{"event":"start","start":{}}"#,
       #"{"event":"start","start":{"streamSid":"M"}}"#,
       #"{"event":"start","start":{"streamSid":"M","callSid":7}}"#,
-      #"{"event":"start","start":{"streamSid":"M","callSid":"\#(tooLong)"}}"#,
-      #"{"event":"start","start":{"streamSid":"M\"","callSid":"C"}}"#, #"{"event":"media"}"#,
+      #"{"event":"start","start":{"streamSid":"M","callSid":""}}"#, #"{"event":"media"}"#,
       #"{"event":"dtmf","dtmf":{"digit":"12"}}"#, #"{"event":"dtmf"}"#, #"{"event":"mark"}"#,
     ])
   func malformed(text: String) {

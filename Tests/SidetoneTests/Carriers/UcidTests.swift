@@ -74,8 +74,7 @@ struct UcidTests {
       "", "hello", "{}", "[1]", #"{"event":"start"}"#, #"{"event":"start","ucid":null}"#,
       #"{"event":"start","ucid":""}"#, #"{"event":"start","ucid":1.5}"#,
       #"{"event":"start","ucid":1e9}"#, #"{"event":"start","ucid":-1}"#,
-      #"{"event":"start","ucid":["C"]}"#, #"{"event":"start","ucid":"a\"b"}"#,
-      #"{"event":"start","ucid":"\#(String(repeating: "9", count: 97))"}"#,
+      #"{"event":"start","ucid":["C"]}"#,
       #"{"type":"media","ucid":"C"}"#, #"{"type":"media","ucid":"C","data":{"samples":"1"}}"#,
       #"{"type":"media","data":{"samples":[1]}}"#, #"{"event":"mark","ucid":"C"}"#,
     ])

@@ -117,4 +117,17 @@ struct PagesTests {
       #expect(lines.contains { $0.hasPrefix("# TYPE \(parts[0]) ") })
     }
   }
+
+  @Test func `whatever is counted is shown in the metrics`() {
+    var now = now
+    let names = Mirror(reflecting: now.totals).children.compactMap(\.label)
+    let numbers = names.indices.map { 1_000_001 + $0 }
+    #expect(MemoryLayout<Counters>.size == names.count * MemoryLayout<Int>.size)
+    now.totals = unsafe numbers.withUnsafeBytes { unsafe $0.load(as: Counters.self) }
+    let (_, text) = body(
+      written { control.writeMetrics(now, delays: LatencyHistogram(), into: &$0) })
+    let hidden = zip(names, numbers).filter { !text.contains(" \($0.1)\n") }.map(\.0)
+    // A part of those that ended.
+    #expect(hidden == ["callsEndedAfterStart"])
+  }
 }

@@ -85,13 +85,19 @@ struct DialAheadTests {
     #expect(rig.messages(from: model, isCaller: false).count == 1)
   }
 
-  @Test(arguments: ["used", "unknown", "malformed"])
+  @Test func `who is known may have a parameter of that name for itself`() throws {
+    let rig = Self.rig()
+    let caller = try start(rig, "tenant-7")
+    #expect(!rig.closed.contains(caller) && rig.dialled.count == 1)
+  }
+
+  @Test(arguments: ["used", "unknown"])
   func `a token that stands for nothing closes with 1008, and nothing is dialled`(kind: String)
     throws
   {
     let rig = Self.rig()
     let token = try #require(try call(rig))
-    var wrong = kind == "unknown" ? String(repeating: "0", count: 32) : "x"
+    var wrong = String(repeating: "0", count: 32)
     if kind == "used" {
       wrong = token
       _ = try start(rig, token)
@@ -190,7 +196,9 @@ struct DialAheadTests {
     throws
   {
     let rig = Self.rig()
-    for path in ["/talk?api_key=sk-secret", "/twiml?api_key=sk-secret"] {
+    for (path, advice) in [
+      ("/talk?api_key=sk-secret", "Authorization"), ("/twiml?api_key=sk-secret", "environment"),
+    ] {
       let link = try #require(rig.accept())
       rig.feed(
         """
@@ -198,7 +206,7 @@ struct DialAheadTests {
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n
         """, on: link)
       let answer = String(decoding: rig.taken(from: link), as: UTF8.self)
-      #expect(answer.hasPrefix("HTTP/1.1 40") && answer.contains("Authorization"))
+      #expect(answer.hasPrefix("HTTP/1.1 40") && answer.contains(advice))
     }
     #expect(!rig.log.contains { $0.contains("sk-secret") })
     let link = try #require(rig.accept())

@@ -58,7 +58,7 @@ struct GeminiCallTests {
       "generationComplete":true,"turnComplete":true},"sessionResumptionUpdate":{"resumable":true,\
       "newHandle":"h1"}}
       """)
-    talk.rig.advance(milliseconds: 200)
+    talk.rig.advance(milliseconds: 1200)
     // Two frames, and what the filter held of them.
     #expect(talk.heardBytes() == 320 + 160)
     #expect(talk.rig.log.contains { $0.hasPrefix("[AGENT] Hello (") })
@@ -131,10 +131,12 @@ struct GeminiCallTests {
     let talk = try Talk(with: "gemini")
     talk.say(4000)
     talk.tell(#"{"goAway":{"timeLeft":"2s"}}"#)
+    let second = try #require(talk.rig.answerDial())
+    talk.rig.answer(#"{"setupComplete":{}}"#, on: second)
     talk.rig.advance(milliseconds: 900)
-    #expect(talk.rig.dialled.count == 1)
+    #expect(!talk.rig.isGone(talk.model))
     talk.rig.advance(milliseconds: 300)
-    #expect(talk.rig.dialled.count == 2)
+    #expect(talk.rig.dialled.count == 2 && talk.rig.isGone(talk.model))
     talk.rig.advance(milliseconds: 4000)
     #expect(talk.heardBytes() == 32_000 + 160)
   }

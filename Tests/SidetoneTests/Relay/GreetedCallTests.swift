@@ -47,15 +47,21 @@ struct GreetedCallTests {
   }
 
   @Test(arguments: [true, false])
-  func `a greeting is not repeated when the upstream is dialled again`(isSound: Bool) throws {
+  func `a greeting that was heard is not repeated when the upstream is dialled again`(
+    isSound: Bool
+  ) throws {
     let talk = try Talk {
       if isSound { $0.routes[3].greetingAudio = Self.tone(100) }
       $0.upstreams[2].options = [("greeting", "Say hello")]
     }
     // Where a sound greets the model is not asked to.
     #expect(talk.told().count == (isSound ? 0 : 1))
+    if !isSound {
+      talk.say(90)
+      talk.end()
+    }
     talk.rig.advance(milliseconds: 300)
-    #expect(talk.heardBytes() == (isSound ? 800 : 0))
+    #expect(talk.heardBytes() >= 720)
     talk.rig.relay.failed(talk.model, .reset, at: talk.rig.now)
     talk.rig.advance(milliseconds: 500)
     #expect(talk.rig.dialled.count == 2)

@@ -42,7 +42,8 @@ struct InterruptionTests {
   @Test func `an item of which only words have come is forgotten as a whole`() throws {
     let talk = try Talk()
     talk.tell(
-      #"{"type":"response.output_audio_transcript.delta","item_id":"item_1","delta":"Hel"}"#)
+      #"{"type":"response.output_audio_transcript.delta","response_id":"r_item_1","item_id":"item_1","delta":"Hel"}"#
+    )
     talk.interrupt()
     #expect(talk.told() == [delete("item_1")])
     talk.say(100)

@@ -83,7 +83,7 @@ struct Talk {
     } else {
       tell(
         """
-        {"type":"response.output_audio.delta","response_id":"r","item_id":"\(item)",\
+        {"type":"response.output_audio.delta","response_id":"r_\(item)","item_id":"\(item)",\
         "output_index":0,"content_index":0,"delta":"\(Talk.base64(audio))"}
         """)
     }
@@ -92,6 +92,14 @@ struct Talk {
   /// One of the parts in which Gemini talks.
   static func part(_ audio: [UInt8]) -> String {
     #"{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"\#(Talk.base64(audio))"}}"#
+  }
+
+  /// An answer of this one item is over.
+  func finish(item: String = "item_1", _ more: String = "") {
+    tell(
+      kind == "gemini"
+        ? #"{"serverContent":{"turnComplete":true}}"#
+        : #"{"type":"response.done","response":{"id":"r_\#(item)","status":"completed"\#(more)}}"#)
   }
 
   /// All of the item has been said.

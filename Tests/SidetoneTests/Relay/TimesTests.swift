@@ -54,5 +54,6 @@ struct TimesTests {
     config.limits.callsMax = 40
     config.limits.uplinkMillisecondsPlanned = 0
     config.limits.outboxBytesMax = 16_384
+    config.limits.playoutMillisecondsMax = config.limits.playoutMillisecondsPlanned
   }
 }

@@ -12,10 +12,11 @@ private func decide(
 
 /// The response to a refusal, taken apart.
 private func answer(
-  _ refusal: Refusal, _ config: Config = plainConfig(), isHead: Bool = false
+  _ refusal: Refusal, _ config: Config = plainConfig(), at place: Destination? = nil,
+  isHead: Bool = false
 ) throws -> (head: String, error: [String: String]) {
   let admission = Admission(config: config, seed: 7)
-  let text = written { admission.write(refusal, isHead: isHead, into: &$0) }.string
+  let text = written { admission.write(refusal, at: place, isHead: isHead, into: &$0) }.string
   let parts = text.components(separatedBy: "\r\n\r\n")
   if isHead { return (parts[0], [:]) }
   let json = try JSONSerialization.jsonObject(with: Data(parts[1].utf8)) as? [String: Any]
@@ -79,11 +80,11 @@ struct DestinationTests {
 
   @Test(arguments: [
     "api_key=sk-1", "key=sk-1", "token=x", "a=b&API_KEY=x", "apikey=x", "access_token=x",
-    "%61pi%5fkey=x", "Authorization=Bearer+x",
+    "%61pi%5fkey=x", "Authorization=Bearer+x", "GEMINI_API_KEY=x", "x-api-key=x", "apiKey=x",
   ])
   func `a key in the URL is refused, and the answer does not repeat it`(query: String) throws {
     #expect(try destination("GET /media?" + query, socket()) == .failure(.keyInURL))
-    #expect(try destination("POST /voice?" + query) == .failure(.keyInURL))
+    #expect(try destination("POST /voice?" + query) == .failure(.keyInWebhookURL))
     #expect(try destination("GET /stats?" + query) == .failure(.keyInURL))
     let (head, error) = try answer(.keyInURL)
     #expect(head.hasPrefix("HTTP/1.1 401 "))
@@ -146,10 +147,29 @@ struct LoopbackTests {
     #expect(decide(config, page) == .failure(.foreignOrigin))
     config.allowedOrigins = ["https://app.example.com"]
     #expect(decide(config, page) == .success(.loopback))
-    let local = try request("GET /media", socket(["Origin: http://localhost:8080"]))
-    #expect(decide(config, local) == .failure(.foreignOrigin))
     let none = try request("GET /media", socket(["Origin: null"]))
     #expect(decide(config, none) == .failure(.foreignOrigin))
+  }
+
+  @Test(arguments: [
+    ("http://127.0.0.1:8080", true), ("http://localhost:8080", true), ("https://[::1]:8080", true),
+    ("http://127.0.0.1:3000", false), ("http://127.0.0.1", false), ("http://localhost", false),
+    ("http://evil.example.com:8080", false), ("http://localhost.example.com:8080", false),
+    ("http://127.0.0.1.nip.io:8080", false), ("file://127.0.0.1:8080", false),
+    ("http://127.0.0.1:8080:8080", false), ("http:127.0.0.1:8080", false), ("", false),
+    ("http://evil.example.com@127.0.0.1:8080", false), ("http://127.0.0.1:8080/", false),
+  ])
+  func `our own origin on loopback is no stranger`(origin: String, isOurs: Bool) throws {
+    let page = try request("GET /media", socket(["Origin: " + origin]))
+    let wanted = Result<Identity, Refusal>(catching: { () throws(Refusal) in
+      if !isOurs { throw .foreignOrigin }
+      return .loopback
+    })
+    #expect(decide(plainConfig(), page) == wanted)
+    // A name that was bent to this machine is not helped by an origin that matches it.
+    let bent = try request(
+      "GET /media", socket(["Origin: http://evil.example.com"], host: "evil.example.com"))
+    #expect(decide(plainConfig(), bent) == .failure(.foreignHost))
   }
 
   @Test func `another machine is refused`() throws {
@@ -158,7 +178,12 @@ struct LoopbackTests {
   }
 
   @Test(arguments: [
-    (Refusal.foreignHost, "SIDETONE_API_KEYS"), (.foreignHost, "listen.public_url"),
+    (Refusal.foreignHost, "SIDETONE_API_KEYS"), (.foreignHost, "TWILIO_AUTH_TOKEN="),
+    (.forwarded, "TWILIO_AUTH_TOKEN="), (.unprotected, "TELNYX_PUBLIC_KEY="),
+    (.keyInWebhookURL, "DEEPGRAM_API_KEY"), (.keyInWebhookURL, "TWILIO_AUTH_TOKEN"),
+    (.noProof(.signature(of: "twilio")), "secret or addresses"),
+    (.noProof([.keys, .signature(of: "twilio")]), "secret or addresses"),
+    (.misaddressedSignature(carrier: row("twilio"), isSecure: true), "SIDETONE_LISTEN_PUBLIC_URL"),
     (.forwarded, "SIDETONE_API_KEYS"), (.foreignOrigin, "listen.allowed_origins"),
     (.foreignPeer, "SIDETONE_API_KEYS"), (.unprotected, "auth.api_keys"),
     (.noPublicURL, "listen.public_url"),
@@ -178,13 +203,14 @@ struct LoopbackTests {
   func `a refusal names the setting that mends it`(refusal: Refusal, setting: String) throws {
     var config = plainConfig()
     config.upstreams[0].key = ""
-    let (_, error) = try answer(refusal, config)
+    let (_, error) = try answer(refusal, config, at: .voice(3))
     #expect(try #require(error["message"]).contains(setting))
   }
 
   @Test func `every refusal is a JSON body with code and message, and closes`() throws {
     let refusals: [Refusal] = [
       .malformed(.badHost), .noSocket(.badKey), .unknownPath, .wrongMethod(.socket), .keyInURL,
+      .keyInWebhookURL, .misaddressedSignature(carrier: row("twilio"), isSecure: true),
       .noProof(.keys), .wrongScheme, .wrongKey,
       .wrongSignature(carrier: row("twilio")), .foreignAddress, .foreignPeer,
       .foreignHost, .forwarded, .foreignOrigin, .unprotected, .noPublicURL, .tooOften(seconds: 2),
@@ -201,8 +227,21 @@ struct LoopbackTests {
       let isLimited = refusal.retryAfterSeconds != nil
       #expect(head.contains("\r\nRetry-After: ") == isLimited)
       #expect(head.contains("WWW-Authenticate: Bearer") == (refusal.status == .unauthorized))
+      expectVariables(in: try #require(error["message"]))
     }
     #expect(try answer(.unknownPath, isHead: true).head.contains("Content-Length: 0000"))
+  }
+}
+
+/// A setting is also named as those who have only `.env` write it.
+private func expectVariables(in sentence: String) {
+  let special = ["auth.api_keys": "SIDETONE_API_KEYS"]
+  for match in sentence.matches(of: /\b(listen|limits|auth)\.([a-z_]+)/) {
+    let setting = "\(match.output.0)"
+    let standard =
+      match.output.1 == "auth"
+      ? match.output.2.uppercased() : "SIDETONE_\(match.output.1)_\(match.output.2)".uppercased()
+    #expect(sentence.contains(special[setting] ?? standard), "\(setting): \(sentence)")
   }
 }
 
@@ -226,9 +265,9 @@ struct ProofTests {
 
   @Test(arguments: [
     ("Bearer sk-third", Refusal.wrongKey), ("Bearer sk-firs", .wrongKey),
-    ("Bearer sk-firstx", .wrongKey), ("Bearer  sk-first", .wrongKey), ("sk-first", .wrongScheme),
-    ("Basic c2s6Zmlyc3Q=", .wrongScheme), ("Token sk-first", .wrongScheme), ("", .wrongScheme),
-    ("Bearer", .wrongScheme),
+    ("Bearer sk-firstx", .wrongKey), ("sk-first", .wrongScheme), ("Bearersk-first", .wrongScheme),
+    ("Basic c2s6Zmlyc3Q=", .wrongScheme), ("Token  sk-third", .wrongKey), ("", .wrongScheme),
+    ("Bearer", .wrongScheme), ("Bearer sk-first sk-first", .wrongKey),
   ])
   func `any other key is refused`(value: String, refusal: Refusal) throws {
     let request = try request("GET /ws/transcribe", socket(["Authorization: " + value]))
@@ -268,7 +307,7 @@ struct ProofTests {
     let caller = try request("GET /media", socket(host: "x"), from: .elsewhere)
     #expect(decide(config, caller) == .failure(.unprotected))
     let webhook = try request("POST /voice", ["Host: x"], from: .elsewhere)
-    #expect(decide(config, webhook) == .failure(.noPublicURL))
+    #expect(decide(config, webhook) == .failure(.unprotected))
     config.routes[0].isOpen = true
     #expect(decide(config, caller) == .success(.anyone))
   }

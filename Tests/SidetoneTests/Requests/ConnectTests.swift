@@ -71,12 +71,40 @@ struct ConnectTests {
   }
 
   private func choose(
-    parameters: String, query: String = "", as identity: Identity = .loopback
+    parameters: String, query: String = "", as identity: Identity = .loopback,
+    _ config: Config = config()
   ) -> Result<Chosen, Refusal> {
-    chosen(config()) { connect throws(Refusal) in
+    chosen(config) { connect throws(Refusal) in
       try connect.choose(
-        parameters: kept(parameters), query: kept(query), route: phone, as: identity)
+        parameters: kept(parameters), query: kept(query), route: phone, as: identity,
+        on: Day(2026, 11, 26))
     }
+  }
+
+  @Test func `a model that has ended gives way to the one that replaces it`() throws {
+    let past = "gemini-2.5-flash-native-audio-preview-09-2025"
+    var config = config()
+    for index in 1...2 { config.upstreams[index].kind = config.upstreams[index].name }
+    for (model, wanted) in [
+      (past, "gemini-3.8-live"), ("models/" + past, "models/gemini-3.8-live"),
+      ("gemini-3.8-live", "gemini-3.8-live"), ("gemini-later", "gemini-later"),
+    ] {
+      #expect(
+        choose(
+          parameters: #"{"voice":"Puck","model":"\#(model)"}"#, query: "language=en-US", config)
+          == .success(
+            Chosen(
+              bot: "gemini-live", options: ["voice": "Puck", "model": wanted, "language": "en-US"]))
+      )
+    }
+    // The same name is nobody else's.
+    #expect(
+      choose(parameters: #"{"bot_type":"openai-realtime","model":"\#(past)"}"#, config)
+        == .success(Chosen(bot: "openai-realtime", options: ["model": past])))
+    // A webhook's day is that of its request: 1970 here, when nothing had ended.
+    #expect(
+      try choose("GET /twiml?model=" + past, config)
+        == .success(Chosen(bot: "gemini-live", options: ["model": past])))
   }
 
   @Test func `who chooses nothing gets the first bot and the settings`() throws {
@@ -169,7 +197,7 @@ struct ConnectTests {
   @Test func `a key in the URL is refused before anything is chosen`() throws {
     let admission = Admission(config: config(), seed: 7)
     let request = try request("GET /twiml?bot_type=gemini-live&api_key=k", ["Host: localhost"])
-    #expect(admission.decide(request) == .failure(.keyInURL))
+    #expect(admission.decide(request) == .failure(.keyInWebhookURL))
   }
 
   @Test func `plain HTTP on the socket's path is told where webhooks belong`() throws {

@@ -47,10 +47,37 @@ import Testing
     #expect(config.exposure(of: raw) == .off(.unprotected))
   }
 
-  @Test func aSignatureWithoutPublicURLProtectsNothing() {
+  @Test func aSignatureGuardsAlsoWithoutAPublicURL() {
+    for address in ["127.0.0.1", "0.0.0.0"] {
+      var config = config(address)
+      config.twilioTokens = ["token"]
+      #expect(config.exposure(of: route) == .guarded(.signature(of: "twilio")))
+      #expect(config.exposure(of: voice) == .guarded(.signature(of: "twilio")))
+    }
+  }
+
+  @Test func voiceGivesTokensWhereACarrierCannotSignItsSockets() {
     var config = config("0.0.0.0")
     config.twilioTokens = ["token"]
-    #expect(config.exposure(of: route) == .off(.unprotected))
+    var stream = route
+    stream.path = "/media-stream"
+    var voice = voice
+    voice.path = "/voice"
+    voice.stream = "/media-stream"
+    config.routes = [stream, voice]
+    // Twilio signs its sockets: nobody else is let in to show a token later.
+    #expect(config.exposure(of: stream) == .guarded(.signature(of: "twilio")))
+    config.telnyxKeys = [[UInt8](repeating: 1, count: 32)]
+    #expect(config.exposure(of: stream) == .guarded([.signature(of: "twilio"), .token]))
+    config.twilioTokens = []
+    #expect(config.exposure(of: stream) == .guarded(.token))
+    // What strangers get from an open webhook proves nothing.
+    var open = config
+    open.routes[1].isOpen = true
+    #expect(config.givesTokens(config.routes[1]) && !open.givesTokens(open.routes[1]))
+    #expect(open.exposure(of: stream) == .off(.unprotected))
+    open.twilioTokens = ["token"]
+    #expect(open.exposure(of: stream) == .guarded(.signature(of: "twilio")))
   }
 
   @Test func theRoutesOwnMeansTakeThePlaceOfTheKeys() {
@@ -106,7 +133,7 @@ import Testing
     let (near, phone, webhook) = withPhone(config("127.0.0.1"))
     #expect(near.exposure(of: webhook) == .loopback && near.exposure(of: phone) == .loopback)
     let (far, _, _) = withPhone(config("0.0.0.0"))
-    #expect(far.exposure(of: webhook) == .off(.noPublicURL))
+    #expect(far.exposure(of: webhook) == .off(.unprotected))
     #expect(far.exposure(of: phone) == .off(.unprotected))
     // A key for bodies says nothing about sockets.
     var keyed = config("0.0.0.0")
@@ -114,11 +141,11 @@ import Testing
     #expect(keyed.exposure(of: phone) == .off(.unprotected))
   }
 
-  @Test func voiceAwayFromLoopbackNeedsThePublicURL() {
+  @Test func voiceAwayFromLoopbackNeedsAProof() {
     var config = config("0.0.0.0")
-    config.keyDigests = [[1]]
-    #expect(config.exposure(of: voice) == .off(.noPublicURL))
     config.publicURL = "https://relay.example.com"
+    #expect(config.exposure(of: voice) == .off(.unprotected))
+    config.keyDigests = [[1]]
     #expect(config.exposure(of: voice) == .guarded(.keys))
   }
 }

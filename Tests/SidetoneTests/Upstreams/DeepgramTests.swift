@@ -44,18 +44,70 @@ struct DeepgramTests {
   @Test("The caller's wish goes before the route's option; lists stay lists")
   func options() {
     let text = query(
-      fixed: "mip_opt_out=true", options: "model=nova-2&language=en&keyterm=a&keyterm=b",
+      fixed: "new=true", options: "model=nova-2&language=en&keyterm=a&keyterm=b",
       callers: "language=de&call_id=7&tag=x&tag=y&callback=http%3A%2F%2Fevil")
     #expect(
       text
-        == "encoding=mulaw&sample_rate=8000&channels=1&mip_opt_out=true&model=nova-2&keyterm=a"
+        == "encoding=mulaw&sample_rate=8000&channels=1&new=true&model=nova-2&keyterm=a"
         + "&keyterm=b&language=de&tag=x&tag=y")
+  }
+
+  @Test("A name that stands once is said once, and one without a value not at all")
+  func once() {
+    let text = query(
+      options: "model=nova-2&language=en",
+      callers: "model=nova-3&model=base&language=&punctuate=&search=a&search=b&dictation=true")
+    #expect(
+      text
+        == "encoding=mulaw&sample_rate=8000&channels=1&language=en&model=nova-3&search=a&search=b"
+        + "&dictation=true")
+  }
+
+  @Test(
+    "What does not go together is told by the name of the option",
+    arguments: [
+      ("model=nova-2&language=en-US&interim_results=true&punctuate=true", ""),
+      ("model=nova-3&keywords=a", "keywords"), ("model=nova-3-medical&keywords=a:2", "keywords"),
+      ("model=nova-2&keywords=a", ""), ("model=nova-2&keyterm=a", "keyterm"),
+      ("model=nova-3&keyterm=a b&keyterm=c", ""), ("model=nova-3&keyterm=a,b", "keyterm"),
+      ("model=nova-2&utterance_end_ms=1500", "utterance_end_ms"),
+      ("model=nova-2&utterance_end_ms=500&interim_results=true", "utterance_end_ms"),
+      ("model=nova-2&utterance_end_ms=1000&interim_results=true", ""),
+      ("model=nova-2&utterance_end_ms=abc&interim_results=true", "utterance_end_ms"),
+      ("model=nova-2&endpointing=false", ""), ("model=nova-2&endpointing=300", ""),
+      ("model=nova-2&endpointing=-1", "endpointing"),
+      ("model=nova-2&endpointing=on", "endpointing"),
+      ("model=nova-2&punctuate=yes", "punctuate"),
+      ("model=nova-2&diarize_model=v2", "diarize_model"),
+      ("model=base&language=multi", "language"), ("model=nova-3&language=multi", ""),
+      ("model=nova-3&language=multi&language_hint=en&language_hint=es", ""),
+      ("model=nova-3&language=en&language_hint=en", "language_hint"),
+      ("model=nova-2&dictation=true", "dictation"),
+      ("model=nova-2&dictation=true&punctuate=true", ""),
+      ("model=nova-2&filler_words=true&language=de", "filler_words"),
+      ("model=nova-2&filler_words=true&language=en-GB", ""),
+      ("model=flux-general-en", "model"), ("model=nova-2&summarize=v2", "summarize"),
+      ("model=nova-2&redact=pci&redact=ssn", ""), ("model=nova-2&redact=name", "redact"),
+      ("model=nova-2&replace=a:b", ""), ("model=nova-2&replace=a", "replace"),
+      ("model=nova-2&replace=a:", ""), ("model=nova-2&extra=a:b", ""),
+      ("model=nova-2&model=nova-3", "model"),
+      ("model=nova-2&detect_entities=true", "detect_entities"),
+    ])
+  func conflicts(text: String, option: String) {
+    let complaints = Upstream.deepgram.settings().complaints(.init(Query.decoded(text)))
+    #expect(complaints.map(\.option) == (option.isEmpty ? [] : [option]), "\(complaints)")
+  }
+
+  @Test("The default options go together")
+  func defaults() {
+    let settings = Upstream.deepgram.settings()
+    for path in settings.paths { #expect(settings.complaints(.init(path.options)).isEmpty) }
   }
 
   @Test("Every option of the refusal's sentence is allowed, and callback never is")
   func allowed() {
     let names = Upstream.deepgram.allowed.description.split(separator: ", ").map(String.init)
-    #expect(names.count == 16)
+    #expect(names.count == 26)
     for name in names { #expect(Upstream.deepgram.allows(kept(name)), "\(name)") }
     for name in ["callback", "callback_method", "encoding", "", "Model", "modelx", "mode"] {
       #expect(!Upstream.deepgram.allows(kept(name)), "\(name)")
@@ -78,7 +130,7 @@ struct DeepgramTests {
     #expect(heard.endMicroseconds == 2_480_000)
   }
 
-  @Test("Silence is heard without words; a result without its times has no sense")
+  @Test("Silence is heard without words; what a result leaves out is not known")
   func sparse() {
     let silence =
       #"{"type":"Results","start":1,"duration":2,"channel":{"alternatives":[{"transcript":""}]}}"#
@@ -90,10 +142,65 @@ struct DeepgramTests {
     #expect(heard.endMicroseconds == 3_000_000)
     for text in [
       #"{"type":"Results"}"#, #"{"type":"Results","start":-1,"duration":1}"#,
-      #"{"type":"Results","start":"a","duration":1}"#, #"{"type":7}"#, "[]", "",
+      #"{"type":"Results","start":"a","duration":1}"#,
+      #"{"type":"Results","start":9e12,"duration":9e12}"#,
     ] {
+      #expect(Upstream.deepgram.read(kept(text)).heard?.endMicroseconds == -1, "\(text)")
+    }
+    for text in ["[]", "", "out of order", #"{"type":"Results""#, "7"] {
       #expect(Upstream.deepgram.read(kept(text)).isMalformed, "\(text)")
     }
+  }
+
+  @Test("Words are found without whatever stands beside them, and in whatever order")
+  func wordsAlone() {
+    let members = [
+      #""type":"Results""#, #""channel_index":[0,1]"#, #""duration":1.5"#, #""start":0.5"#,
+      #""is_final":true"#, #""speech_final":true"#, #""metadata":{"a":[1]}"#,
+    ]
+    let channel = #""channel":{"alternatives":[{"transcript":"hello","confidence":0.5}]}"#
+    for left in members.indices {
+      for place in [0, 3, 6] {
+        var some = members
+        some.remove(at: left)
+        some.insert(channel, at: place)
+        let message = kept("{" + some.joined(separator: ",") + "}")
+        let heard = Upstream.deepgram.read(message).heard
+        #expect(heard.map { message[$0.text].string } == "hello", "without \(members[left])")
+        #expect(heard?.endMicroseconds == ([2, 3].contains(left) ? -1 : 2_000_000))
+        #expect(heard?.endsSpeech == (left == 5 ? nil : true))
+      }
+    }
+  }
+
+  @Test(
+    "An error is shown, whatever its shape",
+    arguments: [
+      (
+        #"{"type":"Error","description":"broke","message":"NET-0000","variant":"x"}"#, "NET-0000",
+        "broke"
+      ),
+      (#"{"type":"Error","message":"broke"}"#, "broke", "broke"),
+      (#"{"err_code":"Bad","err_msg":"broke","request_id":"r"}"#, "Bad", "broke"),
+      (#"{"type":"Error","err_code":400,"err_msg":"broke"}"#, "400", "broke"),
+      (#"{"error":"broke"}"#, "", "broke"),
+      (#"{"error":{"code":"c","message":"broke"}}"#, "c", "broke"),
+      (#"{"type":"error","reason":"broke"}"#, "", "broke"),
+    ])
+  func errors(text: String, code: String, sentence: String) throws {
+    let message = kept(text)
+    let complaint = try #require(Upstream.deepgram.read(message).complaint)
+    #expect(message[complaint.code].string == code)
+    #expect(message[complaint.message].string == sentence)
+    #expect(complaint.verdict == nil)
+  }
+
+  @Test("A type that is not known is named, one without a type is not")
+  func unknown() {
+    let message = kept(#"{"type":"Tomorrow","x":1}"#)
+    #expect(Upstream.deepgram.read(message).unknown.map { message[$0].string } == "Tomorrow")
+    #expect(Upstream.deepgram.read(kept(#"{"x":1}"#)).unknown == 0..<0)
+    #expect(Upstream.deepgram.read(kept(#"{"type":"SpeechStarted"}"#)).unknown == nil)
   }
 
   @Test("Metadata ends the session; what is unknown is passed on")

@@ -128,7 +128,7 @@ struct GeminiTests {
   @Test("What it is told")
   func commands() {
     #expect(text(.greet(kept("Say+hi."))) == #"{"realtimeInput":{"text":"Say hi."}}"#)
-    #expect(text(.digit(0x35)) == #"{"realtimeInput":{"text":"The caller pressed 5."}}"#)
+    #expect(text(.keys(kept("5"))) == #"{"realtimeInput":{"text":"The caller pressed 5."}}"#)
     #expect(text(.finish) == #"{"realtimeInput":{"audioStreamEnd":true}}"#)
     for command in [
       Upstream.Command.greet(.empty), .keepAlive, .finalize, .respond, .forget(item: kept("a")),

@@ -8,26 +8,33 @@ enum PlainReading {}
 extension PlainReading {
   enum Deepgram {
     static func read(_ message: Bytes) -> Upstream.Event {
-      guard let type = JSON.find("type", in: message), type.kind == .string else {
-        return .malformed
-      }
-      let name = message[type.range]
-      if name.equals("Results") { return results(message) }
+      var scanner = JSON.Scanner(message)
+      guard scanner.value()?.kind == .object else { return .malformed }
       var news = Upstream.Event()
-      news.isFinished = name.equals("Metadata")
+      news.heard = heard(message)
+      if news.heard != nil { return news }
+      if let type = JSON.find("type", in: message) {
+        news.isFinished = JSON.text(type, in: message, equals: "Metadata")
+      }
       return news
     }
 
-    private static func results(_ message: Bytes) -> Upstream.Event {
+    private static func end(_ message: Bytes) -> Int {
       guard let start = JSON.find("start", in: message),
         let duration = JSON.find("duration", in: message),
-        let startMicroseconds = JSON.decimal(start, scale: 6, in: message),
-        let durationMicroseconds = JSON.decimal(duration, scale: 6, in: message),
-        startMicroseconds >= 0, durationMicroseconds >= 0
-      else { return .malformed }
+        let from = JSON.decimal(start, scale: 6, in: message), from >= 0,
+        let length = JSON.decimal(duration, scale: 6, in: message), length >= 0,
+        !from.addingReportingOverflow(length).overflow
+      else { return -1 }
+      return from + length
+    }
+
+    private static func heard(_ message: Bytes) -> Upstream.Heard? {
       var heard = Upstream.Heard(
         text: 0..<0, confidence: 0..<0, isFinal: JSON.find("is_final", in: message)?.kind == .true,
-        channel: 0, channels: 1, endMicroseconds: startMicroseconds &+ durationMicroseconds)
+        channel: 0, channels: 1, endMicroseconds: end(message),
+        endsSpeech: JSON.find("speech_final", in: message).map { $0.kind == .true })
+      var hasText = false
       if let index = JSON.find("channel_index", in: message), index.kind == .array {
         heard.channel =
           JSON.element(0, of: index, in: message).flatMap { JSON.integer($0, in: message) } ?? 0
@@ -39,6 +46,7 @@ extension PlainReading {
       {
         if let text = JSON.find("transcript", in: message, under: first), text.kind == .string {
           heard.text = text.range
+          hasText = true
         }
         if let confidence = JSON.find("confidence", in: message, under: first),
           confidence.kind == .number
@@ -46,9 +54,9 @@ extension PlainReading {
           heard.confidence = confidence.range
         }
       }
-      var news = Upstream.Event()
-      news.heard = heard
-      return news
+      let type = JSON.find("type", in: message)
+      let isResult = type.map { JSON.text($0, in: message, equals: "Results") } ?? false
+      return isResult || hasText ? heard : nil
     }
   }
 }
@@ -67,14 +75,23 @@ extension PlainReading {
         news.isInterrupted = true
       } else if isNamed("input_audio_buffer.committed") {
         news.transcriptsOwed = 1
+        news.isCallerDone = true
+        news.item = text("item_id", in: message) ?? 0..<0
+      } else if isNamed("response.created") {
+        news.isTurnBegun = true
+        news.response = id(of: message)
       } else if isNamed("response.output_audio.done") || isNamed("response.audio.done") {
         news.isSpoken = true
         news.item = text("item_id", in: message) ?? 0..<0
+        news.response = text("response_id", in: message) ?? 0..<0
       } else if isNamed("response.done") {
-        news.isTurnOver = true
-        news.complaint = failure(of: message)
+        news.response = id(of: message)
+        news.ending = Upstream.Ending(.whole)
       } else if isNamed("error") {
-        news.complaint = complaint(JSON.find("error", in: message), in: message)
+        let complaint = complaint(JSON.find("error", in: message), in: message)
+        news.isAskedTooEarly = message[complaint.code].equals(
+          "conversation_already_has_active_response")
+        if !news.isAskedTooEarly { news.complaint = complaint }
       } else {
         readWords(type, message, &news)
       }
@@ -90,21 +107,28 @@ extension PlainReading {
       {
         news.agentWords = words("delta", isWhole: false, in: message)
         news.item = text("item_id", in: message) ?? 0..<0
+        news.response = text("response_id", in: message) ?? 0..<0
       } else if isNamed("response.output_audio_transcript.done")
         || isNamed("response.audio_transcript.done")
       {
         news.agentWords = words("transcript", isWhole: true, in: message)
         news.item = text("item_id", in: message) ?? 0..<0
+        news.response = text("response_id", in: message) ?? 0..<0
       } else if isNamed("conversation.item.input_audio_transcription.delta") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.callerWords = words("delta", isWhole: false, in: message)
       } else if isNamed("conversation.item.input_audio_transcription.updated") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.callerWords = words("transcript", isWhole: true, in: message)
       } else if isNamed("conversation.item.input_audio_transcription.completed") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.callerWords = words("transcript", isWhole: true, in: message)
         news.transcriptsOwed = -1
       } else if isNamed("conversation.item.input_audio_transcription.failed") {
+        news.item = text("item_id", in: message) ?? 0..<0
         news.transcriptsOwed = -1
         news.complaint = complaint(JSON.find("error", in: message), in: message)
+        news.complaint?.scope = .side
       }
     }
 
@@ -128,23 +152,27 @@ extension PlainReading {
       text(name, in: message).map { Upstream.Words(text: $0, isWhole: isWhole) }
     }
 
-    /// A response that failed says why; one that was cancelled or cut short needs no word.
-    private static func failure(of message: Bytes) -> Upstream.Complaint? {
-      guard let status = JSON.find("response", "status", in: message),
-        JSON.text(status, in: message, equals: "failed")
-      else { return nil }
-      let error = JSON.find("response", "status_details", "error", in: message)
-      return complaint(error, in: message)
+    private static func id(of message: Bytes) -> Range<Int> {
+      let value = JSON.find("response", "id", in: message)
+      return value?.kind == .string ? value!.range : 0..<0
     }
 
     private static func complaint(_ error: JSON.Value?, in message: Bytes) -> Upstream.Complaint {
       guard let error, error.kind == .object else {
         return Upstream.Complaint(code: 0..<0, message: 0..<0)
       }
-      let code = text("code", in: message, under: error) ?? 0..<0
+      var code = text("code", in: message, under: error) ?? 0..<0
+      if code.isEmpty { code = text("type", in: message, under: error) ?? 0..<0 }
       return Upstream.Complaint(
         code: code, message: text("message", in: message, under: error) ?? 0..<0,
-        verdict: nil)
+        verdict: nil, scope: scope(text("param", in: message, under: error), in: message))
+    }
+
+    private static func scope(
+      _ place: Range<Int>?, in message: Bytes
+    ) -> Upstream.Complaint.Scope {
+      guard let place else { return .session }
+      return message[place].containsIgnoringCase("transcription") ? .side : .session
     }
   }
 }
@@ -169,6 +197,8 @@ extension PlainReading {
           news.leavesWithin = timeLeft(member.value, in: message)
         } else if JSON.text(member.name, in: message, equals: "sessionResumptionUpdate") {
           news.handle = handle(member.value, in: message)
+        } else if JSON.text(member.name, in: message, equals: "toolCall") {
+          news.ending = Upstream.Ending(.whole)
         }
       }
       return news
@@ -178,6 +208,7 @@ extension PlainReading {
       _ content: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
     ) {
       var members = JSON.Members(of: content, in: message)
+      var goesOn = false
       while let member = members.next() {
         let isTrue = member.value.kind == .true
         if JSON.text(member.name, in: message, equals: "interrupted") {
@@ -185,13 +216,16 @@ extension PlainReading {
         } else if JSON.text(member.name, in: message, equals: "generationComplete") {
           news.isSpoken = isTrue
         } else if JSON.text(member.name, in: message, equals: "turnComplete") {
-          news.isTurnOver = isTrue
+          if isTrue { news.ending = Upstream.Ending(.whole) }
+        } else if JSON.text(member.name, in: message, equals: "interactionStatus") {
+          goesOn = JSON.text(member.value, in: message, equals: "IN_PROGRESS")
         } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
           news.callerWords = words(member.value, in: message)
         } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
           news.agentWords = words(member.value, in: message)
         }
       }
+      if goesOn { news.ending = nil }
     }
 
     /// Pieces, each of which continues the one before; some bring no text.

@@ -5,7 +5,7 @@ import Testing
 
 private let flat = SpeechPath(
   when: "type", is: "response.output_audio.delta", or: "response.audio.delta", payload: "delta",
-  item: "item_id")
+  item: "item_id", response: "response_id")
 private let nested = SpeechPath(
   at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
   unless: "thought")

@@ -1,0 +1,122 @@
+// How the sessions of a call come and go. There is one way for the next one to become the session
+// (`takeOver`), and one for a loss to be dealt with (`lost`); what is owed waits in between.
+//
+// Owed to a session, and asked for once it stands, by whichever stands then:
+// - what the caller said and nobody has answered: the audio, said again (Unanswered);
+// - the greeting, an answer to keys: until something was said (Dialogue).
+//
+// A caller who talks with somebody hears nothing while no session stands. There is one bound on
+// that, over all attempts and pauses: it is counted from the last thing that could be heard, or
+// from the end of a session that had done its work.
+
+extension Call {
+  // MARK: In
+
+  /// What became of a session.
+  mutating func handle(_ outcome: UpstreamLeg.Outcome, _ store: Store, _ turn: inout Turn) {
+    switch outcome {
+    case .nothing: break
+    case .ready: if state.state != .changing { takeOver(store, &turn) }
+    case .finished: perform(state.upstreamFinished(), store, &turn)
+    case .lost(let loss):
+      let action = lost(loss, store, &turn)
+      perform(action, store, &turn)
+      // The session went before the next one was wanted: it is needed now.
+      if upstream.next.isReady, !state.isClosing { takeOver(store, &turn) }
+    }
+  }
+
+  /// The next session becomes the session: it is told what is owed.
+  private mutating func takeOver(_ store: Store, _ turn: inout Turn) {
+    let transcribes = upstream.next.transcribes
+    if upstream.isOpen(store) {
+      upstream.leave(store, &turn)
+      sessionEnded(store, &turn)
+      // It could have spoken until now.
+      silence.restart(at: turn.now)
+    }
+    upstream.takeOver(store, &turn)
+    caller.forgetLoss()
+    guard AudioFinding.followsFormats(in: &self, store) else { return end(.noMemory, store, &turn) }
+    conversation.sessionReady(transcribes: transcribes)
+    if uplink.unanswered.isThere { conversation.forgetCallerWords(in: store.pool) }
+    uplink.beginSession(at: turn.now, in: store.pool)
+    perform(state.opened(), store, &turn)
+    if !isOver, isTwoWay { beginConversation(store, &turn) }
+  }
+
+  // MARK: Out
+
+  /// A session is gone, or did not come to be: what that means for the call.
+  mutating func lost(
+    _ loss: UpstreamLeg.Loss, _ store: Store, _ turn: inout Turn
+  ) -> CallState.Action {
+    turn.availability.failed(upstream.index, loss.verdict, at: turn.now)
+    if state.state == .changing, loss.which == .next {
+      // Without what should have resumed it, it can be had at once.
+      if !loss.isHandleDropped { upstream.postponeLeaving(at: turn.now) }
+      return state.upstreamLost(loss, at: turn.now)
+    }
+    turn.note(.sessionLost)
+    sessionEnded(store, &turn)
+    listen(store, &turn)
+    if loss.life >= .worked { silence.restart(at: turn.now) }
+    let action = state.upstreamLost(loss, latest: silenceEnd(store), at: turn.now)
+    caller.sendLoss(
+      loss.verdict, isFinal: action == .end || action == .play, upstream.reason, as: record.name,
+      store, &turn)
+    loss.noteWhatFollows(action, state, of: record.name, &turn)
+    return action
+  }
+
+  /// The session is gone: what it has said is played to its end, what it was asked for is owed.
+  mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
+    guard isTwoWay else { return }
+    conversation.sessionEnded(isSaidAgain: uplink.unanswered.isThere, at: turn.now)
+    converse(store, &turn)
+  }
+
+  // MARK: Change
+
+  /// A session whose end is known is left when nobody speaks and nothing is owed, or when there is
+  /// no time left: the next one is opened beside it, and takes over at such a moment.
+  mutating func changeSession(_ store: Store, _ turn: inout Turn) {
+    guard upstream.leaving.isSet else { return }
+    conversation.retire(&record, at: turn.now)
+    guard upstream.leaving.time(quiet: isIdle ? .zero : .never, upstream.next) <= turn.now else {
+      return
+    }
+    switch state.state {
+    case .talking: perform(state.changeDue(), store, &turn)
+    case .changing: takeOver(store, &turn)
+    case .arriving, .dialling, .resting, .closing, .over: break
+    }
+  }
+
+  /// Nobody speaks, and nothing is owed.
+  var isIdle: Bool { conversation.isIdle && !uplink.unanswered.isThere }
+
+  /// What would resume the session has changed: a next one that is there lacks what was said since
+  /// it was described.
+  mutating func keepHandle(_ text: Bytes, _ store: Store, _ turn: inout Turn) {
+    guard upstream.keepHandle(text, in: store.pool), state.state == .changing else { return }
+    upstream.leaveNext(store, &turn)
+    state.changeGivenUp()
+  }
+
+  // MARK: Silence
+
+  /// Notices whether something is still to be heard of what was said; what is played to its end
+  /// before the call ends is over when it is not.
+  mutating func listen(_ store: Store, _ turn: inout Turn) {
+    guard isTwoWay, !isOver else { return }
+    conversation.retire(&record, at: turn.now)
+    silence.notice(isHearing: caller.isOpen(store) && !conversation.isQuiet, at: turn.now)
+    if !silence.isBroken { perform(state.played(), store, &turn) }
+  }
+
+  /// When a caller who hears nothing has done so for too long, if no session stands until then.
+  func silenceEnd(_ store: Store) -> Instant {
+    isTwoWay ? silence.end(after: .seconds(store.limits.deadAirSeconds)) : .never
+  }
+}

@@ -1,0 +1,140 @@
+// What is due in a call, and when: one list. `Call.expired` does what has come due, `Call.setTimer`
+// waits for the soonest of the rest.
+
+/// What the clock may bring to a call, in the order in which it is seen to.
+enum CallDue: UInt8 {
+  /// The line about the first audio.
+  case firstAudio
+  /// The state has lasted long enough.
+  case state
+  case longestCall
+  /// No session stands, and the caller has heard nothing for too long.
+  case silence
+  /// The end of what is being played, where somebody waits for it.
+  case quiet
+  /// Audio that waits for its partner or its turn; audio that may go now.
+  case heldAudio
+  case backlog
+  case keepAlive
+  case finalize
+  /// What the caller said will not be answered any more.
+  case unanswered
+  /// The model has to be asked or is no longer waited for; so are words.
+  case conversation
+  /// The session is to be left.
+  case change
+  /// Whether the pool has room again, of which nobody tells.
+  case pool
+  /// Whether audio comes faster than it says; silence for a caller who hears nothing.
+  case speed
+  case comfort
+
+  static let count: UInt8 = 15
+
+  /// So long after it was seen to it is not due again.
+  var pause: Instant.Span {
+    switch self {
+    case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort: .zero
+    case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change: .milliseconds(1)
+    case .backlog: Uplink.pause
+    case .pool: Call.poolLook
+    }
+  }
+
+  /// When it is due, which may have been long ago; `never`.
+  func time(in call: inout Call, _ store: Store, at now: Instant) -> Instant {
+    let isTalking = call.state.isTalking && call.upstream.partner != .nobody
+    switch self {
+    case .firstAudio:
+      return call.record.owesFirstAudio(call.uplink.lastAudio) ? .zero : .never
+    case .state: return call.state.wakeTime
+    case .longestCall:
+      if call.state.isClosing { return .never }
+      return call.record.startedAt + .seconds(store.limits.callSecondsMax)
+    case .silence: return call.state.isWithoutSession ? call.silenceEnd(store) : .never
+    case .quiet:
+      let isAwaited = call.state.isWithoutSession || call.state.state == .closing(.playing)
+      return isAwaited && call.silence.isBroken ? call.conversation.quietTime(after: now) : .never
+    case .heldAudio: return call.uplink.heldUntil
+    case .backlog:
+      guard call.uplink.backlog > 0, call.upstream.isOpen(store) else { return .never }
+      return call.uplink.flowTime(isHurried: call.state.isClosing, at: now)
+    case .keepAlive: return isTalking ? call.upstream.keepAliveTime : .never
+    case .finalize: return isTalking ? call.uplink.finalizeTime : .never
+    case .unanswered: return isTalking ? call.uplink.unanswered.giveUpTime : .never
+    case .conversation:
+      return call.isTwoWay ? call.conversation.wakeTime(isTalking: isTalking) : .never
+    case .change:
+      let leaving = call.upstream.leaving
+      guard leaving.isSet, call.state.isTalking else { return .never }
+      // Where it is quiet, and yet no good moment, only an event changes that.
+      let isQuiet = call.conversation.isQuiet
+      let quiet = isQuiet ? Instant.never : call.conversation.quietTime(after: now)
+      return leaving.time(quiet: call.isIdle ? .zero : quiet, call.upstream.next)
+    case .speed:
+      return call.state.isClosing ? .never : call.speed.time(after: call.uplink.lastAudio)
+    case .comfort: return call.state.isClosing ? .never : call.comfortAt
+    case .pool: return call.caller.isHeldBack(store) && call.isPoolShort(store) ? .zero : .never
+    }
+  }
+}
+
+/// How long a caller has heard nothing of what was said.
+package struct Silence: BitwiseCopyable, Sendable {
+  private enum State: BitwiseCopyable {
+    case broken
+    case since(Instant)
+  }
+  private var state = State.since(.never)
+
+  package init() {}
+
+  /// Something is being heard.
+  package var isBroken: Bool {
+    @inline(__always) get { if case .broken = state { true } else { false } }
+  }
+
+  /// Whether something is still to be heard, as it is now.
+  package mutating func notice(isHearing: Bool, at now: Instant) {
+    if isHearing { state = .broken } else if isBroken { state = .since(now) }
+  }
+
+  /// It is counted anew from here, where it has begun.
+  package mutating func restart(at now: Instant) {
+    if !isBroken { state = .since(now) }
+  }
+
+  /// When it will have lasted so long; `never` where it has not begun.
+  package func end(after span: Instant.Span) -> Instant {
+    if case .since(let start) = state { start + span } else { .never }
+  }
+}
+
+extension CallDue {
+  /// What the clock brings is done.
+  func happen(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    switch self {
+    case .firstAudio: call.record.tellFirstAudio(of: call.uplink, &turn)
+    case .state: call.perform(call.state.expired(at: turn.now), store, &turn)
+    case .longestCall: call.end(.tooLong, store, &turn)
+    case .silence:
+      let cause = call.upstream.lastCause
+      turn.note(.call(.deadAir(seconds: store.limits.deadAirSeconds, cause)), of: call.record.name)
+      call.perform(call.state.leftInSilence(cause), store, &turn)
+    case .heldAudio: call.uplink.takeHeld(store, &turn)
+    case .backlog: call.pump(store, &turn)
+    case .keepAlive: call.keepAlive(store, &turn)
+    case .finalize: call.finalize(store, &turn)
+    case .unanswered:
+      guard call.uplink.giveUpUnanswered(at: turn.now) else { return }
+      turn.note(.call(.unanswered), of: call.record.name)
+    case .conversation:
+      call.conversation.expired(
+        isTalking: call.state.isTalking, &call.caller, &call.record, store, &turn)
+    case .speed: AudioFinding.checkSpeed(in: &call, &turn)
+    case .comfort: AudioFinding.comfort(in: &call, store, &turn)
+    // `settle` looks after these.
+    case .quiet, .change, .pool: break
+    }
+  }
+}

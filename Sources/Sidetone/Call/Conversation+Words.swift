@@ -1,0 +1,106 @@
+// What a message of the model says beside its audio: whose turn it is, and the words of both sides.
+
+extension Conversation {
+  /// What of a message goes before its audio: whose turn it is, and what the caller has said. True:
+  /// the caller interrupts.
+  mutating func heardFirst(
+    _ news: Upstream.Event, _ message: Bytes, from caller: inout CallerLeg,
+    _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    if let words = news.callerWords {
+      dialogue.callerSaid()
+      transcript.gather(
+        message[words.text], isWhole: words.isWhole, of: message[news.item], by: .caller,
+        from: store.pool)
+    }
+    if news.isInterrupted { interrupt(&caller, &record, store, &turn) }
+    if news.isTurnBegun { dialogue.answerBegan(message[news.response]) }
+    return news.isInterrupted
+  }
+
+  /// What a message of the model says beside its audio.
+  mutating func heard(
+    _ news: Upstream.Event, _ message: Bytes, to caller: inout CallerLeg,
+    _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
+  ) {
+    transcript.owe(news.transcriptsOwed)
+    let item = message[news.item]
+    if news.isCallerDone {
+      dialogue.callerEnded(at: turn.now)
+      transcript.callerSaid(item, at: turn.now)
+    }
+    if news.isAskedTooEarly { dialogue.askedTooEarly(at: turn.now) }
+    if news.transcriptsOwed < 0, news.callerWords == nil { transcript.end(item, by: .caller) }
+    if let words = news.agentWords {
+      gather(
+        message[words.text], isWhole: words.isWhole, of: item, in: message[news.response],
+        &caller, &record, store, &turn)
+    }
+    if news.isSpoken { dialogue.spoken() }
+    if news.isSpoken || news.isTurnOver { ended(item, isTurnOver: news.isTurnOver) }
+    if let ending = news.ending {
+      transcript.turnEnded(at: turn.now)
+      answerEnded(ending, message, message[news.response], of: record.name, &turn)
+    }
+    showLines(to: &caller, &record, store, &turn)
+  }
+
+  /// Words of the agent, of an item that they may begin.
+  private mutating func gather(
+    _ words: Bytes, isWhole: Bool, of item: Bytes, in response: Bytes,
+    _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
+  ) {
+    guard case .heard = dialogue.came(response, isSound: false, at: turn.now) else {
+      return neverHeard(item, in: response)
+    }
+    if !item.isEmpty, downlink.utterances.latest(of: item) == nil,
+      !downlink.utterances.isDone(item)
+    {
+      _ = beginItem(item, &caller, &record, store, &turn)
+    }
+    transcript.gather(words, isWhole: isWhole, of: item, by: .agent, from: store.pool)
+  }
+
+  /// Shows the lines that can be shown, in their order.
+  mutating func showLines(
+    to caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
+  ) {
+    while var line = transcript.next(at: turn.now) {
+      let words = Transcript.whole(line.words, scratch: store.source, in: store.pool)
+      switch (line.speaker, line.heard) {
+      case (.caller, _) where !words.isEmpty:
+        record.transcribed()
+        let sentence = caller.carrier.phrases.heard
+        print(words, record, &turn) { .heard($0, isFinal: true, sentence: sentence) }
+        caller.send(
+          .transcript(text: words, isFinal: true, confidence: .empty, channel: 0, channels: 1),
+          as: record.name, store, &turn)
+      case (.agent, .whole) where !words.isEmpty:
+        print(words, record, &turn) { .said($0) }
+      case (.agent, .part(let heard, let generated)):
+        let cut = Transcript.cut(words, heard: heard, of: generated)
+        turn.note(
+          .words(.interrupted(heard: heard, generated: generated, words: words, cut: cut)),
+          of: record.name)
+      case (.caller, _), (.agent, .whole): break
+      }
+      if line.isCut { turn.note(.agent(.wordsCut), of: record.name) }
+      line.words.clear(in: store.pool)
+    }
+  }
+
+  /// More than fits in a printed line is several.
+  private func print(
+    _ words: Bytes, _ record: CallRecord, _ turn: inout Turn, as event: (Bytes) -> Event.OfWords
+  ) {
+    var rest = words
+    while !rest.isEmpty {
+      var count = Transcript.wholePrefix(of: rest, upTo: Limits.printedWordsBytesMax)
+      if count < rest.count, let space = rest.prefix(count).lastIndex(of: 0x20) {
+        count = space &+ 1
+      }
+      turn.note(.words(event(rest.prefix(count))), of: record.name)
+      rest = rest.dropping(count)
+    }
+  }
+}

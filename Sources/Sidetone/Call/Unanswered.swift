@@ -1,0 +1,115 @@
+// Every frame.
+//
+// What the caller has said and nobody has answered yet, as far as loudness tells: where in the
+// audio it began, and when a voice was last heard. It says whether the caller is speaking, and from
+// where on audio is kept for a session that has to hear it again.
+//
+//                 begin                         lastVoice          + pause        + patience
+//   ──(silence)────┴──────────(voice)──────────────┴──────────────────┴───────────────┴────
+//                  └─────────── is kept ─────────────────────────────────────────▶ until it is
+//                                       the caller speaks ────────────┘             answered
+//
+// 1. It begins a little before the first loud frame, so that no first sound is lost.
+// 2. It is answered when the agent begins to speak behind it. What the agent says while the caller
+//    still speaks answers something else, unless that began long ago: behind a steady noise no
+//    caller ever seems to be silent.
+// 3. Noise is never answered: it is given up after a while.
+
+package struct Unanswered: BitwiseCopyable, Sendable {
+  /// What is kept in front of the first loud frame.
+  package static let leadMilliseconds = 300
+  /// So long after the last loud frame the caller is taken to be silent.
+  package static let pause = Instant.Span.milliseconds(700)
+  /// An agent does not answer sooner than that behind the last word.
+  package static let answerGap = Instant.Span.milliseconds(150)
+
+  /// Where it began, in bytes of the call; `max` where nothing is unanswered.
+  package private(set) var begin = Int.max
+  private var firstVoice = Instant.never
+  private var lastVoice = Instant.never
+  private var patience = Instant.Span.never
+
+  package init() {}
+
+  /// `patience`: so long after the last word an answer is waited for.
+  package init(patience: Instant.Span) { self.patience = patience }
+
+  /// There is something to be answered.
+  package var isThere: Bool { @inline(__always) get { begin != .max } }
+
+  /// A loud frame, of audio of which so much would be kept before it.
+  @_noAllocation package mutating func heardVoice(at place: Int, _ now: Instant) {
+    if !isThere { firstVoice = now }
+    begin = min(begin, place)
+    lastVoice = now
+  }
+
+  /// The agent begins to speak.
+  @_noAllocation package mutating func agentBegan(at now: Instant) {
+    guard isThere else { return }
+    if lastVoice + Self.answerGap <= now || firstVoice + patience <= now { begin = .max }
+  }
+
+  /// Nobody will answer it. True: there was something.
+  @_noAllocation package mutating func giveUp(at now: Instant) -> Bool {
+    guard isThere, giveUpTime <= now else { return false }
+    begin = .max
+    return true
+  }
+
+  package var giveUpTime: Instant { isThere ? lastVoice + patience : .never }
+
+  /// When the caller will have been silent for a moment, if nothing more is said.
+  package var silenceTime: Instant { isThere ? lastVoice + Self.pause : .zero }
+}
+
+/// Whether a chunk of audio holds something loud enough to be a voice.
+package enum Loudness {
+  /// So loud is a voice on a telephone, at its peaks: -36 dB below the loudest.
+  private static let level = 512
+  /// As the two kinds of G.711 write that level, without sign.
+  private static let mulaw: UInt64 = 36
+  private static let alaw: UInt64 = 32
+
+  /// One sample in so many has to be that loud.
+  private static let share = 16
+
+  @_noAllocation package static func isVoice(_ audio: Bytes, _ format: Format) -> Bool {
+    let loud: Int
+    switch format.codec {
+    case .mulaw: loud = loudBytes(audio, turning: 0x7f7f_7f7f_7f7f_7f7f, from: mulaw)
+    case .alaw: loud = loudBytes(audio, turning: 0x5555_5555_5555_5555, from: alaw)
+    case .linear16: loud = loudSamples(audio, isBigEndian: format.isBigEndian)
+    }
+    return loud &* share &* format.bytesPerSample > audio.count
+  }
+
+  /// How many bytes of G.711, turned so that louder is larger, are at least that loud: eight at a
+  /// time.
+  @inline(__always) private static func loudBytes(
+    _ audio: Bytes, turning: UInt64, from level: UInt64
+  ) -> Int {
+    let carry = (0x80 &- level) &* 0x0101_0101_0101_0101
+    var loud = 0
+    var at = 0
+    while at &+ 8 <= audio.count {
+      let loudness = (audio.load(UInt64.self, at: at) ^ turning) & 0x7f7f_7f7f_7f7f_7f7f
+      loud &+= ((loudness &+ carry) & 0x8080_8080_8080_8080).nonzeroBitCount
+      at &+= 8
+    }
+    return loud
+  }
+
+  /// Every third sample is looked at: no tone is in step with that.
+  @inline(__always) private static func loudSamples(_ audio: Bytes, isBigEndian: Bool) -> Int {
+    var loud = 0
+    var at = 0
+    while at &+ 2 <= audio.count {
+      let bits = audio.load(Int16.self, at: at)
+      let sample = Int(isBigEndian ? bits.byteSwapped : bits)
+      if sample >= level || sample <= 0 &- level { loud &+= 3 }
+      at &+= 6
+    }
+    return loud
+  }
+}

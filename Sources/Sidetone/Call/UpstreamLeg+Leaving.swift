@@ -1,0 +1,48 @@
+// When a session is left whose end is known.
+
+extension UpstreamLeg {
+  /// When a session is to be left whose end is known: from when on a quiet moment is good enough,
+  /// and until when it must have been done, whatever is being said.
+  package struct Leaving: BitwiseCopyable, Sendable {
+    package private(set) var from = Instant.never
+    package private(set) var until = Instant.never
+    private var attempts = 0
+
+    static let never = Leaving()
+    /// So long before its end the session is left at the latest.
+    private static let early = Instant.Span.seconds(1)
+    /// So long before that the next one is opened at the latest.
+    private static let opening = Instant.Span.seconds(3)
+    /// So long before its end a quiet moment is looked for, where nobody asks for haste.
+    private static let lookFor = Instant.Span.seconds(120)
+
+    init() {}
+
+    /// The upstream says that the session ends in so long.
+    init(within span: Instant.Span, at now: Instant) {
+      from = now
+      until = max(now, now + (span - Self.early))
+    }
+
+    /// Sessions of this upstream last so long and no longer.
+    init(after span: Instant.Span, at now: Instant) {
+      guard span != .never else { return }
+      until = now + (span - Self.early)
+      from = until + (Instant.Span.zero - Self.lookFor)
+    }
+
+    var isSet: Bool { until != .never }
+    /// When the next step is due, where `quiet` is when a quiet moment comes: to open the next one,
+    /// or to have it take over; `never` while it is under way.
+    func time(quiet: Instant, _ next: Opening) -> Instant {
+      if next.isReady { return min(quiet, until) }
+      if next.isThere { return .never }
+      return max(from, min(quiet, until + (Instant.Span.zero - Self.opening)))
+    }
+
+    mutating func postpone(at now: Instant) {
+      attempts &+= 1
+      from = now + .milliseconds(500 << min(attempts, 4))
+    }
+  }
+}

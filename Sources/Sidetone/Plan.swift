@@ -1,0 +1,47 @@
+// What is taken at start, by holder.
+
+/// One line of the memory plan.
+package struct PlanLine: Sendable {
+  package let holder: String
+  package let bytes: Int
+  package init(holder: String, bytes: Int) {
+    self.holder = holder
+    self.bytes = bytes
+  }
+}
+
+extension Config {
+  /// Calls with a voice model for which memory is taken: none without an upstream that talks and
+  /// has what it needs.
+  package var twoWayCalls: Int {
+    let talks = upstreams.contains { $0.talks && !$0.isWithoutKey }
+    return talks ? min(limits.twoWayCallsMax, limits.callsMax) : 0
+  }
+
+  /// What the engine takes at start, one holder per line; `sidetone check` prints it.
+  package var plan: [PlanLine] {
+    let blocks = limits.blocks(twoWayCalls: twoWayCalls)
+    let greetings = routes.reduce(0) { $0 + ($1.greetingAudio?.samples.count ?? 0) * 2 }
+    return [
+      PlanLine(holder: "blocks: audio kept, answers waiting", bytes: blocks * BlockPool.blockBytes),
+      PlanLine(
+        holder: "medium message buffers",
+        bytes: limits.mediumBuffersMax * limits.carrierMessageBytesMax),
+      PlanLine(
+        holder: "large message buffers",
+        bytes: limits.largeBuffersMax * limits.upstreamMessageBytesMax),
+      PlanLine(holder: "calls", bytes: limits.callsMax * MemoryLayout<Call>.stride),
+      PlanLine(holder: "links", bytes: limits.linksMax * MemoryLayout<Link>.stride),
+      PlanLine(
+        holder: "resamplers of \(twoWayCalls) two-way calls",
+        bytes: resamplersReady.reduce(0) { $0 + $1.count } * Limits.resamplerBytes),
+      PlanLine(holder: "greetings", bytes: greetings),
+      PlanLine(
+        holder: "read buffer, scratch, lines",
+        bytes: Limits.readBytesMax + BlockPool.blockBytes + Limits.scratchBytes + Limits.linesBytes),
+      PlanLine(
+        holder: "signatures, tokens, rates of callers",
+        bytes: SignatureKeys.bytes(self) + Limits.tokensMax * 64 + Limits.addressesMax * 24),
+    ]
+  }
+}

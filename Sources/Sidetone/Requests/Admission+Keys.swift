@@ -1,0 +1,72 @@
+// The keys that a request shows, by every habit that clients have: in a header of its own, behind a
+// scheme, or, since a web page can set no header, among the subprotocols that it offers. Never in
+// the URL.
+
+extension Admission {
+  /// What came of the keys that a request shows.
+  enum Shown: Equatable {
+    case nothing
+    /// The index of the one that fits.
+    case key(Int)
+    case wrongKey, wrongScheme
+  }
+
+  /// One that fits is enough, whatever else is shown: a proxy may have put its own beside it.
+  func shownKey(_ request: Request) -> Shown {
+    var shown = Shown.nothing
+    let (fields, bytes) = (request.head.fields, request.bytes)
+    func judge(_ key: Bytes?, otherwise: Shown) -> Int? {
+      let index = key.flatMap(keyIndex)
+      if index == nil, shown == .nothing { shown = otherwise }
+      return index
+    }
+    let count = fields.count(of: "authorization", in: bytes)
+    if count > 0 {
+      let key =
+        count == 1 ? Self.credential(fields.value(of: "authorization", in: bytes)) : nil
+      if let index = judge(key, otherwise: key == nil ? .wrongScheme : .wrongKey) {
+        return .key(index)
+      }
+    }
+    for name in ["x-api-key", "api-key"] as [StaticString] {
+      let count = fields.count(of: name, in: bytes)
+      guard count > 0 else { continue }
+      let key = count == 1 ? fields.value(of: name, in: bytes) : nil
+      if let index = judge(key, otherwise: key == nil ? .wrongScheme : .wrongKey) {
+        return .key(index)
+      }
+    }
+    if let key = Subprotocols.key(in: fields, of: bytes),
+      let index = judge(key, otherwise: .wrongKey)
+    {
+      return .key(index)
+    }
+    return shown
+  }
+
+  /// What stands behind `Bearer` or `Token`; RFC 9110 §11.4 allows several spaces.
+  private static func credential(_ value: Bytes) -> Bytes? {
+    guard let space = value.firstIndex(of: 0x20) else { return nil }
+    let scheme = value.prefix(space)
+    guard scheme.equalsIgnoringCase("bearer") || scheme.equalsIgnoringCase("token") else {
+      return nil
+    }
+    var start = space
+    while start < value.count, value[start] == 0x20 { start &+= 1 }
+    return value.dropping(start)
+  }
+
+  /// Every digest is compared, whichever fits, so that the time tells nothing.
+  private func keyIndex(_ key: Bytes) -> Int? {
+    Bytes.withTemporary(Digest.sha256Bytes) { digest in
+      Digest.sha256(key, into: digest)
+      var found: Int?
+      for index in 0..<config.keyDigests.count {
+        let start = index &* Digest.sha256Bytes
+        let wanted = digests.bytes[start..<start &+ Digest.sha256Bytes]
+        if Digest.areEqual(digest, wanted) { found = index }
+      }
+      return found
+    }
+  }
+}

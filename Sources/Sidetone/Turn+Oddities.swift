@@ -1,0 +1,113 @@
+// Lines about what wires have that is not documented, and about audio that is not what it was said
+// to be.
+
+extension Turn {
+  mutating func note(_ event: Event.OfOddity, _ call: Name?) {
+    switch event {
+    case .broke(let rule): write(.warning, "protocol_broken", call) { $0.write(rule) }
+    case .tooLarge(let bytes, let most):
+      write(.warning, "protocol_broken", call) {
+        $0.write("the message is too large: ")
+        $0.write(decimal: bytes)
+        $0.write(" bytes, but limits.carrier_message_bytes_max is ")
+        $0.write(decimal: most)
+      }
+    case .unrecognised(let text): write(.warning, "unrecognised", call) { $0.write(text) }
+    case .ignored(let text):
+      write(.info, "message_ignored", call) {
+        $0.write(text)
+        $0.write("; others like it are counted only")
+      }
+    case .early:
+      write(.warning, "early_audio", call) { $0.write("audio before the start waits for it") }
+    case .idCut(let bytes):
+      write(.warning, "id_cut", call) {
+        $0.write("the id is too long: of ")
+        $0.write(decimal: bytes)
+        $0.write(" bytes the first 96 are kept")
+      }
+    case .isSecond:
+      write(.warning, "second_socket", call) {
+        $0.write("a running call has the same id: both are heard, and both are billed")
+      }
+    case .format(let format, let isHeeded): write(format, isHeeded, call)
+    case .isFile(let name):
+      write(.warning, "audio_is_file", call) {
+        $0.write("the audio begins as a file does (")
+        $0.write(name)
+        $0.write("), but only raw samples of linear16, mulaw or alaw can be taken")
+      }
+    case .otherTrack(let track, let isHeard):
+      write(isHeard ? .info : .warning, "other_track", call) {
+        $0.write(track)
+        $0.write(" audio comes as well: ")
+        $0.write(
+          isHeard
+            ? "the two tracks are two channels from now on"
+            : "it is left out; ask the carrier for one track, or for G.711 at 8000 Hz")
+      }
+    case .tooFast(let percent, let format): write(tooFast: percent, format, call)
+    }
+  }
+
+  private mutating func write(tooFast percent: Int, _ format: Event.Audio, _ call: Name?) {
+    write(.warning, "audio_too_fast", call) {
+      $0.write("audio comes at ")
+      $0.write(decimal: percent)
+      $0.write(" % of the speed of ")
+      $0.write(format)
+      $0.write("; if it is live, its rate or channels are others than was said")
+    }
+  }
+
+  private mutating func write(_ format: Event.Audio, _ isHeeded: Bool, _ call: Name?) {
+    write(isHeeded ? .info : .warning, "audio_format", call) {
+      $0.write(format)
+      $0.write(isHeeded ? ", as the audio says itself" : " is said too late: audio came before")
+    }
+  }
+
+  mutating func write(_ name: Bytes, unknown type: Bytes, _ call: Name?) {
+    write(.info, "upstream_message_unknown", call) {
+      $0.write(name)
+      $0.write(": ")
+      $0.write(type.isEmpty ? ("a message without a type" as StaticString).bytes : type)
+      $0.write("; others that are not known are counted only")
+    }
+  }
+
+  mutating func write(_ name: Bytes, bad text: Bytes, _ call: Name?) {
+    write(.warning, "upstream_message_bad", call) {
+      $0.write(name)
+      $0.write(" sent what is no JSON object: ")
+      $0.write(text.prefix(min(text.count, 200)))
+    }
+  }
+
+  /// An upstream's audio; nil: of no format that is known here.
+  mutating func write(
+    _ name: Bytes, _ format: Event.Audio?, _ isHeeded: Bool, _ call: Name?
+  ) {
+    write(.warning, "upstream_audio_format", call) {
+      $0.write(name)
+      $0.write(" states ")
+      if let format { $0.write(format) } else { $0.write("a format that is not known here") }
+      $0.write(
+        isHeeded
+          ? " for its audio, which was not asked for; its rate is heeded"
+          : " for its audio, which cannot be converted: it is not played")
+    }
+  }
+}
+
+extension Writer {
+  /// `linear16 at 16000 Hz, 1 channel`.
+  fileprivate mutating func write(_ format: Event.Audio) {
+    write(format.codec)
+    write(" at ")
+    write(decimal: format.rate)
+    write(" Hz, ")
+    write(decimal: format.channels)
+    write(format.channels == 1 ? " channel" : " channels")
+  }
+}

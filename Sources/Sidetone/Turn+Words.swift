@@ -1,0 +1,94 @@
+// What was said, as lines of the transcript and of the log, and texts of others inside such lines.
+
+extension Turn {
+  mutating func note(_ event: Event.OfWords, _ call: Name) {
+    switch event {
+    case .heard(let text, let isFinal, let side, let sentence):
+      counters.transcripts &+= 1
+      log.print(of: call) {
+        $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
+        $0.write(side)
+        $0.write(words: text)
+      }
+      guard isFinal, log.printsTranscripts, sentence.utf8CodeUnitCount > 0 else { return }
+      log.write(.info, "transcription_completed", call: call, at: now) {
+        $0.write(sentence)
+        $0.write(": \"")
+        $0.write(words: text)
+        $0.write("\"")
+      }
+    case .said(let text):
+      log.print(of: call) {
+        $0.write("[AGENT] ")
+        $0.write(words: text)
+      }
+    case .interrupted(let heard, let generated, let words, let cut):
+      write(.info, "interrupted", call) {
+        $0.write("heard ")
+        $0.write(decimal: heard)
+        $0.write(" of ")
+        $0.write(decimal: generated)
+        $0.write(" ms generated")
+      }
+      log.print(of: call) {
+        $0.write("[INTERRUPTED] heard ")
+        $0.write(decimal: heard)
+        $0.write(" of ")
+        $0.write(decimal: generated)
+        $0.write(" ms: ")
+        $0.write(words: words.prefix(cut))
+        $0.write(" |")
+        $0.write(words: words.dropping(cut))
+      }
+    }
+  }
+}
+
+extension Writer {
+  mutating func write(_ side: Event.Side) {
+    switch side {
+    case .only: break
+    case .caller: write("[caller] ")
+    case .agent: write("[agent] ")
+    case .channel(let number):
+      write("[channel ")
+      write(decimal: number)
+      write("] ")
+    }
+  }
+
+  /// What a call's webhook gave it, but for what opens doors; long texts are cut.
+  mutating func write(parameters: Bytes) {
+    guard !parameters.isEmpty else { return }
+    let object = JSON.Value(.object, 0..<parameters.count)
+    var members = JSON.Members(of: object, in: parameters)
+    var isFirst = true
+    while let member = members.next() {
+      if JSON.text(member.name, in: parameters, equals: "token") { continue }
+      write(isFirst ? "; parameters: " : ", ")
+      isFirst = false
+      write(short: parameters[member.name.range])
+      write("=")
+      write(short: parameters[member.value.range])
+    }
+  }
+
+  /// The beginning of a text that is the inside of a JSON string, up to a whole character.
+  private mutating func write(short text: Bytes) {
+    let value = JSON.Value(.string, 0..<text.count, hasEscapes: true)
+    var characters = JSON.Text(value, in: text)
+    var written = 0
+    while let byte = characters.next() {
+      if written >= Self.shortBytesMax, byte & 0xc0 != 0x80 { return write("…") }
+      write(byte: byte)
+      written &+= 1
+    }
+  }
+
+  private static let shortBytesMax = 80
+
+  /// A text that is the inside of a JSON string, as people read it.
+  mutating func write(words text: Bytes) {
+    JSON.unescape(JSON.Value(.string, 0..<text.count, hasEscapes: true), in: text, to: &self)
+  }
+}

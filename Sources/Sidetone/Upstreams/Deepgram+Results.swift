@@ -1,0 +1,149 @@
+// What Deepgram heard: the words in a message and what is said about them. They are taken wherever
+// they are found; what is missing beside them is simply not known.
+
+/// The members of a message that matter, found in one walk. It ends as soon as they are all there,
+/// so what comes behind, the words with their times above all, is not looked at; as for any value
+/// that is looked for, it need not even be sound.
+struct DeepgramResults {
+  private(set) var type: JSON.Value?
+  /// The message is no JSON object as far as it was looked at.
+  private(set) var isBroken = false
+  private var start: JSON.Value?
+  private var duration: JSON.Value?
+  private var isFinal: JSON.Value?
+  private var speechFinal: JSON.Value?
+  private var index: JSON.Value?
+  private var text: JSON.Value?
+  private var confidence: JSON.Value?
+  private var hasChannel = false
+  private var isWhole = false
+
+  mutating func read(_ message: Bytes) {
+    var scanner = JSON.Scanner(message)
+    // What was found before a fault counts.
+    isBroken = !walk(&scanner) && text == nil
+  }
+
+  /// False where it is malformed.
+  private mutating func walk(_ scanner: inout JSON.Scanner) -> Bool {
+    var step = scanner.enter(.object)
+    while step == .item {
+      guard let name = scanner.name() else { return false }
+      if !hasChannel, JSON.text(name, in: scanner.document, equals: "channel") {
+        hasChannel = true
+        guard readChannel(&scanner) else { return isWhole }
+      } else {
+        guard let value = scanner.value() else { return false }
+        take(name, value, in: scanner.document)
+      }
+      if hasChannel && hasAllAround { return true }
+      step = scanner.advance(in: .object)
+    }
+    return step == .end
+  }
+
+  /// The first of a name counts.
+  private mutating func take(_ name: JSON.Value, _ value: JSON.Value, in message: Bytes) {
+    func isNamed(_ text: StaticString) -> Bool { JSON.text(name, in: message, equals: text) }
+    if type == nil, isNamed("type") {
+      type = value
+    } else if start == nil, isNamed("start") {
+      start = value
+    } else if duration == nil, isNamed("duration") {
+      duration = value
+    } else if isFinal == nil, isNamed("is_final") {
+      isFinal = value
+    } else if speechFinal == nil, isNamed("speech_final") {
+      speechFinal = value
+    } else if index == nil, isNamed("channel_index") {
+      index = value
+    }
+  }
+
+  /// Whether all is found but for what is in the channel.
+  private var hasAllAround: Bool {
+    type != nil && start != nil && duration != nil && isFinal != nil && speechFinal != nil
+      && index != nil
+  }
+
+  /// The value of the channel, with the list of alternatives in it; false where the walk is over.
+  private mutating func readChannel(_ scanner: inout JSON.Scanner) -> Bool {
+    guard scanner.next() == UInt8(ascii: "{") else { return scanner.value() != nil }
+    var hasList = false
+    var step = scanner.enter(.object)
+    while step == .item {
+      guard let name = scanner.name() else { return false }
+      if !hasList, JSON.text(name, in: scanner.document, equals: "alternatives") {
+        hasList = true
+        guard readAlternatives(&scanner) else { return false }
+      } else {
+        guard scanner.value() != nil else { return false }
+      }
+      step = scanner.advance(in: .object)
+    }
+    return step == .end
+  }
+
+  /// The list, of which the first counts; false where the walk is over.
+  private mutating func readAlternatives(_ scanner: inout JSON.Scanner) -> Bool {
+    guard scanner.next() == UInt8(ascii: "[") else { return scanner.value() != nil }
+    var isFirst = true
+    var step = scanner.enter(.array)
+    while step == .item {
+      if isFirst, scanner.next() == UInt8(ascii: "{") {
+        guard readFirst(&scanner) else { return false }
+      } else {
+        guard scanner.value() != nil else { return false }
+      }
+      isFirst = false
+      step = scanner.advance(in: .array)
+    }
+    return step == .end
+  }
+
+  private mutating func readFirst(_ scanner: inout JSON.Scanner) -> Bool {
+    var step = scanner.enter(.object)
+    while step == .item {
+      guard let name = scanner.name(), let value = scanner.value() else { return false }
+      if text == nil, JSON.text(name, in: scanner.document, equals: "transcript") {
+        text = value
+      } else if confidence == nil, JSON.text(name, in: scanner.document, equals: "confidence") {
+        confidence = value
+      }
+      if text != nil, confidence != nil, hasAllAround {
+        isWhole = true
+        return false
+      }
+      step = scanner.advance(in: .object)
+    }
+    return step == .end
+  }
+
+  /// Nil where there is neither a word in it nor a stretch of audio that was listened to.
+  func heard(in message: Bytes) -> Upstream.Heard? {
+    let isResult = type.map { JSON.text($0, in: message, equals: "Results") } ?? false
+    guard isResult || text?.kind == .string else { return nil }
+    var heard = Upstream.Heard(
+      text: 0..<0, confidence: 0..<0, isFinal: isFinal?.kind == .true, channel: 0, channels: 1,
+      endMicroseconds: end(in: message))
+    if let index, index.kind == .array {
+      var numbers = JSON.Elements(of: index, in: message)
+      heard.channel = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 0
+      heard.channels = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 1
+    }
+    if let text, text.kind == .string { heard.text = text.range }
+    if let confidence, confidence.kind == .number { heard.confidence = confidence.range }
+    if let speechFinal { heard.endsSpeech = speechFinal.kind == .true }
+    return heard
+  }
+
+  /// Where the stretch ends; -1 where it does not say, or nonsense.
+  private func end(in message: Bytes) -> Int {
+    guard let start, let duration,
+      let from = JSON.decimal(start, scale: 6, in: message), from >= 0,
+      let length = JSON.decimal(duration, scale: 6, in: message), length >= 0
+    else { return -1 }
+    let (end, isTooLate) = from.addingReportingOverflow(length)
+    return isTooLate ? -1 : end
+  }
+}
