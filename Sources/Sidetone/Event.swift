@@ -60,6 +60,8 @@ package enum Event: Sendable {
       carrier: StaticString, upstream: Bytes, path: Bytes, sentence: StaticString = "",
       id: StaticString = "", parameters: Bytes = .empty)
     case refused(StaticString)
+    /// What it asks for cannot be had: why, and how to mend it.
+    case choiceRefused(Bytes)
     case firstAudio(milliseconds: Int, bytes: Int = 0)
     case stopReceived
     case resultsMissing
@@ -91,9 +93,10 @@ package enum Event: Sendable {
     case dialled(Bytes, sentence: StaticString = "")
     case connected(Bytes, milliseconds: Int, sentence: StaticString = "", request: Name)
     case refused(Bytes, status: Int, StaticString, words: Bytes, request: Name)
-    /// `isAside`: it concerns something beside the talk, which goes on.
-    case error(code: Bytes, message: Bytes, isAside: Bool)
-    case closed(code: UInt16, reason: Bytes)
+    /// Its own words are plain text, cleaned as a `Reason` is. `isAside`: it concerns something
+    /// beside the talk, which goes on.
+    case error(Bytes, code: Bytes, message: Bytes, isAside: Bool)
+    case closed(Bytes, code: UInt16, reason: Bytes)
     /// A message of it was larger than what it may send.
     case tooLarge(bytesMax: Int)
     case broke(Bytes, LinkFailure)
@@ -234,4 +237,9 @@ package enum Event: Sendable {
     var words = Bytes.empty
     var request = Name()
   }
+}
+
+extension Format {
+  /// For a line about it.
+  var described: Event.Audio { Event.Audio(codec: codec.word, rate: rate, channels: channels) }
 }

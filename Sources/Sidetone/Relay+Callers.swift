@@ -250,7 +250,9 @@ extension Relay {
       requests.tellReplaced(choice, store, &turn)
       return choose(call, bot: choice.bot, choice.options)
     } catch {
-      calls[call].refuse(error.sentence, store, &turn)
+      let words = requests.sentence(of: error, onRoute: route)
+      turn.note(.call(.choiceRefused(words)), of: calls[call].record.name)
+      calls[call].end(.wrongChoice, store, &turn)
       return nil
     }
   }

@@ -87,8 +87,8 @@ extension Turn {
         $0.write(path)
         $0.write(parameters: parameters)
       }
-    case .refused(let sentence):
-      write(.warning, "call_refused", call) { $0.write(sentence) }
+    case .refused(let sentence): write(.warning, "call_refused", call) { $0.write(sentence) }
+    case .choiceRefused(let words): write(.warning, "call_refused", call) { $0.write(words) }
     case .firstAudio(let milliseconds, let bytes):
       log.write(.info, "first_audio", call: call, at: now) {
         $0.write("Media message received: ")
@@ -254,18 +254,20 @@ extension Turn {
         $0.write(sentence)
         Self.write(request, into: &$0)
       }
-    case .error(let code, let message, let isAside):
+    case .error(let name, let code, let message, let isAside):
       write(.warning, "upstream_error", call) {
+        $0.write(name)
+        $0.write(": ")
         $0.write(code)
         $0.write(": ")
         $0.write(message)
         if isAside { $0.write(" (the talk goes on without it; said once in a call)") }
       }
-    case .closed(let code, let reason):
+    case .closed(let name, let code, let reason):
       write(.warning, "upstream_closed", call) {
-        $0.write(decimal: Int(code))
-        $0.write(" ")
-        $0.write(reason)
+        $0.write(name)
+        $0.write(": ")
+        $0.write(code: code, reason)
       }
     case .tooLarge(let bytesMax):
       counters.messagesTooLarge &+= 1
@@ -423,5 +425,14 @@ extension Cause {
     case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
       .info
     }
+  }
+}
+
+extension Writer {
+  /// Of a Close.
+  fileprivate mutating func write(code: UInt16, _ reason: Bytes) {
+    write(decimal: Int(code))
+    write(" ")
+    write(reason)
   }
 }

@@ -61,9 +61,12 @@ extension Turn {
   }
 
   private mutating func write(_ format: Event.Audio, _ isHeeded: Bool, _ call: Name?) {
-    write(isHeeded ? .info : .warning, "audio_format", call) {
+    // Each channel is heard, and billed, for itself: somebody may not have meant that.
+    let isMeant = isHeeded && format.channels == 1
+    write(isMeant ? .info : .warning, "audio_format", call) {
       $0.write(format)
       $0.write(isHeeded ? ", as the audio says itself" : " is said too late: audio came before")
+      if isHeeded, format.channels > 1 { $0.write("; the upstream may bill each channel") }
     }
   }
 
@@ -80,7 +83,8 @@ extension Turn {
     write(.warning, "upstream_message_bad", call) {
       $0.write(name)
       $0.write(" sent what is no JSON object: ")
-      $0.write(text.prefix(min(text.count, 200)))
+      // It may hold a caller's words, or sound.
+      $0.write(excerptOf: text)
     }
   }
 

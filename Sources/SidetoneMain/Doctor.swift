@@ -11,9 +11,16 @@ import SidetoneSettings
 enum Doctor {
   /// What came of one upstream.
   struct Finding {
+    enum Outcome { case well, bad, untried }
     var name: String
-    var isWell: Bool
+    var outcome: Outcome
     var text: String
+    var isWell: Bool { outcome != .bad }
+  }
+
+  /// Whether something was tried, and all of it went well.
+  static func isWell(_ findings: [Finding]) -> Bool {
+    findings.allSatisfy(\.isWell) && findings.contains { $0.outcome == .well }
   }
 
   /// One session to open: a relay that has nothing but this upstream.
@@ -24,7 +31,7 @@ enum Doctor {
 
   static func examine(_ config: Config) -> [Finding] {
     let keyless = config.upstreams.filter(\.isWithoutKey).map {
-      Finding(name: $0.name, isWell: true, text: "not dialled: \($0.keyVariable) is not set")
+      Finding(name: $0.name, outcome: .untried, text: "not dialled: \($0.keyVariable) is not set")
     }
     return visits(of: config).map(dial) + keyless
   }
@@ -42,7 +49,9 @@ enum Doctor {
       let routes = calls.filter { config.upstreams(of: $0).contains(index) }
       for route in routes.isEmpty ? [Config.Route()] : routes {
         let asked = config.asked(of: upstream, on: route)
-        let text = (asked.options + asked.fixed).map { "\($0.name)=\($0.value)" }
+        let text =
+          (asked.options + asked.fixed).map { "\($0.name)=\($0.value)" }
+          + ["\(route.upstreamRate)"]
         guard seen.insert(([upstream.name] + text).joined(separator: "\n")).inserted else {
           continue
         }
@@ -77,6 +86,7 @@ enum Doctor {
     own.carriers = [caller]
     own.options = route.options
     own.standardOptions = route.standardOptions
+    own.upstreamRate = route.upstreamRate
     own.isOpen = true
     relay.routes = [own]
     return relay
@@ -115,7 +125,7 @@ enum Doctor {
   }
 
   private static func failure(_ visit: Visit, _ text: String) -> Finding {
-    Finding(name: visit.name, isWell: false, text: text)
+    Finding(name: visit.name, outcome: .bad, text: text)
   }
 
   /// Reads the relay's log until the session stands, then ends it.
@@ -137,7 +147,7 @@ enum Doctor {
     for line in lines.read() { _ = story.take(line) }
     let milliseconds = Int((seconds() - began) * 1000)
     return Finding(
-      name: visit.name, isWell: story.isWell,
+      name: visit.name, outcome: story.isWell(hasEnded: caller.hasEnded) ? .well : .bad,
       text: story.text(after: milliseconds, hasEnded: caller.hasEnded))
   }
 
@@ -153,9 +163,12 @@ enum Doctor {
     /// Lines that say what is wrong; others say what follows from it.
     private static let complaining: Set = [
       "upstream_refused", "upstream_error", "upstream_closed", "upstream_lost", "unsupported",
+      "results_missing",
     ]
 
-    var isWell: Bool { state == .standing && complaints.isEmpty }
+    func isWell(hasEnded: Bool) -> Bool {
+      state == .standing && complaints.isEmpty && hasEnded
+    }
 
     /// True: the session stands since this line.
     mutating func take(_ line: LogLines.Line) -> Bool {

@@ -39,7 +39,7 @@ enum Help {
     Reads the settings as `serve` would and opens a session with each upstream that has its key, as
     calls on its routes would, without audio, and ends it. Prints what was accepted, what was
     refused and in whose words, and how long it took. Exits 0 where every session was had and ended
-    as it should, otherwise 1.
+    as it should, otherwise 1, also where none was tried.
     """
 
   static let version = """

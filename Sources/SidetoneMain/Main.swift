@@ -45,13 +45,14 @@ import SidetoneSettings
 
   private static func check(_ config: Config) {
     print("ok")
-    for line in startLines(of: config) { print(line.text) }
+    for line in startLines(of: config) { print(line.plannedText) }
     print("memory")
     let plan = config.plan + Machine.plan(for: config)
     for line in table(of: plan, callsMax: config.limits.callsMax) { print(line) }
   }
 
-  /// A line for each session that was tried; exit 1 where one was not had.
+  /// A line for each session that was tried; exit 1 where one was not had, did not end,
+  /// or none was tried.
   private static func examine(_ config: Config) {
     let findings = Doctor.examine(config)
     let width = findings.map(\.name.count).max() ?? 0
@@ -59,7 +60,8 @@ import SidetoneSettings
       let gap = String(repeating: " ", count: width - finding.name.count)
       print("\(finding.isWell ? "  " : "! ")\(finding.name)\(gap)  \(finding.text)")
     }
-    exit(findings.allSatisfy(\.isWell) ? 0 : 1)
+    if !findings.contains(where: { $0.outcome != .untried }) { print("! nothing was tried") }
+    exit(Doctor.isWell(findings) ? 0 : 1)
   }
 
   private static func serve(_ config: Config) {

@@ -29,6 +29,14 @@ struct StartLine {
     sentence ?? (event == "route" ? "  \(detail)" : "\(level.rawValue.uppercased()): \(detail)")
   }
 
+  /// For people who only ask what would be: nothing listens.
+  var plannedText: String {
+    switch event {
+    case "listening": "Would listen on: \(detail)"
+    default: text
+    }
+  }
+
   /// For everything else. What the settings let through needs only these two escapes.
   var json: String {
     let message = sentence.map { "\"message\":\"\(escaped($0))\"," } ?? ""

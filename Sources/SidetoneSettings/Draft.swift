@@ -15,6 +15,8 @@ struct Draft {
   var upstreams = defaultUpstreams
   /// The key that a service's own variable gave; for every upstream of that kind without a key.
   var sharedKeys: [String: (value: String, place: Place)] = [:]
+  /// By name, what upstreams had for a key before a service's variable took its place.
+  var ownKeys: [String: String] = [:]
   /// What the variables of services' options say, by their names.
   var optionVariables: [String: (value: String, place: Place)] = [:]
   /// The port of a platform that names nothing else.

@@ -253,6 +253,11 @@ extension Draft {
         refuse("stream", "stream must name a call route for carriers; it points to \(reason)")
       }
     }
+    if isPlaceholder(route.secret) {
+      warn(
+        written.place(of: "secret"),
+        "[[routes]] secret is a placeholder: put letters of your own in its place")
+    }
     if route.isOpen, !route.addresses.isEmpty || !route.secret.isEmpty {
       refuse("open", "open = true says that anyone may call; take it away, or addresses and secret")
     }

@@ -82,10 +82,11 @@ package var foreignNamesHelp: [String] {
     let whose = holders.count == 1 ? holders[0].name : holders.count == 2 ? "both" : "all"
     texts.append("\(row.variable) (the \(option) of \(whose))")
   }
+  texts += services.flatMap(\.optionVariables).map(\.variable)
   return texts
     + carrierRows.compactMap(\.secret).map {
       $0.note.isEmpty ? $0.variable : "\($0.variable) (\($0.note))"
-    }
+    } + ["\(portVariable) (a port on every address)"]
 }
 
 /// "X_API_KEY to have calls transcribed by X", and the like: what must be set before anything is

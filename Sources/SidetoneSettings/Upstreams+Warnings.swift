@@ -102,10 +102,30 @@ private let placeholderWords: Set<String> = [
   "undefined", "xxx",
 ]
 
+/// What our own samples have there.
+private let sampleSecrets: Set<String> = ["a-key-that-you-make-up", "sixteen-letters-or-more"]
+
+/// Rows that are typed, not drawn: a secret that follows one from its beginning, again and again.
+private let typedRows = [
+  "0123456789abcdef", "0123456789", "1234567890", "abcdefghijklmnopqrstuvwxyz",
+]
+
+/// From this length on no key is such a row by chance.
+private let typedBytesMin = 12
+
+private func isTyped(_ lower: String) -> Bool {
+  let text = Array(lower.utf8)
+  guard text.count >= typedBytesMin else { return false }
+  return typedRows.map { Array($0.utf8) }.contains { row in
+    text.indices.allSatisfy { text[$0] == row[$0 % row.count] }
+  }
+}
+
 /// Whether a text stands where a secret will be, rather than being one: `your_api_key_here`,
-/// `<key>`, `xxxx`, `${KEY}`, `sk-...`.
+/// `<key>`, `xxxx`, `${KEY}`, `sk-...`, `0123456789abcdef`.
 func isPlaceholder(_ text: String) -> Bool {
   let lower = text.lowercased()
+  if sampleSecrets.contains(lower) || isTyped(lower) { return true }
   let brackets: [(Character, Character)] = [("<", ">"), ("[", "]"), ("{", "}"), ("%", "%")]
   if brackets.contains(where: { lower.first == $0.0 && lower.last == $0.1 }) { return true }
   if lower.hasPrefix("$") || lower.contains("${") || lower.contains("{{") { return true }

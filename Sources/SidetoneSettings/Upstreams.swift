@@ -130,8 +130,10 @@ extension Draft {
         }
       }
       if row.needsKey {
-        if upstream.key.isEmpty { upstream.key = sharedKeys[upstream.kind]?.value ?? "" }
-        if !upstream.isPrivate {
+        if upstream.isPrivate {
+          upstream.key = keyOfItsOwn(upstream)
+        } else {
+          if upstream.key.isEmpty { upstream.key = sharedKeys[upstream.kind]?.value ?? "" }
           upstream.keyVariable =
             kind.settings.service?.keyVariable ?? upstreamVariable(upstream.name, "key")
         }
@@ -142,6 +144,32 @@ extension Draft {
       upstreams[index] = upstream
     }
     config.upstreams = upstreams
+  }
+
+  /// The service's variable is about to take the place of the key of the upstream with its name.
+  mutating func keepOwnKey(of name: String) {
+    guard !isShared(keyOf: name), let upstream = upstreams.first(where: { $0.name == name }) else {
+      return
+    }
+    ownKeys[name] = upstream.key
+  }
+
+  private func isShared(keyOf name: String) -> Bool {
+    guard let shared = sharedKeys[name] else { return false }
+    let isHeld = upstreams.contains { $0.name == name && $0.key == shared.value }
+    return isHeld && shared.place == places["upstreams.\(name).key"]
+  }
+
+  /// A private upstream may be reached in the clear, and is not the service that the shared key is
+  /// for: it has a key of its own, or none.
+  private mutating func keyOfItsOwn(_ upstream: Config.Upstream) -> String {
+    guard isShared(keyOf: upstream.name) else { return upstream.key }
+    if let own = ownKeys[upstream.name], !own.isEmpty { return own }
+    warn(
+      place(of: "upstreams.\(upstream.name).key"),
+      "[upstreams.\(upstream.name)] is private, so it is not sent the service's key; if it wants "
+        + "one, set \(upstreamVariable(upstream.name, "key"))")
+    return ""
   }
 
   /// Refuses what this kind does not take, and fills in what nobody has set.

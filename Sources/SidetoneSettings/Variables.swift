@@ -8,7 +8,7 @@ private let prefix = "SIDETONE_"
 private let upstreamPrefix = "SIDETONE_UPSTREAMS_"
 
 /// The one that platforms set: where they send requests to.
-private let portVariable = "PORT"
+let portVariable = "PORT"
 
 /// Whether a variable is meant for this program.
 func isOurs(_ variable: String) -> Bool {
@@ -28,7 +28,10 @@ extension Draft {
 
   mutating func read(environment: [String: String]) {
     let cluster = ClusterNames(environment)
-    let named = environment.sorted { $0.key < $1.key }.filter { !cluster.has($0.key, $0.value) }
+    // Nobody else sets the very name of a setting: what stands there is the operator's.
+    let named = environment.sorted { $0.key < $1.key }.filter { name, value in
+      isSetting(name) || !cluster.has(name, value)
+    }
     assign(named.map { ($0.key, $0.value, .environment($0.key)) })
   }
 
@@ -40,7 +43,11 @@ extension Draft {
       } else if upstreamRow(variable)?.row.isSecret == true {
         refuse(.flag(flag), "others can read the command line: set \(variable) instead")
       } else if !assign(variable, value, at: .flag(flag)) {
-        let flags = knownVariables.filter { $0.hasPrefix(prefix) }.map { flagName(of: $0) }
+        // Names that stand for others are none of flags.
+        let own = knownVariables.filter { variable in
+          variable.hasPrefix(prefix) && !foreignNames.contains { $0.name == variable }
+        }
+        let flags = own.map { flagName(of: $0) }
         refuse(.flag(flag), unknown("flag", flag, among: flags))
       }
     }
@@ -54,11 +61,12 @@ extension Draft {
     let ours = entries.filter { isOurs($0.name) }
     given.formUnion(ours.map(\.name))
     for entry in ours {
+      for row in upstreamRows where row.settings.service?.keyVariable == entry.name {
+        keepOwnKey(of: row.name)
+        sharedKeys[row.name] = (entry.value, entry.place)
+      }
       for foreign in foreignNames where foreign.name == entry.name {
         _ = assign(foreign.variable, entry.value, at: entry.place)
-      }
-      for row in upstreamRows where row.settings.service?.keyVariable == entry.name {
-        sharedKeys[row.name] = (entry.value, entry.place)
       }
       if optionVariableNames.contains(entry.name) {
         optionVariables[entry.name] = (entry.value, entry.place)
@@ -85,6 +93,11 @@ extension Draft {
     } else {
       warn(place, "\(portVariable) is no port number, and is not heeded")
     }
+  }
+
+  private func isSetting(_ variable: String) -> Bool {
+    foreignNames.contains { $0.name == variable } || upstreamRow(variable) != nil
+      || Setting<Draft>.all.contains { $0.variable == variable }
   }
 
   /// False where no setting has that name.
@@ -166,12 +179,28 @@ private let otherWords = [
   "PORT": "SIDETONE_LISTEN_ADDRESS", "HOST": "SIDETONE_LISTEN_ADDRESS",
   "BIND": "SIDETONE_LISTEN_ADDRESS", "LISTEN": "SIDETONE_LISTEN_ADDRESS",
   "URL": "SIDETONE_LISTEN_PUBLIC_URL", "BASE_URL": "SIDETONE_LISTEN_PUBLIC_URL",
-  "API_KEY": "SIDETONE_API_KEYS", "KEYS": "SIDETONE_API_KEYS",
+  "API_KEY": "SIDETONE_API_KEYS", "KEYS": "SIDETONE_API_KEYS", "KEY": "SIDETONE_API_KEYS",
 ]
 
 /// Whole names that other programs have, and the variable of ours that each is like.
 private let otherNames: [String: String] = {
-  var names = ["LITELLM_MASTER_KEY": "SIDETONE_API_KEYS", "API_KEYS": "SIDETONE_API_KEYS"]
+  var names = [
+    "LITELLM_MASTER_KEY": "SIDETONE_API_KEYS", "API_KEYS": "SIDETONE_API_KEYS",
+    "API_KEY": "SIDETONE_API_KEYS", "PUBLIC_URL": "SIDETONE_LISTEN_PUBLIC_URL",
+    "NGROK_URL": "SIDETONE_LISTEN_PUBLIC_URL", "LOG_LEVEL": "SIDETONE_OUTPUT_LEVEL",
+  ]
+  let carriers = carrierRows.compactMap { row in row.secret.map { (row.name, $0.variable) } }
+  for (carrier, variable) in carriers {
+    for ending in ["TOKEN", "API_KEY"] where ending == "TOKEN" || variable.hasSuffix("_KEY") {
+      names["\(carrier.uppercased())_\(ending)"] = variable
+    }
+  }
+  for row in upstreamRows where row.settings.service != nil {
+    let name = "\(row.name.uppercased())_MODEL"
+    let isRead = optionVariableNames.contains(name) || foreignNames.contains { $0.name == name }
+    let hasModel = row.settings.options.contains { $0.name == "model" }
+    if hasModel, !isRead { names[name] = upstreamVariable(row.name, "model") }
+  }
   for service in upstreamRows.compactMap(\.settings.service) {
     for name in service.otherKeyVariables { names[name] = service.keyVariable }
   }

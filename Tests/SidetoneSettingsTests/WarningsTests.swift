@@ -89,8 +89,8 @@ func warnings(
   }
 
   @Test(arguments: [
-    "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET", "TELNYX_API_KEY",
-    "OPENAI_ORG_ID", "OPENAI_BASE_URL", "DEEPGRAM_PROJECT_ID", "ANTHROPIC_API_KEY", "API_KEY",
+    "TWILIO_ACCOUNT_SID", "TWILIO_API_KEY", "TWILIO_API_SECRET",
+    "OPENAI_ORG_ID", "OPENAI_BASE_URL", "DEEPGRAM_PROJECT_ID", "ANTHROPIC_API_KEY",
     "DEEPGRAM_PORT", "DEEPGRAM_SERVICE_HOST",
   ])
   func `names of other programs are theirs`(name: String) throws {
@@ -115,7 +115,7 @@ func warnings(
   }
 
   @Test(arguments: [
-    "test", "0123456789abcdef0123456789abcdef01234567", "sk-proj-Ab3_dEf-9xkeyQ", "abc", "k",
+    "test", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b", "sk-proj-Ab3_dEf-9xkeyQ", "abc", "k",
     "AIzaSyA-0_bcd", "x", "here8f7a6b5c", "sk-1234",
   ])
   func `a real key is none`(text: String) throws {

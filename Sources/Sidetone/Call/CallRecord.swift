@@ -87,7 +87,7 @@ package struct CallRecord: BitwiseCopyable, Sendable {
     var members = JSON.Members(of: JSON.Value(.object, 0..<object.count), in: object)
     while let member = members.next() {
       let name = object[member.name.range]
-      guard !Self.isSecret(name) else { continue }
+      guard !name.isNameOfKey else { continue }
       let mark = writer.count
       writer.write(mark > 1 ? ",\"" : "\"")
       writer.write(name)
@@ -102,13 +102,6 @@ package struct CallRecord: BitwiseCopyable, Sendable {
     _ = text.reserve(writer.count)
     text.write("}")
     _ = parameters.append(text.written, from: pool)
-  }
-
-  private static func isSecret(_ name: Bytes) -> Bool {
-    for word in ["token", "key", "secret", "password", "auth"] as [StaticString] {
-      if name.containsIgnoringCase(word) { return true }
-    }
-    return false
   }
 
   /// A JSON object; empty where its webhook gave it nothing.

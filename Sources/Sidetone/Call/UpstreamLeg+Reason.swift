@@ -41,6 +41,20 @@ extension UpstreamLeg {
     reason.take(text, without: key(store), in: store.pool)
   }
 
+  /// A text of the upstream as it may be shown, until it is released: whatever it says now, and
+  /// nothing that was kept before.
+  func cleaned(json text: Bytes, _ store: Store) -> Reason {
+    var cleaned = Reason()
+    cleaned.take(json: text, without: key(store), in: store.pool)
+    return cleaned
+  }
+
+  func cleaned(_ text: Bytes, _ store: Store) -> Reason {
+    var cleaned = Reason()
+    cleaned.take(text, without: key(store), in: store.pool)
+    return cleaned
+  }
+
   /// Our key, as it stands behind its scheme.
   private func key(_ store: Store) -> Bytes {
     let authorization = prepared(store).authorization.bytes

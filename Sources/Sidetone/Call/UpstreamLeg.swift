@@ -329,11 +329,15 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       sideErrors &+= 1
       if sideErrors > 1 { return }
     }
+    var code = cleaned(json: message[complaint.code], store)
+    var words = cleaned(json: message[complaint.message], store)
     turn.note(
       .upstream(
         .error(
-          code: message[complaint.code], message: message[complaint.message],
-          isAside: complaint.scope == .side)), of: name)
+          prepared(store).name.bytes, code: code.words(in: store.pool),
+          message: words.words(in: store.pool), isAside: complaint.scope == .side)), of: name)
+    code.release(to: store.pool)
+    words.release(to: store.pool)
   }
 
   /// Which of its connections this is.
@@ -355,7 +359,12 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     }
     let verdict = kind.closed(code, reason)
     keepWords(reason, store)
-    turn.note(.upstream(.closed(code: code, reason: reason)), of: name)
+    var words = cleaned(reason, store)
+    turn.note(
+      .upstream(
+        .closed(prepared(store).name.bytes, code: code, reason: words.words(in: store.pool))),
+      of: name)
+    words.release(to: store.pool)
     close(id, code, store, &turn)
     return lost(which, verdict, store, at: turn.now)
   }

@@ -50,10 +50,22 @@ private struct TwilioSignature {
       fits = checker.fits(value, keys.origins[index], request) || fits
     }
     if fits { return .good }
-    guard let named = keys.origins.named(by: request),
-      let signed = checker.fitting(value, named, request)
-    else { return .wrong }
+    guard let named = keys.origins.named(by: request) else { return .wrong }
+    if checker.fitsSpelled(value, named.host, request) { return .good }
+    guard let signed = checker.fitting(value, named, request) else { return .wrong }
     return keys.origins.count == 0 ? .good : .misaddressed(isSecure: signed.isSecure)
+  }
+
+  /// Whether it fits an address that is set, its host in the letters that the request has: signed
+  /// is what was written at Twilio, and hosts are alike whatever their case.
+  private func fitsSpelled(_ signature: Bytes, _ host: Bytes, _ request: Request) -> Bool {
+    var found = false
+    for index in 0..<keys.origins.count where keys.origins[index].host.isAlike(host) {
+      var spelled = keys.origins[index]
+      spelled.host = host
+      found = fits(signature, spelled, request) || found
+    }
+    return found
   }
 
   /// The address with the scheme that fits: who passes a request on does not always say whether it

@@ -1,6 +1,7 @@
 // What of one request was wrong, for its refusal and for the log: the path that was asked, the
 // address over which its signature was checked. What may be a secret is left out: the values of a
-// query, what stands behind the path of a route with a secret, and long segments.
+// query, what stands behind the path of a route with a secret, and long segments of paths that are
+// none of ours.
 
 extension Admission {
   /// The longest segment that is shown: a secret has more.
@@ -21,7 +22,7 @@ extension Admission {
       let segment = path[at..<end]
       if segment.isEmpty {
         // A slash at the beginning, or one of two.
-      } else if isBehindSecret(last) || segment.count > Self.segmentShown {
+      } else if isBehindSecret(last) || segment.count > Self.segmentShown && !isSet(segment) {
         out.write("…")
       } else {
         out.write(segment)
@@ -30,6 +31,20 @@ extension Admission {
       if end < path.count { out.write("/") }
       at = end &+ 1
     }
+  }
+
+  /// Whether the operator has a path with this segment in it: that is no secret.
+  private func isSet(_ segment: Bytes) -> Bool {
+    for index in 0..<routes.count {
+      let path = routes[index].path.bytes
+      var at = 0
+      while at < path.count {
+        let end = path.firstIndex(of: 0x2f, from: at) ?? path.count
+        if path[at..<end].equals(segment) { return true }
+        at = end &+ 1
+      }
+    }
+    return false
   }
 
   /// Whether a segment is the last one in front of some route's secret.

@@ -150,25 +150,11 @@ package final class Admission {
       let isKey = Bytes.withTemporary(48) { scratch in
         var name = Writer(scratch)
         Query.decode(pair.name, into: &name)
-        return Self.isNameOfKey(name.written)
+        return name.written.isNameOfKey
       }
       if isKey { return true }
     }
     return false
-  }
-
-  private static func isNameOfKey(_ name: Bytes) -> Bool {
-    // Also those that say whose key it is.
-    if name.containsIgnoringCase("api_key") || name.containsIgnoringCase("apikey")
-      || name.containsIgnoringCase("api-key")
-    {
-      return true
-    }
-    return name.equalsIgnoringCase("key") || name.equalsIgnoringCase("token")
-      || name.equalsIgnoringCase("access_token")
-      || name.equalsIgnoringCase("auth_token") || name.equalsIgnoringCase("auth")
-      || name.equalsIgnoringCase("authorization") || name.equalsIgnoringCase("bearer")
-      || name.equalsIgnoringCase("secret") || name.equalsIgnoringCase("password")
   }
 
   // MARK: Admission

@@ -15,14 +15,16 @@ package struct Requests {
   private let words = Buffer(count: 4096)
   /// Models that were asked for and had ended; bounded, since anybody can name one.
   private var replaced: [Name] = []
-  /// What the log has taught already: a bit for each lesson.
-  private var taught: UInt32 = 0
+  /// What the log has taught already, a bit for each lesson: first of the pages, then of each
+  /// route, since each is opened by lines of its own.
+  private var taught: [UInt32]
 
   init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
     admission = Admission(config, prepared, seed: seed)
     pages = Pages(service: config.service)
     voice = VoiceWebhook(config, prepared)
     connect = Connect(config, prepared)
+    taught = Array(repeating: 0, count: prepared.routes.count + 1)
   }
 
   /// A whole request that may go on to where it wants.
@@ -101,18 +103,26 @@ package struct Requests {
   ) {
     let withheld = refusalLines.take(at: turn.now)
     let bit = refusal.lesson.map { UInt32(1) << $0.rawValue } ?? 0
+    let destination = request.flatMap(admission.place)
+    let row = destination?.route.map { $0 + 1 } ?? 0
     // A line that is withheld teaches nobody.
-    let isNew = withheld != nil && bit & ~taught != 0
-    if isNew { taught |= bit }
+    let isNew = withheld != nil && bit & ~taught[row] != 0
+    if isNew { taught[row] |= bit }
     var words = Writer(self.words.bytes)
-    if isNew {
-      admission.writeSentence(of: refusal, at: request.flatMap(admission.place), into: &words)
-    }
+    if isNew { admission.writeSentence(of: refusal, at: destination, into: &words) }
     if isNew, !detail.isEmpty { words.write(" ") }
     words.write(detail)
     note(
       link, refusal.code, request, words: words.written, isWarning: isNew, withheld: withheld,
       store, &turn)
+  }
+
+  /// All that is said of what a caller of this route asks for and cannot have. Valid until the
+  /// next refusal.
+  func sentence(of refusal: Refusal, onRoute route: Int) -> Bytes {
+    var out = Writer(words.bytes)
+    admission.writeSentence(of: refusal, at: .call(route), into: &out)
+    return out.written
   }
 
   /// `withheld`: what `refusalLines` says.
@@ -249,7 +259,7 @@ package struct Requests {
       $0.write(decimal: seconds)
       $0.write("\r\n")
       response.beginBody("application/json", into: &$0)
-      HTTP.beginError("unavailable", into: &$0)
+      HTTP.beginError("upstream_unavailable", into: &$0)
       $0.write(json: refusal.sentence)
       HTTP.endError(into: &$0)
       response.end(into: &$0)

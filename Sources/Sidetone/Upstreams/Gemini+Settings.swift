@@ -191,7 +191,7 @@ extension Gemini {
   /// `auto`. A region that is there is kept, in the service's spelling; one that is not is the
   /// language's most spoken one; nothing is written where none is known, and the model chooses.
   static func writeLanguageCode(of tag: Bytes, _ writer: inout Writer) {
-    let end = separator(in: tag, from: 0)
+    let end = separator(in: tag)
     let language = tag.prefix(end)
     guard language.count == 2 || language.count == 3, isLetters(language) else { return }
     if !language.equalsIgnoringCase("zh"), let region = region(in: tag.dropping(end)) {
@@ -211,7 +211,7 @@ extension Gemini {
     var rest = rest
     while !rest.isEmpty {
       rest = rest.dropping(1)
-      let end = separator(in: rest, from: 0)
+      let end = separator(in: rest)
       let part = rest.prefix(end)
       if part.count == 2, isLetters(part) { return part }
       rest = rest.dropping(end)
@@ -219,8 +219,8 @@ extension Gemini {
     return nil
   }
 
-  private static func separator(in text: Bytes, from start: Int) -> Int {
-    for index in start..<text.count
+  private static func separator(in text: Bytes) -> Int {
+    for index in 0..<text.count
     where text[index] == UInt8(ascii: "-") || text[index] == UInt8(ascii: "_") {
       return index
     }

@@ -1,0 +1,36 @@
+// How people call a key, a password or the like, wherever a name of theirs stands beside a value:
+// in a URL, where no secret belongs, and among a call's parameters, which operators are shown.
+
+extension Bytes {
+  /// Whether a secret is what stands under this name. Plain text, any case. What carriers send of
+  /// their own accord is none: `CallToken`, `StirPassportToken`; nor is `keyterm` or `keywords`.
+  var isNameOfKey: Bool {
+    if equalsIgnoringCase("calltoken") { return false }
+    for word in Self.keyWords where ends(inWord: word) { return true }
+    for word in Self.keyCompounds where endsIgnoringCase(word) { return true }
+    // Also those with a number or the like behind it.
+    return containsIgnoringCase("api_key") || containsIgnoringCase("api-key")
+      || containsIgnoringCase("apikey")
+  }
+
+  /// A whole name, or the last word of one: alone, the letters may be the end of another word.
+  private static let keyWords: [StaticString] = [
+    "key", "token", "secret", "password", "passwd", "pwd", "auth", "jwt",
+  ]
+
+  /// These are the end of nothing else.
+  private static let keyCompounds: [StaticString] = [
+    "authtoken", "apitoken", "accesstoken", "passphrase", "credentials", "bearer", "authorization",
+  ]
+
+  private func ends(inWord word: StaticString) -> Bool {
+    guard endsIgnoringCase(word) else { return false }
+    let front = count &- word.utf8CodeUnitCount
+    return front == 0 || self[front &- 1] == 0x5f || self[front &- 1] == 0x2d
+  }
+
+  private func endsIgnoringCase(_ end: StaticString) -> Bool {
+    let front = count &- end.utf8CodeUnitCount
+    return front >= 0 && dropping(front).equalsIgnoringCase(end)
+  }
+}
