@@ -51,9 +51,6 @@ package struct Format: BitwiseCopyable, Equatable, Sendable {
     bytes / bytesPerFrame &* 1000 / rate
   }
 
-  /// For a line about it.
-  var described: Event.Audio { Event.Audio(codec: codec.word, rate: rate, channels: channels) }
-
   /// A byte that, repeated, is silence.
   package var silence: UInt8 {
     switch codec {

@@ -8,78 +8,140 @@
 //     outbound   ####|####|
 //                         ^ given out up to here: where both are known
 //
-// A track that is late is waited for, at most 40 ms of the other's audio; then silence stands in
-// for it, and what comes afterwards for that time is dropped. This is the one exception to "a frame
-// leaves in the turn in which it came".
+// A track that is late is waited for, at most 40 ms of the other's audio, or a message's where
+// those are longer; then silence stands in for it, and it goes on behind that. This is the one
+// exception to "a frame leaves in the turn in which it came".
+//
+// Clocks have any origin, and need not agree: where a track's clock lies beside the other's is what
+// its first piece says, and anew whenever it is more than a second off.
 
 /// One-byte samples (G.711) of two tracks. The audio itself lies in a block that the call's owner
 /// lends.
 package struct Pairing: BitwiseCopyable, Sendable {
-  /// How far one track may run ahead of the other: 40 ms of 8 kHz.
+  /// How far one track may run ahead of the other at least: 40 ms of 8 kHz.
   package static let waitSamples = 320
+  /// The most that is laid down at once.
+  package static let sliceSamples = capacity / 2
   /// What one track's half of the block holds.
   private static let capacity = BlockPool.blockBytes / 2
+  /// A clock that is farther off has another origin now.
+  private static let second = 8000
 
   /// Positions in samples since the stream began. `start` is given out already.
-  private var start = -1
+  private var start = 0
   private var ends = InlineArray<2, Int>(repeating: 0)
+  /// Where the next samples of the piece that was placed last belong.
+  private var position = 0
+  /// How far one track may run ahead of the other: tracks come in turn, so by a whole piece.
+  private var wait = waitSamples
+  private var clocks = InlineArray<2, Clock>(repeating: Clock())
   private let silence: UInt8
-  package private(set) var dropped = 0
+
+  /// A track's media clock, in samples. Its numbers may be of any size: sums wrap around.
+  private struct Clock: BitwiseCopyable {
+    enum Stage: BitwiseCopyable {
+      /// Nothing was heard of it.
+      case unknown
+      case runs
+      /// Its last piece was one that it had sent before.
+      case repeated
+    }
+    var stage = Stage.unknown
+    /// From its time to a position.
+    var offset = 0
+    /// The time behind its last piece.
+    var end = 0
+  }
 
   package init(silence: UInt8) { self.silence = silence }
 
   /// Samples that wait for their partner.
-  package var waiting: Int {
-    @_noAllocation get { start < 0 ? 0 : max(ends[0], ends[1]) &- start }
+  package var waiting: Int { @_noAllocation get { max(ends[0], ends[1]) &- start } }
+
+  /// A piece of `count` samples comes: where it belongs, which `put` goes by. `timestamp` in
+  /// milliseconds; negative: right behind the track's last. Answers how many samples at its front
+  /// its track has sent before: they are to be dropped.
+  @_noAllocation package mutating func place(_ count: Int, track: Int, timestamp: Int) -> Int {
+    let known = max(ends[track], start)
+    position = known
+    wait = max(wait, min(count, Self.capacity))
+    guard timestamp >= 0 else { return 0 }
+    let time = timestamp &* 8
+    findOffset(of: track, at: time, known)
+    position = time &+ clocks[track].offset
+    var late = 0
+    if position < known {
+      let back = clocks[track].end &- time
+      // The same piece again; twice in a row it is the clock that went back. What is late only
+      // since silence stood in for it is no less worth hearing.
+      if clocks[track].stage == .runs, back > 0, back <= Self.second {
+        late = min(back, count)
+        clocks[track].stage = .repeated
+      } else {
+        clocks[track].stage = .runs
+      }
+      if late == count { return late }
+      clocks[track].offset = known &- time &- late
+      position = known
+    } else {
+      clocks[track].stage = .runs
+    }
+    clocks[track].end = time &+ count
+    return late
   }
 
-  /// Lays a piece of a track down. `timestamp` in milliseconds; negative: right behind the track's
-  /// last. Then `ready` says what may be taken. False: the piece is longer than the block holds.
-  @_noAllocation package mutating func put(
-    _ samples: Bytes, track: Int, timestamp: Int, in block: Bytes
-  ) -> Bool {
-    guard samples.count <= Self.capacity / 2, timestamp < 1 << 40 else { return false }
-    var position = timestamp < 0 ? max(ends[track], start) : timestamp &* 8
-    if start < 0 {
-      start = position
-      ends[0] = position
-      ends[1] = position
-    }
-    var rest = samples
-    // Time that was given out already, or that this track has spoken for: late or repeated.
-    let known = max(ends[track], start)
-    if position < known {
-      let late = min(known &- position, rest.count)
-      dropped &+= late
-      rest = rest.dropping(late)
-      position &+= late
-      if rest.isEmpty { return true }
-    }
-    if position &+ rest.count &- start > Self.capacity { jump(to: position, in: block) }
+  /// The offset holds unless it is more than a second off; then the other's may do, if it has just
+  /// been found, or both clocks are one.
+  private mutating func findOffset(of track: Int, at time: Int, _ known: Int) {
+    if clocks[track].stage != .unknown, isNear(time &+ clocks[track].offset, known) { return }
+    let other = clocks[1 &- track]
+    let isShared = other.stage != .unknown && isNear(time &+ other.offset, known)
+    clocks[track].offset = isShared ? other.offset : known &- time
+    clocks[track].stage = .unknown
+  }
+
+  private func isNear(_ position: Int, _ known: Int) -> Bool {
+    let off = position &- known
+    return off >= -Self.second && off <= Self.second
+  }
+
+  /// Lays samples of the piece that was placed last down, at most `sliceSamples`, the next ones
+  /// behind them. Then `ready` says what may be taken. False: first that is to be taken, since
+  /// there is no room yet.
+  @_noAllocation package mutating func put(_ samples: Bytes, track: Int, in block: Bytes) -> Bool {
+    precondition(samples.count <= Self.sliceSamples)
     let half = block[track &* Self.capacity..<(track &+ 1) &* Self.capacity]
-    if position > ends[track] {
-      half[ends[track] &- start..<position &- start].fill(silence)
+    // The other track's samples may have been given out beyond it in the meantime.
+    position = max(position, max(ends[track], start))
+    let hasRoom = position &+ samples.count &- start <= Self.capacity
+    let upTo = hasRoom ? position : min(position, start &+ Self.capacity)
+    if upTo > ends[track] {
+      half[ends[track] &- start..<upTo &- start].fill(silence)
+      ends[track] = upTo
     }
-    half.copy(rest, at: position &- start)
-    ends[track] = position &+ rest.count
+    guard hasRoom else { return false }
+    half.copy(samples, at: position &- start)
+    position &+= samples.count
+    ends[track] = position
     return true
   }
 
-  /// A leap of the media clock (a paused stream): what waits is forgotten, the gap is not made up.
-  private mutating func jump(to position: Int, in block: Bytes) {
-    dropped &+= waiting
-    start = position
-    ends[0] = position
-    ends[1] = position
+  /// How long, in milliseconds, a track is waited for.
+  package var waitMilliseconds: Int { @_noAllocation get { wait / 8 } }
+
+  /// How many samples of both channels must be given out at least for so many more to have room,
+  /// behind the place that was found for them.
+  @_noAllocation package func ready(for count: Int) -> Int {
+    let missing = position &+ count &- start &- Self.capacity
+    return max(ready(), min(missing, waiting))
   }
 
-  /// How many samples of both channels may be given out now: as far as both are known, or up to 40
-  /// ms behind the one that is ahead. `isFinal`: all there is.
+  /// How many samples of both channels may be given out now: as far as both are known, or up to the
+  /// time that is waited behind the one that is ahead. `isFinal`: all there is.
   @_noAllocation package func ready(isFinal: Bool = false) -> Int {
-    guard start >= 0 else { return 0 }
     let both = min(ends[0], ends[1])
     let ahead = max(ends[0], ends[1])
-    return (isFinal ? ahead : max(both, ahead &- Self.waitSamples)) &- start
+    return (isFinal ? ahead : max(both, ahead &- wait)) &- start
   }
 
   /// Writes `count` samples of each channel, interleaved, into `place` (twice as many bytes).

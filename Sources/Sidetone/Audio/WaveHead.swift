@@ -33,10 +33,13 @@ package struct WaveHead: BitwiseCopyable, Sendable {
   /// It has begun and not ended.
   package var isOpen: Bool { stage != .none }
 
+  /// `RIFF`, a size, `WAVE`.
+  package static let leastBytes = 12
+
   /// Whether bytes are, or may become, the beginning of one.
   package static func begins(_ bytes: Bytes) -> Bool {
     let name: StaticString = "RIFF"
-    guard bytes.count >= 12 else {
+    guard bytes.count >= leastBytes else {
       let count = min(bytes.count, 4)
       return count > 0 && bytes.prefix(count).equals(name.bytes.prefix(count))
     }
@@ -45,7 +48,7 @@ package struct WaveHead: BitwiseCopyable, Sendable {
 
   /// Takes what has come of it.
   package mutating func take(_ audio: Bytes) -> Outcome {
-    if stage == .none { expect(.file, 12) }
+    if stage == .none { expect(.file, Self.leastBytes) }
     var rest = audio
     while true {
       while count < wanted, count < bytes.count, !rest.isEmpty {
@@ -61,6 +64,12 @@ package struct WaveHead: BitwiseCopyable, Sendable {
       guard count + skipped >= wanted else { return .needMore }
       if let outcome = finish(rest) { return outcome }
     }
+  }
+
+  /// It does not go on: true where what is `held` was audio.
+  package mutating func close() -> Bool {
+    defer { stage = .none }
+    return stage == .file
   }
 
   /// What was taken of bytes that turned out to be none.

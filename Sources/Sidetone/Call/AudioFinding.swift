@@ -7,6 +7,8 @@ enum AudioFinding {
   case format(Format)
   /// The same, as audio says that is to be taken afterwards; in its message.
   case reformat(Format, Media.Piece, Bytes)
+  /// It is said to be what cannot be served; the sentence says so.
+  case unserved(StaticString)
   case otherTrack(Media.Piece, Bytes)
   /// Binary audio that may be the head of a file, or what follows one.
   case head(Bytes)
@@ -19,6 +21,7 @@ enum AudioFinding {
     case .reformat(let format, let piece, let message):
       Self.adopt(format, in: &call, store, &turn)
       if !call.isOver { call.carry(message[piece.payload], of: piece, store, &turn) }
+    case .unserved(let sentence): Self.refuse(sentence, in: &call, store, &turn)
     case .otherTrack(let piece, let message):
       Self.takeOtherTrack(piece, message, in: &call, store, &turn)
     case .head(let message): Self.takeHead(message, in: &call, store, &turn)
@@ -80,7 +83,9 @@ extension AudioFinding {
         isHeldBack: caller.pressure == .waits, store, at: now)
     else { return false }
     call.uplink = uplink
-    let isReordered = caller.carrier.isReordered && call.upstream.partner != .nobody
+    var isReordered = caller.carrier.isReordered && call.upstream.partner != .nobody
+    // Numbers that both tracks share would leave holes in the one that is listened to.
+    if case .only = caller.tracks { isReordered = false }
     let isReceived = call.uplink.receive(
       isPaired ? .paired : isReordered ? .reordered : .direct,
       hearsByteOrder: caller.carrier.isByteOrderHeard, store)
@@ -124,7 +129,19 @@ extension AudioFinding {
     while call.caller.isStarted, !call.state.isClosing,
       let message = call.caller.waiting.take(into: store.source, in: store.pool)
     {
-      if message.isEmpty || call.take(message, store, &turn) != nil { turn.note(.frameLost) }
+      guard !message.isEmpty else {
+        turn.note(.frameLost)
+        continue
+      }
+      guard let found = call.take(message, store, &turn) else { continue }
+      // Beside audio only keys were kept.
+      if case .text(let text) = found {
+        guard case .digit = call.caller.carrier.read(text) else {
+          turn.note(.messageIgnored)
+          continue
+        }
+      }
+      _ = call.handle(found, store, &turn)
     }
   }
 }
@@ -153,6 +170,12 @@ extension AudioFinding {
     }
   }
 
+  /// Nothing more comes: what was kept, because it might have been a file's first words, is audio.
+  static func endHead(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    guard call.caller.head.isOpen, call.caller.head.close() else { return }
+    carry(call.caller.head.held(into: store.source), in: &call, store, &turn)
+  }
+
   private static func carry(
     _ audio: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
@@ -174,22 +197,24 @@ extension AudioFinding {
 extension AudioFinding {
   /// Audio of a track that is not listened to. The first audio of a call says which track it has;
   /// with the other one it has two channels, where its upstream only listens and they can be laid
-  /// side by side.
+  /// side by side. Where they cannot, the caller's own is listened to, whichever came first.
   private static func takeOtherTrack(
     _ piece: Media.Piece, _ message: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
-    guard case .one(let track) = call.caller.tracks else { return turn.note(.messageIgnored) }
+    guard case .one(let track) = call.caller.tracks, !call.state.isClosing else {
+      return turn.note(.messageIgnored)
+    }
     if call.record.framesIn == 0, call.upstream.partner != .talker {
       call.caller.listen(to: piece.track, isForGood: false)
     } else {
       let isHeard = pairTracks(beside: track, in: &call, store, &turn)
-      let name: StaticString = piece.track == .inbound ? "inbound" : "outbound"
+      let name: StaticString = isHeard && piece.track == .inbound ? "inbound" : "outbound"
       turn.note(.caller(.odd(.otherTrack(name, isHeard: isHeard))), of: call.record.name)
       if !isHeard {
-        call.caller.listen(to: track, isForGood: true)
+        call.caller.listen(to: .inbound, isForGood: true)
         // Numbers that both tracks share would leave holes in each.
         call.uplink.takeAsItComes(store, &turn)
-        return turn.note(.messageIgnored)
+        guard piece.track == .inbound else { return turn.note(.messageIgnored) }
       }
     }
     guard !call.isOver else { return }

@@ -30,12 +30,6 @@ extension Call {
     return nil
   }
 
-  /// What it says cannot be served: the log says why.
-  mutating func refuse(_ sentence: StaticString, _ store: Store, _ turn: inout Turn) {
-    turn.note(.call(.refused(sentence)), of: record.name)
-    end(.wrongChoice, store, &turn)
-  }
-
   /// The caller's connection is gone, whichever way.
   mutating func callerGone(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
     caller.forgetLink()

@@ -108,8 +108,10 @@ extension CallerLeg {
       case .notYet:
         // Several carriers greet in the same words.
         if isGreeting(message, among: carriers) { turn.note(.caller(.connected), of: name) }
+        turn.note(.messageIgnored)
         return .nothing
       case .early: return early(message, name, store, &turn)
+      case .earlyKey: return earlyKey(message, store, &turn)
       case .unknown, .givenUp: return strange(message, among: carriers, name, store, &turn)
       }
     }
@@ -133,7 +135,7 @@ extension CallerLeg {
     }
     switch recogniseBinary(among: carriers) {
     case .known: return .admission(Arrival(message: message))
-    case .notYet, .early: return .nothing
+    case .notYet, .early, .earlyKey: return .nothing
     case .unknown, .givenUp: return strange(.empty, among: carriers, name, store, &turn)
     }
   }
@@ -160,6 +162,12 @@ extension CallerLeg {
     return .nothing
   }
 
+  /// So does a key.
+  private mutating func earlyKey(_ message: Bytes, _ store: Store, _ turn: inout Turn) -> Ask {
+    if !waiting.put(message, in: store.pool) { turn.note(.keyLost) }
+    return .nothing
+  }
+
   // MARK: What it means
 
   /// What a message of its carrier means.
@@ -179,9 +187,10 @@ extension CallerLeg {
     case .complaint(let text):
       if mayComplain(at: turn.now) { turn.note(.caller(.complains(message[text])), of: name) }
     case .mark(let mark): return .mark(name: message[mark])
+    case .digit where !isStarted: return earlyKey(message, store, &turn)
     case .digit(let digit): return .key(digit)
     case .started(let start): return arrival(start, message, name, &turn)
-    case .format(let format): return .follow(.format(format))
+    case .format: return stated(message, frames, name, store, &turn)
     case .refused(let sentence):
       turn.note(.call(.refused(sentence)), of: name)
       return .end(.unsupported)
@@ -241,6 +250,20 @@ extension CallerLeg {
       return .end(.unsupported)
     }
     return .follow(.reformat(format, piece, message))
+  }
+
+  /// A text says what its audio is: heeded, or refused, as long as none has come.
+  private mutating func stated(
+    _ message: Bytes, _ frames: Int, _ name: Name, _ store: Store, _ turn: inout Turn
+  ) -> Ask {
+    switch Carrier.audio(statedIn: message, orAs: input) {
+    case .format(let format): return .follow(.format(format))
+    case .refused(let sentence) where frames == 0: return .follow(.unserved(sentence))
+    default:
+      turn.note(.messageIgnored)
+      tell(ignored: message, name, store, &turn)
+      return .nothing
+    }
   }
 
   private func format(of piece: Media.Piece) -> Format? {

@@ -45,7 +45,8 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
   /// The loss of a session that it was told of, and that nothing has mended since.
   private var lossTold = Cause.none
 
-  enum Stage: BitwiseCopyable { case unknown, started }
+  /// Greeted: it said `connected`, in words that several carriers have.
+  enum Stage: BitwiseCopyable { case unknown, greeted, started }
   /// One of the two tracks that a carrier may send: the other one would be the second channel. Of
   /// one alone: nobody could take the other.
   enum Tracks: BitwiseCopyable {
@@ -89,9 +90,11 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
       && (piece.channels <= 0 || piece.channels == input.channels)
   }
 
-  /// Whether binary audio has to be looked at first: it may be, or go on with, a file's head.
+  /// Whether binary audio has to be looked at first: it may be, or go on with, a file's head. Later
+  /// than at the beginning less than a file's first words is a small piece of audio.
   @inline(__always) func mayBeHead(_ message: Bytes, after lastAudio: Instant) -> Bool {
-    lastAudio == .never || head.isOpen || WaveHead.begins(message)
+    lastAudio == .never || head.isOpen
+      || message.count >= WaveHead.leastBytes && WaveHead.begins(message)
   }
 
   @inline(__always) func isOpen(_ store: Store) -> Bool {
@@ -102,14 +105,13 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 
   enum Recognition {
     case known, notYet, unknown, givenUp
-    /// Audio as one of them sends it, before it has said who it is.
-    case early
+    /// Audio as one of them sends it, before it has said who it is; or a key.
+    case early, earlyKey
   }
 
   /// Asks each carrier that the route accepts; not known where nobody knows the message, or more
-  /// than one does.
+  /// than one does. Only messages that make no sense are numbered; the others are bounded in time.
   mutating func recognise(_ message: Bytes, among carriers: [Int]) -> Recognition {
-    messagesSeen &+= 1
     var found = -1
     var claims = 0
     for row in carriers {
@@ -123,11 +125,34 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
       return .known
     }
     if claims == 0, carriers.contains(where: { Carrier.all[$0].media.isAudio(message) }) {
-      messagesSeen &-= 1
       return .early
     }
-    if messagesSeen >= Carrier.messagesToRecogniseMax { return .givenUp }
+    switch Self.sense(of: message, among: carriers) {
+    case .connected:
+      stage = .greeted
+      return .notYet
+    case .digit: return .earlyKey
+    case .mark, .complaint, .stopped, .finalize, .finish: return .notYet
+    default: break
+    }
+    if Carrier.isSignOfLife(message) { return .notYet }
+    if stage != .greeted {
+      messagesSeen &+= 1
+      if messagesSeen >= Carrier.messagesToRecogniseMax { return .givenUp }
+    }
     return claims == 0 ? .unknown : .notYet
+  }
+
+  /// What a message means to the first of some carriers that knows such an event.
+  private static func sense(of message: Bytes, among carriers: [Int]) -> Carrier.Event {
+    for row in carriers {
+      let event = Carrier.all[row].read(message)
+      switch event {
+      case .ignored, .malformed: continue
+      default: return event
+      }
+    }
+    return .ignored
   }
 
   /// A binary first message is a raw client's, where the route accepts one.
@@ -169,7 +194,9 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     let isText = check.accept(name) && check.isComplete
     for index in 0..<name.count {
       let byte = name[index]
-      let isPlain = byte >= 0x20 && byte != 0x22 && byte != 0x5c && byte != 0x7f
+      // Nor what a line of the log is divided by.
+      let isPlain =
+        byte > 0x20 && byte != 0x22 && byte != 0x5c && byte != 0x7f && byte != 0x5b && byte != 0x5d
       if !isPlain || byte >= 0x80 && !isText { name[index] = UInt8(ascii: "_") }
     }
     return Name(name) ?? Name()
@@ -309,11 +336,13 @@ extension CallerLeg {
   }
 
   /// What its socket has not begun to take is taken back: it was said to nobody. A client that
-  /// reads text has other messages in it as well.
-  func takeBackAudio(_ store: Store) {
-    guard isOpen(store), pressure == .dropsOldest, !store.links[link.index].outbox.isCloseSent
-    else { return }
-    store.links[link.index].outbox.takeBack(in: store.pool)
+  /// reads text has other messages in it as well. True: something still waited for it.
+  func takeBackAudio(_ store: Store) -> Bool {
+    guard isOpen(store), !store.links[link.index].outbox.isCloseSent,
+      !store.links[link.index].outbox.isEmpty
+    else { return false }
+    if pressure == .dropsOldest { store.links[link.index].outbox.takeBack(in: store.pool) }
+    return true
   }
 
   /// It was made to wait, and may go on.

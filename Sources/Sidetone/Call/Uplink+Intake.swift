@@ -5,7 +5,7 @@
 // in order (Reorder). What waits lies in a block of its own.
 //
 //     direct ─────────────────────────▶ ring
-//     paired ───▶ block ─── in pairs ──▶ ring      40 ms at most, then silence for the partner
+//     paired ───▶ block ─── in pairs ──▶ ring      40 ms or a message, then silence instead
 //     reordered ▶ block ─── in order ──▶ ring      60 ms at most, then silence for the missing
 
 /// What of a caller's audio is not in the ring yet.
@@ -26,7 +26,6 @@ struct Intake: BitwiseCopyable, Sendable {
 
   /// Less than that is no gap.
   static let gapMilliseconds = 40
-  static let pairFor = Instant.Span.milliseconds(40)
   static let orderFor = Instant.Span.milliseconds(60)
   /// Two gaps at most lie between pieces that are held, one behind them.
   static let looksMax = 4
@@ -37,11 +36,11 @@ struct Intake: BitwiseCopyable, Sendable {
   /// first.
   init?(_ kind: Kind, _ format: Format, hearsByteOrder: Bool, from pool: BlockPool) {
     self.kind = kind
+    if hearsByteOrder, format.codec == .linear16 { byteOrder = ByteOrder(rate: format.rate) }
     switch kind {
     case .direct: return
     case .paired: pairing = Pairing(silence: format.silence)
-    case .reordered:
-      if hearsByteOrder, format.codec == .linear16 { byteOrder = ByteOrder(rate: format.rate) }
+    case .reordered: break
     }
     block = pool.take()
     if block < 0 { return nil }
@@ -65,14 +64,16 @@ extension Uplink {
     case .direct:
       if intake.clock != nil { fillGap(before: piece.timestamp, store, &turn) }
       let before = ring.received
-      let kept = keep(payload, as: payloadEncoding, store)
+      let kept =
+        intake.byteOrder == nil
+        ? keep(payload, as: payloadEncoding, store) : keepHeard(payload, store)
       if intake.clock != nil, piece.timestamp >= 0 {
         let length = ring.format.milliseconds(forBytes: ring.received &- before)
         intake.clock = piece.timestamp &+ length
       }
       return kept
-    case .paired: return pair(payload, of: piece, store, at: turn.now)
-    case .reordered: return sort(payload, piece.order, store, &turn)
+    case .paired: return pair(payload, of: piece, store, &turn)
+    case .reordered: return sort(payload, of: piece, store, &turn)
     }
   }
 
@@ -86,9 +87,22 @@ extension Uplink {
     }
   }
 
+  /// Audio that is taken as it comes, and whose byte order is heard on its way.
+  @_noAllocation private mutating func keepHeard(
+    _ payload: Bytes, _ store: Store
+  ) -> UplinkRing.Kept {
+    guard !payload.isEmpty else { return .empty }
+    guard let audio = decoded(payload, store), audio.count % ring.format.bytesPerFrame == 0 else {
+      return .malformed
+    }
+    intake.byteOrder?.hear(audio)
+    return ring.keep(raw: audio, in: store.pool)
+  }
+
   // MARK: Gaps
 
-  /// Where the carrier's clock jumps ahead silence is taken.
+  /// Where the carrier's clock jumps ahead silence is taken. Of two tracks, not: there the clock
+  /// lays one beside the other, and of its jumps those up to a second are silence anyway.
   @_noAllocation mutating func fillsGaps() { intake.clock = -1 }
 
   /// Silence for what lies before a piece on the carrier's clock and never came: no more than is
@@ -115,7 +129,10 @@ extension Uplink {
   @_noAllocation mutating func takeHeld(_ store: Store, _ turn: inout Turn) {
     switch intake.kind {
     case .direct: return
-    case .paired: _ = keepPairs(intake.pairing.ready(isFinal: true), store, at: turn.now)
+    case .paired:
+      if keepPairs(intake.pairing.ready(isFinal: true), store, at: turn.now) == .full {
+        turn.note(.frameLost)
+      }
     case .reordered:
       while intake.order.waiting > 0 { keepSilence(intake.order.giveUp(), store, &turn) }
       intake.heldUntil = .never
@@ -145,17 +162,26 @@ extension Uplink {
   // MARK: Two tracks
 
   /// A piece of one of two tracks: what has its partner by now goes into the ring, both channels
-  /// together.
+  /// together. A long one is laid down in slices.
   @_noAllocation private mutating func pair(
-    _ payload: Bytes, of piece: Media.Piece, _ store: Store, at now: Instant
+    _ payload: Bytes, of piece: Media.Piece, _ store: Store, _ turn: inout Turn
   ) -> UplinkRing.Kept {
     guard !payload.isEmpty else { return .empty }
     guard let audio = decoded(payload, store) else { return .malformed }
-    let isPut = intake.pairing.put(
-      audio, track: piece.track == .inbound ? 0 : 1, timestamp: piece.timestamp,
-      in: store.pool.bytes(intake.block))
-    guard isPut else { return .malformed }
-    return keepPairs(intake.pairing.ready(), store, at: now)
+    let track = piece.track == .inbound ? 0 : 1
+    let late = intake.pairing.place(audio.count, track: track, timestamp: piece.timestamp)
+    if late > 0 { turn.note(.frameLate) }
+    var rest = audio.dropping(late)
+    guard !rest.isEmpty else { return .empty }
+    var kept = UplinkRing.Kept.done
+    while !rest.isEmpty {
+      let slice = rest.prefix(min(rest.count, Pairing.sliceSamples))
+      let isPut = intake.pairing.put(slice, track: track, in: store.pool.bytes(intake.block))
+      let pairs = isPut ? intake.pairing.ready() : intake.pairing.ready(for: slice.count)
+      if isPut { rest = rest.dropping(slice.count) }
+      if keepPairs(pairs, store, at: turn.now) == .full { kept = .full }
+    }
+    return kept
   }
 
   /// Moves that many pairs of samples into the ring.
@@ -177,7 +203,7 @@ extension Uplink {
     if intake.pairing.waiting == 0 {
       intake.heldUntil = .never
     } else if intake.heldUntil == .never || count > 0 {
-      intake.heldUntil = now + Intake.pairFor
+      intake.heldUntil = now + .milliseconds(intake.pairing.waitMilliseconds)
     }
     return kept
   }
@@ -187,7 +213,7 @@ extension Uplink {
   /// Keeps a numbered piece in its turn, and those that waited for it; silence stands in for what
   /// was given up, since a hole would shift all that follows.
   @_noAllocation private mutating func sort(
-    _ payload: Bytes, _ number: Int, _ store: Store, _ turn: inout Turn
+    _ payload: Bytes, of piece: Media.Piece, _ store: Store, _ turn: inout Turn
   ) -> UplinkRing.Kept {
     guard !payload.isEmpty else { return .empty }
     guard let audio = decoded(payload, store), audio.count % ring.format.bytesPerFrame == 0 else {
@@ -197,9 +223,11 @@ extension Uplink {
     let block = store.pool.bytes(intake.block)
     var kept = UplinkRing.Kept.done
     for _ in 0..<Intake.looksMax {
-      switch intake.order.take(audio, order: number, in: block) {
+      switch intake.order.take(audio, order: piece.order, in: block) {
       case .pass:
-        kept = ring.keep(raw: audio, in: store.pool)
+        if intake.clock != nil { fillGap(before: piece.timestamp, store, &turn) }
+        if intake.clock != nil, piece.timestamp >= 0 { intake.clock = piece.timestamp }
+        kept = keepInTurn(audio, store)
         keepSorted(store, &turn)
         return kept
       case .held:
@@ -223,15 +251,25 @@ extension Uplink {
     turn.note(.framesMissing(missing))
     let silence = store.gathered.prefix(min(intake.order.pieceBytes, store.gathered.count))
     silence.fill(ring.format.silence)
-    for _ in 0..<missing { _ = ring.keep(raw: silence, in: store.pool) }
+    for _ in 0..<missing { _ = keepInTurn(silence, store) }
     keepSorted(store, &turn)
   }
 
   @_noAllocation private mutating func keepSorted(_ store: Store, _ turn: inout Turn) {
     let block = store.pool.bytes(intake.block)
     while let piece = intake.order.next(in: block) {
-      if ring.keep(raw: piece, in: store.pool) == .full { turn.note(.frameLost) }
+      if keepInTurn(piece, store) == .full { turn.note(.frameLost) }
     }
     if intake.order.waiting == 0 { intake.heldUntil = .never }
+  }
+
+  /// Whole samples whose turn it is; the carrier's clock, where it counts, goes on by them.
+  @inline(__always) private mutating func keepInTurn(
+    _ audio: Bytes, _ store: Store
+  ) -> UplinkRing.Kept {
+    if let clock = intake.clock, clock >= 0 {
+      intake.clock = clock &+ ring.format.milliseconds(forBytes: audio.count)
+    }
+    return ring.keep(raw: audio, in: store.pool)
   }
 }

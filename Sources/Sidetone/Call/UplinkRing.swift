@@ -112,11 +112,74 @@ extension UplinkRing {
     let count = Integers.count(in: list)
     guard count > 0 else { return .empty }
     let length = 2 &* count
-    guard count <= Integers.countMax, length % format.bytesPerFrame == 0 else { return .malformed }
+    guard length % format.bytesPerFrame == 0 else { return .malformed }
+    guard count <= Integers.countMax else { return keep(long: list, count, in: pool) }
     guard let place = acquire(length, in: pool) else { return .full }
     guard Integers.parse(list, into: place) == count else { return .malformed }
     commit(length, in: pool)
     return .done
+  }
+
+  /// The same where the list is longer than is read at once: judged whole, then kept in portions.
+  @inline(never) @_noAllocation
+  private mutating func keep(long list: Bytes, _ count: Int, in pool: BlockPool) -> Kept {
+    guard let read = Self.numbers(in: list, by: pool) else {
+      lost &+= 2 &* count
+      return .full
+    }
+    guard read == count else { return .malformed }
+    var rest = list
+    var left = count
+    var isFull = false
+    while left > 0 {
+      let text = Self.nextPortion(of: &rest)
+      let length = 2 &* min(left, Self.portion)
+      if let place = acquire(length, in: pool) {
+        _ = Integers.parse(text, into: place)
+        commit(length, in: pool)
+      } else {
+        isFull = true
+      }
+      left &-= min(left, Self.portion)
+    }
+    return isFull ? .full : .done
+  }
+
+  /// So many numbers of a long list are read at once.
+  private static let portion = Integers.countMax
+
+  /// How many samples a list holds, read into a block that is given back; -1 where something in it
+  /// is none. Nil: the pool is dry.
+  @_noAllocation private static func numbers(in list: Bytes, by pool: BlockPool) -> Int? {
+    let block = pool.take()
+    guard block >= 0 else { return nil }
+    var rest = list
+    var read = 0
+    while !rest.isEmpty, read >= 0 {
+      if let parsed = Integers.parse(nextPortion(of: &rest), into: pool.bytes(block)) {
+        read &+= parsed
+      } else {
+        read = -1
+      }
+    }
+    pool.give(block)
+    return read
+  }
+
+  /// Takes the text of the next portion, and the comma behind it, off a list.
+  @_noAllocation private static func nextPortion(of list: inout Bytes) -> Bytes {
+    var at = 0
+    for _ in 0..<portion {
+      guard let comma = list.firstIndex(of: UInt8(ascii: ","), from: at) else {
+        let all = list
+        list = list.dropping(list.count)
+        return all
+      }
+      at = comma &+ 1
+    }
+    let front = list.prefix(at &- 1)
+    list = list.dropping(at)
+    return front
   }
 
   /// A place in the ring for whole samples (at most a block), to be filled and then given to

@@ -62,10 +62,20 @@ extension Carrier {
       return .malformed("a dtmf event without one digit")
     }
     var text = JSON.Text(value, in: message)
-    guard let key = text.next(), text.next() == nil else {
+    guard let key = text.next(), text.next() == nil, isKey(key) else {
       return .malformed("a dtmf event without one digit")
     }
     return .digit(key)
+  }
+
+  /// One of the sixteen keys of a telephone (ITU-T Q.23).
+  private static func isKey(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "*"), UInt8(ascii: "#"),
+      UInt8(ascii: "A")...UInt8(ascii: "D"), UInt8(ascii: "a")...UInt8(ascii: "d"):
+      return true
+    default: return false
+    }
   }
 
   package struct Settings: Sendable {

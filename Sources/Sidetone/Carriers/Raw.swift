@@ -91,43 +91,9 @@ private enum Raw {
       if JSON.text(type, in: message, equals: "Finalize") { return .finalize }
       if JSON.text(type, in: message, equals: "CloseStream") { return .finish }
     }
-    var scanner = JSON.Scanner(message)
-    guard let whole = scanner.value(), scanner.isAtEnd,
-      let format = format(in: whole, message, isOuter: true)
-    else { return .ignored }
-    return .format(format)
-  }
-
-  /// Many clients say first what their audio is: as a media type, or as a rate with a codec and
-  /// channels beside it, also in an object of its own.
-  private static func format(
-    in object: JSON.Value, _ message: Bytes, isOuter: Bool
-  ) -> Format? {
-    var said = AudioType(Bytes.empty)
-    var members = JSON.Members(of: object, in: message)
-    while let member = members.next() {
-      func isNamed(_ names: [StaticString]) -> Bool {
-        names.contains { JSON.text(member.name, in: message, equals: $0) }
-      }
-      let number = JSON.integer(member.value, in: message) ?? 0
-      if isNamed(["content-type", "content_type", "contentType"]) {
-        guard let type = AudioType(member.value, in: message), type.codec != nil else { continue }
-        said = type
-      } else if isNamed(["sample_rate", "sampleRate", "sample-rate"]) {
-        said.rate = number
-      } else if isNamed(["channels", "channelCount"]) {
-        said.channels = number
-      } else if isNamed(["encoding", "codec"]) {
-        said.codec = AudioType(member.value, in: message)?.codec
-      } else if isOuter, member.value.kind == .object,
-        let format = format(in: member.value, message, isOuter: false)
-      {
-        return format
-      }
-    }
-    guard said.rate > 0 else { return nil }
-    if said.codec == nil { said.codec = .linear }
-    return said.format(orAs: Format(codec: .linear16, rate: 8000))
+    // What it leaves out is as in the call's format, which is known elsewhere.
+    let usual = Format(codec: .linear16, rate: 8000)
+    return Carrier.audio(statedIn: message, orAs: usual) == nil ? .ignored : .format(usual)
   }
 
   static func write(
@@ -191,5 +157,134 @@ private enum Raw {
     writer.write("\",\"timestamp\":\"")
     writer.write(timestamp: context.now)
     writer.write("\"}")
+  }
+}
+
+// MARK: What a text says of the audio
+
+extension Carrier {
+  /// Many clients say first what their audio is: as a media type, or as a rate with a codec and
+  /// channels beside it, also in an object of its own. What is left out is as in `usual`. A format,
+  /// or refused where that cannot be served; nil: it says nothing of audio.
+  static func audio(statedIn message: Bytes, orAs usual: Format) -> Carrier.Event? {
+    var scanner = JSON.Scanner(message)
+    guard let whole = scanner.value(), scanner.isAtEnd, whole.kind == .object else { return nil }
+    return StatedAudio(in: whole, message).event(orAs: usual)
+  }
+}
+
+private struct StatedAudio {
+  private enum Encoding {
+    case unsaid
+    case known(Format.Codec)
+    /// One that cannot be served, as the sentence says.
+    case other(StaticString)
+    /// A word that may be another's affair: of text, of files.
+    case unclear
+  }
+  private var encoding = Encoding.unsaid
+  private var rate = 0
+  private var channels = 0
+
+  private static let unknown: StaticString =
+    "the audio is said to be of an encoding that is not known here; send linear16, mulaw or alaw"
+  private static let compressed: StaticString =
+    "the audio is said to be compressed; send linear16, mulaw or alaw"
+
+  /// The first that says something counts; what stands outside goes before what stands within.
+  init(in object: JSON.Value, _ message: Bytes, isOuter: Bool = true) {
+    var members = JSON.Members(of: object, in: message)
+    while let member = members.next() {
+      func isNamed(_ names: [StaticString]) -> Bool {
+        names.contains { JSON.text(member.name, in: message, equals: $0) }
+      }
+      let number = JSON.integer(member.value, in: message) ?? 0
+      if isNamed(["content-type", "content_type", "contentType"]) {
+        addType(member.value, message)
+      } else if isNamed(["sample_rate", "sampleRate", "sample-rate"]) {
+        if rate == 0 { rate = number }
+      } else if isNamed(["channels", "channelCount"]) {
+        if channels == 0 { channels = number }
+      } else if isNamed(["encoding", "codec"]) {
+        if case .unsaid = encoding { encoding = Self.encoding(member.value, message) }
+      }
+    }
+    guard isOuter else { return }
+    members = JSON.Members(of: object, in: message)
+    while let member = members.next() {
+      if member.value.kind == .object { add(Self(in: member.value, message, isOuter: false)) }
+    }
+  }
+
+  private mutating func add(_ other: Self) {
+    if case .unsaid = encoding { encoding = other.encoding }
+    if rate == 0 { rate = other.rate }
+    if channels == 0 { channels = other.channels }
+  }
+
+  private mutating func addType(_ value: JSON.Value, _ message: Bytes) {
+    guard let type = AudioType(value, in: message), value.range.count >= 6,
+      message[value.range].prefix(5).equalsIgnoringCase("audio")
+    else { return }
+    if case .unsaid = encoding {
+      encoding = Self.encoding(value, message)
+      if case .unclear = encoding { encoding = .other(Self.unknown) }
+    }
+    if rate == 0 { rate = type.rate }
+    if channels == 0 { channels = type.channels }
+  }
+
+  /// A codec by one of its names, of which many are about.
+  private static func encoding(_ value: JSON.Value, _ message: Bytes) -> Encoding {
+    guard let type = AudioType(value, in: message) else { return .unsaid }
+    if let codec = type.formatCodec { return .known(codec) }
+    let text = message[value.range]
+    let start = text.firstIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+    let end = text.firstIndex(of: UInt8(ascii: ";"), from: start) ?? text.count
+    let word = text[start..<end]
+    func isOne(of names: [StaticString]) -> Bool {
+      names.contains { word.equalsIgnoringCase($0) }
+    }
+    if isOne(of: ["pcm_s16le", "pcm_s16", "s16", "int16"]) { return .known(.linear16) }
+    if isOne(of: ["pcm_mulaw", "mu-law", "mu_law"]) { return .known(.mulaw) }
+    if isOne(of: ["pcm_alaw", "a-law", "a_law"]) { return .known(.alaw) }
+    if isOne(of: ["opus", "ogg_opus", "ogg-opus", "webm_opus", "webm-opus"]) {
+      return .other("the audio is said to be opus; send linear16, mulaw or alaw")
+    }
+    if isOne(of: ["pcm_f32le", "f32le", "f32", "float32", "float", "pcm_f32"]) {
+      return .other("the audio is said to be floats (pcm_f32le); send linear16, mulaw or alaw")
+    }
+    if isOne(of: ["pcm_s16be", "s16be", "pcm_s24le", "s24le", "pcm_s32le", "s32le", "pcm_u8"]) {
+      return .other("the audio is said to be other samples; send linear16 (pcm_s16le)")
+    }
+    if isOne(of: ["flac", "mp3", "mpeg", "aac", "g722", "g729", "amr", "amr-nb", "amr-wb"])
+      || isOne(of: ["speex", "ogg", "webm", "mp4", "vorbis"])
+    {
+      return .other(compressed)
+    }
+    return .unclear
+  }
+
+  func event(orAs usual: Format) -> Carrier.Event? {
+    var codec = usual.codec
+    switch encoding {
+    case .known(let said): codec = said
+    case .other(let sentence): return .refused(sentence)
+    case .unclear:
+      if rate == 0 { return nil }
+      return .refused(Self.unknown)
+    case .unsaid:
+      if rate == 0 { return nil }
+    }
+    let isLinear = codec == .linear16
+    let hertz = rate != 0 ? rate : isLinear ? usual.rate : 8000
+    guard isLinear || hertz == 8000 else {
+      return .refused("mulaw and alaw are of 8000 Hz; another rate needs linear16")
+    }
+    guard Format.rates.contains(hertz), channels >= 0, channels <= 2 else {
+      return .refused("the samples must be of 8000 to 48000 Hz, in one channel or two")
+    }
+    return .format(
+      Format(codec: codec, rate: hertz, channels: channels > 0 ? channels : usual.channels))
   }
 }

@@ -200,8 +200,14 @@ extension Media {
     if let value = found.timestamp, let milliseconds = JSON.integer(value, in: message) {
       piece.timestamp = max(milliseconds, -1)
     }
-    if let value = found.track, JSON.text(value, in: message, equals: "outbound") {
-      piece.track = .outbound
+    if let value = found.track, value.kind == .string {
+      // Also `outbound_track`, as the same carriers write it elsewhere.
+      let track = message[value.range]
+      let isOutbound =
+        value.hasEscapes
+        ? JSON.text(value, in: message, equals: "outbound")
+        : track.count >= 8 && track.prefix(8).equalsIgnoringCase("outbound")
+      if isOutbound { piece.track = .outbound }
     }
     if let value = found.order, let number = JSON.integer(value, in: message) {
       piece.order = max(number, -1)

@@ -72,7 +72,10 @@ struct RawTests {
       (#"{"type":"start","encoding":"linear16","sample_rate":44100,"channels":2}"#, 44_100, 2),
     ])
   func stated(text: String, rate: Int, channels: Int) {
-    guard case .format(let format) = Carrier.raw.read(kept(text)) else {
+    let usual = Format(codec: .linear16, rate: 8000, channels: 1)
+    guard case .format = Carrier.raw.read(kept(text)),
+      case .format(let format) = Carrier.audio(statedIn: kept(text), orAs: usual)
+    else {
       Issue.record("not read: \(text)")
       return
     }
@@ -80,14 +83,22 @@ struct RawTests {
   }
 
   @Test(
-    "What says nothing that can be served is ignored",
+    "What cannot be served is refused by its reason",
     arguments: [
-      #"{"content-type":"audio/opus;rate=48000"}"#, #"{"content-type":"audio/l16"}"#,
-      #"{"sample_rate":11025}"#, #"{"encoding":"mulaw","sample_rate":16000}"#,
-      #"{"sample_rate":-1}"#, #"{"sample_rate":16000,"channels":8}"#, #"["audio/l16;rate=16000"]"#,
+      #"{"content-type":"audio/opus;rate=48000"}"#, #"{"sample_rate":11025}"#,
+      #"{"encoding":"mulaw","sample_rate":16000}"#, #"{"sample_rate":-1}"#,
+      #"{"sample_rate":16000,"channels":8}"#,
     ])
-  func notStated(text: String) {
-    #expect("\(Carrier.raw.read(kept(text)))" == "ignored")
+  func refused(text: String) {
+    let usual = Format(codec: .linear16, rate: 8000, channels: 1)
+    guard case .refused = Carrier.audio(statedIn: kept(text), orAs: usual) else {
+      Issue.record("not refused: \(text)")
+      return
+    }
+  }
+
+  @Test func `what says nothing of audio is ignored`() {
+    #expect("\(Carrier.raw.read(kept(#"["audio/l16;rate=16000"]"#)))" == "ignored")
   }
 
   @Test("Every answer is one JSON object with the call and the time")

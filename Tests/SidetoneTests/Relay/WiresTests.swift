@@ -338,6 +338,21 @@ struct WiresTests {
     #expect(upstream.audio() == audio)
   }
 
+  @Test(arguments: ["RI", "RIFF"])
+  func `nothing is kept back for a file that never comes`(end: String) throws {
+    let rig = self.rig()
+    let caller = try #require(rig.open("/ws/transcribe"))
+    let upstream = try #require(Listener(rig))
+    let audio = frame(1, 160) + Array(end.utf8)
+    rig.feed(binary(frame(1, 160)) + binary(Array(end.utf8)), on: caller)
+    #expect(upstream.audio() == audio)
+    let other = try #require(rig.open("/ws/transcribe"))
+    let next = try #require(Listener(rig))
+    rig.feed(binary(Array(end.utf8)), on: other)
+    rig.say(#"{"type":"CloseStream"}"#, on: other)
+    #expect(next.audio() == Array(end.utf8))
+  }
+
   // MARK: Samples
 
   private func samples(_ list: String, _ more: String) -> String {
