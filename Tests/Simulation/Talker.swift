@@ -65,7 +65,12 @@ final class Talker: Peer {
   var sessions = 0
   /// When a session last stood, or something was last played.
   var servedAt = Instant.zero
+  /// A session stood for it when it was last looked at.
+  var stood = false
   var keysPressed: [UInt8] = []
+  private var pressedAt = Instant.never
+  /// It left before it was clear that no more keys would come.
+  private(set) var leftWhilePressing = false
   var keysTold = 0
 
   // What is said to it.
@@ -209,6 +214,7 @@ final class Talker: Peer {
     guard isTalking, plan.carrier != .ucid else { return }
     let key = UInt8(ascii: "0") + UInt8(world.dice.below(10))
     keysPressed.append(key)
+    pressedAt = world.now
     send("{\"event\":\"dtmf\",\"dtmf\":{\"digit\":\"\(Character(Unicode.Scalar(key)))\"}}")
   }
 
@@ -216,6 +222,7 @@ final class Talker: Peer {
     guard isTalking else { return }
     flush()
     hasLeft = true
+    leftWhilePressing = pressedAt != .never && world.now - pressedAt < .milliseconds(1500)
     switch plan.leaving {
     case .stop: send("{\"event\":\"stop\",\"ucid\":\"another\",\"stop\":{}}")
     case .close: wire?.send(socket.close(1000))

@@ -236,7 +236,7 @@ extension Voice {
     }
     // A turn of which nothing was said before is not begun, where turns have no names.
     var at = end
-    if kind == .openai || at > 0 || turn.hasWords {
+    if kind == .openai || at > 0 {
       for _ in 0..<turn.latePieces where at < whole {
         let size = min(whole - at, world.dice.range(1...4000))
         let range = at..<at + size
