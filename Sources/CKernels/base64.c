@@ -36,20 +36,21 @@ static const uint8_t values[256] = {
 // Whole groups of four characters, then a group of two or three whose unused bits must be zero.
 static ptrdiff_t decode_plain(uint8_t *to, const uint8_t *from, ptrdiff_t count) {
   uint8_t *const start = to;
+  const uint8_t *const first = from;
   for (; count >= 4; count -= 4, from += 4, to += 3) {
     const uint8_t a = values[from[0]], b = values[from[1]];
     const uint8_t c = values[from[2]], d = values[from[3]];
-    if ((a | b | c | d) & 0x80) return -1;
+    if ((a | b | c | d) & 0x80) return first - from - 1;
     to[0] = (uint8_t)(a << 2 | b >> 4);
     to[1] = (uint8_t)(b << 4 | c >> 2);
     to[2] = (uint8_t)(c << 6 | d);
   }
   if (count == 0) return to - start;
-  if (count == 1) return -1;
+  if (count == 1) return first - from - 1;
   const uint8_t a = values[from[0]], b = values[from[1]];
   const uint8_t c = count == 3 ? values[from[2]] : 0;
   const uint8_t unused = count == 3 ? c & 0x03 : b & 0x0f;
-  if (((a | b | c) & 0x80) || unused) return -1;
+  if (((a | b | c) & 0x80) || unused) return first - from - 1;
   *to++ = (uint8_t)(a << 2 | b >> 4);
   if (count == 3) *to++ = (uint8_t)(b << 4 | c >> 2);
   return to - start;
@@ -112,20 +113,21 @@ AVX2 static inline void store_12(uint8_t *to, __m128i block) {
 
 AVX2 static ptrdiff_t decode_avx2(uint8_t *to, const uint8_t *from, ptrdiff_t count) {
   uint8_t *const start = to;
+  const uint8_t *const first = from;
   for (; count >= 32; count -= 32, from += 32, to += 24) {
     __m256i block = _mm256_loadu_si256((const __m256i *)from);
-    if (!decode_step(&block)) return -1;
+    if (!decode_step(&block)) return first - from - 1;
     store_12(to, _mm256_castsi256_si128(block));
     store_12(to + 12, _mm256_extracti128_si256(block, 1));
   }
   if (count >= 16) {
     __m256i block = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)from));
-    if (!decode_step(&block)) return -1;
+    if (!decode_step(&block)) return first - from - 1;
     store_12(to, _mm256_castsi256_si128(block));
     count -= 16, from += 16, to += 12;
   }
   const ptrdiff_t rest = decode_plain(to, from, count);
-  return rest < 0 ? -1 : to - start + rest;
+  return rest < 0 ? first - from + rest : to - start + rest;
 }
 
 // Encodes the low 12 bytes of each half into its 16 characters.

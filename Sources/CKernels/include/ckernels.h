@@ -18,8 +18,9 @@ CK_PURE bool ck_equal(const void *a, const void *b, ptrdiff_t count);
 // The index of the first such byte, or -1.
 CK_PURE ptrdiff_t ck_find(const void *from, uint8_t byte, ptrdiff_t count);
 
-// Decodes base64 text without its padding; the bytes written (count * 3 / 4), or -1 where it is not
-// base64. `to` may be `from`, or any place that does not overlap.
+// Decodes base64 text without its padding; the bytes written (count * 3 / 4). Where it is not
+// base64: -1 less the characters, whole groups of four, that were decoded until then; nothing is
+// written from there on. `to` may be `from`, or any place that does not overlap.
 CK_PURE ptrdiff_t ck_base64_decode(void *to, const void *from, ptrdiff_t count);
 // Writes (count + 2) / 3 * 4 characters, padding included; `to` and `from` do not overlap.
 CK_PURE void ck_base64_encode(void *to, const void *from, ptrdiff_t count);

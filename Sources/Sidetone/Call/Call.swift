@@ -77,6 +77,8 @@ extension Call {
   /// Its caller became that of a call that was dialled ahead: nothing of this one is left.
   mutating func giveAway(_ store: Store, _ turn: inout Turn) {
     _ = state.abandoned()
+    // What waits for the start went with its caller.
+    caller.waiting = EarlyMessages()
     release(store, &turn)
   }
 
@@ -214,6 +216,7 @@ extension Call {
   /// The caller will say no more, for a reason of its own or of ours; its last words are still
   /// fetched.
   mutating func end(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
+    AudioFinding.endHead(in: &self, store, &turn)
     let action = state.callerDone(cause, at: turn.now)
     conversation.close()
     // What is kept goes to the session that there is.

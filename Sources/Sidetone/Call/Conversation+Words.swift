@@ -37,7 +37,8 @@ extension Conversation {
         &caller, &record, store, &turn)
     }
     if news.isSpoken { dialogue.spoken() }
-    if news.isSpoken || news.isTurnOver { ended(item, isTurnOver: news.isTurnOver) }
+    let isTurnOver = news.isTurnOver && !dialogue.isOlder(message[news.response])
+    if news.isSpoken || isTurnOver { ended(item, isTurnOver: isTurnOver) }
     if let ending = news.ending {
       transcript.turnEnded(at: turn.now)
       answerEnded(ending, message, message[news.response], of: record.name, &turn)

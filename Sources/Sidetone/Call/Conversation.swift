@@ -81,9 +81,9 @@ extension Conversation {
         ?? beginItem(item, &caller, &record, store, &turn)
     else {
       turn.note(.speechCut)
-      guard !downlink.utterances.isDone(item), let name = Name(item) else { return false }
+      guard !downlink.utterances.isDone(item) else { return false }
       turn.note(.agent(.speechCut(keptMilliseconds: 0)), of: record.name)
-      tell(name, heardMilliseconds: 0)
+      if let name = Name(item) { tell(name, heardMilliseconds: 0) }
       return false
     }
     let isFirst = !downlink.utterances.hasSound(index)
@@ -108,7 +108,7 @@ extension Conversation {
   }
 
   /// How much of an item was kept.
-  private func kept(of index: Int) -> Int {
+  private mutating func kept(of index: Int) -> Int {
     let utterance = downlink.utterances[index]
     return downlink.says.milliseconds(forBytes: utterance.receivedBefore &+ utterance.received)
   }
@@ -203,7 +203,7 @@ extension Conversation {
   /// When it will be quiet, if nothing more is said: at the moment at which our clock, or a mark
   /// that must have come by then, says so. `never` where more is to come, or to be sent: that is an
   /// event.
-  func quietTime(after now: Instant) -> Instant {
+  mutating func quietTime(after now: Instant) -> Instant {
     guard downlink.utterances.count > 0 else { return now }
     let last = downlink.utterances[downlink.utterances.last]
     let end = last.start + last.length
@@ -222,16 +222,16 @@ extension Conversation {
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
     let heard = downlink.playout.heard(at: turn.now)
-    let isPlaying = heard < downlink.playout.sent
+    let isPlaying = downlink.playout.isPlaying(at: turn.now)
     retire(&record, at: turn.now)
     dialogue.interrupted(at: turn.now)
     transcript.endAgents()
     downlink.clear(in: store.pool, store.resamplers)
     // Otherwise the latest that waits may be what told the carrier to clear.
     if downlink.playout.hasSent {
-      caller.takeBackAudio(store)
+      let waited = caller.takeBackAudio(store)
       downlink.playout.clear(at: turn.now)
-      if isPlaying { caller.send(.clear, as: record.name, store, &turn) }
+      if isPlaying || waited { caller.send(.clear, as: record.name, store, &turn) }
     }
     guard downlink.utterances.count > 0 else { return }
     record.wasInterrupted()
@@ -303,7 +303,7 @@ extension Conversation {
 
   /// When something has to be shown, and while it is talked, when it has to be asked, or is no
   /// longer waited for.
-  func wakeTime(isTalking: Bool) -> Instant {
+  mutating func wakeTime(isTalking: Bool) -> Instant {
     isTalking ? min(dialogue.wakeTime, transcript.wakeTime) : transcript.wakeTime
   }
 }

@@ -118,24 +118,35 @@ extension Dialogue {
   package enum Piece: BitwiseCopyable, Sendable { case heard, void }
 
   /// Whether this is more of the answer that is being heard: the piece needs no other question.
-  @inline(__always) package func isBeingHeard(_ response: Bytes) -> Bool {
+  @inline(__always) package mutating func isBeingHeard(_ response: Bytes) -> Bool {
     guard case .agentSpeaking(_, .some) = state else { return false }
     return names == .none || responses.isLatest(response)
   }
 
   /// Whether this is the answer that was open last.
-  package func isLatest(_ response: Bytes) -> Bool { responses.isLatest(response) }
+  package mutating func isLatest(_ response: Bytes) -> Bool { responses.isLatest(response) }
+
+  /// Whether another answer has begun since this one.
+  mutating func isOlder(_ response: Bytes) -> Bool {
+    guard let number = responses.number(of: response) else { return false }
+    return number < responses.latest
+  }
 
   /// An answer says that it begins.
   package mutating func answerBegan(_ response: Bytes) {
     guard state != .over else { return }
-    if response.isEmpty {
-      responses.begin(response)
+    if isNameless(response) {
+      responses.begin(.empty)
     } else {
       guard responses.number(of: response) == nil else { return }
       responses.announce(response)
     }
     open()
+  }
+
+  /// It has no name, or one that is longer than any that is kept.
+  private func isNameless(_ response: Bytes) -> Bool {
+    response.isEmpty || response.count > Name.bytesMax
   }
 
   private mutating func open() {
@@ -150,7 +161,7 @@ extension Dialogue {
   /// A piece of an answer came, which may begin it.
   package mutating func came(_ response: Bytes, isSound: Bool, at now: Instant) -> Piece {
     if state == .over { return .void }
-    let piece = response.isEmpty ? cameNameless(isSound, at: now) : cameNamed(response)
+    let piece = isNameless(response) ? cameNameless(isSound, at: now) : cameNamed(response)
     if isSound, case .heard = piece, case .agentSpeaking(let prompt, let sound) = state,
       sound != .some
     {
@@ -210,7 +221,7 @@ extension Dialogue {
     _ response: Bytes, _ ending: Upstream.Ending, at now: Instant
   ) -> Ended {
     if state == .over { return .well }
-    if response.isEmpty { return ended(ending, at: now) }
+    if isNameless(response) { return ended(ending, at: now) }
     if let number = responses.number(of: response) {
       return number == responses.latest ? ended(ending, at: now) : .well
     }
@@ -222,6 +233,9 @@ extension Dialogue {
 
   private mutating func ended(_ ending: Upstream.Ending, at now: Instant) -> Ended {
     switch state {
+    case .quiet where ending.how == .idle, .callerSpeaking where ending.how == .idle,
+      .answerAwaited where ending.how == .idle:
+      return .well
     case .agentSpeaking(let prompt, .none): return silent(prompt, ending, at: now)
     case .agentSpeaking:
       state = .quiet

@@ -162,15 +162,14 @@ extension Downlink {
   @_noAllocation package mutating func keep(
     base64 payload: Bytes, behind odd: UInt8?, in pool: BlockPool
   ) -> Kept {
-    guard let length = Base64.decodedCount(of: payload) else { return .malformed }
-    guard length > 0 else { return .bytes(0, odd: odd) }
+    guard !payload.isEmpty else { return .bytes(0, odd: odd) }
     guard waitingMilliseconds < millisecondsMax else { return .full }
     let isIdentity = conversion.isIdentity
     let size = says.bytesPerFrame
     let kept =
       isIdentity
-      ? Self.append(payload, length, behind: odd, size, to: &ring, in: pool)
-      : Self.append(payload, length, behind: odd, size, to: &staged, in: pool)
+      ? Self.append(payload, behind: odd, size, to: &ring, in: pool)
+      : Self.append(payload, behind: odd, size, to: &staged, in: pool)
     if case .bytes = kept {
       isEnding = false
       if !isIdentity { isTailOwed = true }
@@ -178,26 +177,28 @@ extension Downlink {
     return kept
   }
 
-  /// A frame is decoded where it will lie; a burst where it came, and moved. What is left of a
-  /// sample that is not whole (of `size` bytes, 1 or 2) is the next odd byte.
+  /// A frame is decoded where it will lie; a burst, and another spelling of base64, where it came,
+  /// and moved. What is left of a sample that is not whole (of `size` bytes, 1 or 2) is the next
+  /// odd byte.
   private static func append(
-    _ payload: Bytes, _ length: Int, behind odd: UInt8?, _ size: Int, to chain: inout Chain,
-    in pool: BlockPool
+    _ payload: Bytes, behind odd: UInt8?, _ size: Int, to chain: inout Chain, in pool: BlockPool
   ) -> Kept {
     let before = odd == nil ? 0 : 1
-    let count = before &+ length
-    let whole = size == 1 ? count : count & ~1
-    if count <= BlockPool.blockBytes {
+    if let length = Base64.decodedCount(of: payload), before &+ length <= BlockPool.blockBytes {
+      let count = before &+ length
       guard let place = chain.acquire(count, from: pool) else { return .full }
-      guard Base64.decode(payload, into: place.dropping(before)) == length else {
-        return .malformed
+      if Base64.decode(payload, into: place.dropping(before)) == length {
+        if let odd { place[0] = odd }
+        let whole = wholeSamples(count, size)
+        let rest = whole < count ? place[whole] : nil
+        chain.commit(whole, in: pool)
+        return .bytes(whole, odd: rest)
       }
-      if let odd { place[0] = odd }
-      let rest = whole < count ? place[whole] : nil
-      chain.commit(whole, in: pool)
-      return .bytes(whole, odd: rest)
     }
-    guard Base64.decode(payload, into: payload) == length else { return .malformed }
+    guard let length = Base64.decodeInPlace(payload) else { return .malformed }
+    let count = before &+ length
+    let whole = wholeSamples(count, size)
+    guard whole > 0 else { return .bytes(0, odd: length > 0 ? payload[0] : odd) }
     guard chain.hasRoom(whole, unbroken: before, in: pool) else { return .full }
     if let odd, let place = chain.acquire(1, from: pool) {
       place[0] = odd
@@ -207,6 +208,10 @@ extension Downlink {
       preconditionFailure("room was counted before")
     }
     return .bytes(whole, odd: whole < count ? payload[length &- 1] : nil)
+  }
+
+  @inline(__always) private static func wholeSamples(_ count: Int, _ size: Int) -> Int {
+    size == 1 ? count : count & ~1
   }
 
   /// Takes samples that are already as the caller wants them: a greeting. At most a block.
@@ -357,11 +362,17 @@ extension Downlink {
   /// A little silence, which is no part of what is played.
   @_noAllocation mutating func comfort(into link: inout Link, _ store: Store, _ turn: inout Turn) {
     guard !link.outbox.isCloseSent, link.outbox.isEmpty else { return }
-    let silence = store.gathered.prefix(reply.bytes(forMilliseconds: 20))
+    let whole = reply.bytes(forMilliseconds: 20)
+    // In messages of the length that its envelope may speak of.
+    let bytes = playout.least > 0 ? playout.least &* reply.bytesPerFrame : whole
+    let silence = store.gathered.prefix(bytes)
     silence.fill(reply.silence)
-    let isSealed = envelope.seal(
-      audio: silence, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
-    if isSealed { link.ask(.write, &turn) }
+    var sent = 0
+    while sent < whole,
+      envelope.seal(
+        audio: silence, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
+    { sent &+= bytes }
+    if sent > 0 { link.ask(.write, &turn) }
   }
 
   /// What became of a caller's audio that goes back to it.

@@ -27,6 +27,8 @@ package struct Playout: BitwiseCopyable, Sendable {
   /// So long after its time a mark is no longer waited for; and so long where none has ever come.
   private static let patience = Instant.Span.seconds(2)
   private static let firstPatience = Instant.Span.seconds(1)
+  /// How long what was sent may be on its way.
+  private static let way = Instant.Span.milliseconds(250)
   /// How much later than a moment it is looked at, so that it has passed.
   private static let look = Instant.Span.milliseconds(1)
 
@@ -202,10 +204,20 @@ extension Playout {
     guard hasMarks else { return played(at: now) }
     guard spurtAt != .never else { return sent }
     let played = played(at: now)
-    let clock = heardAt == .never ? played : heardTo &+ samples(in: now - heardAt)
-    guard marksSeen < marksSent else { return min(clock, sent) }
+    // Where the carrier ran dry since the mark its clock counts on, but it hears nothing before it
+    // is sent.
+    let clock = heardAt == .never ? played : min(played, heardTo &+ samples(in: now - heardAt))
+    guard marksSeen < marksSent else { return clock }
     if case .lost = answers { return played }
     return isOverdue(at: now) ? played : min(clock, marks[marksSeen & 15])
+  }
+
+  /// Whether the carrier may have something left to play. Without marks that is known only by our
+  /// clock, and what was sent is still on its way for a while.
+  @_noAllocation package func isPlaying(at now: Instant) -> Bool {
+    guard spurtAt != .never else { return false }
+    if hasMarks, marksSeen == marksSent || !isOverdue(at: now) { return heard(at: now) < sent }
+    return now < spurtAt + span(of: sent &- spurt) + Self.way
   }
 
   /// When the caller will have heard up to this position, if it is not known by `now`: by our own

@@ -1,5 +1,6 @@
 // The latest answers of a model by their names, each with a number that grows, so that what was
-// said before an interruption is told from what was said after it.
+// said before an interruption is told from what was said after it. What only reads the names is
+// `mutating` as well, so that they are read where they lie (see Utterances).
 
 struct Responses: BitwiseCopyable {
   private var slots = InlineArray<4, Name>(repeating: Name())
@@ -10,14 +11,14 @@ struct Responses: BitwiseCopyable {
   /// The model says when an answer begins; none begins otherwise.
   private(set) var areAnnounced = false
 
-  @inline(__always) func isLatest(_ name: Bytes) -> Bool {
+  @inline(__always) mutating func isLatest(_ name: Bytes) -> Bool {
     latest > 0 && slots[latest & 3].equals(name)
   }
 
   func isVoid(_ number: Int) -> Bool { number <= voided }
 
   /// Nil where it is not among the latest.
-  func number(of name: Bytes) -> Int? {
+  mutating func number(of name: Bytes) -> Int? {
     var number = latest
     while number > 0, number > latest &- 4 {
       if slots[number & 3].equals(name) { return number }

@@ -7,7 +7,8 @@
 //   [caller: whole] [agent: whole] [caller: pieces] [agent: pieces]
 //        └── shown ──────┘              └ waited for until its time, then shown as it is
 //
-// Words are the inside of a JSON string, escapes and all, in blocks of the shared pool.
+// Words are the inside of a JSON string, escapes and all, in blocks of the shared pool. What only
+// reads the lines is `mutating` as well, so that they are read where they lie (see Utterances).
 
 package struct Transcript: BitwiseCopyable, Sendable {
   package enum Speaker: Equatable, BitwiseCopyable, Sendable { case caller, agent }
@@ -93,7 +94,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
     return count &- 1
   }
 
-  private func index(of item: Bytes, by speaker: Speaker) -> Int? {
+  private mutating func index(of item: Bytes, by speaker: Speaker) -> Int? {
     var index = count
     while index > 0 {
       index &-= 1
@@ -146,7 +147,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
     }
   }
 
-  private func wasShown(_ item: Bytes) -> Bool {
+  private mutating func wasShown(_ item: Bytes) -> Bool {
     for index in 0..<min(shownCount, 4) where shown[index].equals(item) { return true }
     return false
   }
@@ -227,7 +228,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
   }
 
   /// When the oldest is no longer waited for.
-  var wakeTime: Instant { count > 0 ? lines[0].until : .never }
+  var wakeTime: Instant { mutating get { count > 0 ? lines[0].until : .never } }
 
   // MARK: Pieces
 

@@ -45,11 +45,14 @@ package struct Utterance: BitwiseCopyable, Sendable {
 
 /// Those that are not yet heard to their end, oldest first, behind those of which the model has
 /// still to be told.
+///
+/// What only reads them is `mutating` as well: an `InlineArray` is read where it lies only through
+/// what may be changed, and copied whole otherwise.
 package struct Utterances: BitwiseCopyable, Sendable {
-  package static let capacity = 32
+  package static let capacity = 20
 
   /// A few more than may be said, so that what has no place can be told.
-  private var slots = InlineArray<40, Utterance>(repeating: Utterance())
+  private var slots = InlineArray<24, Utterance>(repeating: Utterance())
   private var cutOff = 0
   package private(set) var count = 0
   /// The items that were heard to their end, or of which the model was told, latest of all.
@@ -59,7 +62,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
   package init() {}
 
   package subscript(index: Int) -> Utterance {
-    get {
+    mutating get {
       precondition(index < count)
       return slots[cutOff &+ index]
     }
@@ -85,19 +88,19 @@ package struct Utterances: BitwiseCopyable, Sendable {
     slots[place].isComplete = false
   }
 
-  @inline(__always) func odd(of index: Int) -> UInt8? {
+  @inline(__always) mutating func odd(of index: Int) -> UInt8? {
     precondition(index < count)
     return slots[cutOff &+ index].odd
   }
 
   /// Whether anything of this stretch has come to be heard: words may begin it.
-  @inline(__always) func hasSound(_ index: Int) -> Bool {
+  @inline(__always) mutating func hasSound(_ index: Int) -> Bool {
     precondition(index < count)
     return slots[cutOff &+ index].received > 0
   }
 
   /// Whether more of it can be taken.
-  @inline(__always) func hasRoom(_ index: Int) -> Bool {
+  @inline(__always) mutating func hasRoom(_ index: Int) -> Bool {
     precondition(index < count)
     if case .enough = slots[cutOff &+ index].room { return true }
     return false
@@ -133,7 +136,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
 
   /// The place of this item, where it was the last to speak, or that of its latest stretch, where
   /// there is room for no other; nil where another stretch begins.
-  @inline(__always) package func index(of item: Bytes) -> Int? {
+  @inline(__always) package mutating func index(of item: Bytes) -> Int? {
     guard count > 0 else { return nil }
     let last = cutOff &+ count &- 1
     if slots[last].item.equals(item) {
@@ -143,7 +146,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
   }
 
   /// Its latest stretch, whoever has spoken since.
-  func latest(of item: Bytes) -> Int? {
+  mutating func latest(of item: Bytes) -> Int? {
     var index = count
     while index > 0 {
       index &-= 1
@@ -173,7 +176,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
   }
 
   /// The next stretch of the same item, if there is one.
-  private func next(of index: Int) -> Int? {
+  private mutating func next(of index: Int) -> Int? {
     guard !self[index].item.isEmpty else { return nil }
     for other in index &+ 1..<max(count, index &+ 1) where self[other].item == self[index].item {
       return other
@@ -181,7 +184,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
     return nil
   }
 
-  private func goesOn(_ index: Int) -> Bool { next(of: index) != nil }
+  private mutating func goesOn(_ index: Int) -> Bool { next(of: index) != nil }
 
   /// Takes the oldest out.
   package mutating func removeFirst() -> Utterance {
@@ -203,7 +206,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
   // MARK: What the model is told
 
   /// Whether nothing more has to be done about this item, as far as is remembered.
-  func isDone(_ item: Bytes) -> Bool {
+  mutating func isDone(_ item: Bytes) -> Bool {
     for index in 0..<min(doneCount, 8) where done[index].equals(item) { return true }
     return false
   }

@@ -13,7 +13,7 @@ extension Upstream {
     allowed: "",
     query: { _, _ in },
     setup: { _, _ in },
-    read: { _ in Event() },
+    read: { _ in Upstream.Event() },
     write: { _, _ in },
     refused: { _ in Verdict(retry: false, cause: .upstreamLost, code: "", sentence: "") },
     closed: { _, _ in Verdict(retry: false, cause: .upstreamLost, code: "", sentence: "") },

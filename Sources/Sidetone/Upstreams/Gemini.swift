@@ -107,6 +107,7 @@ extension Gemini {
     var members = JSON.Members(of: content, in: message)
     var reason = 0..<0
     var goesOn = false
+    var isIdle = false
     while let member = members.next() {
       let isTrue = member.value.kind == .true
       if JSON.text(member.name, in: message, equals: "interrupted") {
@@ -119,14 +120,22 @@ extension Gemini {
         if member.value.kind == .string { reason = member.value.range }
       } else if JSON.text(member.name, in: message, equals: "interactionStatus") {
         goesOn = JSON.text(member.value, in: message, equals: "IN_PROGRESS")
+        isIdle =
+          JSON.text(member.value, in: message, equals: "IDLE")
+          || JSON.text(member.value, in: message, equals: "REQUIRES_ACTION")
       } else if JSON.text(member.name, in: message, equals: "inputTranscription") {
         news.callerWords = words(member.value, in: message)
       } else if JSON.text(member.name, in: message, equals: "outputTranscription") {
         news.agentWords = words(member.value, in: message)
       }
     }
-    // Only a piece of its output is over.
-    if goesOn { news.ending = nil }
+    // Only a piece of its output is over: it thinks, and goes on.
+    if goesOn, news.isTurnOver {
+      news.ending = nil
+      news.isSpoken = true
+    }
+    // The turn may have ended before, or ends with this alone.
+    if isIdle, !news.isTurnOver { news.ending = Upstream.Ending(.idle) }
     // It says why where it has refused to answer, or stopped.
     if !reason.isEmpty, news.isTurnOver {
       news.ending?.how = .failed

@@ -212,6 +212,8 @@ extension Upstream {
       /// The model stopped in the middle of it.
       case cut
       case failed
+      /// Nothing is under way any more, whatever was: no answer of its own.
+      case idle
     }
     package var how: How
     /// Why, in the model's words: its code, then its sentence. May be empty.

@@ -47,6 +47,20 @@ package enum Base64 {
 
   // MARK: Other spellings
 
+  /// Decodes where it lies, whatever the spelling, and returns the number of bytes at its
+  /// beginning; nil where it is no base64, and then it holds rubbish.
+  @_noAllocation package static func decodeInPlace(_ text: Bytes) -> Int? {
+    let digits = text.count &- padding(of: text)
+    let written = unsafe ck_base64_decode(text.base, text.base, digits)
+    if written >= 0 { return written }
+    // Whole groups in front of the first odd character are decoded; what is behind is as it was.
+    let start = -1 &- written
+    guard let rest = straighten(text.dropping(start)),
+      let more = decode(rest, into: text.dropping(start / 4 &* 3))
+    else { return nil }
+    return start / 4 &* 3 &+ more
+  }
+
   /// Writes another spelling of base64 in the standard one, where it lies: the alphabet for URLs
   /// (RFC 4648 §5), white space, the head of a `data:` URL, padding of any length. Nil, and nothing
   /// done, where it is no spelling of base64; what was standard already comes back as it was.

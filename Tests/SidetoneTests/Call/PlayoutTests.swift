@@ -178,4 +178,27 @@ struct PlayoutTests {
     let isMarked = playout.send(160, isEnd: false, at: at(2300))
     #expect(isMarked)
   }
+
+  @Test func `behind a pause nothing is heard before it was sent`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    _ = playout.send(160, isEnd: true, at: at(0))
+    playout.marked(160, epoch: 0, at: at(30))
+    // The carrier has been dry for most of a second.
+    _ = playout.send(160, isEnd: true, at: at(900))
+    #expect(playout.heard(at: at(901)) == 168)
+    #expect(playout.isPlaying(at: at(901)))
+    playout.marked(320, epoch: 0, at: at(950))
+    #expect(!playout.isPlaying(at: at(950)))
+  }
+
+  @Test func `without marks something may be left to play for a while after its time`() {
+    var playout = Playout(Self.exact, rate: 8000)
+    #expect(!playout.isPlaying(at: at(0)))
+    _ = flow(&playout, 160, at(0))
+    #expect(playout.isPlaying(at: at(19)) && playout.isPlaying(at: at(200)))
+    #expect(!playout.isPlaying(at: at(400)))
+    _ = flow(&playout, 160, at(1000))
+    playout.clear(at: at(1001))
+    #expect(!playout.isPlaying(at: at(1001)))
+  }
 }

@@ -22,10 +22,14 @@ struct UtterancesTests {
       let place = begin(&utterances, name, at: 100 * index)
       #expect(place == index)
     }
-    #expect(utterances.latest(of: kept("b")) == 1 && utterances.last == 2)
+    let latestB = utterances.latest(of: kept("b"))
+    #expect(latestB == 1 && utterances.last == 2)
     let first = utterances.removeFirst()
-    #expect(first.item.equals(kept("a")) && utterances.isDone(kept("a")))
-    #expect(utterances.latest(of: kept("b")) == 0 && utterances.latest(of: kept("a")) == nil)
+    let isDone = utterances.isDone(kept("a"))
+    #expect(first.item.equals(kept("a")) && isDone)
+    let latestOfB = utterances.latest(of: kept("b"))
+    let latestOfA = utterances.latest(of: kept("a"))
+    #expect(latestOfB == 0 && latestOfA == nil)
     #expect(utterances[1].start == 200)
   }
 
@@ -50,13 +54,17 @@ struct UtterancesTests {
 
   @Test func `what has no name goes to the item without one that is not complete`() {
     var utterances = Utterances()
-    #expect(utterances.index(of: .empty) == nil)
+    let atFirst = utterances.index(of: .empty)
+    #expect(atFirst == nil)
     let first = begin(&utterances, "")
-    #expect(first == 0 && utterances.index(of: .empty) == 0)
+    let whileItGoesOn = utterances.index(of: .empty)
+    #expect(first == 0 && whileItGoesOn == 0)
     _ = utterances.complete(0)
-    #expect(utterances.index(of: .empty) == nil)
+    let onceWhole = utterances.index(of: .empty)
+    #expect(onceWhole == nil)
     let second = begin(&utterances, "", at: 500)
-    #expect(second == 1 && utterances.index(of: .empty) == 1)
+    let ofTheNext = utterances.index(of: .empty)
+    #expect(second == 1 && ofTheNext == 1)
   }
 
   @Test func `an item that goes on behind another is a stretch that knows the one before`() {
@@ -65,7 +73,8 @@ struct UtterancesTests {
     grow(&utterances, 0, by: 800)
     _ = begin(&utterances, "b", at: 400)
     grow(&utterances, 1, by: 200)
-    #expect(utterances.index(of: kept("a")) == nil)
+    let behindAnother = utterances.index(of: kept("a"))
+    #expect(behindAnother == nil)
     let place = begin(&utterances, "a", at: 500)
     #expect(place == 2 && utterances[2].lengthBefore == 400 && utterances[2].receivedBefore == 800)
     // So much of the first was heard: the last of them is told.
@@ -81,10 +90,12 @@ struct UtterancesTests {
     _ = begin(&utterances, "a")
     let isFirst = utterances.drop(10, of: 0)
     let isSecond = utterances.drop(10, of: 0)
-    #expect(isFirst && !isSecond && !utterances.hasRoom(0) && utterances[0].dropped == 20)
+    let hasRoom = utterances.hasRoom(0)
+    #expect(isFirst && !isSecond && !hasRoom && utterances[0].dropped == 20)
     _ = begin(&utterances, "b")
     _ = begin(&utterances, "a")
-    #expect(!utterances.hasRoom(2))
+    let hasMore = utterances.hasRoom(2)
+    #expect(!hasMore)
     // Another stretch follows, which tells for both.
     let told = (0..<3).map { utterances.complete($0) }
     #expect(told == [false, false, true])
@@ -106,7 +117,9 @@ struct UtterancesTests {
     #expect(first?.item.equals(kept("a")) == true && first?.heardMilliseconds == 100)
     #expect(second?.item.equals(kept("b")) == true && third == nil)
     #expect(utterances.count == 2 && utterances[1].item.equals(kept("d")))
-    #expect(utterances.isDone(kept("a")) && !utterances.isDone(kept("c")))
+    let isFirstDone = utterances.isDone(kept("a"))
+    let isOtherDone = utterances.isDone(kept("c"))
+    #expect(isFirstDone && !isOtherDone)
   }
 
   @Test func `heard is never before an item's begin and never behind its end`() {

@@ -48,6 +48,28 @@ struct DialAheadTests {
     #expect(rig.relay.linksInUse == 0, sourceLocation: sourceLocation)
   }
 
+  @Test(arguments: ["", #","customer":"7""#])
+  func `audio before the start reaches a model that was dialled ahead, once`(more: String) throws {
+    let rig = Self.rig()
+    let token = try #require(try call(rig))
+    let model = try #require(rig.answerDial())
+    rig.answer(Talk.ready("openai"), on: model)
+    _ = rig.messages(from: model, isCaller: false)
+    let caller = try #require(rig.open("/talk"))
+    rig.say(#"{"event":"connected","protocol":"Call","version":"1.0.0"}"#, on: caller)
+    rig.media(caller)
+    rig.media(caller)
+    rig.say(
+      """
+      {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
+      ["inbound"],"customParameters":{"token":"\(token)"\(more)},\
+      "mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
+      """, on: caller)
+    rig.media(caller)
+    #expect(rig.messages(from: model, isCaller: false).count == 3)
+    expectAllHome(rig)
+  }
+
   @Test func `the first byte reaches a model that was dialled ahead in the turn it came in`() throws
   {
     let rig = Self.rig()

@@ -67,14 +67,15 @@ struct OpenAICallTests {
 
   @Test func `of more items than there is place for the newest are cut, counted and told`() throws {
     let talk = try Talk("ucid")
-    for item in 0..<34 { talk.say(40, item: "item_\(item)") }
+    let places = Utterances.capacity
+    for item in 0..<places + 2 { talk.say(40, item: "item_\(item)") }
     #expect(talk.rig.relay.totals.speechCut == 2 && talk.rig.relay.totals.itemsCut == 2)
-    let deleted = [32, 33].map {
+    let deleted = [places, places + 1].map {
       #"{"type":"conversation.item.delete","item_id":"item_\#($0)"}"#
     }
     #expect(talk.told() == deleted)
     talk.rig.advance(milliseconds: 2000)
-    #expect(talk.heardBytes() == 32 * 640)
+    #expect(talk.heardBytes() == places * 640)
   }
 
   @Test func `one byte at a time makes the same sound`() throws {

@@ -1,0 +1,141 @@
+// What has to survive a session, and what must not be taken for its end: words before sound, keys
+// that were told, healthy hand-overs, noise, sockets that take nothing.
+
+import Sidetone
+import TestSupport
+import Testing
+
+struct SurvivingTests {
+  private static let voice = Talk.base64((0..<160).map { $0 & 1 == 0 ? 0x90 : 0x10 })
+  private static let silence = Talk.base64([UInt8](repeating: 0xff, count: 160))
+
+  private func speak(_ talk: Talk, _ milliseconds: Int, _ payload: String = voice) {
+    for _ in 0..<milliseconds / 20 {
+      talk.rig.media(talk.caller, payload)
+      talk.rig.advance(milliseconds: 20)
+    }
+  }
+
+  /// The session breaks off; the next one stands. What it was told, its caller's audio apart.
+  private func next(_ talk: Talk, on link: SlotID? = nil) throws -> (link: SlotID, told: [String]) {
+    let close = Frames.frame(.close, [0x03, 0xf3], isMasked: false)
+    talk.rig.feed(close, on: link ?? talk.model)
+    talk.rig.advance(milliseconds: 300)
+    let link = try #require(talk.rig.answerDial())
+    _ = talk.rig.messages(from: link, isCaller: false)
+    talk.rig.answer(Talk.ready(talk.kind), on: link)
+    return (link, talk.rig.messages(from: link, isCaller: false))
+  }
+
+  private func press(_ keys: String, _ talk: Talk) {
+    for key in keys {
+      talk.rig.say(
+        #"{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"\#(key)"}}"#, on: talk.caller)
+    }
+  }
+
+  @Test func `a question whose answer came as words and then as sound is answered`() throws {
+    let talk = try Talk()
+    speak(talk, 1000)
+    speak(talk, 300, Self.silence)
+    talk.tell(
+      """
+      {"type":"response.output_audio_transcript.delta","response_id":"r_item_1",\
+      "item_id":"item_1","delta":"Hel"}
+      """)
+    talk.say(100)
+    talk.end()
+    talk.rig.advance(milliseconds: 1000)
+    let told = try next(talk).told
+    #expect(!told.contains { $0.contains("input_audio_buffer.append") })
+    #expect(talk.rig.relay.totals.unanswered == 0)
+  }
+
+  @Test func `one of which only words came is said again`() throws {
+    let talk = try Talk()
+    speak(talk, 1000)
+    speak(talk, 300, Self.silence)
+    talk.tell(
+      """
+      {"type":"response.output_audio_transcript.delta","response_id":"r_item_1",\
+      "item_id":"item_1","delta":"Hel"}
+      """)
+    #expect(try next(talk).told.contains { $0.contains("input_audio_buffer.append") })
+  }
+
+  @Test func `keys that a lost session was told are told to the next, all that there is room for`()
+    throws
+  {
+    let talk = try Talk()
+    let keys = String(repeating: "1234567", count: 4) + "890#"
+    press(keys, talk)
+    talk.rig.advance(milliseconds: 10)
+    #expect(talk.told().contains { $0.contains("The caller pressed \(keys).") })
+    var told = try next(talk)
+    #expect(told.told.contains { $0.contains("The caller pressed \(keys).") })
+    // One that was answered is not told again.
+    let answered = told.link
+    for text in [
+      #"{"type":"response.created","response":{"id":"r1"}}"#,
+      """
+      {"type":"response.output_audio.delta","response_id":"r1","item_id":"i1","output_index":0,\
+      "content_index":0,"delta":"\(Talk.base64([UInt8](repeating: 0, count: 4800)))"}
+      """,
+    ] { talk.rig.answer(text, on: answered) }
+    told = try next(talk, on: answered)
+    #expect(!told.told.contains { $0.contains("pressed") })
+  }
+
+  @Test func `a hand-over long after the last word leaves the next session its own patience`()
+    throws
+  {
+    let talk = try Talk(with: "gemini")
+    talk.say(200)
+    talk.finish()
+    talk.rig.advance(milliseconds: 20_000)
+    talk.tell(#"{"sessionResumptionUpdate":{"resumable":true,"newHandle":"h1"}}"#)
+    talk.tell(#"{"goAway":{"timeLeft":"50s"}}"#)
+    talk.rig.advance(milliseconds: 100)
+    let second = try #require(talk.rig.answerDial())
+    talk.rig.answer(Talk.ready("gemini"), on: second)
+    talk.rig.advance(milliseconds: 3000)
+    _ = try next(talk, on: second)
+    #expect(talk.rig.relay.callsInUse == 1)
+  }
+
+  @Test func `steady noise from before an answer is no question after it`() throws {
+    let talk = try Talk()
+    speak(talk, 9000)
+    talk.say(100)
+    talk.end()
+    let told = try next(talk).told
+    let heard = told.reduce(0) { sum, text in
+      let parts = text.pieces(cutAt: "\"audio\":\"")
+      return sum + (parts.count > 1 ? Talk.decoded(parts[1].pieces(cutAt: "\"")[0]).count / 48 : 0)
+    }
+    #expect(heard < 2000, "\(heard) ms were said again")
+  }
+
+  @Test func `losses of quiet sessions far apart end no call`() throws {
+    let talk = try Talk()
+    var link = talk.model
+    for _ in 0..<9 {
+      for _ in 0..<7 {
+        talk.rig.media(talk.caller, Self.silence)
+        talk.rig.answer(#"{"type":"rate_limits.updated"}"#, on: link)
+        talk.rig.advance(milliseconds: 10_000)
+      }
+      link = try next(talk, on: link).link
+    }
+    #expect(talk.rig.relay.callsInUse == 1)
+  }
+
+  @Test func `every two-way call can have a session beside its own`() {
+    var limits = Limits()
+    limits.callsMax = 100
+    limits.twoWayCallsMax = 40
+    let fewer = limits.linksMax
+    limits.twoWayCallsMax = 60
+    #expect(limits.linksMax == fewer + 20)
+  }
+}
