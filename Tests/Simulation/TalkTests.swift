@@ -21,7 +21,7 @@ struct TalkTests {
     "model died: closeAsked", "model died: closeRefused", "model died: closeUnknown",
     "model died: notice", "said again",
     "refused 503", "closed 1000", "closed 1011", "ended stopped", "ended closed", "ended left",
-    "ended silent",
+    "ended silent", "a spelling of its own",
   ]
 
   @Test("The same seed is the same run")

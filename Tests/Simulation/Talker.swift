@@ -46,6 +46,7 @@ final class Talker: Peer {
   let number: Int
   let plan: Plan
   let sound: Sound
+  private let spelling: Spelling
 
   private var head: [UInt8] = []
   private var socket = Socket(isClient: true)
@@ -101,6 +102,7 @@ final class Talker: Peer {
     let isG711 = plan.path == "/talk/exact" || plan.path == "/talk/phone"
     sound = isG711 && plan.carrier != .ucid ? .exact : .level
     player = Player(delay: plan.delay, drift: plan.drift)
+    spelling = Spelling(seed: world.seed &* 31 &+ UInt64(number))
   }
 
   var frameSamples: Int { plan.carrier == .ucid ? 80 : 160 }
@@ -121,6 +123,7 @@ final class Talker: Peer {
   private func begin() {
     isOpen = true
     startedAt = world.now
+    if !spelling.isPlain { world.marks.insert("a spelling of its own") }
     let parameters = plan.token.map { "{\"token\":\"\($0)\"}" } ?? "{}"
     switch plan.carrier {
     case .twilio:
@@ -189,17 +192,15 @@ final class Talker: Peer {
     let text: String
     switch plan.carrier {
     case .twilio:
-      text = """
-        {"event":"media","sequenceNumber":"\(chunk + 1)","media":{"track":"inbound","chunk":\
-        "\(chunk)","timestamp":"\(chunk * 20)","payload":"\(base64(bytes))"},"streamSid":\
-        "MZ\(number)"}
-        """
+      text = spelling.object([
+        ("event", "\"media\""), ("sequenceNumber", "\"\(chunk + 1)\""), ("media", inner(bytes)),
+        ("streamSid", "\"MZ\(number)\""),
+      ])
     case .telnyx:
-      text = """
-        {"event":"media","sequence_number":"\(chunk + 1)","media":{"track":"inbound","chunk":\
-        "\(chunk)","timestamp":"\(chunk * 20)","payload":"\(base64(bytes))"},"stream_id":\
-        "s\(number)"}
-        """
+      text = spelling.object([
+        ("event", "\"media\""), ("sequence_number", "\"\(chunk + 1)\""), ("media", inner(bytes)),
+        ("stream_id", "\"s\(number)\""),
+      ])
     case .ucid:
       let samples = bytes.map { String(Int($0) * 64) }.joined(separator: ",")
       text = """
@@ -208,6 +209,13 @@ final class Talker: Peer {
         """
     }
     return socket.frame(.text, Array(text.utf8))
+  }
+
+  private func inner(_ bytes: [UInt8]) -> String {
+    spelling.object([
+      ("track", "\"inbound\""), ("chunk", "\"\(chunk)\""), ("timestamp", "\"\(chunk * 20)\""),
+      ("payload", "\"\(spelling.audio(bytes))\""),
+    ])
   }
 
   private func press() {

@@ -158,21 +158,24 @@ extension Voice {
   }
 
   private func piece(_ range: Range<Int>, _ item: Int, _ talker: Talker) {
-    let audio = base64(talker.items[item].bytes(range, as: talker.sound))
+    let audio = spelling.audio(talker.items[item].bytes(range, as: talker.sound))
     let effect = Effect.audio(item: item, bytes: range.count)
     switch kind {
     case .openai:
       say(
-        """
-        {"type":"response.output_audio.delta","response_id":"r\(item)","item_id":\
-        "\(talker.items[item].name)","output_index":0,"content_index":0,"delta":"\(audio)"}
-        """, effect)
+        spelling.object([
+          ("type", "\"response.output_audio.delta\""), ("response_id", "\"r\(item)\""),
+          ("item_id", "\"\(talker.items[item].name)\""), ("output_index", "0"),
+          ("content_index", "0"), ("delta", "\"\(audio)\""),
+        ]), effect)
     case .gemini:
+      let data = spelling.object([
+        ("mimeType", "\"audio/pcm;rate=24000\""), ("data", "\"\(audio)\""),
+      ])
       say(
-        """
-        {"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000",\
-        "data":"\(audio)"}}]}}}
-        """, effect)
+        spelling.object([
+          ("serverContent", "{\"modelTurn\":{\"parts\":[{\"inlineData\":\(data)}]}}")
+        ]), effect)
     }
   }
 

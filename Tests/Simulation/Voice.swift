@@ -71,11 +71,13 @@ final class Voice: Peer {
   /// Who it talks with; one dialled ahead may be there before its caller.
   var talker: Talker? { world.talkers.first { $0.number == number } }
   private var isPaired = false
+  let spelling: Spelling
 
   init(world: World, kind: Kind, mood: Mood) {
     self.world = world
     self.kind = kind
     self.mood = mood
+    spelling = Spelling(seed: world.seed &* 37 &+ UInt64(world.wires.count))
   }
 
   // MARK: Connected

@@ -26,6 +26,7 @@ struct Dice {
 }
 
 final class World: Sockets {
+  let seed: UInt64
   var dice: Dice
   private let driver: EngineDriver
   var relay: Relay { driver.relay }
@@ -69,6 +70,7 @@ final class World: Sockets {
   private var order = 0
 
   init(seed: UInt64, config: Config, trace: Trace? = nil) {
+    self.seed = seed
     dice = Dice(seed: seed)
     var bytes: [UInt8] = []
     for _ in 0..<32 { bytes.append(UInt8(truncatingIfNeeded: dice.next())) }
