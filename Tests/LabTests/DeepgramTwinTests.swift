@@ -238,6 +238,37 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(lost.heard.map(\.text) == ["left", "alone"])
   }
 
+  @Test func resultsCanLackTheirDuration() throws {
+    var odd = try twin(telephony, "no-duration")
+    let outputs = play(mulaw("hello"), to: &odd)
+    #expect(transcripts(outputs) == ["hello"])
+    #expect(messages(outputs).allSatisfy { $0["duration"] == nil && $0["start"] != nil })
+  }
+
+  @Test func anErrorCanComeInTheMidst() throws {
+    var odd = try twin(telephony, "error-after=0.1")
+    let outputs = play(mulaw("still here"), to: &odd)
+    let errors = messages(outputs).filter { $0["type"]?.string == "Error" }
+    #expect(errors.count == 1 && errors.first?["description"]?.string != nil)
+    #expect(transcripts(outputs) == ["still here"])
+  }
+
+  @Test func aSessionCanDieBehindAnEmptyInterim() throws {
+    var odd = try twin(telephony, "close-after-first")
+    let outputs = play(mulaw("hello"), to: &odd)
+    #expect(transcripts(outputs, final: false) == [""] && outputs.count == 2)
+    guard case .close(1011, _)? = outputs.last else {
+      Issue.record("\(outputs)")
+      return
+    }
+  }
+
+  @Test(arguments: [("close-after=0.1", UInt16(1000)), ("close-after=0.1,close-code=4000", 4000)])
+  func aSessionCanBeClosedWithAnyCode(_ order: String, _ code: UInt16) throws {
+    var odd = try twin(telephony, order)
+    #expect(play(mulaw("hello"), to: &odd) == [.close(code: code, reason: "")])
+  }
+
   @Test func ordersAreReadFromKeysAndTags() throws {
     let request = try DeepgramRequest(
       target: telephony + "&tag=misbehave%3Arefuse%3D429,first%3D1", authorization: "token abc")

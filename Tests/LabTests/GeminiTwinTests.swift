@@ -77,13 +77,15 @@ private struct Talk {
     messages.compactMap { $0["serverContent"]?[kind]?["text"]?.string }.joined()
   }
 
-  var heard: String {
+  var heard: String { heard(rate: 24_000) }
+
+  func heard(rate: Int) -> String {
     let bytes = messages.flatMap { message in
       let part = message["serverContent"]?["modelTurn"]?["parts"]?[0]?["inlineData"]
       return Base64Text.decode(part?["data"]?.string ?? "") ?? []
     }
     var ear = ToneDecoder()
-    let samples = Resample.all(WireFormat.pcm24.read(bytes), from: 24_000, to: 8000)
+    let samples = Resample.all(WireFormat.pcm(rate).read(bytes), from: rate, to: 8000)
     return (ear.hear(samples) + ear.finish()).map(\.text).joined(separator: " ")
   }
 }
@@ -91,16 +93,6 @@ private struct Talk {
 private let greet = #"""
   {"clientContent":{"turns":[{"role":"user","parts":[{"text":"greet"}]}],"turnComplete":true}}
   """#
-
-private func manner(pace: Double? = nil, answer: String? = nil, _ order: String = "")
-  throws -> VoiceManner
-{
-  var manner = VoiceManner()
-  manner.pace = pace
-  manner.answer = answer
-  manner.misbehaviour = try VoiceMisbehaviour(order)
-  return manner
-}
 
 @Suite struct GeminiTurnTests {
   @Test func nothingIsSaidBeforeTheSetup() {
@@ -294,5 +286,91 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
     var broken = Talk(try manner("reset-after=1"))
     broken.wait(1)
     #expect(broken.end == .reset)
+  }
+
+  @Test func aSetUpCanStayUnanswered() throws {
+    #expect(Talk(try manner("mute-setup")).messages.isEmpty)
+  }
+
+  @Test(arguments: [
+    ("close-after=3", UInt16(1000)), ("close-after=3,close-code=1007", 1007),
+    ("close-after-first", 1011),
+  ]) func aSessionCanBeClosedWithAnyCode(_ order: String, _ code: UInt16) throws {
+    var talk = Talk(try manner(order))
+    talk.say(greet)
+    talk.wait(3)
+    guard case .close(code, _)? = talk.end else {
+      Issue.record("\(String(describing: talk.end))")
+      return
+    }
+    let answers = talk.messages.filter { $0["serverContent"]?["modelTurn"] != nil }
+    #expect(order == "close-after-first" ? answers.count == 1 : answers.count > 1)
+  }
+
+  @Test func anInterruptionCanComeWhereNothingPlays() throws {
+    var talk = Talk(try manner("stray-interrupted=1"))
+    talk.say(greet)
+    talk.wait(1.1)
+    #expect(!talk.kinds.contains("interrupted"))
+    talk.wait(10)
+    let place = try #require(talk.kinds.firstIndex(of: "interrupted"))
+    #expect(talk.kinds[..<place].contains("turnComplete"))
+    #expect(talk.kinds.last == "interrupted" && talk.twin.wakeTime == nil)
+    talk.speak("hello")
+    #expect(talk.heard == "you said: hello" && !talk.kinds.contains("interrupted"))
+  }
+
+  @Test func aTurnCanBeRejectedWithoutSound() throws {
+    var talk = Talk(try manner("rejected=2,turn-reason=NEED_MORE_INPUT"))
+    for _ in 0..<2 {
+      talk.say(greet)
+      let content = talk.messages.last?["serverContent"]
+      #expect(content?["turnComplete"]?.bool == true && talk.heard.isEmpty)
+      #expect(content?["turnCompleteReason"]?.string == "NEED_MORE_INPUT")
+    }
+    talk.speak("hello")
+    #expect(talk.heard == "you said: hello")
+    #expect(try VoiceMisbehaviour("rejected").rejected == .max)
+  }
+
+  @Test(arguments: [8000, 16_000, 48_000]) func audioCanBeAtAnotherRate(_ rate: Int) throws {
+    var talk = Talk(try manner("rate=\(rate)"))
+    talk.say(greet)
+    #expect(talk.heard(rate: rate) == VoiceManner.greeting)
+    let parts = talk.messages.compactMap { $0["serverContent"]?["modelTurn"]?["parts"]?[0] }
+    #expect(
+      parts.allSatisfy { $0["inlineData"]?["mimeType"]?.string == "audio/pcm;rate=\(rate)" })
+  }
+
+  @Test func wordsCanComeBehindTheEndAndInEscapes() throws {
+    var talk = Talk(try manner("late-words,escaped-words"))
+    talk.say(greet)
+    #expect(talk.text("outputTranscription").isEmpty)
+    talk.wait(10)
+    #expect(talk.text("outputTranscription") == VoiceManner.greeting)
+    let kinds = talk.kinds
+    let end = try #require(kinds.firstIndex(of: "turnComplete"))
+    #expect(kinds[(end + 1)...].first == "outputTranscription")
+  }
+
+  @Test func audioCanBeInTheURLAlphabet() throws {
+    var talk = Talk(try manner("base64=url"))
+    talk.say(greet)
+    let text = talk.messages.compactMap {
+      $0["serverContent"]?["modelTurn"]?["parts"]?[0]?["inlineData"]?["data"]?.string
+    }.joined()
+    #expect(text.contains("-") && text.contains("_"))
+    #expect(!text.contains("+") && !text.contains("/"))
+  }
+
+  @Test func aStateCanEndTheTurn() throws {
+    var talk = Talk(try manner("idle-ends"))
+    talk.say(greet)
+    let piece = talk.messages.last?["serverContent"]
+    #expect(piece?["turnComplete"]?.bool == true)
+    #expect(piece?["interactionStatus"]?.string == "IN_PROGRESS")
+    talk.wait(10)
+    let end = talk.messages.last { $0["usageMetadata"] != nil }?["serverContent"]
+    #expect(end == ["interactionStatus": "IDLE"])
   }
 }

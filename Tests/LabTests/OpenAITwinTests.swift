@@ -4,92 +4,7 @@ import Testing
 
 @testable import LabKit
 
-/// A client and the twin without a socket; time passes with the audio that is sent.
-private struct Talk {
-  var twin: OpenAITwin
-  var now = 0.0
-  private(set) var messages: [JSON] = []
-  private(set) var events: [VoiceEvent] = []
-  private(set) var outputs: [VoiceOutput] = []
-
-  init(_ manner: VoiceManner = VoiceManner(), settings: String? = Talk.mulaw) {
-    twin = OpenAITwin(model: "m", number: 1, clock: 1000, manner: manner, at: 0)
-    take(twin.opened(at: 0))
-    if let settings { say(#"{"type":"session.update","session":\#(settings)}"#) }
-  }
-
-  static let mulaw = #"""
-    {"type":"realtime","audio":{"input":{"format":{"type":"audio/pcmu"},"transcription":
-    {"model":"t"},"turn_detection":{"type":"server_vad","silence_duration_ms":300}},
-    "output":{"format":{"type":"audio/pcmu"}}}}
-    """#
-
-  private mutating func take(_ outputs: [VoiceOutput]) {
-    self.outputs += outputs
-    for output in outputs {
-      if case .message(let text) = output { messages.append(JSON(text.utf8) ?? .null) }
-      if case .happened(let event) = output {
-        if case .audio = event { continue }
-        events.append(event)
-      }
-    }
-  }
-
-  /// Sends a message and forgets what came before.
-  mutating func say(_ text: String) {
-    messages = []
-    events = []
-    take(twin.text(Array(text.utf8), at: now))
-  }
-
-  /// Says a text in tones, in messages of 20 ms, and is then quiet.
-  mutating func speak(_ text: String, format: WireFormat = .telephone, silence: Double = 0.5) {
-    let tones = Tones.encode(text) + [Int16](repeating: 0, count: Int(silence * 8000))
-    let samples = Resample.all(tones, from: 8000, to: format.rate)
-    messages = []
-    events = []
-    for begin in stride(from: 0, to: samples.count, by: format.rate / 50) {
-      let piece = Array(samples[begin..<min(begin + format.rate / 50, samples.count)])
-      let audio = Base64Text.encode(format.write(piece))
-      let text = #"{"type":"input_audio_buffer.append","audio":"\#(audio)"}"#
-      take(twin.text(Array(text.utf8), at: now))
-      now += 0.02
-      take(twin.advance(to: now))
-    }
-  }
-
-  mutating func wait(_ seconds: Double) {
-    now += seconds
-    take(twin.advance(to: now))
-  }
-
-  mutating func leave() { take(twin.disconnected(at: now)) }
-
-  var types: [String] { messages.map { $0["type"]?.string ?? "" } }
-  var code: String? { messages.last?["error"]?["code"]?.string }
-  func all(_ type: String) -> [JSON] { messages.filter { $0["type"]?.string == type } }
-  func first(_ type: String) -> JSON? { all(type).first }
-  var heardAudio: [UInt8] {
-    all("response.output_audio.delta")
-      .flatMap { Base64Text.decode($0["delta"]?.string ?? "") ?? [] }
-  }
-}
-
-private func words(_ bytes: [UInt8], _ format: WireFormat) -> String {
-  let samples = Resample.all(format.read(bytes), from: format.rate, to: Tones.sampleRate)
-  var ear = ToneDecoder()
-  return (ear.hear(samples) + ear.finish()).map(\.text).joined(separator: " ")
-}
-
-private func manner(pace: Double? = nil, answer: String? = nil, _ order: String = "")
-  throws -> VoiceManner
-{
-  var manner = VoiceManner()
-  manner.pace = pace
-  manner.answer = answer
-  manner.misbehaviour = try VoiceMisbehaviour(order)
-  return manner
-}
+private typealias Talk = OpenAITalk
 
 @Suite struct OpenAITurnTests {
   @Test func aTurnIsToldInTheServicesOrder() {
@@ -125,7 +40,7 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
     talk.speak("where is it", format: format)
     let completed = talk.first("conversation.item.input_audio_transcription.completed")
     #expect(completed?["transcript"]?.string == "where is it")
-    #expect(words(talk.heardAudio, format) == "you said: where is it")
+    #expect(talk.heard(format) == "you said: where is it")
     #expect(talk.events.contains(.heard("where is it")))
   }
 
@@ -189,7 +104,7 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
     #expect(talk.types.first == "input_audio_buffer.committed")
     #expect(talk.first("response.created") == nil)
     talk.say(#"{"type":"response.create"}"#)
-    #expect(words(talk.heardAudio, .pcm24) == "you said: push to talk")
+    #expect(talk.heard(.pcm24) == "you said: push to talk")
   }
 
   @Test func wordsInWritingAreAnsweredWhenAsked() {
@@ -202,7 +117,7 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
     #expect(talk.types == ["conversation.item.added", "conversation.item.done"])
     #expect(talk.events == [.read("the caller pressed 1")])
     talk.say(#"{"type":"response.create"}"#)
-    #expect(words(talk.heardAudio, .telephone) == "you said: the caller pressed 1")
+    #expect(talk.heard(.telephone) == "you said: the caller pressed 1")
   }
 
   @Test func wordsOfABrokenConnectionCountAsHeard() {
@@ -373,62 +288,5 @@ private func manner(pace: Double? = nil, answer: String? = nil, _ order: String 
     #expect(talk.code == code)
     talk.say(#"{"type":"response.create"}"#)
     #expect(talk.first("response.done") != nil)
-  }
-}
-
-@Suite struct OpenAIMisbehaviourTests {
-  @Test func aRefusedUpdateLeavesTheSessionAsItWas() throws {
-    var talk = Talk(try manner("reject-update"))
-    #expect(talk.code == "unknown_parameter")
-    talk.speak("hello", format: .pcm24)
-    #expect(talk.events.contains(.heard("hello")))
-  }
-
-  @Test func deltasCanTrailACancelledResponse() throws {
-    var manner = try manner(pace: 1, "trailing-deltas=2")
-    manner.deltaBytes = 160
-    var talk = Talk(manner)
-    talk.say(#"{"type":"response.create"}"#)
-    let said = talk.heardAudio.count
-    talk.say(#"{"type":"response.cancel"}"#)
-    let tail = talk.types.suffix(3)
-    #expect(
-      tail.elementsEqual(
-        ["response.done", "response.output_audio.delta", "response.output_audio.delta"]))
-    // They do not count as generated.
-    #expect(talk.events.last.map { "\($0)" }?.contains("milliseconds: \(said / 8)") == true)
-  }
-
-  @Test func transcriptsCanBeLateOrFail() throws {
-    let completed = "conversation.item.input_audio_transcription.completed"
-    var late = Talk(try manner("late-transcripts=2"))
-    late.speak("hello")
-    #expect(late.first("response.done") != nil && late.first(completed) == nil)
-    late.wait(2)
-    #expect(late.first(completed) != nil)
-    var failing = Talk(try manner("failed-transcripts"))
-    failing.speak("hello")
-    #expect(failing.first("conversation.item.input_audio_transcription.failed") != nil)
-  }
-
-  @Test func aSessionCanExpireOrBreak() throws {
-    var talk = Talk(try manner("expire-after=5"))
-    #expect(talk.twin.wakeTime == 5)
-    talk.wait(5)
-    #expect(talk.code == "session_expired")
-    guard case .close(1001, let reason)? = talk.outputs.last else {
-      Issue.record("still open")
-      return
-    }
-    #expect(reason.contains("60 minutes"))
-    var broken = Talk(try manner("reset-after=1"))
-    broken.wait(1)
-    #expect(broken.outputs.last == .reset && broken.twin.wakeTime == nil)
-  }
-
-  @Test func silentMeansSilent() throws {
-    var talk = Talk(try manner("silent"))
-    talk.speak("hello")
-    #expect(talk.messages.isEmpty && talk.events.contains(.heard("hello")))
   }
 }

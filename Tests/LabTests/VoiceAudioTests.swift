@@ -132,7 +132,11 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
     let order = try #require(VoiceMisbehaviour.order(in: "misbehave:expire-after=3,first=1"))
     let read = try VoiceMisbehaviour(order)
     #expect(read.expireAfter == 3 && read.first == 1)
-    for list in ["dance", "refuse=418", "expire-after=-1", "silent=1", "frames=0"] {
+    let wrong = [
+      "dance", "refuse=418", "expire-after=-1", "silent=1", "frames=0", "base64=hex", "rate=7",
+      "echo-format=opus", "close-code=7", "failed-transcripts=1",
+    ]
+    for list in wrong {
       #expect(throws: VoiceMisbehaviour.Unknown.self) { try VoiceMisbehaviour(list) }
     }
   }

@@ -38,6 +38,7 @@ package struct DeepgramTwin {
   private var isOver = false
   private var isStuck = false
   private var isFinished = false
+  private var hasErred = false
   private var outputs: [Output] = []
 
   /// Times are in seconds on any clock that only goes forward; `created` is the wall clock as RFC
@@ -175,6 +176,20 @@ package struct DeepgramTwin {
   }
 
   private mutating func misbehave() {
+    if let after = behaviour.errorAfter, seconds >= after, !hasErred {
+      hasErred = true
+      say(
+        "{\"type\":\"Error\",\"variant\":\"InternalError\","
+          + "\"description\":\"a part of the audio could not be transcribed\","
+          + "\"message\":\"try again\"}")
+    }
+    if behaviour.closesAfterFirst {
+      tell(.results(Ear.Results(start: 0, end: seconds, words: [])), channel: 0)
+      close(behaviour.closeCode ?? 1011, "NET-0000: the service could not make a transcript")
+    }
+    if let after = behaviour.closeAfter, seconds >= after {
+      close(behaviour.closeCode ?? 1000, "")
+    }
     if let after = behaviour.resetAfter, seconds >= after {
       isOver = true
       outputs.append(.reset)
@@ -253,8 +268,9 @@ package struct DeepgramTwin {
     let sum = results.words.reduce(0) { $0 + Self.confidence($1) }
     let confidence = words.isEmpty ? 0 : sum / Double(words.count)
     let transcript = results.words.map(\.text).joined(separator: " ")
+    let duration = "\"duration\":\(Self.rounded(results.end - results.start)),"
     return "{\"type\":\"Results\",\"channel_index\":\(place),"
-      + "\"duration\":\(Self.rounded(results.end - results.start)),"
+      + (behaviour.omitsDuration ? "" : duration)
       + "\"start\":\(Self.rounded(results.start)),\"is_final\":\(results.isFinal),"
       + "\"speech_final\":\(results.isSpeechFinal),"
       + (behaviour.sendsUnknown ? "\"mood\":{\"is_final\":\"maybe\"}," : "")

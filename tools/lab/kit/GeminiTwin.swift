@@ -17,6 +17,8 @@ package struct GeminiTwin: VoiceTwin {
   /// What is being said, until its turn is complete.
   private var speech: Speech?
   private var isGenerated = false
+  /// Words that are sent behind the end of the turn.
+  private var heldWords: [String] = []
   /// What is to be said once the turn is complete.
   private var waiting: String?
   /// What was written and not answered yet.
@@ -28,11 +30,12 @@ package struct GeminiTwin: VoiceTwin {
 
   private let openedAt: Double
   private var hasSentGoAway = false
+  private var hasStrayed = false
+  private var rejections = 0
   private var isOver = false
   private var outputs: [VoiceOutput] = []
 
   private static let inputRate = 16_000
-  private static let outputFormat = WireFormat.pcm24
   private static let handlePrefix = "handle-"
 
   /// `number` is in the names of all that the session makes; times are in seconds on any clock that
@@ -47,11 +50,17 @@ package struct GeminiTwin: VoiceTwin {
 
   package var wakeTime: Double? {
     guard !isOver else { return nil }
-    return [nextPiece, turnEnd, goAwayAt, cutAt, resetAt, quotaAt].compactMap(\.self).min()
+    return [nextPiece, turnEnd, goAwayAt, cutAt, resetAt, quotaAt, closesAt, straysAt]
+      .compactMap(\.self).min()
   }
 
   private var resetAt: Double? { behaviour.resetAfter.map { openedAt + $0 } }
   private var quotaAt: Double? { behaviour.quotaAfter.map { openedAt + $0 } }
+  private var closesAt: Double? { behaviour.closeAfter.map { openedAt + $0 } }
+  private var straysAt: Double? {
+    guard !hasStrayed, speech == nil, setup != nil else { return nil }
+    return behaviour.strayInterruptedAfter.map { openedAt + $0 }
+  }
   private var goAwayAt: Double? {
     hasSentGoAway ? nil : behaviour.goAwayAfter.map { openedAt + $0 }
   }
@@ -80,6 +89,10 @@ package struct GeminiTwin: VoiceTwin {
       hasSentGoAway = true
       send(["goAway": ["timeLeft": "\(behaviour.timeLeft)s"]])
     }
+    if let straysAt, now >= straysAt {
+      hasStrayed = true
+      sendContent(["interrupted": true])
+    }
     if let resetAt, now >= resetAt {
       outputs.append(.reset)
       isOver = true
@@ -89,6 +102,8 @@ package struct GeminiTwin: VoiceTwin {
           1011, "You exceeded your current quota, please check your plan and billing details."))
     } else if let cutAt, now >= cutAt {
       close(GeminiRefusal(1001, "The time of this connection is over."))
+    } else if let closesAt, now >= closesAt {
+      close(GeminiRefusal(behaviour.closeCode ?? 1000, ""))
     }
     return take()
   }
@@ -141,6 +156,7 @@ package struct GeminiTwin: VoiceTwin {
     }
     self.setup = setup
     ear.silence = setup.silence
+    guard !behaviour.mutesSetup else { return }
     send(["setupComplete": [:]])
     offerHandle()
   }
@@ -151,7 +167,9 @@ package struct GeminiTwin: VoiceTwin {
     guard !behaviour.isSilent, !isOver else { return }
     var message = message
     if behaviour.sendsUnknown { message["weather"] = ["turnComplete": true, "data": "//8="] }
-    outputs.append(.message(message.text))
+    let words = message["serverContent"]?["outputTranscription"]?["text"]?.string
+    let escaped = behaviour.escapesWords ? words.map { message.text(escaping: "text", $0) } : nil
+    outputs.append(.message(escaped ?? message.text))
   }
 
   private mutating func sendContent(_ content: JSON) { send(["serverContent": content]) }
@@ -262,9 +280,15 @@ extension GeminiTwin {
       waiting = text
       return
     }
+    if rejections < behaviour.rejected {
+      rejections += 1
+      return sendContent([
+        "turnComplete": true, "turnCompleteReason": .string(behaviour.turnReason),
+      ])
+    }
     turns += 1
     isGenerated = false
-    speech = Speech(text, in: Self.outputFormat, at: now)
+    speech = Speech(text, in: .pcm(behaviour.rate), at: now)
     if setup?.isResumable == true {
       send(["sessionResumptionUpdate": ["resumable": false]])
     }
@@ -281,8 +305,8 @@ extension GeminiTwin {
   private var turnEnd: Double? { isGenerated ? speech?.playedAt : nil }
 
   private mutating func push(at now: Double) {
-    while !isGenerated, speech != nil, nextPiece.map({ $0 <= now }) ?? true { sendPiece() }
-    if let turnEnd, now >= turnEnd { completeTurn(at: now) }
+    while !isOver, !isGenerated, speech != nil, nextPiece.map({ $0 <= now }) ?? true { sendPiece() }
+    if !isOver, let turnEnd, now >= turnEnd { completeTurn(at: now) }
   }
 
   private mutating func sendPiece() {
@@ -290,18 +314,30 @@ extension GeminiTwin {
     let piece = current.next(manner.deltaBytes)
     speech = current
     if !piece.text.isEmpty, setup?.transcribesOutput == true {
-      sendContent(["outputTranscription": ["text": .string(piece.text)]])
+      heldWords += behaviour.pieces(of: piece.text)
+      if !behaviour.delaysWords { sendWords() }
     }
-    let rate = Self.outputFormat.rate
+    let digits = Base64Text.encode(piece.audio, forURL: behaviour.writesURLBase64)
     let audio: JSON = [
-      "mimeType": "audio/pcm;rate=\(rate)", "data": .string(Base64Text.encode(piece.audio)),
+      "mimeType": "audio/pcm;rate=\(behaviour.rate)", "data": .string(digits),
     ]
     sendContent(["modelTurn": ["role": "model", "parts": [["inlineData": audio]]]])
+    if behaviour.closesAfterFirst {
+      return close(GeminiRefusal(behaviour.closeCode ?? 1011, "Internal error occurred."))
+    }
     if current.isComplete {
       isGenerated = true
       tellSaid(current)
       sendContent(["generationComplete": true])
+      if behaviour.endsWithIdle {
+        sendContent(["turnComplete": true, "interactionStatus": "IN_PROGRESS"])
+      }
     }
+  }
+
+  private mutating func sendWords() {
+    for words in heldWords { sendContent(["outputTranscription": ["text": .string(words)]]) }
+    heldWords = []
   }
 
   private mutating func interrupt(at now: Double) {
@@ -314,12 +350,18 @@ extension GeminiTwin {
 
   private mutating func completeTurn(at now: Double) {
     guard let current = speech else { return }
+    var content: JSON.Members = ["turnComplete": true]
+    if behaviour.endsWithIdle {
+      // The turn's only piece is complete by then, unless it was interrupted.
+      content = isGenerated ? [:] : content
+      content["interactionStatus"] = "IDLE"
+    }
     speech = nil
     isGenerated = false
     // A token for each 40 ms of audio: what matters is that they add up.
     let tokens = current.sentMilliseconds / 40
     send([
-      "serverContent": ["turnComplete": true],
+      "serverContent": .object(content),
       "usageMetadata": [
         "promptTokenCount": 10, "responseTokenCount": JSON(tokens),
         "totalTokenCount": JSON(tokens + 10),
@@ -327,6 +369,7 @@ extension GeminiTwin {
         "responseTokensDetails": [["modality": "AUDIO", "tokenCount": JSON(tokens)]],
       ],
     ])
+    sendWords()
     offerHandle()
     guard let next = waiting else { return }
     waiting = nil

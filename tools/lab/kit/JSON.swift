@@ -54,6 +54,17 @@ package enum JSON: Equatable, Sendable {
     return quoted + "\""
   }
 
+  /// The value as text in which every letter of a string is an escape, where that is the member
+  /// `key`; for readers that find strings without reading JSON.
+  package func text(escaping key: String, _ string: String) -> String {
+    let digits = string.utf16.map { unit in
+      let digits = String(unit, radix: 16)
+      return "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+    }
+    return text.replacing(
+      "\"\(key)\":" + Self.quote(string), with: "\"\(key)\":\"\(digits.joined())\"")
+  }
+
   /// The value as text, without spaces; a whole number is written as one.
   package var text: String {
     switch self {

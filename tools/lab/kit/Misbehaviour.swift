@@ -22,6 +22,16 @@ package struct Misbehaviour: Equatable, Sendable {
   package var isThrottled = false
   /// Leave Finalize unanswered.
   package var ignoresFinalize = false
+  /// Leave the duration out of Results.
+  package var omitsDuration = false
+  /// Send a message of type Error after so many seconds of audio.
+  package var errorAfter: Double?
+  /// Close after so many seconds of audio.
+  package var closeAfter: Double?
+  /// Close behind an empty interim result.
+  package var closesAfterFirst = false
+  /// The code of such a close, where it is not the usual one.
+  package var closeCode: UInt16?
   /// Only so many sessions go wrong; those after them are well.
   package var first = Int.max
 
@@ -41,6 +51,11 @@ package struct Misbehaviour: Equatable, Sendable {
     throttle           take audio at no more than 1.25 times real time
     unknown            send messages and fields that no document names
     no-finalize        leave Finalize unanswered
+    no-duration        leave the duration out of Results
+    error-after=N      send a message of type Error after N seconds of audio, and go on
+    close-after=N      close after N seconds of audio, with 1000
+    close-after-first  answer the first audio with an empty interim result and close with 1011
+    close-code=CODE    use this code for such a close
     first=K            only the first K sessions go wrong
     """
 
@@ -60,6 +75,12 @@ package struct Misbehaviour: Equatable, Sendable {
       case ("throttle", nil): isThrottled = true
       case ("unknown", nil): sendsUnknown = true
       case ("no-finalize", nil): ignoresFinalize = true
+      case ("no-duration", nil): omitsDuration = true
+      case ("error-after", let seconds?): errorAfter = seconds
+      case ("close-after", let seconds?): closeAfter = seconds
+      case ("close-after-first", nil): closesAfterFirst = true
+      case ("close-code", let code?) where VoiceMisbehaviour.closeCodes.contains(code):
+        closeCode = UInt16(code)
       case ("first", let count?) where count >= 0 && count < 1e9: first = Int(count)
       default: throw Unknown(name: String(item))
       }

@@ -121,6 +121,12 @@ struct OpenAISession {
     }
   }
 
+  /// Takes this format both ways, whatever was asked for.
+  mutating func insist(on format: String) {
+    let told: JSON = format == "pcm" ? Self.pcm : ["type": .string("audio/" + format)]
+    for side in ["input", "output"] { value["audio"]?[side]?["format"] = told }
+  }
+
   private static func completed(_ detection: JSON) -> JSON {
     guard let given = detection.members else { return detection }
     var whole = detection["type"]?.string == "semantic_vad" ? semanticVAD : serverVAD

@@ -8,13 +8,14 @@ extension OpenAITwin {
         param: "session.audio")
     }
     try session.update(value, hasSpoken: hasSpoken)
+    if let format = behaviour.echoFormat { session.insist(on: format) }
     let rate = session.inputFormat.rate
     if rate == ear.rate {
       ear.silence = session.silence
     } else {
       ear = TurnEar(rate: rate, silence: session.silence, origin: ear.seconds)
     }
-    send("session.updated", ["session": session.value])
+    if !behaviour.mutesSetup { send("session.updated", ["session": session.value]) }
   }
 
   mutating func append(_ audio: String, at now: Double) throws(OpenAIRefusal) {
@@ -83,6 +84,7 @@ extension OpenAITwin {
     let text = Self.text(words)
     let milliseconds = session.inputFormat.milliseconds(bufferedBytes)
     forgetBuffer()
+    hasQuestion = true
     tell(.heard(text))
     send(
       "input_audio_buffer.committed",
@@ -107,10 +109,10 @@ extension OpenAITwin {
       return members
     }
     var messages: [(String, JSON.Members)] = []
-    if behaviour.failsTranscripts {
+    if let code = behaviour.transcriptError {
       let error: JSON = [
-        "type": "transcription_error", "code": "audio_unintelligible",
-        "message": "could not transcribe", "param": nil,
+        "type": "transcription_error", "code": .string(code), "message": "could not transcribe",
+        "param": nil,
       ]
       messages.append((kind + "failed", with("error", error)))
     } else {

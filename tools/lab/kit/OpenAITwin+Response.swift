@@ -1,10 +1,11 @@
 // How OpenAI Realtime words an answer: the events round its audio, in the service's order.
 
 extension OpenAITwin {
-  private func place(_ response: Response) -> JSON.Members {
-    [
-      "response_id": .string(response.id), "item_id": .string(response.item), "output_index": 0,
-      "content_index": 0,
+  private func place(_ response: Response, _ index: Int? = nil) -> JSON.Members {
+    let index = index ?? response.items.count - 1
+    return [
+      "response_id": .string(response.id), "item_id": .string(response.items[index]),
+      "output_index": JSON(index), "content_index": 0,
     ]
   }
 
@@ -16,7 +17,7 @@ extension OpenAITwin {
     ]
   }
 
-  private func value(
+  func value(
     _ response: Response, status: String, details: JSON = nil, output: JSON = [],
     usage: JSON = nil
   ) -> JSON {
@@ -30,7 +31,6 @@ extension OpenAITwin {
 
   mutating func beginResponse(_ response: Response) {
     if behaviour.sendsUnknown { send("weather.changed", ["delta": "//8=", "item_id": "item_0"]) }
-    let empty = item(response.item, status: "in_progress", transcript: nil)
     send("response.created", ["response": value(response, status: "in_progress")])
     send(
       "rate_limits.updated",
@@ -40,9 +40,17 @@ extension OpenAITwin {
           ["name": "tokens", "limit": 50000, "remaining": 49950, "reset_seconds": 60],
         ]
       ])
+  }
+
+  /// The newest item of the response, still empty.
+  mutating func announceItem(of response: Response) {
+    let empty = item(response.item, status: "in_progress", transcript: nil)
     send(
       "response.output_item.added",
-      ["response_id": .string(response.id), "output_index": 0, "item": empty])
+      [
+        "response_id": .string(response.id), "output_index": JSON(response.items.count - 1),
+        "item": empty,
+      ])
     send("conversation.item.added", ["previous_item_id": lastItem, "item": empty])
     keep(response.item, empty)
     var part = place(response)
@@ -54,12 +62,15 @@ extension OpenAITwin {
   mutating func sendPiece(of response: Response) {
     guard let piece = speeches[response.item]?.next(manner.deltaBytes) else { return }
     if !piece.text.isEmpty {
-      var words = place(response)
-      words["delta"] = .string(piece.text)
-      send("response.output_audio_transcript.delta", words)
+      send(words: piece.text, "response.output_audio_transcript.delta", place(response))
     }
+    send(audio: piece.audio, of: response)
+    if behaviour.closesAfterFirst { end(behaviour.closeCode ?? 1011) }
+  }
+
+  private mutating func send(audio bytes: ArraySlice<UInt8>, of response: Response) {
     var audio = place(response)
-    audio["delta"] = .string(Base64Text.encode(piece.audio))
+    audio["delta"] = .string(Base64Text.encode(bytes, forURL: behaviour.writesURLBase64))
     send("response.output_audio.delta", audio)
   }
 
@@ -67,42 +78,51 @@ extension OpenAITwin {
   mutating func sendTrailing(_ count: Int, of response: Response) {
     guard var speech = speeches[response.item] else { return }
     for _ in 0..<count where !speech.isComplete {
-      var audio = place(response)
-      audio["delta"] = .string(Base64Text.encode(speech.next(manner.deltaBytes).audio))
-      send("response.output_audio.delta", audio)
+      send(audio: speech.next(manner.deltaBytes).audio, of: response)
     }
   }
 
-  mutating func endResponse(
-    _ response: Response, _ speech: Speech, status: String, reason: String?
-  ) {
-    let text = speech.sentText
+  mutating func endResponse(_ response: Response, status: String, reason: String?) {
+    let output = response.items.indices.map { endItem($0, of: response, status: status) }
+    let details: JSON = reason.map { ["type": .string(status), "reason": .string($0)] } ?? .null
+    let final = value(
+      response, status: status, details: details, output: .array(output), usage: usage(response))
+    send("response.done", ["response": final])
+    for (type, rest) in heldWords { send(type, rest) }
+    heldWords = []
+  }
+
+  /// Ends an item of the response, and answers its last value.
+  private mutating func endItem(_ index: Int, of response: Response, status: String) -> JSON {
+    let id = response.items[index]
+    let text = speeches[id]?.sentText ?? ""
     let isWhole = status == "completed"
-    let whole = item(
-      response.item, status: isWhole ? "completed" : "incomplete", transcript: text)
-    let before = items.last { $0.id != response.item }.map { JSON.string($0.id) } ?? .null
-    keep(response.item, whole)
-    send("response.output_audio.done", place(response))
-    var words = place(response)
+    let whole = item(id, status: isWhole ? "completed" : "incomplete", transcript: text)
+    let before = items.prefix { $0.id != id }.last.map { JSON.string($0.id) } ?? .null
+    keep(id, whole)
+    send("response.output_audio.done", place(response, index))
+    var words = place(response, index)
     words["transcript"] = .string(text)
-    send("response.output_audio_transcript.done", words)
-    var part = place(response)
+    if behaviour.delaysWords {
+      heldWords.append(("response.output_audio_transcript.done", words))
+    } else {
+      send("response.output_audio_transcript.done", words)
+    }
+    var part = place(response, index)
     part["part"] = ["type": "audio", "transcript": .string(text)]
     send("response.content_part.done", part)
     send("conversation.item.done", ["previous_item_id": before, "item": whole])
     send(
       "response.output_item.done",
-      ["response_id": .string(response.id), "output_index": 0, "item": whole])
-    let details: JSON = reason.map { ["type": .string(status), "reason": .string($0)] } ?? .null
-    let final = value(
-      response, status: status, details: details, output: [whole], usage: usage(speech))
-    send("response.done", ["response": final])
+      ["response_id": .string(response.id), "output_index": JSON(index), "item": whole])
+    return whole
   }
 
   /// A token for each word and each 50 ms of audio: what matters is that they add up.
-  private func usage(_ speech: Speech) -> JSON {
-    let text = speech.sentText.split(separator: " ").count
-    let audio = speech.sentMilliseconds / 50
+  private func usage(_ response: Response) -> JSON {
+    let said = response.items.compactMap { speeches[$0] }
+    let text = said.reduce(0) { $0 + $1.sentText.split(separator: " ").count }
+    let audio = said.reduce(0) { $0 + $1.sentMilliseconds } / 50
     return [
       "total_tokens": JSON(text + audio + 10), "input_tokens": 10,
       "output_tokens": JSON(text + audio),

@@ -30,10 +30,17 @@ package struct OpenAITwin: VoiceTwin {
   /// The words in writing that nobody has answered yet.
   var unanswered: String?
   var hasSpoken = false
+  /// The caller's words were taken.
+  var hasQuestion = false
+  /// How many answers brought no sound by order.
+  var silentAnswers = 0
+  /// Words that are sent behind the end of the response.
+  var heldWords: [(type: String, rest: JSON.Members)] = []
 
   var later: [(at: Double, type: String, rest: JSON.Members)] = []
   private let expiresAt: Double?
   private let resetAt: Double?
+  private let closesAt: Double?
   private var isOver = false
   private var made: [String: Int] = [:]
   private let number: Int
@@ -41,8 +48,14 @@ package struct OpenAITwin: VoiceTwin {
 
   struct Response {
     let id: String
-    let item: String
+    let texts: [String]
+    let format: WireFormat
     let metadata: JSON
+    /// When the first delta may be sent.
+    let startsAt: Double
+    /// The items that were begun, one for each text in turn.
+    var items: [String] = []
+    var item: String { items.last ?? "" }
   }
 
   /// `number` is in the names of all that the session makes; `clock` is the time in seconds since
@@ -56,13 +69,14 @@ package struct OpenAITwin: VoiceTwin {
     ear = TurnEar(rate: WireFormat.pcm24.rate, silence: session.silence)
     expiresAt = manner.misbehaviour.expireAfter.map { now + $0 }
     resetAt = manner.misbehaviour.resetAfter.map { now + $0 }
+    closesAt = manner.misbehaviour.closeAfter.map { now + $0 }
   }
 
   // MARK: Inputs
 
   package var wakeTime: Double? {
     guard !isOver else { return nil }
-    return [expiresAt, resetAt, nextDelta, later.map(\.at).min()].compactMap(\.self).min()
+    return [expiresAt, resetAt, closesAt, nextDelta, later.map(\.at).min()].compactMap(\.self).min()
   }
 
   package mutating func opened(at now: Double) -> [VoiceOutput] {
@@ -98,9 +112,9 @@ package struct OpenAITwin: VoiceTwin {
     if let expiresAt, now >= expiresAt {
       let reason = "Your session hit the maximum duration of 60 minutes."
       refuse(OpenAIRefusal(code: "session_expired", message: reason), event: nil)
-      outputs.append(.close(code: 1001, reason: reason))
-      isOver = true
+      end(1001, reason)
     }
+    if let closesAt, now >= closesAt { end(behaviour.closeCode ?? 1000) }
     return take()
   }
 
@@ -108,7 +122,7 @@ package struct OpenAITwin: VoiceTwin {
     isOver = true
     let words = ear.finish()
     if !words.isEmpty { tell(.heard(Self.text(words))) }
-    if let active, let speech = speeches[active.item] { tellSaid(speech, active.item) }
+    for item in active?.items ?? [] { tellSaid(item) }
     active = nil
     return take()
   }
@@ -142,11 +156,33 @@ package struct OpenAITwin: VoiceTwin {
   }
 
   mutating func send(_ type: String, _ rest: JSON.Members) {
-    guard !behaviour.isSilent else { return }
+    guard !behaviour.isSilent, !isOver else { return }
     var message: JSON.Members = ["type": .string(type), "event_id": .string(name("event"))]
     for (key, value) in rest.all { message[key] = value }
     if behaviour.sendsUnknown { message["mood"] = ["type": "response.done", "item_id": 7] }
-    outputs.append(.message(JSON.object(message).text))
+    let whole = JSON.object(message)
+    let isPiece = behaviour.escapesWords && type.hasSuffix("transcript.delta")
+    let words = isPiece ? message["delta"]?.string : nil
+    outputs.append(.message(words.map { whole.text(escaping: "delta", $0) } ?? whole.text))
+  }
+
+  /// Sends a piece of what is said, as words.
+  mutating func send(words: String, _ type: String, _ rest: JSON.Members) {
+    for piece in behaviour.pieces(of: words) {
+      var message = rest
+      message["delta"] = .string(piece)
+      if behaviour.delaysWords {
+        heldWords.append((type, message))
+      } else {
+        send(type, message)
+      }
+    }
+  }
+
+  mutating func end(_ code: UInt16, _ reason: String = "") {
+    guard !isOver else { return }
+    outputs.append(.close(code: code, reason: reason))
+    isOver = true
   }
 
   mutating func tell(_ event: VoiceEvent) { outputs.append(.happened(event)) }
@@ -204,26 +240,54 @@ extension OpenAITwin {
   mutating func speak(
     _ text: String, in format: WireFormat? = nil, metadata: JSON = .null, at now: Double
   ) {
-    let response = Response(id: name("resp"), item: name("item"), metadata: metadata)
-    speeches[response.item] = Speech(text, in: format ?? session.outputFormat, at: now)
-    active = response
-    playing = response.item
+    let response = Response(
+      id: name("resp"), texts: parts(text), format: format ?? session.outputFormat,
+      metadata: metadata, startsAt: now + behaviour.thinks)
+    if saySilently(text, response) { return }
     hasSpoken = true
     beginResponse(response)
+    beginItem(of: response, at: response.startsAt)
+    if hasQuestion, let code = behaviour.questionClose { end(code) }
     push(at: now)
+  }
+
+  /// The text in as many parts as there are to be items, none of them without a word.
+  private func parts(_ text: String) -> [String] {
+    let words = text.split(separator: " ")
+    let count = min(behaviour.items, words.count)
+    guard count > 1 else { return [text] }
+    return (0..<count).map { part in
+      let begin = part * words.count / count
+      return words[begin..<(part + 1) * words.count / count].joined(separator: " ")
+    }
+  }
+
+  private mutating func beginItem(of response: Response, at begin: Double) {
+    var response = response
+    let item = name("item")
+    speeches[item] = Speech(response.texts[response.items.count], in: response.format, at: begin)
+    response.items.append(item)
+    active = response
+    playing = item
+    announceItem(of: response)
   }
 
   /// When the next piece of the answer is due.
   private var nextDelta: Double? {
-    guard let active, let speech = speeches[active.item], let pace = manner.pace else {
-      return nil
-    }
+    guard let active, let speech = speeches[active.item] else { return nil }
+    guard let pace = manner.pace else { return active.startsAt }
     return speech.beganAt + (speech.playedAt - speech.beganAt) / pace
   }
 
   /// Gives out what is due of the answer under way.
   mutating func push(at now: Double) {
-    while let response = active, let speech = speeches[response.item] {
+    while !isOver, let response = active, let speech = speeches[response.item] {
+      if speech.isComplete, response.items.count < response.texts.count {
+        // An item is played behind the one before it.
+        let begin = manner.pace == nil ? speech.playedAt : nextDelta ?? now
+        beginItem(of: response, at: begin)
+        continue
+      }
       if speech.isComplete {
         finish("completed", reason: nil)
         return sayWaiting(at: now)
@@ -250,14 +314,17 @@ extension OpenAITwin {
   }
 
   mutating func finish(_ status: String, reason: String?) {
-    guard let response = active, let speech = speeches[response.item] else { return }
+    guard let response = active else { return }
     active = nil
-    endResponse(response, speech, status: status, reason: reason)
-    tellSaid(speech, response.item)
+    if speeches[response.item]?.sentMilliseconds == 0 { playing = nil }
+    if status == "cancelled" { sendTrailing(behaviour.deltasBeforeCancel, of: response) }
+    endResponse(response, status: status, reason: reason)
+    for item in response.items { tellSaid(item) }
     if status == "cancelled" { sendTrailing(behaviour.trailingDeltas, of: response) }
   }
 
-  mutating func tellSaid(_ speech: Speech, _ item: String) {
+  mutating func tellSaid(_ item: String) {
+    guard let speech = speeches[item] else { return }
     tell(.said(speech.sentText, item: item, milliseconds: speech.sentMilliseconds))
   }
 }
