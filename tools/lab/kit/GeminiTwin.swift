@@ -181,6 +181,7 @@ package struct GeminiTwin: VoiceTwin {
   }
 
   private mutating func close(_ refusal: GeminiRefusal) {
+    guard !isOver else { return }
     isOver = true
     tell(.refused(refusal.reason))
     outputs.append(.close(code: refusal.code, reason: refusal.reason))

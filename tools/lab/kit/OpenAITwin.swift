@@ -316,7 +316,8 @@ extension OpenAITwin {
   mutating func finish(_ status: String, reason: String?) {
     guard let response = active else { return }
     active = nil
-    if speeches[response.item]?.sentMilliseconds == 0 { playing = nil }
+    // Nobody hears an item of which nothing was sent, but perhaps still the one before it.
+    if speeches[response.item]?.sentMilliseconds == 0 { playing = response.items.dropLast().last }
     if status == "cancelled" { sendTrailing(behaviour.deltasBeforeCancel, of: response) }
     endResponse(response, status: status, reason: reason)
     for item in response.items { tellSaid(item) }
