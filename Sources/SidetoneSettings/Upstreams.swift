@@ -163,13 +163,20 @@ extension Draft {
   /// A private upstream may be reached in the clear, and is not the service that the shared key is
   /// for: it has a key of its own, or none.
   private mutating func keyOfItsOwn(_ upstream: Config.Upstream) -> String {
-    guard isShared(keyOf: upstream.name) else { return upstream.key }
+    guard isShared(keyOf: upstream.name) else {
+      if upstream.key.isEmpty, sharedKeys[upstream.kind] != nil { warnKeyless(upstream) }
+      return upstream.key
+    }
     if let own = ownKeys[upstream.name], !own.isEmpty { return own }
+    warnKeyless(upstream)
+    return ""
+  }
+
+  private mutating func warnKeyless(_ upstream: Config.Upstream) {
     warn(
-      place(of: "upstreams.\(upstream.name).key"),
+      place(of: "upstreams.\(upstream.name)"),
       "[upstreams.\(upstream.name)] is private, so it is not sent the service's key; if it wants "
         + "one, set \(upstreamVariable(upstream.name, "key"))")
-    return ""
   }
 
   /// Refuses what this kind does not take, and fills in what nobody has set.

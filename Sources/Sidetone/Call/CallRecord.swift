@@ -87,7 +87,7 @@ package struct CallRecord: BitwiseCopyable, Sendable {
     var members = JSON.Members(of: JSON.Value(.object, 0..<object.count), in: object)
     while let member = members.next() {
       let name = object[member.name.range]
-      guard !name.isNameOfKey else { continue }
+      guard !name.mayNameKey else { continue }
       let mark = writer.count
       writer.write(mark > 1 ? ",\"" : "\"")
       writer.write(name)

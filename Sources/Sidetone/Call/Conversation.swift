@@ -81,9 +81,9 @@ extension Conversation {
         ?? beginItem(item, &caller, &record, store, &turn)
     else {
       turn.note(.speechCut)
-      guard !downlink.utterances.isDone(item) else { return false }
+      guard !downlink.utterances.isDone(item), let name = Name(item) else { return false }
       turn.note(.agent(.speechCut(keptMilliseconds: 0)), of: record.name)
-      if let name = Name(item) { tell(name, heardMilliseconds: 0) }
+      tell(name, heardMilliseconds: 0)
       return false
     }
     let isFirst = !downlink.utterances.hasSound(index)

@@ -212,7 +212,19 @@ private struct StatedAudio {
     guard isOuter else { return }
     members = JSON.Members(of: object, in: message)
     while let member = members.next() {
-      if member.value.kind == .object { add(Self(in: member.value, message, isOuter: false)) }
+      guard member.value.kind == .object else { continue }
+      let inner = Self(in: member.value, message, isOuter: false)
+      // Others beside it speak of something else.
+      guard inner.saysSomething else { continue }
+      add(inner)
+      break
+    }
+  }
+
+  private var saysSomething: Bool {
+    switch encoding {
+    case .known, .other: true
+    case .unsaid, .unclear: rate != 0
     }
   }
 
@@ -262,6 +274,8 @@ private struct StatedAudio {
     {
       return .other(compressed)
     }
+    // The file's head says what it holds.
+    if isOne(of: ["wav", "wave", "x-wav", "vnd.wave"]) { return .unsaid }
     return .unclear
   }
 

@@ -3,15 +3,38 @@
 
 extension Bytes {
   /// Whether a secret is what stands under this name. Plain text, any case. What carriers send of
-  /// their own accord is none: `CallToken`, `StirPassportToken`; nor is `keyterm` or `keywords`.
+  /// their own accord is none: `CallToken`, `StirPassportToken`, a SIP caller's headers; nor is
+  /// `keyterm` or `keywords`.
   var isNameOfKey: Bool {
-    if equalsIgnoringCase("calltoken") { return false }
+    if equalsIgnoringCase("calltoken") || equalsIgnoringCase("stirpassporttoken")
+      || count > 10 && prefix(10).equalsIgnoringCase("sipheader_")
+    {
+      return false
+    }
     for word in Self.keyWords where ends(inWord: word) { return true }
     for word in Self.keyCompounds where endsIgnoringCase(word) { return true }
     // Also those with a number or the like behind it.
     return containsIgnoringCase("api_key") || containsIgnoringCase("api-key")
       || containsIgnoringCase("apikey")
   }
+
+  /// Whether a secret may stand under this name: what is only shown is rather hidden too often.
+  var mayNameKey: Bool {
+    if equalsIgnoringCase("calltoken") { return false }
+    for word in Self.keyParts where containsIgnoringCase(word) { return true }
+    for start in 0..<count {
+      let rest = dropping(start)
+      // A word of its own in `privateKey` and `auth_code`, and none in `monkey` and `author`.
+      if rest.starts(with: "Key") || rest.starts(with: "Auth") || rest.starts(with: "auth_") {
+        return true
+      }
+    }
+    return isNameOfKey
+  }
+
+  private static let keyParts: [StaticString] = [
+    "token", "secret", "passw", "passphrase", "pwd", "jwt", "bearer", "credential",
+  ]
 
   /// A whole name, or the last word of one: alone, the letters may be the end of another word.
   private static let keyWords: [StaticString] = [

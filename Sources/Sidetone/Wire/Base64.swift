@@ -50,6 +50,7 @@ package enum Base64 {
   /// Decodes where it lies, whatever the spelling, and returns the number of bytes at its
   /// beginning; nil where it is no base64, and then it holds rubbish.
   @_noAllocation package static func decodeInPlace(_ text: Bytes) -> Int? {
+    if dataStart(in: text) > 0 { return straighten(text).flatMap { decode($0, into: $0) } }
     let digits = text.count &- padding(of: text)
     let written = unsafe ck_base64_decode(text.base, text.base, digits)
     if written >= 0 { return written }

@@ -97,6 +97,26 @@ struct RawTests {
     }
   }
 
+  @Test(arguments: [
+    #"{"input":{"sample_rate":16000},"output":{"encoding":"mp3"}}"#,
+    #"{"audio":{"sample_rate":16000},"text":{"encoding":"utf-8"}}"#,
+    #"{"encoding":"wav","sample_rate":16000}"#,
+  ])
+  func `what stands beside it speaks of something else`(text: String) {
+    let usual = Format(codec: .linear16, rate: 8000, channels: 1)
+    guard case .format(let format) = Carrier.audio(statedIn: kept(text), orAs: usual) else {
+      Issue.record("refused: \(text)")
+      return
+    }
+    #expect(format == Format(codec: .linear16, rate: 16_000, channels: 1))
+  }
+
+  @Test func `a file's head may say what the audio is`() {
+    let usual = Format(codec: .linear16, rate: 8000, channels: 1)
+    let event = Carrier.audio(statedIn: kept(#"{"content-type":"audio/wav"}"#), orAs: usual)
+    if case .refused = event { Issue.record("refused") }
+  }
+
   @Test func `what says nothing of audio is ignored`() {
     #expect("\(Carrier.raw.read(kept(#"["audio/l16;rate=16000"]"#)))" == "ignored")
   }

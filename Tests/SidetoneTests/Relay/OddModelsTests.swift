@@ -13,7 +13,7 @@ struct OddModelsTests {
     let middle = text.index(text.startIndex, offsetBy: text.count / 2)
     return [
       web, text.replacing("=", with: ""), String(text[..<middle]) + "\\r\\n" + text[middle...],
-      text + "\\n", text.replacing("/", with: "\\/"),
+      text + "\\n", text.replacing("/", with: "\\/"), "data:audio/pcm;base64," + text,
     ]
   }
 

@@ -131,10 +131,14 @@ struct NamesOfKeysTests {
   func `a name of a key is known`(name: String) { #expect(kept(name).isNameOfKey) }
 
   @Test(arguments: [
-    "", "CallToken", "calltoken", "StirPassportToken", "keyterm", "keywords", "monkey", "author",
+    "", "SipHeader_X-Session-Key", "CallToken", "calltoken", "StirPassportToken", "keyterm",
+    "keywords", "monkey", "author",
     "token_count", "keys", "secretary", "CallSid", "turkey", "unauth",
   ])
   func `what is none is left alone`(name: String) { #expect(!kept(name).isNameOfKey) }
+
+  @Test(arguments: ["sessionToken", "clientSecret", "userPassword", "privateKey", "auth_code"])
+  func `what is only shown is rather hidden`(name: String) { #expect(kept(name).mayNameKey) }
 
   @Test func `nothing is refused that carriers send themselves`() throws {
     let query = "CallSid=CA1&CallToken=abc&StirPassportToken=def&StirVerstat=TN&keyterm=a"

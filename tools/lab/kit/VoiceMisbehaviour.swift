@@ -70,7 +70,7 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
   package var refusesHandles = false
   /// Gemini: close with 1011 for want of quota after so many seconds.
   package var quotaAfter: Double?
-  /// Gemini: say `interrupted` once nothing is being said, so many seconds after the start or later.
+  /// Gemini: say `interrupted` once nothing is being said, so many seconds after the start or on.
   package var strayInterruptedAfter: Double?
   /// Gemini: so many answers are the end of a turn alone.
   package var rejected = 0
