@@ -140,4 +140,6 @@ def cases(old_python):
                           ("systemd-analyze", systemd_accepts_its_unit)):
         if shutil.which(program):
             wanted.append(case)
+        else:
+            print(f"{program}: cannot run here, it is not installed")
     return wanted
