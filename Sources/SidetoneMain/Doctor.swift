@@ -162,7 +162,7 @@ enum Doctor {
 
     /// Lines that say what is wrong; others say what follows from it.
     private static let complaining: Set = [
-      "upstream_refused", "upstream_error", "upstream_closed", "upstream_lost", "unsupported",
+      "upstream_refused", "upstream_error", "upstream_closed", "upstream_lost", "call_refused",
       "results_missing",
     ]
 
