@@ -49,12 +49,10 @@ extension Setting where Target == WrittenRoute {
     ) { written, value throws(Refusal) in
       written.route.bots = try readBots(value)
     },
-    Self(
-      table: "routes", key: "dial_ahead", form: "true or false", standard: "true",
-      help: "For connect: dial the upstream on the webhook, before the caller's socket comes."
-    ) { written, value throws(Refusal) in
-      written.route.dialsAhead = try value.boolean()
-    },
+    .toggle(
+      "routes", "dial_ahead", standard: true,
+      help: "For connect: dial the upstream on the webhook, before the caller's socket comes.",
+      \.route.dialsAhead),
     Self(
       table: "routes", key: "greeting", form: "FILE",
       help: "A WAV file (16-bit PCM, mono, 8, 16 or 24 kHz) that callers hear at once."
@@ -67,24 +65,18 @@ extension Setting where Target == WrittenRoute {
     ) { written, value throws(Refusal) in
       written.route.upstreamRate = try readRate(value, among: [8000, 16000, 24000])
     },
-    Self(
-      table: "routes", key: "commands", form: "true or false", standard: "true",
-      help: "False for vendors that know none: they are not told to forget what they play."
-    ) { written, value throws(Refusal) in
-      written.route.takesCommands = try value.boolean()
-    },
-    Self(
-      table: "routes", key: "fill_gaps", form: "true or false", standard: "false",
-      help: "Where a carrier's timestamps jump ahead, silence is sent for what did not come."
-    ) { written, value throws(Refusal) in
-      written.route.fillsGaps = try value.boolean()
-    },
-    Self(
-      table: "routes", key: "comfort", form: "true or false", standard: "false",
-      help: "While nobody speaks to a caller, send 20 ms of silence each second: a sign of life."
-    ) { written, value throws(Refusal) in
-      written.route.sendsComfort = try value.boolean()
-    },
+    .toggle(
+      "routes", "commands", standard: true,
+      help: "False for vendors that know none: they are not told to forget what they play.",
+      \.route.takesCommands),
+    .toggle(
+      "routes", "fill_gaps", standard: false,
+      help: "Where a carrier's timestamps jump ahead, silence is sent for what did not come.",
+      \.route.fillsGaps),
+    .toggle(
+      "routes", "comfort", standard: false,
+      help: "While nobody speaks to a caller, send 20 ms of silence each second: a sign of life.",
+      \.route.sendsComfort),
     .list(
       "routes", "addresses", form: "NETWORK, …",
       help: "Only these peers may call; no key is asked for.",
@@ -94,12 +86,10 @@ extension Setting where Target == WrittenRoute {
       help: "A path segment that callers must know: /PATH/SECRET; no key is asked for.",
       \.route.secret, check: readSegment
     ).secret(),
-    Self(
-      table: "routes", key: "open", form: "true or false", standard: "false",
-      help: "Anyone may call, with no proof at all."
-    ) { written, value throws(Refusal) in
-      written.route.isOpen = try value.boolean()
-    },
+    .toggle(
+      "routes", "open", standard: false,
+      help: "Anyone may call, with no proof at all.",
+      \.route.isOpen),
     Self(
       table: "routes", key: "options", form: "table",
       help: "What the upstream is asked for, by its own names, such as { model = \"nova-2\" }."

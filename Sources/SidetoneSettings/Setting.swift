@@ -109,6 +109,16 @@ extension Setting {
     }
   }
 
+  static func toggle(
+    _ table: String, _ key: String, standard: Bool, help: String,
+    _ field: WritableKeyPath<Target, Bool> & Sendable
+  ) -> Self {
+    Self(table: table, key: key, form: "true or false", standard: "\(standard)", help: help) {
+      target, written throws(Refusal) in
+      target[keyPath: field] = try written.boolean()
+    }
+  }
+
   static func list<Member>(
     _ table: String, _ key: String, form: String, standard: String = "", help: String,
     _ field: WritableKeyPath<Target, [Member]> & Sendable,

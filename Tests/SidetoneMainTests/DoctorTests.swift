@@ -8,13 +8,6 @@ import Testing
 @testable import SidetoneMain
 
 @Suite struct DoctorTests {
-  private func config(_ environment: [String: String], _ file: String = "") throws -> Config {
-    var sources = Settings.Sources()
-    sources.environment = environment
-    sources.file = (name: "f.toml", text: file)
-    return try Settings.load(sources)
-  }
-
   @Test func `each upstream with a key is dialled once for each way in which it is asked`() throws {
     let all = try config(["DEEPGRAM_API_KEY": "k", "OPENAI_API_KEY": "k"])
     let names = Doctor.visits(of: all).map(\.name)

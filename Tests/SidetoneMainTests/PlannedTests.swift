@@ -7,13 +7,6 @@ import Testing
 @testable import SidetoneMain
 
 @Suite struct PlannedTests {
-  private func config(_ environment: [String: String], _ file: String = "") throws -> Config {
-    var sources = Settings.Sources()
-    sources.environment = environment
-    sources.file = (name: "f.toml", text: file)
-    return try Settings.load(sources)
-  }
-
   @Test func `check says that nothing listens yet, serve that it does`() throws {
     let lines = startLines(of: try config([:]))
     #expect(lines[0].plannedText == "Would listen on: http://127.0.0.1:8080")

@@ -68,6 +68,14 @@ extension Carrier {
     return .digit(key)
   }
 
+  /// The name of a mark that the carrier sends back.
+  static func mark(in message: Bytes) -> Event {
+    guard let mark = JSON.find("mark", "name", in: message), mark.kind == .string else {
+      return .malformed("a mark without a name")
+    }
+    return .mark(mark.range)
+  }
+
   /// One of the sixteen keys of a telephone (ITU-T Q.23).
   private static func isKey(_ byte: UInt8) -> Bool {
     switch byte {

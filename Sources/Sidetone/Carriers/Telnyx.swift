@@ -51,12 +51,7 @@ private enum Telnyx {
     if isNamed("dtmf") {
       return Carrier.key(JSON.find("dtmf", "digit", in: message), in: message)
     }
-    if isNamed("mark") {
-      guard let mark = JSON.find("mark", "name", in: message), mark.kind == .string else {
-        return .malformed("a mark without a name")
-      }
-      return .mark(mark.range)
-    }
+    if isNamed("mark") { return Carrier.mark(in: message) }
     if isNamed("error") {
       guard let payload = JSON.find("payload", in: message) else {
         return .malformed("an error without a payload")

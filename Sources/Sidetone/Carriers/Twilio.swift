@@ -48,12 +48,7 @@ private enum Twilio {
     if isNamed("dtmf") {
       return Carrier.key(JSON.find("dtmf", "digit", in: message), in: message)
     }
-    if isNamed("mark") {
-      guard let mark = JSON.find("mark", "name", in: message), mark.kind == .string else {
-        return .malformed("a mark without a name")
-      }
-      return .mark(mark.range)
-    }
+    if isNamed("mark") { return Carrier.mark(in: message) }
     // Media comes here only where the scanner found no payload in it.
     if isNamed("media") { return .malformed("media without a payload") }
     return .ignored

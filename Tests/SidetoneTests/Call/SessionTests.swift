@@ -10,17 +10,6 @@ struct SessionTests {
   private let done = #"{"serverContent":{"turnComplete":true}}"#
   private let handle = #"{"sessionResumptionUpdate":{"resumable":true,"newHandle":"h1"}}"#
 
-  /// 20 ms of a voice, and of silence, in µ-law.
-  private static let voice = Talk.base64((0..<160).map { $0 & 1 == 0 ? 0x90 : 0x10 })
-  private static let silence = Talk.base64([UInt8](repeating: 0xff, count: 160))
-
-  private func speak(_ talk: Talk, _ milliseconds: Int, _ payload: String = voice) {
-    for _ in 0..<milliseconds / 20 {
-      talk.rig.media(talk.caller, payload)
-      talk.rig.advance(milliseconds: 20)
-    }
-  }
-
   /// The latest dialling is answered, and its session ready; what came to it as set-up.
   private func answer(_ talk: Talk) throws -> (link: SlotID, setup: [String]) {
     let link = try #require(talk.rig.answerDial())
@@ -50,7 +39,7 @@ struct SessionTests {
   /// Nobody says anything; both sides show that they are there.
   private func wait(_ talk: Talk, seconds: Int) {
     for _ in 0..<seconds / 10 {
-      talk.rig.media(talk.caller, Self.silence)
+      talk.rig.media(talk.caller, Talk.silence)
       talk.tell(#"{"type":"rate_limits.updated"}"#)
       talk.rig.advance(milliseconds: 10_000)
     }
@@ -152,7 +141,7 @@ struct SessionTests {
     milliseconds: Int, dials: Int
   ) throws {
     let talk = try Talk(with: "gemini")
-    speak(talk, milliseconds)
+    talk.speak(milliseconds)
     close(talk, 1008)
     talk.rig.advance(milliseconds: 300)
     #expect(talk.rig.dialled.count == dials)
@@ -170,7 +159,7 @@ struct SessionTests {
         talk.rig.answer(#"{"serverContent":{"modelTurn":{"parts":[\#(part)]}}}"#, on: model)
       } else {
         talk.rig.answer(
-          #"{"type":"response.output_audio.delta","item_id":"i","delta":"\#(Self.silence)"}"#,
+          #"{"type":"response.output_audio.delta","item_id":"i","delta":"\#(Talk.silence)"}"#,
           on: model)
       }
       close(talk, 1011, on: model)
@@ -187,9 +176,9 @@ struct SessionTests {
   @Test(arguments: ["openai", "gemini"])
   func `a question survives its session: it is said again`(kind: String) throws {
     let talk = try Talk(with: kind)
-    speak(talk, 500, Self.silence)
-    speak(talk, 1000)
-    speak(talk, 300, Self.silence)
+    talk.speak(500, Talk.silence)
+    talk.speak(1000)
+    talk.speak(300, Talk.silence)
     close(talk, 1011)
     talk.rig.advance(milliseconds: 300)
     let next = try answer(talk)
@@ -199,8 +188,8 @@ struct SessionTests {
 
   @Test func `what was answered is not said again`() throws {
     let talk = try Talk()
-    speak(talk, 1000)
-    speak(talk, 500, Self.silence)
+    talk.speak(1000)
+    talk.speak(500, Talk.silence)
     talk.say(100)
     talk.end()
     close(talk, 1011)
@@ -211,10 +200,10 @@ struct SessionTests {
 
   @Test func `what the caller said into an answer is no part of the question before it`() throws {
     let talk = try Talk()
-    speak(talk, 400)
+    talk.speak(400)
     // The agent speaks while the caller does: that answers something else.
     talk.say(100)
-    speak(talk, 400)
+    talk.speak(400)
     close(talk, 1011)
     talk.rig.advance(milliseconds: 300)
     let next = try answer(talk)
@@ -223,7 +212,7 @@ struct SessionTests {
 
   @Test func `noise that nobody answers is given up, counted, and not said again`() throws {
     let talk = try Talk()
-    speak(talk, 200)
+    talk.speak(200)
     wait(talk, seconds: 20)
     #expect(talk.rig.relay.totals.unanswered == 1)
     close(talk, 1011)
@@ -245,10 +234,10 @@ struct SessionTests {
 
   @Test func `a goAway in a caller's sentence waits for its answer's end`() throws {
     let talk = try Talk(with: "gemini")
-    speak(talk, 600)
+    talk.speak(600)
     talk.tell(#"{"goAway":{"timeLeft":"50s"}}"#)
-    speak(talk, 1000)
-    speak(talk, 1500, Self.silence)
+    talk.speak(1000)
+    talk.speak(1500, Talk.silence)
     #expect(talk.rig.dialled.count == 1)
     talk.say(400)
     talk.end()
@@ -271,7 +260,7 @@ struct SessionTests {
     talk.rig.advance(milliseconds: 10)
     #expect(talk.rig.dialled.count == 2 && !talk.rig.isGone(talk.model))
     _ = talk.reached()
-    speak(talk, 200)
+    talk.speak(200)
     #expect(talk.reached().count == 200 * 32)
     talk.say(100)
     #expect(talk.heardBytes() > 0)
@@ -283,7 +272,7 @@ struct SessionTests {
     talk.tell(done)
     talk.rig.advance(milliseconds: 10_000)
     #expect(talk.rig.isGone(talk.model) && talk.rig.dialled.count == 2)
-    speak(talk, 200)
+    talk.speak(200)
     #expect(heard(talk, on: next.link) == 200)
     talk.expectAllHome()
   }
@@ -304,14 +293,14 @@ struct SessionTests {
     throws
   {
     let talk = try Talk(with: "gemini")
-    speak(talk, 100, Self.silence)
+    talk.speak(100, Talk.silence)
     talk.tell(#"{"goAway":{"timeLeft":"5s"}}"#)
-    speak(talk, 1500)
+    talk.speak(1500)
     #expect(talk.rig.dialled.count == 2)
     let next = try answer(talk)
-    speak(talk, 2000)
+    talk.speak(2000)
     #expect(!talk.rig.isGone(talk.model))
-    speak(talk, 1000)
+    talk.speak(1000)
     #expect(talk.rig.isGone(talk.model) && talk.rig.dialled.count == 2)
     #expect(heard(talk, on: next.link) >= 4500)
   }
@@ -338,7 +327,7 @@ struct SessionTests {
     let talk = try Talk(with: "gemini")
     talk.tell(#"{"goAway":{"timeLeft":"20s"}}"#)
     talk.rig.advance(milliseconds: 10)
-    speak(talk, 200)
+    talk.speak(200)
     talk.rig.fail(talk.model)
     talk.rig.advance(milliseconds: 500)
     #expect(talk.rig.dialled.count == 2)
@@ -352,7 +341,7 @@ struct SessionTests {
     wait(talk, seconds: 57 * 60)
     #expect(talk.rig.dialled.count == 1)
     for _ in 0..<120 where talk.rig.dialled.count == 1 {
-      talk.rig.media(talk.caller, Self.silence)
+      talk.rig.media(talk.caller, Talk.silence)
       talk.tell(#"{"type":"rate_limits.updated"}"#)
       talk.rig.advance(milliseconds: 500)
     }

@@ -6,16 +6,6 @@ import TestSupport
 import Testing
 
 struct SurvivingTests {
-  private static let voice = Talk.base64((0..<160).map { $0 & 1 == 0 ? 0x90 : 0x10 })
-  private static let silence = Talk.base64([UInt8](repeating: 0xff, count: 160))
-
-  private func speak(_ talk: Talk, _ milliseconds: Int, _ payload: String = voice) {
-    for _ in 0..<milliseconds / 20 {
-      talk.rig.media(talk.caller, payload)
-      talk.rig.advance(milliseconds: 20)
-    }
-  }
-
   /// The session breaks off; the next one stands. What it was told, its caller's audio apart.
   private func next(_ talk: Talk, on link: SlotID? = nil) throws -> (link: SlotID, told: [String]) {
     let close = Frames.frame(.close, [0x03, 0xf3], isMasked: false)
@@ -36,8 +26,8 @@ struct SurvivingTests {
 
   @Test func `a question whose answer came as words and then as sound is answered`() throws {
     let talk = try Talk()
-    speak(talk, 1000)
-    speak(talk, 300, Self.silence)
+    talk.speak(1000)
+    talk.speak(300, Talk.silence)
     talk.tell(
       """
       {"type":"response.output_audio_transcript.delta","response_id":"r_item_1",\
@@ -53,8 +43,8 @@ struct SurvivingTests {
 
   @Test func `one of which only words came is said again`() throws {
     let talk = try Talk()
-    speak(talk, 1000)
-    speak(talk, 300, Self.silence)
+    talk.speak(1000)
+    talk.speak(300, Talk.silence)
     talk.tell(
       """
       {"type":"response.output_audio_transcript.delta","response_id":"r_item_1",\
@@ -105,7 +95,7 @@ struct SurvivingTests {
 
   @Test func `steady noise from before an answer is no question after it`() throws {
     let talk = try Talk()
-    speak(talk, 9000)
+    talk.speak(9000)
     talk.say(100)
     talk.end()
     let told = try next(talk).told
@@ -121,7 +111,7 @@ struct SurvivingTests {
     var link = talk.model
     for _ in 0..<9 {
       for _ in 0..<7 {
-        talk.rig.media(talk.caller, Self.silence)
+        talk.rig.media(talk.caller, Talk.silence)
         talk.rig.answer(#"{"type":"rate_limits.updated"}"#, on: link)
         talk.rig.advance(milliseconds: 10_000)
       }

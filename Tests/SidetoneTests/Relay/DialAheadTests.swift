@@ -8,14 +8,7 @@ import Testing
 
 struct DialAheadTests {
   private static func rig(_ change: (inout Config) -> Void = { _ in }) -> Rig {
-    Talk.rig {
-      var webhook = Config.Route()
-      webhook.path = "/twiml"
-      webhook.kind = .connect
-      webhook.stream = "/talk"
-      $0.routes.append(webhook)
-      change(&$0)
-    }
+    Talk.announcingRig(change)
   }
 
   /// The webhook's token; nil where it was refused.

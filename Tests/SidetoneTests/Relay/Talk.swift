@@ -45,6 +45,18 @@ struct Talk {
     }
   }
 
+  /// The same, with a webhook that announces its callers.
+  static func announcingRig(_ change: (inout Config) -> Void = { _ in }) -> Rig {
+    rig {
+      var webhook = Config.Route()
+      webhook.path = "/twiml"
+      webhook.kind = .connect
+      webhook.stream = "/talk"
+      $0.routes.append(webhook)
+      change(&$0)
+    }
+  }
+
   static let starts = [
     "twilio": """
     {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1",\
@@ -175,6 +187,20 @@ struct Talk {
     rig.perform()
     rig.advance(milliseconds: 200_000)
     #expect(rig.relay.missing == [], sourceLocation: sourceLocation)
+  }
+}
+
+extension Talk {
+  /// 20 ms of a voice, and of silence, in µ-law.
+  static let voice = base64((0..<160).map { $0 & 1 == 0 ? 0x90 : 0x10 })
+  static let silence = base64([UInt8](repeating: 0xff, count: 160))
+
+  /// The caller's audio for so long, as it is spoken.
+  func speak(_ milliseconds: Int, _ payload: String = voice) {
+    for _ in 0..<milliseconds / 20 {
+      rig.media(caller, payload)
+      rig.advance(milliseconds: 20)
+    }
   }
 }
 

@@ -9,12 +9,7 @@ import Testing
 struct WantedUpstreamTests {
   /// `/talk` with two voice models to choose from, `sick` the default, and its webhook.
   private static func rig(_ change: (inout Config) -> Void = { _ in }) -> Rig {
-    Talk.rig {
-      var webhook = Config.Route()
-      webhook.path = "/twiml"
-      webhook.kind = .connect
-      webhook.stream = "/talk"
-      $0.routes.append(webhook)
+    Talk.announcingRig {
       $0.addUpstream("openai", named: "sick")
       $0.routes[3].bots = [("first", "sick"), ("second", "openai")]
       $0.routes[3].upstream = "sick"
