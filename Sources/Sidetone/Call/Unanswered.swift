@@ -1,13 +1,13 @@
 // Every frame.
 //
 // What the caller has said and nobody has answered yet, as far as loudness tells: where in the
-// audio it began, and when a voice was last heard. It says whether the caller is speaking, and from
-// where on audio is kept for a session that has to hear it again.
+// audio it began, and when a voice was last heard. It says from where on audio is kept for a
+// session that has to hear it again.
 //
-//                 begin                         lastVoice          + pause        + patience
-//   ──(silence)────┴──────────(voice)──────────────┴──────────────────┴───────────────┴────
+//                 begin                         lastVoice                        + patience
+//   ──(silence)────┴──────────(voice)──────────────┴──────────────────────────────────┴────
 //                  └─────────── is kept ─────────────────────────────────────────▶ until it is
-//                                       the caller speaks ────────────┘             answered
+//                                                                                  answered
 //
 // 1. It begins a little before the first loud frame, so that no first sound is lost.
 // 2. It is answered when the agent begins to speak behind it. What the agent says while the caller
@@ -18,8 +18,6 @@
 package struct Unanswered: BitwiseCopyable, Sendable {
   /// What is kept in front of the first loud frame.
   package static let leadMilliseconds = 300
-  /// So long after the last loud frame the caller is taken to be silent.
-  package static let pause = Instant.Span.milliseconds(700)
   /// An agent does not answer sooner than that behind the last word.
   package static let answerGap = Instant.Span.milliseconds(150)
 
@@ -58,9 +56,6 @@ package struct Unanswered: BitwiseCopyable, Sendable {
   }
 
   package var giveUpTime: Instant { isThere ? lastVoice + patience : .never }
-
-  /// When the caller will have been silent for a moment, if nothing more is said.
-  package var silenceTime: Instant { isThere ? lastVoice + Self.pause : .zero }
 }
 
 /// Whether a chunk of audio holds something loud enough to be a voice.
