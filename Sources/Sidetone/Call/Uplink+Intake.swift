@@ -147,10 +147,7 @@ extension Uplink {
     {
       return place.prefix(written)
     }
-    guard let text = Base64.straighten(payload),
-      let count = Base64.decode(text, into: text)
-    else { return nil }
-    return text.prefix(count)
+    return Base64.decodeInPlace(payload).map { payload.prefix($0) }
   }
 
   /// Audio that comes is taken as it comes; what waits for its turn goes first.

@@ -98,12 +98,10 @@ extension UplinkRing {
   /// The same where it is too long for a block, or spelt in another way.
   @inline(never) @_noAllocation
   private mutating func keep(unusual payload: Bytes, in pool: BlockPool) -> Kept {
-    guard let text = Base64.straighten(payload) else { return .malformed }
-    // Decoded where it lies.
-    guard let length = Base64.decode(text, into: text) else { return .malformed }
+    guard let length = Base64.decodeInPlace(payload) else { return .malformed }
     guard length > 0 else { return .empty }
     guard length % format.bytesPerFrame == 0 else { return .malformed }
-    return keep(text.prefix(length), in: pool)
+    return keep(payload.prefix(length), in: pool)
   }
 
   /// Reads the inside of a JSON array of integers into the ring as little-endian samples of two

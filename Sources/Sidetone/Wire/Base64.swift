@@ -3,7 +3,7 @@
 // Base64 with the standard alphabet (RFC 4648 §4). Decoding forgives missing padding, since some
 // carriers leave it out, and nothing else: no white space, no foreign character, no stray bits
 // behind the last byte. The work is done by the kernels in CKernels/base64.c. What is written in
-// another way and can mean but one thing is put right first (`straighten`), where it is met.
+// another way and can mean but one thing is put right where it lies (`decodeInPlace`).
 
 import CKernels
 
@@ -65,7 +65,7 @@ package enum Base64 {
   /// Writes another spelling of base64 in the standard one, where it lies: the alphabet for URLs
   /// (RFC 4648 §5), white space, the head of a `data:` URL, padding of any length. Nil, and nothing
   /// done, where it is no spelling of base64; what was standard already comes back as it was.
-  @inline(never) @_noAllocation package static func straighten(_ text: Bytes) -> Bytes? {
+  @inline(never) @_noAllocation private static func straighten(_ text: Bytes) -> Bytes? {
     var end = text.count
     while end > 0, text[end &- 1] == 0x3d || text[end &- 1] <= 0x20 { end &-= 1 }
     let start = dataStart(in: text.prefix(end))
