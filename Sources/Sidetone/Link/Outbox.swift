@@ -88,7 +88,7 @@ package struct Outbox: BitwiseCopyable, Sendable {
 
 extension Envelope {
   /// Puts audio into an outbox, as the peer wants it. False where the pool is dry.
-  @inline(__always) package func seal(
+  @inline(__always) package mutating func seal(
     audio: Bytes, as payloadEncoding: Media.PayloadEncoding, key: UInt32?,
     into outbox: inout Outbox,
     from pool: BlockPool

@@ -73,11 +73,12 @@ import CKernels
   }
 
   /// Copies the first `count` bytes of a value, as they lie in memory, to the beginning of these.
+  /// What is only borrowed would first be copied whole.
   @inline(__always) package func copy<Value: BitwiseCopyable>(
-    _ count: Int, of value: borrowing Value
+    _ count: Int, of value: inout Value
   ) {
     precondition(count >= 0 && count <= self.count && count <= MemoryLayout<Value>.size)
-    unsafe withUnsafeBytes(of: value) { unsafe ck_move(base, $0.baseAddress!, count) }
+    unsafe withUnsafeBytes(of: &value) { unsafe ck_move(base, $0.baseAddress!, count) }
   }
 
   @_noAllocation package func fill(_ byte: UInt8) {
@@ -97,6 +98,24 @@ import CKernels
   /// Byte-for-byte equality with a literal.
   @_noAllocation package func equals(_ text: StaticString) -> Bool {
     unsafe count == text.utf8CodeUnitCount && ck_equal(base, text.utf8Start, count)
+  }
+
+  /// Whether a literal stands there: short ones are compared by words, whose other side is known
+  /// when this is compiled.
+  @inline(__always) package func holds(_ text: StaticString, at offset: Int) -> Bool {
+    let length = text.utf8CodeUnitCount
+    guard offset >= 0, offset &+ length <= count else { return false }
+    let mine = unsafe UnsafeRawPointer(base + offset)
+    let other = unsafe UnsafeRawPointer(text.utf8Start)
+    func isSame<Word: FixedWidthInteger & BitwiseCopyable>(_ at: Int, as _: Word.Type) -> Bool {
+      unsafe mine.loadUnaligned(fromByteOffset: at, as: Word.self)
+        == other.loadUnaligned(fromByteOffset: at, as: Word.self)
+    }
+    switch length {
+    case 4...7: return isSame(0, as: UInt32.self) && isSame(length &- 4, as: UInt32.self)
+    case 8...16: return isSame(0, as: UInt64.self) && isSame(length &- 8, as: UInt64.self)
+    default: return unsafe ck_equal(mine, other, length)
+    }
   }
 
   /// Equality with an ASCII literal in lower case, whatever the case of these bytes.

@@ -2,7 +2,8 @@
 //
 // The constant text around audio, rendered once when a call or a session starts: prefix, audio,
 // suffix is then a whole message, and no vendor's code runs for a frame. It lives in the call's
-// slot and serves both directions: what a caller hears, and what an upstream is sent.
+// slot and serves both directions: what a caller hears, and what an upstream is sent. Sealing is
+// `mutating` though nothing changes: only so are the texts read where they lie.
 
 package struct Envelope: BitwiseCopyable, Sendable {
   private var prefix = Part()
@@ -25,7 +26,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
   /// Puts a payload that is base64 already into messages of the server side: one, or several where
   /// it does not fit in a block. False and nothing done where the pool is dry; nothing comes of
   /// nothing.
-  @_noAllocation package func seal(
+  @_noAllocation package mutating func seal(
     base64 payload: Bytes, into outbox: inout Chain, from pool: BlockPool
   ) -> Bool {
     seal(payload, .asItIs, key: nil, into: &outbox, from: pool)
@@ -35,7 +36,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
   /// has it: integers are made of little-endian samples of two bytes, binary messages have no text
   /// around them. Masked where there is a `key`; a key is for one frame (RFC 6455 §5.3), so such
   /// audio has at most `audioBytesMax`.
-  @inline(__always) package func seal(
+  @inline(__always) package mutating func seal(
     audio: Bytes, as payloadEncoding: Media.PayloadEncoding = .base64, key: UInt32? = nil,
     into outbox: inout Chain, from pool: BlockPool
   ) -> Bool {
@@ -66,7 +67,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
     }
   }
 
-  @inline(__always) private func seal(
+  @inline(__always) private mutating func seal(
     _ source: Bytes, _ writing: Writing, key: UInt32?, into outbox: inout Chain,
     from pool: BlockPool
   ) -> Bool {
@@ -83,7 +84,7 @@ package struct Envelope: BitwiseCopyable, Sendable {
     return true
   }
 
-  @inline(__always) private func sealPiece(
+  @inline(__always) private mutating func sealPiece(
     _ piece: Bytes, _ writing: Writing, key: UInt32?, into outbox: inout Chain,
     from pool: BlockPool
   ) -> Bool {
@@ -127,6 +128,6 @@ extension Envelope {
     }
 
     /// Copies the text to the beginning of `place`.
-    @inline(__always) func copy(to place: Bytes) { place.copy(count, of: text) }
+    @inline(__always) mutating func copy(to place: Bytes) { place.copy(count, of: &text) }
   }
 }

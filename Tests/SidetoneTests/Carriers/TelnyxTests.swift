@@ -145,8 +145,9 @@ struct TelnyxTests {
     let pool = BlockPool(blocks: 1)
     defer { pool.deallocate() }
     var chain = Chain()
-    #expect(
-      envelope(.telnyx, "S").seal(audio: kept([255, 255, 255, 255]), into: &chain, from: pool))
+    var silent = envelope(.telnyx, "S")
+    let isSealed = silent.seal(audio: kept([255, 255, 255, 255]), into: &chain, from: pool)
+    #expect(isSealed)
     #expect(
       chain.front(in: pool).dropping(2).string
         == #"{"event":"media","media":{"payload":"/////w=="}}"#)

@@ -32,12 +32,14 @@ struct EnvelopeTests {
 
   @Test(arguments: [1, 2, 3, 20, 160, 400, 1_440, 1_441, 4_800, 65_536])
   func `audio of any length arrives whole in valid messages`(length: Int) throws {
+    var twilio = twilio
     let pool = BlockPool(blocks: 64)
     defer { pool.deallocate() }
     var random = SeededRandom(seed: UInt64(length))
     let audio = kept(random.bytes(length))
     var chain = Chain()
-    #expect(twilio.seal(audio: audio, into: &chain, from: pool))
+    let isSealed = twilio.seal(audio: audio, into: &chain, from: pool)
+    #expect(isSealed)
 
     var heard: [UInt8] = []
     for message in messages(in: &chain, of: pool) {
@@ -52,31 +54,39 @@ struct EnvelopeTests {
   }
 
   @Test func `empty audio is no message`() {
+    var twilio = twilio
     let pool = BlockPool(blocks: 1)
     defer { pool.deallocate() }
     var chain = Chain()
-    #expect(twilio.seal(audio: .empty, into: &chain, from: pool))
+    let isSealed = twilio.seal(audio: .empty, into: &chain, from: pool)
+    #expect(isSealed)
     #expect(chain.isEmpty)
   }
 
   @Test func `a dry pool gets nothing, not half of it`() {
+    var twilio = twilio
     let pool = BlockPool(blocks: 3)
     defer { pool.deallocate() }
     var chain = Chain()
-    #expect(!twilio.seal(audio: kept(count: 1_440 * 4), into: &chain, from: pool))
+    let isTooMuch = twilio.seal(audio: kept(count: 1_440 * 4), into: &chain, from: pool)
+    #expect(!isTooMuch)
     #expect(chain.isEmpty && pool.free == 3)
-    #expect(twilio.seal(audio: kept(count: 1_440 * 3), into: &chain, from: pool))
-    #expect(!twilio.seal(audio: kept(count: 160), into: &chain, from: pool))
+    let isSealed = twilio.seal(audio: kept(count: 1_440 * 3), into: &chain, from: pool)
+    #expect(isSealed)
+    let isOneMore = twilio.seal(audio: kept(count: 160), into: &chain, from: pool)
+    #expect(!isOneMore)
     #expect(messages(in: &chain, of: pool).count == 3)
   }
 
   @Test(arguments: [4, 216, 1_920, 1_924, 20_000])
   func `base64 passes through as it is`(length: Int) throws {
+    var twilio = twilio
     let pool = BlockPool(blocks: 64)
     defer { pool.deallocate() }
     let text = String((0..<length).map { _ in "abcdefgh012345+/".randomElement()! })
     var chain = Chain()
-    #expect(twilio.seal(base64: kept(text), into: &chain, from: pool))
+    let isSealed = twilio.seal(base64: kept(text), into: &chain, from: pool)
+    #expect(isSealed)
     var heard = ""
     for message in messages(in: &chain, of: pool) {
       let payload = JSON.find("media", "payload", in: kept(message))
@@ -88,12 +98,13 @@ struct EnvelopeTests {
   @Test func `integers of any number arrive whole`() throws {
     let pool = BlockPool(blocks: 64)
     defer { pool.deallocate() }
-    let list = Envelope(prefix: kept(#"{"list":["#), suffix: kept("]}"))!
+    var list = Envelope(prefix: kept(#"{"list":["#), suffix: kept("]}"))!
     for count in [1, 2, 79, 80, 81, 290, 291, 5000] {
       var random = SeededRandom(seed: UInt64(count))
       let audio = kept(random.bytes(2 * count))
       var chain = Chain()
-      #expect(list.seal(audio: audio, as: .integers, into: &chain, from: pool))
+      let isSealed = list.seal(audio: audio, as: .integers, into: &chain, from: pool)
+      #expect(isSealed)
       var heard: [UInt8] = []
       for message in messages(in: &chain, of: pool) {
         let text = kept(message)
@@ -107,16 +118,19 @@ struct EnvelopeTests {
   }
 
   @Test func `with a key a message is masked, and as long as it may be`() throws {
+    var twilio = twilio
     let pool = BlockPool(blocks: 4)
     defer { pool.deallocate() }
     for payloadEncoding in [Media.PayloadEncoding.base64, .integers, .binary] {
       var random = SeededRandom(seed: 4)
       let audio = kept(random.bytes(twilio.audioBytesMax(as: payloadEncoding)))
       var plain = Chain()
-      #expect(twilio.seal(audio: audio, as: payloadEncoding, into: &plain, from: pool))
+      let isPlain = twilio.seal(audio: audio, as: payloadEncoding, into: &plain, from: pool)
+      #expect(isPlain)
       var masked = Chain()
-      #expect(
-        twilio.seal(audio: audio, as: payloadEncoding, key: 0x0102_0304, into: &masked, from: pool))
+      let isMasked = twilio.seal(
+        audio: audio, as: payloadEncoding, key: 0x0102_0304, into: &masked, from: pool)
+      #expect(isMasked)
       let wire = kept(masked.front(in: pool).array)
       var socket = WebSocket(role: .server, messageBytesMax: 4096)
       switch socket.nextEvent(in: wire) {
@@ -133,7 +147,9 @@ struct EnvelopeTests {
     let pool = BlockPool(blocks: 1)
     defer { pool.deallocate() }
     var chain = Chain()
-    #expect(Envelope().seal(audio: kept([1, 2, 3]), as: .binary, into: &chain, from: pool))
+    var plain = Envelope()
+    let isSealed = plain.seal(audio: kept([1, 2, 3]), as: .binary, into: &chain, from: pool)
+    #expect(isSealed)
     #expect(chain.front(in: pool).array == [0x82, 3, 1, 2, 3])
     chain.clear(in: pool)
   }
