@@ -44,7 +44,9 @@ struct DeepgramResults {
 
   /// The first of a name counts.
   private mutating func take(_ name: JSON.Value, _ value: JSON.Value, in message: Bytes) {
-    func isNamed(_ text: StaticString) -> Bool { JSON.text(name, in: message, equals: text) }
+    @inline(__always) func isNamed(_ text: StaticString) -> Bool {
+      JSON.text(name, in: message, equals: text)
+    }
     if type == nil, isNamed("type") {
       type = value
     } else if start == nil, isNamed("start") {

@@ -10,18 +10,21 @@ import CKernels
 package enum Base64 {
   /// How many bytes `source` decodes to, judged by its length and padding alone; nil where no text
   /// of that length can be base64.
-  @_noAllocation package static func decodedCount(of source: Bytes) -> Int? {
-    let digits = source.count &- padding(of: source)
-    return digits & 3 == 1 ? nil : digits / 4 &* 3 &+ (digits & 3) &* 3 / 4
+  @inline(__always) package static func decodedCount(of source: Bytes) -> Int? {
+    decodedCount(ofDigits: source.count &- padding(of: source))
+  }
+
+  @inline(__always) private static func decodedCount(ofDigits digits: Int) -> Int? {
+    digits & 3 == 1 ? nil : digits / 4 &* 3 &+ (digits & 3) &* 3 / 4
   }
 
   /// Decodes all of `source` and returns the number of bytes written; nil where it is not base64,
   /// and then `destination` holds rubbish. `destination` has room for `decodedCount` bytes, and may
   /// begin where `source` begins.
   @_noAllocation package static func decode(_ source: Bytes, into destination: Bytes) -> Int? {
-    guard let count = decodedCount(of: source) else { return nil }
-    precondition(count <= destination.count, "the destination has room for decodedCount")
     let digits = source.count &- padding(of: source)
+    guard let count = decodedCount(ofDigits: digits) else { return nil }
+    precondition(count <= destination.count, "the destination has room for decodedCount")
     let written = unsafe ck_base64_decode(destination.base, source.base, digits)
     return written < 0 ? nil : written
   }
@@ -39,7 +42,7 @@ package enum Base64 {
   }
 
   /// The characters `=` at the end that may be there: only where they fill the last group of four.
-  private static func padding(of source: Bytes) -> Int {
+  @inline(__always) private static func padding(of source: Bytes) -> Int {
     let count = source.count
     guard count >= 4, count & 3 == 0, source[count &- 1] == 0x3d else { return 0 }
     return source[count &- 2] == 0x3d ? 2 : 1

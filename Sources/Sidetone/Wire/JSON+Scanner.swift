@@ -208,12 +208,13 @@ extension JSON.Scanner {
   // MARK: Strings
 
   /// The string whose opening quote is here. Most are short and plain: their end is found in one
-  /// word.
+  /// word, or in two.
   @inline(__always) mutating func string() -> Value? {
     let start = at &+ 1
-    if start &+ 8 <= document.count {
-      let length = JSON.quote(in: document.load(UInt64.self, at: start))
-      if length < 8 {
+    if start &+ 16 <= document.count {
+      var length = JSON.quote(in: document.load(UInt64.self, at: start))
+      if length == 8 { length &+= JSON.quote(in: document.load(UInt64.self, at: start &+ 8)) }
+      if length < 16 {
         at = start &+ length &+ 1
         return Value(.string, start..<start &+ length)
       }
@@ -243,9 +244,9 @@ extension JSON.Scanner {
 }
 
 extension JSON {
-  /// How many bytes of a word precede its first quote; 8 or more where there is none, or where a
-  /// backslash or a control character comes first. Each test leaves the top bit of the bytes that
-  /// meet it; a borrow can only disturb the bytes above the first such byte.
+  /// How many bytes of a word precede its first quote; 8 where there is none, 16 where a backslash
+  /// or a control character comes first. Each test leaves the top bit of the bytes that meet it; a
+  /// borrow can only disturb the bytes above the first such byte.
   @inline(__always) fileprivate static func quote(in word: UInt64) -> Int {
     let ones: UInt64 = 0x0101_0101_0101_0101
     let tops: UInt64 = 0x8080_8080_8080_8080
@@ -254,8 +255,8 @@ extension JSON {
     let quotes = (toQuote &- ones) & ~toQuote & tops
     let others =
       ((toBackslash &- ones) & ~toBackslash | (word &- 0x2020_2020_2020_2020) & ~word) & tops
-    // Only what stands below the first quote matters.
-    return others & (quotes &- 1) == 0 ? quotes.trailingZeroBitCount >> 3 : 8
+    // Only what stands below the first quote matters; without one, all of it.
+    return others & (quotes &- 1) == 0 ? quotes.trailingZeroBitCount >> 3 : 16
   }
 }
 

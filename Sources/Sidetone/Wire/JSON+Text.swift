@@ -73,15 +73,15 @@ extension JSON {
     _ value: Value, in document: Bytes, equals text: StaticString
   ) -> Bool {
     // Most are of another length, and without escapes that settles it.
-    guard value.hasEscapes || value.range.count == text.utf8CodeUnitCount else { return false }
-    return isSame(value, in: document, as: text)
+    if value.hasEscapes { return isSame(value, in: document, as: text) }
+    return value.range.count == text.utf8CodeUnitCount && value.kind == .string
+      && document.holds(text, at: value.range.lowerBound)
   }
 
-  @_noAllocation private static func isSame(
+  @inline(never) @_noAllocation private static func isSame(
     _ value: Value, in document: Bytes, as text: StaticString
   ) -> Bool {
     guard value.kind == .string else { return false }
-    guard value.hasEscapes else { return document[value.range].equals(text) }
     let expected = text.bytes
     var characters = Text(value, in: document)
     var place = 0
