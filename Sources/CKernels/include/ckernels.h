@@ -70,6 +70,12 @@ CK_PURE bool ck_shape_has(const ck_shape *shape, const void *part, ptrdiff_t len
 CK_PURE int ck_shape_match(const ck_shape *shape, const void *from, ptrdiff_t count,
                            ck_spans *values);
 
+// How many bytes, each combined with `turning` and then without its highest bit, are at least
+// `level`; how many of `count` samples of two bytes are at least `level` away from zero.
+CK_PURE ptrdiff_t ck_loud_bytes(const void *from, ptrdiff_t count, uint8_t turning, uint8_t level);
+CK_PURE ptrdiff_t ck_loud_samples(const void *from, ptrdiff_t count, bool is_swapped,
+                                  uint16_t level);
+
 // G.711 between bytes on the wire and 16-bit little-endian samples, `count` of them. `to` and
 // `from` do not overlap, but encoding may begin where its source begins.
 CK_PURE void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count);

@@ -15,6 +15,8 @@
 //    caller ever seems to be silent.
 // 3. Noise is never answered: it is given up after a while.
 
+import CKernels
+
 package struct Unanswered: BitwiseCopyable, Sendable {
   /// What is kept in front of the first loud frame.
   package static let leadMilliseconds = 300
@@ -61,50 +63,23 @@ package struct Unanswered: BitwiseCopyable, Sendable {
 /// Whether a chunk of audio holds something loud enough to be a voice.
 package enum Loudness {
   /// So loud is a voice on a telephone, at its peaks: -36 dB below the loudest.
-  private static let level = 512
-  /// As the two kinds of G.711 write that level, without sign.
-  private static let mulaw: UInt64 = 36
-  private static let alaw: UInt64 = 32
+  private static let level: UInt16 = 512
+  /// As the two kinds of G.711 write that level, without sign, with louder larger once they are
+  /// turned.
+  private static let mulaw: (level: UInt8, turning: UInt8) = (36, 0x7f)
+  private static let alaw: (level: UInt8, turning: UInt8) = (32, 0x55)
 
   /// One sample in so many has to be that loud.
   private static let share = 16
 
   @_noAllocation package static func isVoice(_ audio: Bytes, _ format: Format) -> Bool {
-    let loud: Int
-    switch format.codec {
-    case .mulaw: loud = loudBytes(audio, turning: 0x7f7f_7f7f_7f7f_7f7f, from: mulaw)
-    case .alaw: loud = loudBytes(audio, turning: 0x5555_5555_5555_5555, from: alaw)
-    case .linear16: loud = loudSamples(audio, isBigEndian: format.isBigEndian)
-    }
-    return loud &* share &* format.bytesPerSample > audio.count
-  }
-
-  /// How many bytes of G.711, turned so that louder is larger, are at least that loud: eight at a
-  /// time.
-  @inline(__always) private static func loudBytes(
-    _ audio: Bytes, turning: UInt64, from level: UInt64
-  ) -> Int {
-    let carry = (0x80 &- level) &* 0x0101_0101_0101_0101
-    var loud = 0
-    var at = 0
-    while at &+ 8 <= audio.count {
-      let loudness = (audio.load(UInt64.self, at: at) ^ turning) & 0x7f7f_7f7f_7f7f_7f7f
-      loud &+= ((loudness &+ carry) & 0x8080_8080_8080_8080).nonzeroBitCount
-      at &+= 8
-    }
-    return loud
-  }
-
-  /// Every third sample is looked at: no tone is in step with that.
-  @inline(__always) private static func loudSamples(_ audio: Bytes, isBigEndian: Bool) -> Int {
-    var loud = 0
-    var at = 0
-    while at &+ 2 <= audio.count {
-      let bits = audio.load(Int16.self, at: at)
-      let sample = Int(isBigEndian ? bits.byteSwapped : bits)
-      if sample >= level || sample <= 0 &- level { loud &+= 3 }
-      at &+= 6
-    }
-    return loud
+    let samples = audio.count / format.bytesPerSample
+    let loud =
+      switch format.codec {
+      case .mulaw: unsafe ck_loud_bytes(audio.base, samples, mulaw.turning, mulaw.level)
+      case .alaw: unsafe ck_loud_bytes(audio.base, samples, alaw.turning, alaw.level)
+      case .linear16: unsafe ck_loud_samples(audio.base, samples, format.isBigEndian, level)
+      }
+    return loud &* share > samples
   }
 }
