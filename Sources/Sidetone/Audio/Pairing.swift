@@ -26,6 +26,8 @@ package struct Pairing: BitwiseCopyable, Sendable {
   private static let capacity = BlockPool.blockBytes / 2
   /// A clock that is farther off has another origin now.
   private static let second = 8000
+  /// After so many late pieces in a row a clock has gone back.
+  private static let repeatsMax = 3
 
   /// Positions in samples since the stream began. `start` is given out already.
   private var start = 0
@@ -39,12 +41,12 @@ package struct Pairing: BitwiseCopyable, Sendable {
 
   /// A track's media clock, in samples. Its numbers may be of any size: sums wrap around.
   private struct Clock: BitwiseCopyable {
-    enum Stage: BitwiseCopyable {
+    enum Stage: BitwiseCopyable, Equatable {
       /// Nothing was heard of it.
       case unknown
       case runs
-      /// Its last piece was one that it had sent before.
-      case repeated
+      /// So many of its last pieces in a row were ones that it had sent before.
+      case repeated(Int)
     }
     var stage = Stage.unknown
     /// From its time to a position.
@@ -72,14 +74,7 @@ package struct Pairing: BitwiseCopyable, Sendable {
     var late = 0
     if position < known {
       let back = clocks[track].end &- time
-      // The same piece again; twice in a row it is the clock that went back. What is late only
-      // since silence stood in for it is no less worth hearing.
-      if clocks[track].stage == .runs, back > 0, back <= Self.second {
-        late = min(back, count)
-        clocks[track].stage = .repeated
-      } else {
-        clocks[track].stage = .runs
-      }
+      late = sentBefore(count, back: back, track: track)
       if late == count { return late }
       clocks[track].offset = known &- time &- late
       position = known
@@ -88,6 +83,22 @@ package struct Pairing: BitwiseCopyable, Sendable {
     }
     clocks[track].end = time &+ count
     return late
+  }
+
+  /// How many samples at the front of a piece whose time lies `back` its track has sent before. The
+  /// same again, or what overtook it has been heard; so many times in a row it is the clock that
+  /// went back. What is late only since silence stood in for it is no less worth hearing.
+  private mutating func sentBefore(_ count: Int, back: Int, track: Int) -> Int {
+    var repeats = 1
+    if case .repeated(let before) = clocks[track].stage { repeats = before &+ 1 }
+    guard back > 0, back <= Self.second, repeats < Self.repeatsMax,
+      clocks[track].stage != .unknown
+    else {
+      clocks[track].stage = .runs
+      return 0
+    }
+    clocks[track].stage = .repeated(repeats)
+    return min(back, count)
   }
 
   /// The offset holds unless it is more than a second off; then the other's may do, if it has just

@@ -49,6 +49,19 @@ struct PairingTests {
     #expect(take(pairing.ready(), &pairing).enumerated().allSatisfy { $1 == ($0 % 2 == 0 ? 7 : 8) })
   }
 
+  @Test func `two late pieces in a row do not move a track, a third one does`() {
+    var pairing = Pairing(silence: 0xff)
+    for piece in 0..<4 { put(160, of: 7, 0, at: piece * 20, &pairing) }
+    for time in [20, 40] { #expect(pairing.place(160, track: 0, timestamp: time) == 160) }
+    put(160, of: 8, 0, at: 80, &pairing)
+    #expect(pairing.waiting == 5 * 160)
+    _ = take(3 * 160, &pairing)
+    for time in [0, 20] { #expect(pairing.place(160, track: 0, timestamp: time) == 160) }
+    put(160, of: 9, 0, at: 40, &pairing)
+    put(160, of: 9, 0, at: 60, &pairing)
+    #expect(pairing.waiting == 4 * 160)
+  }
+
   @Test("A leap of the media clock is not made up with silence")
   func jump() {
     var pairing = Pairing(silence: 0xff)
