@@ -46,7 +46,7 @@ struct Complaints {
   mutating func admit(_ likeness: UInt64, of call: Name?, at now: Instant) -> Int? {
     let index = Int(likeness % UInt64(Self.placesMax))
     guard places[index].likeness == likeness else {
-      places[index] = Place(likeness: likeness, call: Self.hash(call), saidAt: now)
+      places[index] = Place(likeness: likeness, call: call?.hash ?? 0, saidAt: now)
       return 0
     }
     guard places[index].saidAt + Self.pause <= now else {
@@ -63,7 +63,7 @@ struct Complaints {
 
   /// The call is over: how many of its were not said and would have been told with the next one.
   mutating func end(_ call: Name) -> Int {
-    let hash = Self.hash(call)
+    let hash = call.hash
     var count = 0
     for index in 0..<Self.placesMax where places[index].call == hash {
       count &+= places[index].withheld
@@ -78,20 +78,5 @@ struct Complaints {
     for index in 0..<whose.count { hash.add(whose[index]) }
     for index in 0..<what.count where what[index] &- 0x30 > 9 { hash.add(what[index]) }
     return hash.value
-  }
-
-  private static func hash(_ call: Name?) -> UInt64 {
-    guard let call else { return 0 }
-    return Bytes.withTemporary(Name.bytesMax) { scratch in
-      var writer = Writer(scratch)
-      writer.write(call)
-      return likeness(writer.written, .empty)
-    }
-  }
-
-  /// FNV-1a, 64 bits.
-  private struct FNV {
-    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
-    mutating func add(_ byte: UInt8) { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
   }
 }

@@ -209,11 +209,14 @@ extension Relay {
     return (call, event)
   }
 
-  /// A second socket with the id of a running call is noticed: each is a call of its own.
+  /// A second socket with the id of a running call is noticed: each is a call of its own. Of the
+  /// others only those are looked at whose names are alike.
   private func noteOther(than call: Int) {
     guard calls[call].caller.isStarted, !calls[call].state.isClosing else { return }
-    for other in 0..<calls.capacity where other != call && calls.isInUse(other) {
-      guard calls[other].caller.isStarted, !calls[other].state.isClosing,
+    let hash = calls[call].record.name.hash
+    nameHashes[call] = hash
+    for other in 0..<calls.capacity where nameHashes[other] == hash && other != call {
+      guard calls.isInUse(other), calls[other].caller.isStarted, !calls[other].state.isClosing,
         calls[other].record.name.equals(calls[call].record.name)
       else { continue }
       return turn.note(.caller(.odd(.isSecond)), of: calls[call].record.name)

@@ -20,6 +20,8 @@ package final class Relay {
   /// What an input may change beside its slot.
   var turn: Turn
   let calls: Slab<Call>
+  /// What the names of started calls are alike by, in their places; old ones of calls that are over.
+  var nameHashes: [UInt64]
   var requests: Requests
   let startedAt: Instant
   var draining = Draining.no
@@ -50,6 +52,7 @@ package final class Relay {
       .none, CallerLeg(.none, .anyone), CallRecord(peer: .none, at: now, wall: wall),
       to: UpstreamLeg(0, route: 0, store), limits, at: now)
     calls = Slab(capacity: limits.callsMax, repeating: nobody)
+    nameHashes = Array(repeating: 0, count: limits.callsMax)
     requests = Requests(config, prepared, seed: admissionSeed)
     startedAt = now
   }
@@ -174,7 +177,6 @@ extension Relay {
       case .playout(let call):
         guard calls.isInUse(call) else { continue }
         calls[call].playoutExpired(store, &turn)
-        settle(call)
       }
     }
     while let held = requests.tokens.expired(at: now) { giveUp(held) }

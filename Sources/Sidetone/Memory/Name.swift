@@ -25,6 +25,13 @@ package struct Name: Equatable, BitwiseCopyable, Sendable {
   package var count: Int { Int(length) }
   package var isEmpty: Bool { length == 0 }
 
+  /// The same for the same text.
+  package var hash: UInt64 {
+    var hash = FNV()
+    for index in 0..<count { hash.add(storage[index]) }
+    return hash.value
+  }
+
   package func write(to writer: inout Writer) {
     for index in 0..<count { writer.write(byte: storage[index]) }
   }
