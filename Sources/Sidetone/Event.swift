@@ -106,6 +106,8 @@ package enum Event: Sendable {
     /// Messages of its that are not understood: what is odd about the first.
     case strange(Bytes, type: Bytes)
     case notJSON(Bytes, text: Bytes)
+    /// A piece of its audio that is no base64.
+    case unreadable(Bytes)
     /// Its audio is of another format than it was asked for, or had until now; nil: of none that is
     /// known here.
     case format(Bytes, Audio?, isHeeded: Bool)

@@ -78,10 +78,11 @@ extension Relay {
     let call = store.links[link].call.index
     var event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
     if case .done = event { return }
+    var follows = false
     while true {
-      calls[call].handle(event, on: link, store, &turn)
+      if calls[call].handle(event, on: link, store, &turn) { follows = true }
       event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
-      if case .done = event { return settle(call) }
+      if case .done = event { return follows ? settle(call) : () }
     }
   }
 

@@ -279,6 +279,7 @@ extension Turn {
     case .strange(let name, let type): write(name, unknown: type, call)
     case .format(let name, let format, let isHeeded): write(name, format, isHeeded, call)
     case .notJSON(let name, let text): write(name, bad: text, call)
+    case .unreadable(let name): write(unreadable: name, call)
     case .broke(let name, let failure):
       write(.warning, "upstream_lost", call) {
         $0.write(name)

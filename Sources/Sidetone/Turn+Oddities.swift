@@ -88,6 +88,13 @@ extension Turn {
     }
   }
 
+  mutating func write(unreadable name: Bytes, _ call: Name?) {
+    write(.warning, "upstream_audio_bad", call) {
+      $0.write(name)
+      $0.write(" sent audio that is no base64: it is not played, and others like it are counted")
+    }
+  }
+
   /// An upstream's audio; nil: of no format that is known here.
   mutating func write(
     _ name: Bytes, _ format: Event.Audio?, _ isHeeded: Bool, _ call: Name?

@@ -290,9 +290,17 @@ extension AudioFinding {
     _ turn: inout Turn
   ) -> Bool {
     guard follows(piece, in: &call, store, &turn) else { return false }
-    return call.conversation.speak(
+    switch call.conversation.speak(
       message[piece.payload], of: message[piece.item], in: message[piece.response],
       to: &call.caller, &call.record, store, &turn)
+    {
+    case .heard: return true
+    case .unheard: return false
+    case .unreadable:
+      turn.note(.frameBad)
+      call.upstream.noteUnreadable(as: call.record.name, store, &turn)
+      return false
+    }
   }
 
   /// Whether speech of this rate can be played, from here on.

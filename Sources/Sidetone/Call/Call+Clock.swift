@@ -17,20 +17,16 @@ extension Call {
     }
   }
 
-  /// The playout's moment has come.
+  /// The playout's moment has come: nothing follows from that but the moment after it, unless a
+  /// mark was too much for the caller.
   mutating func playoutExpired(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay else { return }
     converse(store, &turn)
+    if caller.dropped != .none { turn.timers.wake(.call(id.index), at: turn.now) }
   }
 
   /// Sets the timer to the earliest thing that will be due.
   mutating func setTimer(_ store: Store, _ turn: inout Turn) {
-    var next = Instant.never
-    for raw in 0..<CallDue.count {
-      guard let due = CallDue(rawValue: raw) else { break }
-      let time = due.time(in: &self, store, at: turn.now)
-      if time != .never { next = min(next, max(time, turn.now + due.pause)) }
-    }
-    turn.timers.wake(.call(id.index), at: next)
+    turn.timers.wake(.call(id.index), at: CallDue.soonest(in: &self, store, at: turn.now))
   }
 }

@@ -223,10 +223,16 @@ extension Call {
     if isMarkDue { return true }
     turn.timers.set(.playout(id.index), next)
     // The last of what was said has gone: only from now on it is known when it will be quiet.
-    if next == .never, silence.isBroken, conversation.downlink.isAllSent {
+    if next == .never, awaitsQuiet, conversation.downlink.isAllSent {
       turn.timers.wake(.call(id.index), at: turn.now)
     }
     return false
+  }
+
+  /// Something is being heard, and somebody waits for its end.
+  @inline(__always) var awaitsQuiet: Bool {
+    silence.isBroken
+      && (state.isWithoutSession || state.state == .closing(.playing) || upstream.leaving.isSet)
   }
 }
 

@@ -76,17 +76,18 @@ extension Call {
     return rest
   }
 
-  /// One thing that came from the upstream and is not simply speech.
+  /// One thing that came from the upstream and is not simply speech. False: it was nothing but
+  /// words, from which nothing follows for the call.
   mutating func handle(
     _ event: UpstreamLeg.Input, on link: Int, _ store: Store, _ turn: inout Turn
-  ) {
+  ) -> Bool {
     record.tellFirstAudio(of: uplink, &turn)
     if let message = event.rare { turn.note(.wire(.fromUpstream(message)), of: record.name) }
     switch event {
     case .done: break
     case .message(let message) where store.links[link].phase != .upstream:
       handle(upstream.handleSetup(message, as: record.name, store, &turn), store, &turn)
-    case .message(let message): handleResult(message, store, &turn)
+    case .message(let message): return handleResult(message, store, &turn)
     case .spoken(let message, let located): handleSpoken(message, located, store, &turn)
     case .markDue: markAndConverse(store, &turn)
     case .close(let code, let reason):
@@ -99,14 +100,16 @@ extension Call {
     case .failed(let failure):
       upstreamBroke(failure, on: store.links[link].id, store, &turn)
     }
+    return true
   }
 
   /// One message of an upstream that only listens: its words to the caller and the terminal, its
-  /// place in the audio to the ring.
-  private mutating func handleResult(_ message: Bytes, _ store: Store, _ turn: inout Turn) {
-    let kind = upstream.kind
-    let news = kind.read(message)
-    guard upstream.understands(news, message, as: record.name, store, &turn) else { return }
+  /// place in the audio to the ring. False: nothing follows from it for the call.
+  private mutating func handleResult(
+    _ message: Bytes, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    let news = upstream.read(message)
+    guard upstream.understands(news, message, as: record.name, store, &turn) else { return false }
     caller.sessionOffset = uplink.sessionOffset
     if let heard = news.heard {
       upstream.worked()
@@ -119,16 +122,19 @@ extension Call {
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }
-    caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
+    caller.send(.response(upstream: upstream.name), body: message, as: record.name, store, &turn)
     if let heard = news.heard, heard.isFinal, let end = upstream.finalEnd(of: heard) {
       uplink.acknowledge(end, in: store.pool)
+      resumeCaller(store, &turn)
     }
+    guard news.saysMore || caller.dropped != .none else { return false }
     // A session that was dialled ahead may end, or say how it goes on, before its caller comes.
     handleRest(of: news, message, store, &turn)
     if news.isFinished, news.complaint == nil {
       upstream.finished()
       handle(.finished, store, &turn)
     }
+    return true
   }
 
   /// What a message says of the session itself.
@@ -149,14 +155,13 @@ extension Call {
   private mutating func handleSpoken(
     _ message: Bytes, _ found: SpeechPath.Located, _ store: Store, _ turn: inout Turn
   ) {
-    let kind = upstream.kind
     var located = found
     var news: Upstream.Event?
     switch located {
     case .malformed: return turn.note(.messageBad)
-    case .other: news = kind.read(message)
+    case .other: news = upstream.read(message)
     case .speech(let piece):
-      if piece.isNotAll { news = kind.read(message) }
+      if piece.isNotAll { news = upstream.read(message) }
     }
     if let news, conversation.heardFirst(news, message, from: &caller, &record, store, &turn) {
       turn.timers.set(.playout(id.index), .never)
@@ -165,7 +170,7 @@ extension Call {
     // Before its audio is decoded where it lies.
     if let news, !news.isMalformed {
       caller.sessionOffset = uplink.sessionOffset
-      caller.send(.response(upstream: kind.name), body: message, as: record.name, store, &turn)
+      caller.send(.response(upstream: upstream.name), body: message, as: record.name, store, &turn)
     }
     let begun = conversation.itemsBegun
     while case .speech(let piece) = located {

@@ -41,8 +41,36 @@ enum CallDue: UInt8 {
     }
   }
 
+  /// When a call has to be woken for the soonest of all: one line for each, so that each costs what
+  /// it looks at and no more. Asked behind every result of an upstream.
+  static func soonest(in call: inout Call, _ store: Store, at now: Instant) -> Instant {
+    var soonest = min(
+      firstAudio.wake(in: &call, store, at: now), state.wake(in: &call, store, at: now))
+    soonest = min(soonest, longestCall.wake(in: &call, store, at: now))
+    soonest = min(soonest, heldAudio.wake(in: &call, store, at: now))
+    soonest = min(soonest, backlog.wake(in: &call, store, at: now))
+    soonest = min(soonest, keepAlive.wake(in: &call, store, at: now))
+    soonest = min(soonest, finalize.wake(in: &call, store, at: now))
+    soonest = min(soonest, speed.wake(in: &call, store, at: now))
+    soonest = min(soonest, pool.wake(in: &call, store, at: now))
+    soonest = min(soonest, change.wake(in: &call, store, at: now))
+    soonest = min(soonest, comfort.wake(in: &call, store, at: now))
+    guard call.isTwoWay else { return soonest }
+    soonest = min(soonest, silence.wake(in: &call, store, at: now))
+    soonest = min(soonest, quiet.wake(in: &call, store, at: now))
+    soonest = min(soonest, unanswered.wake(in: &call, store, at: now))
+    return min(soonest, conversation.wake(in: &call, store, at: now))
+  }
+
+  @inline(__always) private func wake(
+    in call: inout Call, _ store: Store, at now: Instant
+  ) -> Instant {
+    let time = time(in: &call, store, at: now)
+    return time == .never ? .never : max(time, now + pause)
+  }
+
   /// When it is due, which may have been long ago; `never`.
-  func time(in call: inout Call, _ store: Store, at now: Instant) -> Instant {
+  @inline(__always) func time(in call: inout Call, _ store: Store, at now: Instant) -> Instant {
     let isTalking = call.state.isTalking && call.upstream.partner != .nobody
     switch self {
     case .firstAudio:
@@ -53,8 +81,7 @@ enum CallDue: UInt8 {
       return call.record.startedAt + .seconds(store.limits.callSecondsMax)
     case .silence: return call.state.isWithoutSession ? call.silenceEnd(store) : .never
     case .quiet:
-      let isAwaited = call.state.isWithoutSession || call.state.state == .closing(.playing)
-      return isAwaited && call.silence.isBroken ? call.conversation.quietTime(after: now) : .never
+      return call.awaitsQuiet ? call.conversation.quietTime(after: now) : .never
     case .heldAudio: return call.uplink.heldUntil
     case .backlog:
       guard call.uplink.backlog > 0, call.upstream.isOpen(store) else { return .never }

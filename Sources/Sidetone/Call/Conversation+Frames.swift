@@ -18,18 +18,20 @@ extension Conversation {
     guard dialogue.isBeingHeard(response), let index = downlink.utterances.index(of: item),
       downlink.utterances.hasSound(index)
     else { return .isNew }
-    return take(payload, of: index, to: caller, store, &turn) ? .taken : .isNew
+    // What cannot be read is looked at once more, by the one who says so.
+    if case .bytes = take(payload, of: index, to: caller, store, &turn) { return .taken }
+    return .isNew
   }
 
-  /// One piece of a known item goes on its way; false where there is no room for it.
+  /// One piece of a known item goes on its way, where there is room for it.
   @_noAllocation mutating func take(
     _ payload: Bytes, of index: Int, to caller: SlotID, _ store: Store, _ turn: inout Turn
-  ) -> Bool {
-    if case .full = downlink.take(payload, of: index, store, &turn) { return false }
-    if store.links.holds(caller), store.links[caller.index].outbox.isEmpty {
+  ) -> Downlink.Kept {
+    let kept = downlink.take(payload, of: index, store, &turn)
+    if case .bytes = kept, store.links.holds(caller), store.links[caller.index].outbox.isEmpty {
       store.links[caller.index].outbox.stampAudio(turn.now)
     }
-    return true
+    return kept
   }
 
   /// Says what has come as far as it is time for it. True: a mark has to be sent, and then this is

@@ -66,33 +66,39 @@ package struct Conversation: BitwiseCopyable, Sendable {
 // MARK: Items
 
 extension Conversation {
-  /// A piece of any item; one that is new begins here. False where it is not to be heard.
+  /// What became of a piece of any item.
+  enum Spoken: BitwiseCopyable { case heard, unheard, unreadable }
+
+  /// A piece of any item; one that is new begins here.
   mutating func speak(
     _ payload: Bytes, of item: Bytes, in response: Bytes, to caller: inout CallerLeg,
     _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) -> Bool {
+  ) -> Spoken {
     guard case .heard = dialogue.came(response, isSound: !payload.isEmpty, at: turn.now) else {
       turn.note(.speechLate)
       neverHeard(item, in: response)
-      return false
+      return .unheard
     }
     guard
       let index = downlink.utterances.index(of: item)
         ?? beginItem(item, &caller, &record, store, &turn)
     else {
       turn.note(.speechCut)
-      guard !downlink.utterances.isDone(item), let name = Name(item) else { return false }
+      guard !downlink.utterances.isDone(item), let name = Name(item) else { return .unheard }
       turn.note(.agent(.speechCut(keptMilliseconds: 0)), of: record.name)
       tell(name, heardMilliseconds: 0)
-      return false
+      return .unheard
     }
     let isFirst = !downlink.utterances.hasSound(index)
-    if take(payload, of: index, to: caller.link, store, &turn) {
+    switch take(payload, of: index, to: caller.link, store, &turn) {
+    case .bytes:
       if isFirst, downlink.utterances.hasSound(index) { itemsBegun &+= 1 }
-      return true
+      return .heard
+    case .malformed: return .unreadable
+    case .full:
+      drop(payload, of: index, record, &turn)
+      return .unheard
     }
-    drop(payload, of: index, record, &turn)
-    return false
   }
 
   /// There is no room for a piece: nor will there be for the rest of its item, which would be heard

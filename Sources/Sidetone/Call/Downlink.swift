@@ -152,8 +152,7 @@ extension Downlink {
     case .bytes(let count, let odd):
       utterances.grow(utterance, by: count, odd: odd, from: says, to: reply)
       turn.note(.speechPiece)
-    case .malformed: turn.note(.frameBad)
-    case .full: break
+    case .malformed, .full: break
     }
     return kept
   }

@@ -8,6 +8,7 @@ extension UpstreamLeg {
     static let unknownType = Told(rawValue: 2)
     static let otherSpeech = Told(rawValue: 4)
     static let strangeSpeech = Told(rawValue: 8)
+    static let unreadableSpeech = Told(rawValue: 16)
   }
 
   /// Whether the log has not yet named this of its messages; it has from now on.
@@ -58,6 +59,12 @@ extension UpstreamLeg {
       turn.note(.upstream(.format(prepared(store).name.bytes, nil, isHeeded: false)), of: name)
       return nil
     }
+  }
+
+  /// A piece of its speech is no base64: said once.
+  mutating func noteUnreadable(as name: Name, _ store: Store, _ turn: inout Turn) {
+    guard tell(.unreadableSpeech) else { return }
+    turn.note(.upstream(.unreadable(prepared(store).name.bytes)), of: name)
   }
 
   /// Its speech has another rate than it said, or is none of ours (0): said once.

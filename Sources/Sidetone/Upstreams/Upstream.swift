@@ -193,6 +193,10 @@ extension Upstream {
     package var handle: Range<Int>?
     /// It will end the session in so long.
     package var leavesWithin: Instant.Span?
+    /// Something is said of the session itself, beside the words in it.
+    var saysMore: Bool {
+      isFinished || complaint != nil || handle != nil || leavesWithin != nil
+    }
 
     package init() {}
 

@@ -46,6 +46,26 @@ struct OddModelsTests {
     for spelling in spellings(standard) { #expect(try heard(spelling, kind) == right) }
   }
 
+  @Test(arguments: ["openai", "gemini"])
+  func `audio that is no base64 is one line and a count, and what is around it is heard`(
+    kind: String
+  ) throws {
+    let talk = try Talk(with: kind)
+    let audio = Talk.base64([UInt8](repeating: 7, count: 960))
+    let deltas = ["*" + audio, audio, "\u{e9}" + audio, audio, String(audio.dropLast(3)) + "?!?"]
+    for delta in deltas {
+      talk.tell(
+        kind == "openai"
+          ? #"{"type":"response.output_audio.delta","response_id":"r","item_id":"i","delta":"\#(delta)"}"#
+          : #"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"mimeType":"audio/pcm;rate=24000","data":"\#(delta)"}}]}}}"#
+      )
+    }
+    #expect(talk.rig.relay.totals.framesBad == 3)
+    #expect(talk.rig.log.count { $0.contains("upstream_audio_bad") } == 1)
+    for _ in 0..<10 { talk.rig.advance(milliseconds: 20) }
+    #expect(!talk.heard().pieces.isEmpty)
+  }
+
   @Test func `a turn that ends with a state alone is over`() throws {
     let talk = try Talk(with: "gemini")
     talk.say(100)
