@@ -20,7 +20,7 @@ package final class Relay {
   /// What an input may change beside its slot.
   var turn: Turn
   let calls: Slab<Call>
-  /// What the names of started calls are alike by, in their places; old ones of calls that are over.
+  /// What the names of started calls are alike by; old ones where a call is over.
   var nameHashes: [UInt64]
   var requests: Requests
   let startedAt: Instant

@@ -12,6 +12,7 @@ enum Engine {
     "Sources/Sidetone/Wire/UTF8.swift",
     "Sources/Sidetone/Wire/WebSocket.swift",
     "Sources/Sidetone/Wire/WebSocket+Seal.swift", "Sources/Sidetone/Audio/Resampler.swift",
+    "Sources/Sidetone/Audio/Loudness.swift",
     "Sources/Sidetone/Audio/Samples.swift",
   ]
   /// Beginnings of the names of C; `octets` is how a digest takes its bytes.

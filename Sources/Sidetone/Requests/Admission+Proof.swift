@@ -97,7 +97,7 @@ extension Admission {
       throw .forwarded
     }
     let host = request.head.host.bytes(in: request.bytes)
-    guard Self.isLoopbackHost(host) else { throw .foreignHost }
+    guard Address.isLoopbackHost(host) else { throw .foreignHost }
     var at = 0
     while let field = fields.next(&at, in: request.bytes) {
       guard field.name.bytes(in: request.bytes).equalsIgnoringCase("origin") else { continue }
@@ -122,23 +122,12 @@ extension Admission {
     let scheme = origin.prefix(slashes)
     guard scheme.equals("http") || scheme.equals("https") else { return false }
     let authority = origin.dropping(slashes &+ 3)
-    return isLoopbackHost(authority) && port(of: authority).equals(port(of: host))
+    return Address.isLoopbackHost(authority) && port(of: authority).equals(port(of: host))
   }
 
   private static func port(of host: Bytes) -> Bytes {
     let bracket = host.firstIndex(of: 0x5d) ?? 0
     return host.dropping(host.firstIndex(of: 0x3a, from: bracket) ?? host.count)
-  }
-
-  /// `localhost`, 127.0.0.0/8 or ::1, with or without a port.
-  package static func isLoopbackHost(_ host: Bytes) -> Bool {
-    guard !host.isEmpty else { return false }
-    if host[0] == 0x5b {
-      guard let end = host.firstIndex(of: 0x5d) else { return false }
-      return Address(host[1..<end])?.isLoopback ?? false
-    }
-    let name = host.prefix(host.firstIndex(of: 0x3a) ?? host.count)
-    return name.equalsIgnoringCase("localhost") || Address(name)?.isLoopback ?? false
   }
 
   /// The caller's address: the peer's, or, where the peer is a proxy that we trust, the last one in

@@ -148,3 +148,16 @@ extension Writer {
     }
   }
 }
+
+extension Address {
+  /// `localhost`, 127.0.0.0/8 or ::1, with or without a port.
+  package static func isLoopbackHost(_ host: Bytes) -> Bool {
+    guard !host.isEmpty else { return false }
+    if host[0] == 0x5b {
+      guard let end = host.firstIndex(of: 0x5d) else { return false }
+      return Address(host[1..<end])?.isLoopback ?? false
+    }
+    let name = host.prefix(host.firstIndex(of: 0x3a) ?? host.count)
+    return name.equalsIgnoringCase("localhost") || Address(name)?.isLoopback ?? false
+  }
+}

@@ -95,7 +95,7 @@ package struct Origins: Sendable {
     if let host = head.fields.place(of: "host", in: bytes) {
       guard host.bytes(in: bytes).isAlike(authority) else { return false }
     }
-    if Admission.isLoopbackHost(authority) { return true }
+    if Address.isLoopbackHost(authority) { return true }
     guard count > 0 else { return !isLoopbackOnly }
     let name = authority.prefix(Self.portStart(of: authority))
     for index in 0..<count where self[index].host.isAlike(name) { return true }
