@@ -13,22 +13,11 @@ struct DialAheadTests {
 
   /// The webhook's token; nil where it was refused.
   private func call(_ rig: Rig, _ query: String = "") throws -> String? {
-    let link = try #require(rig.accept())
-    rig.feed("GET /twiml\(query) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
-    let answer = String(decoding: rig.taken(from: link), as: UTF8.self)
-    guard answer.hasPrefix("HTTP/1.1 200") else { return nil }
-    return answer.pieces(cutAt: "name=\"token\" value=\"")[1].pieces(cutAt: "\"")[0]
+    try rig.announce(query)
   }
 
   private func start(_ rig: Rig, _ token: String) throws -> SlotID {
-    let caller = try #require(rig.open("/talk"))
-    rig.say(
-      """
-      {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
-      ["inbound"],"customParameters":{"token":"\(token)"},\
-      "mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
-      """, on: caller)
-    return caller
+    try rig.talk(with: #""token":"\#(token)""#)
   }
 
   private func expectAllHome(_ rig: Rig, sourceLocation: SourceLocation = #_sourceLocation) {

@@ -16,14 +16,7 @@ struct SeveralBotsTests {
   }
 
   private func start(_ rig: Rig, _ bot: String) throws -> SlotID {
-    let caller = try #require(rig.open("/talk"))
-    rig.say(
-      """
-      {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
-      ["inbound"],"customParameters":{"bot_type":"\(bot)"},\
-      "mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
-      """, on: caller)
-    return caller
+    try rig.talk(with: #""bot_type":"\#(bot)""#)
   }
 
   private func expectEcho(_ rig: Rig) throws {

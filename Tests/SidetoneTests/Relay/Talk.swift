@@ -231,3 +231,28 @@ extension String {
     return pieces + [String(rest)]
   }
 }
+
+// MARK: Callers of `/talk`
+
+extension Rig {
+  /// A webhook announces a caller: the call token; nil where it was refused.
+  func announce(_ query: String = "") throws -> String? {
+    let link = try #require(accept())
+    feed("GET /twiml\(query) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
+    let answer = String(decoding: taken(from: link), as: UTF8.self)
+    guard answer.hasPrefix("HTTP/1.1 200") else { return nil }
+    return answer.pieces(cutAt: "name=\"token\" value=\"")[1].pieces(cutAt: "\"")[0]
+  }
+
+  /// Twilio's caller comes and starts with these parameters, the inside of a JSON object.
+  func talk(with parameters: String) throws -> SlotID {
+    let caller = try #require(open("/talk"))
+    say(
+      """
+      {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
+      ["inbound"],"customParameters":{\(parameters)},\
+      "mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
+      """, on: caller)
+    return caller
+  }
+}

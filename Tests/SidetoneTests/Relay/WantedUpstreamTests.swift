@@ -19,21 +19,10 @@ struct WantedUpstreamTests {
 
   /// The default's key was refused.
   private func sicken(_ rig: Rig) throws {
-    _ = try start(rig, "")
+    _ = try rig.talk(with: "")
     let link = try #require(rig.dialled.last)
     rig.connected(link)
     rig.feed("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", on: link)
-  }
-
-  private func start(_ rig: Rig, _ parameters: String) throws -> SlotID {
-    let caller = try #require(rig.open("/talk"))
-    rig.say(
-      """
-      {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
-      ["inbound"],"customParameters":{\(parameters)},\
-      "mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
-      """, on: caller)
-    return caller
   }
 
   private func ask(_ rig: Rig, _ target: String) throws -> String {
@@ -46,9 +35,9 @@ struct WantedUpstreamTests {
     let rig = Self.rig()
     try sicken(rig)
     let dialled = rig.dialled.count
-    let served = try start(rig, #""bot_type":"second""#)
+    let served = try rig.talk(with: #""bot_type":"second""#)
     #expect(rig.dialled.count == dialled + 1 && !rig.closed.contains(served))
-    let refused = try start(rig, #""bot_type":"first""#)
+    let refused = try rig.talk(with: #""bot_type":"first""#)
     #expect(rig.dialled.count == dialled + 1 && rig.closed.contains(refused))
     #expect(rig.log.contains { $0.contains("call_refused") && $0.contains("key") })
   }
@@ -61,7 +50,7 @@ struct WantedUpstreamTests {
     rig.answer(Talk.ready("openai"), on: model)
     try sicken(rig)
     let dialled = rig.dialled.count
-    let caller = try start(rig, #""token":"\#(token)""#)
+    let caller = try rig.talk(with: #""token":"\#(token)""#)
     #expect(!rig.closed.contains(caller) && rig.dialled.count == dialled)
     rig.media(caller)
     #expect(rig.relay.callsInUse == 1)

@@ -17,21 +17,11 @@ struct SealedTokensTests {
 
   /// The webhook's token.
   private func call(_ rig: Rig, _ query: String = "") throws -> String {
-    let link = try #require(rig.accept())
-    rig.feed("GET /twiml\(query) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
-    let answer = String(decoding: rig.taken(from: link), as: UTF8.self)
-    return answer.pieces(cutAt: "name=\"token\" value=\"")[1].pieces(cutAt: "\"")[0]
+    try #require(try rig.announce(query))
   }
 
   private func start(_ rig: Rig, _ token: String) throws -> SlotID {
-    let caller = try #require(rig.open("/talk"))
-    rig.say(
-      """
-      {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1","tracks":\
-      ["inbound"],"customParameters":{"token":"\(token)"},\
-      "mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
-      """, on: caller)
-    return caller
+    try rig.talk(with: #""token":"\#(token)""#)
   }
 
   @Test func `a token of one process opens a socket at another, once, with what was chosen`() throws
