@@ -30,19 +30,18 @@ import SidetoneSettings
     }
   }
 
-  /// Listening sockets that were handed over.
-  private static func inherited() -> InheritedListeners {
+  /// Listening sockets that were handed over; looked for once.
+  private static let inherited: InheritedListeners = {
     do throws(StartError) {
       return try .found()
     } catch {
       complain("sidetone: \(error)")
       exit(error.exitStatus)
     }
-  }
+  }()
 
   /// The settings, or every mistake on standard error and exit 2.
   private static func settings(_ arguments: Arguments) -> Config {
-    let inherited = inherited()
     do throws(Mistakes) {
       var sources = try Settings.Sources.found(file: arguments.file, flags: arguments.settings)
       sources.inherited = inherited.addresses
@@ -94,7 +93,7 @@ import SidetoneSettings
     }
     do throws(StartError) {
       tell(StartLine(event: "starting", detail: ""))
-      let machine = try Machine(config: config, inherited: inherited())
+      let machine = try Machine(config: config, inherited: inherited)
       var bound = machine.config
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port

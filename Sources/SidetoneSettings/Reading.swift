@@ -5,13 +5,13 @@ import Glibc
 import Sidetone
 
 /// Why a file cannot be read, in the system's words.
-struct FileFailure: Error {
+package struct FileFailure: Error {
   var number: Int32
   var reason: String { String(cString: strerror(number)) }
 }
 
 /// A whole file, up to a bound that no honest settings file reaches.
-func readFile(_ path: String, bytesMax: Int = 1 << 20) throws(FileFailure) -> [UInt8] {
+package func readFile(_ path: String, bytesMax: Int = 1 << 20) throws(FileFailure) -> [UInt8] {
   let file = open(path, O_RDONLY | O_CLOEXEC)
   guard file >= 0 else { throw FileFailure(number: errno) }
   defer { close(file) }
