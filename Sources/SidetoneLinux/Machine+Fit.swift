@@ -54,12 +54,15 @@ extension Machine {
     fitted.limits.otherLinksMax = min(config.limits.otherLinksMax, max(4, room / 10))
     fitted.limits.handshakesPerAddressMax = min(
       config.limits.handshakesPerAddressMax, fitted.limits.otherLinksMax)
-    var calls = config.limits.callsMax + 1
-    repeat {
-      calls -= 1
+    func lower(to calls: Int) {
       fitted.limits.callsMax = calls
       fitted.limits.twoWayCallsMax = min(config.twoWayCalls, calls)
-    } while calls > 0 && socketsMax(fitted.limits) > room
+    }
+    let calls = greatest(from: 0, below: config.limits.callsMax + 1) {
+      lower(to: $0)
+      return socketsMax(fitted.limits) <= room
+    }
+    lower(to: calls)
     let advice =
       "raise the limit to \(needed) (ulimit -n; LimitNOFILE= of systemd; "
       + "--ulimit nofile= of Docker)"
@@ -121,12 +124,18 @@ extension Machine {
     let name =
       "limits.\(dearest.key) (SIDETONE_LIMITS_\(dearest.key.uppercased())), which is \(now)"
     guard bytes(dearest, dearest.least) <= bound else { return "lower \(name), and others" }
-    var (fits, tooMuch) = (dearest.least, now)
-    while tooMuch - fits > 1 {
-      let middle = (fits + tooMuch) / 2
-      if bytes(dearest, middle) <= bound { fits = middle } else { tooMuch = middle }
-    }
+    let fits = greatest(from: dearest.least, below: now) { bytes(dearest, $0) <= bound }
     return "lower \(name); \(fits) would fit"
+  }
+
+  /// The greatest number below `bound` that fits, as all smaller ones do; `least` fits anyhow.
+  private static func greatest(from least: Int, below bound: Int, _ fits: (Int) -> Bool) -> Int {
+    var (low, high) = (least, bound)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if fits(middle) { low = middle } else { high = middle }
+    }
+    return low
   }
 
   private static func size(_ bytes: Int) -> String {
