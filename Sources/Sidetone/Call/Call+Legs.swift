@@ -122,7 +122,7 @@ extension Call {
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }
-    caller.send(.response(upstream: upstream.name), body: message, as: record.name, store, &turn)
+    caller.send(.response(upstream: upstream.rowName), body: message, as: record.name, store, &turn)
     if let heard = news.heard, heard.isFinal, let end = upstream.finalEnd(of: heard) {
       uplink.acknowledge(end, in: store.pool)
       resumeCaller(store, &turn)
@@ -170,7 +170,8 @@ extension Call {
     // Before its audio is decoded where it lies.
     if let news, !news.isMalformed {
       caller.sessionOffset = uplink.sessionOffset
-      caller.send(.response(upstream: upstream.name), body: message, as: record.name, store, &turn)
+      caller.send(
+        .response(upstream: upstream.rowName), body: message, as: record.name, store, &turn)
     }
     let begun = conversation.itemsBegun
     while case .speech(let piece) = located {

@@ -82,9 +82,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   // MARK: What it is
 
   var kind: Upstream { Upstream.all[row] }
-  /// What a message of its says: of the row only what that takes.
+  // Asked for each message: of the row only what that takes, since a row is dear to copy.
   func read(_ message: Bytes) -> Upstream.Event { Upstream.all[row].read(message) }
-  var name: StaticString { Upstream.all[row].name }
+  var rowName: StaticString { Upstream.all[row].name }
   func prepared(_ store: Store) -> PreparedUpstream { store.prepared.upstreams[index] }
   func preparedRoute(_ store: Store) -> PreparedRoute { store.prepared.routes[route] }
   /// When the session wants a sign of life.
