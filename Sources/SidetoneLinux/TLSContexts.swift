@@ -58,7 +58,7 @@ import Sidetone
   private static func makeServerContext(_ certificate: String, _ key: String)
     throws(StartError) -> OpaquePointer
   {
-    let context = unsafe makeContext(TLS_server_method())
+    let context = unsafe makeContext(TLS_server_method(), groups: "X25519:P-256:P-384")
     // A key with a passphrase is refused; OpenSSL would ask for it on the terminal.
     unsafe SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in 0 }
     unsafe co_cache_no_sessions(context)
@@ -74,7 +74,8 @@ import Sidetone
   }
 
   private func makeClientContext(_ caFile: String) throws(StartError) -> OpaquePointer {
-    let context = unsafe Self.makeContext(TLS_client_method())
+    let context = unsafe Self.makeContext(
+      TLS_client_method(), groups: "X25519:P-256:P-384:P-521")
     let result =
       unsafe caFile.isEmpty
       ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_file(context, caFile)
@@ -98,11 +99,13 @@ import Sidetone
     return unsafe context
   }
 
-  private static func makeContext(_ method: OpaquePointer?) -> OpaquePointer {
+  /// `groups`: the key exchanges that we take part in, the dearest last.
+  private static func makeContext(_ method: OpaquePointer?, groups: String) -> OpaquePointer {
     guard let context = unsafe SSL_CTX_new(method) else {
       preconditionFailure("there is memory at start")
     }
-    unsafe co_restrict(context)
+    let isRestricted = unsafe co_restrict(context, groups) == 1
+    precondition(isRestricted, "an OpenSSL without P-256 or AES-GCM is none")
     return unsafe context
   }
 
