@@ -12,6 +12,7 @@ extension Machine {
   /// Turns until SIGTERM or SIGINT has been obeyed; the exit status, 1 where it could not wait.
   package func run() -> Int32 {
     while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
+    handshakes.close()
     lines.close()
     return waitFailure == nil ? 0 : 1
   }
@@ -47,8 +48,7 @@ extension Machine {
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
-    // With handshakes under way there is more to do at once.
-    if handshakes.count == 0, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
+    if !handshakes.hasMore, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
       pauseEnd > now
     {
       Clock.sleep(until: pauseEnd)
@@ -56,7 +56,7 @@ extension Machine {
     }
     // A long turn ends later than its last look at the clock.
     let span: Instant.Span =
-      if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - Clock.now }
+      if handshakes.hasMore { .zero } else if wake == .never { .never } else { wake - Clock.now }
     switch poller.wait(atMost: span) {
     case .done(let count): return count
     case .wouldBlock: return 0
@@ -90,6 +90,8 @@ extension Machine {
       socketIsReady(id, ready)
     case .listener(let index): acceptConnections(on: index)
     case .signals: obeySignals()
+    // The steps are taken up in every turn, after the frames.
+    case .handshakes: handshakes.hear()
     case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready, at: now)
     }
     performOutputs()
@@ -99,7 +101,7 @@ extension Machine {
     let index = id.index
     switch sockets[index].stage {
     case .connecting: connectIsDone(id)
-    case .handshaking: handshakes.push(index)
+    case .handshaking: handshakeIsReady(index)
     case .open:
       if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
       if ready.contains(.writable), sockets.holds(id) { write(id) }
@@ -230,7 +232,7 @@ extension Machine {
     watch(id, writable ? others.union(.writable) : others)
   }
 
-  private func watch(_ id: SlotID, _ wanted: Readiness) {
+  func watch(_ id: SlotID, _ wanted: Readiness) {
     guard sockets[id.index].watched != wanted else { return }
     sockets[id.index].watched = wanted
     poller.modify(sockets[id.index].descriptor, for: wanted, as: Source(.socket(id)))
@@ -239,13 +241,19 @@ extension Machine {
   /// The slot is free at once; its descriptor is closed by the sweep, so that no number is used
   /// again within the turn.
   func release(_ id: SlotID) {
-    leave(sockets[id.index])
+    let socket = sockets[id.index]
+    leave(socket)
     deadlines.clear(id.index)
-    if dyingCount == sockets.capacity { sweep() }
-    unsafe dying[dyingCount] = sockets[id.index]
-    dyingCount += 1
+    // What is lent comes back, and is buried then.
+    if socket.tls.holder != .helper { bury(socket) }
     sockets[id.index] = Socket()
     sockets.release(id)
+  }
+
+  func bury(_ socket: Socket) {
+    if dyingCount == sockets.capacity { sweep() }
+    unsafe dying[dyingCount] = socket
+    dyingCount += 1
   }
 
   /// Keeps the counts of sockets that linger or shake hands when one leaves its stage.
@@ -308,6 +316,7 @@ struct Source {
     case listener(Int)
     case resolver(Int32)
     case signals
+    case handshakes
   }
 
   let rawValue: UInt64
@@ -319,6 +328,7 @@ struct Source {
     case .listener(let index): rawValue = UInt64(index) << 2
     case .resolver(let descriptor): rawValue = UInt64(descriptor) << 2 | 1
     case .signals: rawValue = 2
+    case .handshakes: rawValue = 3
     }
   }
 
@@ -327,7 +337,8 @@ struct Source {
     switch rawValue & 3 {
     case 0: return .listener(Int(rawValue >> 2))
     case 1: return .resolver(Int32(rawValue >> 2))
-    default: return .signals
+    case 2: return .signals
+    default: return .handshakes
     }
   }
 }

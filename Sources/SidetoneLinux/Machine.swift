@@ -24,7 +24,9 @@ import Sidetone
   let dying: UnsafeMutablePointer<Socket>
   var dyingCount = 0
   let deadlines: Deadlines
-  var handshakes: SlotQueue
+  let handshakes: HandshakePool
+  /// How often an address may say hello.
+  var hellos: RateLimiter
   let resolver: Resolver
   let tls: TLS
   var signals: Signals
@@ -63,15 +65,15 @@ import Sidetone
     unsafe dying = .allocate(capacity: capacity)
     unsafe dying.initialize(repeating: Socket(), count: capacity)
     deadlines = Deadlines(capacity: capacity)
-    handshakes = SlotQueue(capacity: capacity)
     turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
     linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
-    let seed = Buffer(count: 32)
+    let seed = Buffer(count: 40)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try LineWriter() }
       poller = try Poller()
+      handshakes = try HandshakePool(capacity: capacity, tls)
       resolver = Resolver(
         upstreams: config.upstreams, poller: poller, nameServers: nameServers)
       signals = try Signals(catching: catchesSignals)
@@ -79,14 +81,20 @@ import Sidetone
     } catch {
       throw .system(error)
     }
-    relay = Relay(config: config, seed: seed.bytes.array, now: now, wall: Clock.wall)
+    let chance = seed.bytes
+    relay = Relay(config: config, seed: chance.prefix(32).array, now: now, wall: Clock.wall)
+    hellos = RateLimiter(
+      addressesPerSecond: config.limits.handshakesPerSecondPerAddress,
+      seed: chance.load(UInt64.self, at: 32))
     wallTold = now
     raiseDescriptorLimit()
     poller.register(signals.counter, for: .readable, as: Source(.signals))
+    poller.register(handshakes.news, for: .readable, as: Source(.handshakes))
     for index in config.listeners.indices { try openListener(index) }
   }
 
   deinit {
+    handshakes.close()
     sweep()
     resolver.close()
     for index in 0..<sockets.capacity where sockets.isInUse(index) {
@@ -94,7 +102,6 @@ import Sidetone
     }
     for listener in listeners where listener.descriptor >= 0 { _ = cl_close(listener.descriptor) }
     _ = cl_close(signals.counter)
-    handshakes.deallocate()
     sockets.deallocate()
     unsafe slots.deallocate()
     unsafe dying.deallocate()

@@ -17,14 +17,21 @@ import Sidetone
 
 /// What a socket has of TLS. All blank for a plain socket.
 @safe struct TLSLink: BitwiseCopyable {
+  /// On whose thread it is at present; nobody: not one step of its handshake was made yet.
+  enum Holder: UInt8 { case nobody, loop, helper }
+
   fileprivate(set) var ssl: OpaquePointer?
   /// Ciphertext that the kernel did not take.
   fileprivate var held: UnsafeMutableRawPointer?
   fileprivate var heldStart: Int32 = 0
   fileprivate var heldEnd: Int32 = 0
+  fileprivate(set) var holder = Holder.nobody
 
   var isOn: Bool { unsafe ssl != nil }
   var holds: Bool { heldEnd > heldStart }
+
+  /// Its next step is a helper's.
+  mutating func lend() { holder = .helper }
 }
 
 /// How a step of TLS came out.
@@ -54,21 +61,25 @@ enum TLSOutcome {
   private static let heldBytesMax = 65_536
 
   private let channel: UnsafeMutablePointer<Channel>
-  private let method: OpaquePointer
   private let contexts: TLSContexts
 
-  init(config: Config) throws(StartError) {
-    contexts = try TLSContexts(config: config)
+  convenience init(config: Config) throws(StartError) {
+    self.init(try unsafe TLSContexts(config: config, Self.makeMethod()))
+  }
+
+  /// For another thread: the same contexts, a window of its own.
+  convenience init(besides other: TLS) { self.init(other.contexts) }
+
+  private init(_ contexts: TLSContexts) {
+    self.contexts = contexts
     unsafe channel = .allocate(capacity: 1)
     unsafe channel.initialize(
       to: Channel(window: .allocate(byteCount: Self.windowBytes, alignment: 64)))
-    unsafe method = Self.makeMethod()
   }
 
   deinit {
     unsafe channel.pointee.window.deallocate()
     unsafe channel.deallocate()
-    unsafe BIO_meth_free(method)
   }
 
   func isServer(_ listener: Int) -> Bool { contexts.isServer(listener) }
@@ -91,7 +102,7 @@ enum TLSOutcome {
   }
 
   private func wire(_ ssl: OpaquePointer) -> TLSLink? {
-    guard let bio = unsafe BIO_new(method) else {
+    guard let bio = unsafe BIO_new(contexts.method) else {
       unsafe SSL_free(ssl)
       return nil
     }
@@ -100,6 +111,12 @@ enum TLSOutcome {
     var link = TLSLink()
     unsafe link.ssl = ssl
     return link
+  }
+
+  /// Takes over a connection that had its last step elsewhere.
+  func adopt(_ link: inout TLSLink, as holder: TLSLink.Holder) {
+    unsafe BIO_set_data(SSL_get_rbio(link.ssl), channel)
+    link.holder = holder
   }
 
   /// Frees a connection. A session that was made on it stays good for the next one, which OpenSSL
@@ -133,6 +150,18 @@ enum TLSOutcome {
     forgetErrors()
     let result = unsafe SSL_do_handshake(link.ssl)
     return result == 1 ? .done(0) : outcome(of: link, result)
+  }
+
+  /// One step of a handshake with all that belongs to it: what has come is read, once, and what
+  /// there is to say is sent.
+  func shakeHands(_ link: inout TLSLink, on descriptor: Int32) -> TLSOutcome {
+    begin(descriptor, reads: 1)
+    let outcome = handshake(link)
+    let flushed = flush(&link, to: descriptor)
+    if case .failed = outcome { return outcome }
+    if case .ended = outcome { return .failed(.reset) }
+    if case .failed(let error) = flushed { return .failed(LinkFailure(error)) }
+    return outcome
   }
 
   func read(_ link: TLSLink, into place: Bytes) -> TLSOutcome {
