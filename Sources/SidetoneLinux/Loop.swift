@@ -30,6 +30,7 @@ extension Machine {
       dispatch(ready, for: source)
     }
     advanceHandshakes()
+    readBusy()
     deadlines.expire(at: now) { timeOut($0) }
     resolver.advance(at: now)
     continueDials()
@@ -48,7 +49,8 @@ extension Machine {
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
-    if !handshakes.hasMore, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
+    let hasMore = handshakes.hasMore || busy.count > 0
+    if !hasMore, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
       pauseEnd > now
     {
       Clock.sleep(until: pauseEnd)
@@ -56,7 +58,7 @@ extension Machine {
     }
     // A long turn ends later than its last look at the clock.
     let span: Instant.Span =
-      if handshakes.hasMore { .zero } else if wake == .never { .never } else { wake - Clock.now }
+      if hasMore { .zero } else if wake == .never { .never } else { wake - Clock.now }
     switch poller.wait(atMost: span) {
     case .done(let count): return count
     case .wouldBlock: return 0
@@ -120,23 +122,51 @@ extension Machine {
       if !ready.isDisjoint(with: .broken) { broke(id, .reset) }
       return
     }
-    if sockets[index].tls.isOn { readSecure(id) } else { readPlain(id) }
+    if sockets[index].pace == .busy { busy.push(index) } else { read(id) }
   }
 
+  private func read(_ id: SlotID) {
+    if sockets[id.index].tls.isOn { readSecure(id) } else { readPlain(id) }
+  }
+
+  /// A share of what has come. What fills it is more than a frame.
   private func readPlain(_ id: SlotID) {
     let link = sockets[id.index].link
-    for _ in 0..<Self.readsPerTurnMax {
-      let place = relay.room(for: link)
-      guard place.count > 0 else { return watch(id, readable: false) }
-      switch SocketCall.read(sockets[id.index].descriptor, into: place) {
-      case .done(0): return ended(id)
-      case .done(let count):
-        if !sockets[id.index].isDialled { turnGap.countFrame() }
-        relay.received(count, on: link, at: turnBegan)
-        if count < place.count { return }
-      case .wouldBlock: return
-      case .failed(let error): return broke(id, LinkFailure(error))
-      }
+    let room = relay.room(for: link)
+    let place = room.prefix(min(room.count, Self.shareBytes))
+    guard place.count > 0 else { return watch(id, readable: false) }
+    switch SocketCall.read(sockets[id.index].descriptor, into: place) {
+    case .done(0): return ended(id)
+    case .done(let count):
+      if !sockets[id.index].isDialled { turnGap.countFrame() }
+      relay.received(count, on: link, at: turnBegan)
+      sockets[id.index].pace = count == place.count ? .busy : .calm
+    case .wouldBlock: sockets[id.index].pace = .calm
+    case .failed(let error): return broke(id, LinkFailure(error))
+    }
+  }
+
+  /// More waits than the socket's share, perhaps where no event tells of it.
+  func readLater(_ id: SlotID) {
+    sockets[id.index].pace = .busy
+    busy.push(id.index)
+  }
+
+  /// Goes round among those who have much to say, a share for each, as long as a turn may last for
+  /// their sake. However many they are, a frame of anybody else waits no longer than that.
+  private func readBusy() {
+    guard busy.count > 0 else { return }
+    let end = Clock.now + Self.busySpan
+    while let index = busy.pop() {
+      guard sockets[index].stage == .open, sockets[index].pace == .busy,
+        sockets[index].watched.contains(.readable)
+      else { continue }
+      let id = sockets.id(at: index)
+      read(id)
+      performOutputs()
+      now = Clock.now
+      if sockets.holds(id), sockets[index].pace == .busy { busy.push(index) }
+      if now >= end { return }
     }
   }
 
@@ -150,7 +180,7 @@ extension Machine {
     guard !sockets[id.index].hasEnded else { return }
     watch(id, readable: true)
     let link = sockets[id.index].tls
-    if link.isOn && tls.hasPending(link) { readSecure(id, reads: 0) }
+    if link.isOn && tls.hasPending(link) { readLater(id) }
   }
 
   /// Tells the engine that a link is gone, and lets go of the socket.

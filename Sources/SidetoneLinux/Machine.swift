@@ -25,6 +25,8 @@ import Sidetone
   var dyingCount = 0
   let deadlines: Deadlines
   let handshakes: HandshakePool
+  /// Sockets that have more to say than their share.
+  var busy: SlotQueue
   /// How often an address may say hello.
   var hellos: RateLimiter
   let resolver: Resolver
@@ -65,6 +67,7 @@ import Sidetone
     unsafe dying = .allocate(capacity: capacity)
     unsafe dying.initialize(repeating: Socket(), count: capacity)
     deadlines = Deadlines(capacity: capacity)
+    busy = SlotQueue(capacity: capacity)
     turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
     linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
@@ -102,6 +105,7 @@ import Sidetone
     }
     for listener in listeners where listener.descriptor >= 0 { _ = cl_close(listener.descriptor) }
     _ = cl_close(signals.counter)
+    busy.deallocate()
     sockets.deallocate()
     unsafe slots.deallocate()
     unsafe dying.deallocate()
@@ -127,8 +131,14 @@ extension Machine {
 
   /// Connections taken from one listener in one turn.
   static let acceptsPerTurnMax = 16
-  /// Reads of one socket in one turn, so that a fast peer does not keep the others waiting.
-  static let readsPerTurnMax = 4
+  /// What is read of one socket before it is another's turn: more than a frame of any carrier, and
+  /// little enough that its work lasts no longer than a handful of frames.
+  static let shareBytes = 4096
+  static let shareRecords = 16
+  /// How long a turn may go round among those who have more to say.
+  static let busySpan = Instant.Span.microseconds(100)
+  /// Reads of a lingering socket in one turn.
+  static let discardsMax = 4
   /// Sockets that wait for their peer's end of stream after our own.
   static let lingeringMax = 256
 

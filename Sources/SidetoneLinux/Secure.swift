@@ -9,21 +9,31 @@ import Sidetone
 // MARK: Open connections
 
 extension Machine {
-  func readSecure(_ id: SlotID, reads: Int = 1) {
+  /// A share of what has come: records of so many bytes, and so many of them. What OpenSSL then
+  /// still has, no event tells of.
+  func readSecure(_ id: SlotID) {
     let index = id.index
     let link = sockets[index].link
-    tls.begin(sockets[index].descriptor, reads: reads, moreReads: Self.readsPerTurnMax - 1)
+    tls.begin(sockets[index].descriptor, reads: 1)
+    var bytesLeft = Self.shareBytes
+    var recordsLeft = Self.shareRecords
     repeat {
-      let place = relay.room(for: link)
+      let room = relay.room(for: link)
+      let place = room.prefix(min(room.count, bytesLeft))
       guard place.count > 0 else {
         watch(id, readable: false)
-        break
+        return flushSecure(id)
       }
       switch tls.read(sockets[index].tls, into: place) {
       case .done(let count):
         if !sockets[index].isDialled { turnGap.countFrame() }
         relay.received(count, on: link, at: turnBegan)
-      case .wouldBlock: return flushSecure(id)
+        bytesLeft -= count
+        recordsLeft -= 1
+      case .wouldBlock:
+        if !tls.bears(&sockets[index].tls) { return broke(id, .tlsFailed) }
+        sockets[index].pace = .calm
+        return flushSecure(id)
       case .ended:
         flushSecure(id)
         if sockets.holds(id) { ended(id) }
@@ -33,7 +43,13 @@ extension Machine {
         _ = tls.flush(&sockets[index].tls, to: sockets[index].descriptor)
         return broke(id, failure)
       }
-    } while tls.hasMore(sockets[index].tls)
+    } while bytesLeft > 0 && recordsLeft > 0 && tls.hasMore(sockets[index].tls)
+    if !tls.bears(&sockets[index].tls) { return broke(id, .tlsFailed) }
+    if tls.hasPending(sockets[index].tls) {
+      readLater(id)
+    } else {
+      sockets[index].pace = bytesLeft == 0 ? .busy : .calm
+    }
     flushSecure(id)
   }
 
@@ -110,8 +126,8 @@ extension Machine {
     return same < config.limits.handshakesPerAddressMax
   }
 
-  /// Something came for a handshake, or its peer is gone. While its connection is lent nobody looks;
-  /// it is asked for again when that comes back.
+  /// Something came for a handshake, or its peer is gone. While its connection is lent nobody
+  /// looks; it is asked for again when that comes back.
   func handshakeIsReady(_ index: Int) {
     guard sockets[index].tls.holder != .helper else { return }
     handshakes.push(index, isDialled: sockets[index].isDialled)
@@ -180,7 +196,7 @@ extension Machine {
     performOutputs()
     // The peer's first bytes may have come together with the end of its handshake.
     if sockets.holds(id), sockets[index].stage == .open, tls.hasPending(sockets[index].tls) {
-      readSecure(id, reads: 0)
+      readLater(id)
     }
   }
 

@@ -26,6 +26,8 @@ import Sidetone
   fileprivate var heldStart: Int32 = 0
   fileprivate var heldEnd: Int32 = 0
   fileprivate(set) var holder = Holder.nobody
+  /// Messages of TLS itself, ever.
+  fileprivate var messages: Int32 = 0
 
   var isOn: Bool { unsafe ssl != nil }
   var holds: Bool { heldEnd > heldStart }
@@ -47,8 +49,8 @@ enum TLSOutcome {
   @safe fileprivate struct Channel {
     var descriptor: Int32 = -1
     var readsLeft = 0
-    /// How many reads may still be allowed because one filled its place.
-    var moreReads = 0
+    /// Messages of TLS itself in this step: of a handshake, new keys, new tickets, alerts.
+    var messages = 0
     var error: Errno?
     let window: UnsafeMutableRawPointer
     var count = 0
@@ -56,6 +58,10 @@ enum TLSOutcome {
 
   /// A flight of a handshake or a record must fit; a chain of certificates is a few kilobytes.
   private static let windowBytes = 65_536
+  /// Messages of TLS itself in one step, and in a connection's life. A handshake has ten; new keys
+  /// cost 15 microseconds each time, as often as the peer likes.
+  private static let messagesPerStepMax = 32
+  private static let messagesMax: Int32 = 1000
   /// What may be held for a peer that does not read: more than one record only while it makes us
   /// answer.
   private static let heldBytesMax = 65_536
@@ -131,12 +137,12 @@ enum TLSOutcome {
   // MARK: Steps
 
   /// Every step happens between `begin` and `flush`, for one connection. `reads` is how often the
-  /// socket may be read; a read that fills its place allows one more, up to `moreReads` times.
-  func begin(_ descriptor: Int32, reads: Int, moreReads: Int = 0) {
+  /// socket may be read.
+  func begin(_ descriptor: Int32, reads: Int) {
     precondition(unsafe channel.pointee.count == 0, "every step was followed by a flush")
-    unsafe channel.pointee.moreReads = moreReads
     unsafe channel.pointee.descriptor = descriptor
     unsafe channel.pointee.readsLeft = reads
+    unsafe channel.pointee.messages = 0
     unsafe channel.pointee.error = nil
   }
 
@@ -174,6 +180,14 @@ enum TLSOutcome {
   /// Whether `read` may bring more without waiting.
   func hasMore(_ link: TLSLink) -> Bool {
     unsafe channel.pointee.readsLeft > 0 || SSL_has_pending(link.ssl) == 1
+  }
+
+  /// Whether the peer spoke of TLS itself no more than is borne, in this step and until now.
+  @inline(__always) func bears(_ link: inout TLSLink) -> Bool {
+    let messages = unsafe channel.pointee.messages
+    if messages == 0 { return true }
+    link.messages &+= Int32(truncatingIfNeeded: messages)
+    return messages <= Self.messagesPerStepMax && link.messages <= Self.messagesMax
   }
 
   /// Whether bytes lie with OpenSSL that no event tells of.
@@ -291,6 +305,17 @@ enum TLSOutcome {
     return unsafe method
   }
 
+  /// OpenSSL has handled, or said, a message of its own. It would go on with any number of them; to
+  /// a connection that looks shut it listens no more.
+  static func countMessage(_ ssl: OpaquePointer?) {
+    guard let bio = unsafe SSL_get_rbio(ssl) else { return }
+    let channel = unsafe BIO_get_data(bio).assumingMemoryBound(to: Channel.self)
+    unsafe channel.pointee.messages += 1
+    if unsafe channel.pointee.messages > messagesPerStepMax {
+      unsafe SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN)
+    }
+  }
+
   private static func bioRead(
     _ bio: OpaquePointer?, _ place: UnsafeMutablePointer<CChar>?, _ count: Int32
   ) -> Int32 {
@@ -301,10 +326,6 @@ enum TLSOutcome {
       let window = unsafe Bytes(base: UnsafeMutableRawPointer(place!), count: Int(count))
       switch unsafe SocketCall.read(channel.pointee.descriptor, into: window) {
       case .done(let got):
-        if unsafe got == window.count && channel.pointee.moreReads > 0 {
-          unsafe channel.pointee.readsLeft += 1
-          unsafe channel.pointee.moreReads -= 1
-        }
         return Int32(got)
       case .wouldBlock: break
       case .failed(let error):

@@ -120,6 +120,9 @@ import Synchronization
     }
     let isRestricted = unsafe co_restrict(context, groups) == 1
     precondition(isRestricted, "an OpenSSL without P-256 or AES-GCM is none")
+    unsafe SSL_CTX_set_msg_callback(context) { _, _, type, _, _, ssl, _ in
+      if type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT { unsafe TLS.countMessage(ssl) }
+    }
     return unsafe context
   }
 
