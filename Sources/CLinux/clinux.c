@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -236,6 +237,8 @@ int cl_counter_create(bool blocking) {
   return (int)answer(eventfd(0, EFD_CLOEXEC | (blocking ? 0 : EFD_NONBLOCK)));
 }
 
+int cl_semaphore_create(void) { return (int)answer(eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)); }
+
 int cl_counter_add(int counter) {
   uint64_t one = 1;
   return (int)answer(write(counter, &one, sizeof one));
@@ -283,6 +286,16 @@ ptrdiff_t cl_write(int descriptor, const void *from, ptrdiff_t count) {
 int cl_wait_writable(int descriptor) {
   struct pollfd entry = {.fd = descriptor, .events = POLLOUT};
   return (int)answer(poll(&entry, 1, -1));
+}
+
+void cl_give_way(void) {
+  const int less = 5, least = 19;
+  struct sched_param none = {0};
+  int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  if (policy == SCHED_FIFO || policy == SCHED_RR) sched_setscheduler(0, SCHED_OTHER, &none);
+  id_t thread = (id_t)syscall(SYS_gettid);
+  int nice = getpriority(PRIO_PROCESS, thread) + less;
+  setpriority(PRIO_PROCESS, thread, nice < least ? nice : least);
 }
 
 int64_t cl_raise_descriptor_limit(int64_t wanted) {

@@ -9,6 +9,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var requestsRefused = 0
   /// Connections for which there was no slot.
   package var linksRefused = 0
+  /// Hellos from addresses that had said too many in that second.
+  package var handshakesRefused = 0
   package var requests = 0
   package var bytesIn = 0
   package var bytesOut = 0

@@ -7,7 +7,7 @@ package struct Limits: Sendable {
   package var callsMax = 1000
   /// Connections that are no call: health checks, webhooks, handshakes, refusals.
   package var otherLinksMax = 128
-  /// TLS handshakes that one turn of the loop may advance.
+  /// TLS handshakes that one turn of the loop may take up again, after a step.
   package var handshakesPerTurnMax = 4
   /// Time between the beginnings of two turns of the loop while many calls run; 0: none.
   package var turnGapMicroseconds = 0
@@ -63,6 +63,12 @@ package struct Limits: Sendable {
   /// caller.
   package var callsPerSecondPerKey = 50
   package var callsPerSecondPerAddress = 50
+
+  /// TLS handshakes that one address may begin in a second: a call takes two where a webhook
+  /// announces it.
+  package var handshakesPerSecondPerAddress: Int {
+    max(handshakesPerAddressMax, 2 * callsPerSecondPerAddress)
+  }
 
   package init() {}
 

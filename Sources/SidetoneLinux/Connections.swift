@@ -239,7 +239,7 @@ extension Machine {
 
   /// Throws away what a lingering peer still sends, until it ends its side.
   func discard(_ id: SlotID) {
-    for _ in 0..<Self.readsPerTurnMax {
+    for _ in 0..<Self.discardsMax {
       switch SocketCall.read(sockets[id.index].descriptor, into: scratch.bytes) {
       case .done(0), .failed: return release(id)
       case .done(let count): if count < scratch.bytes.count { return }

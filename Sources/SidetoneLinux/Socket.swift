@@ -8,6 +8,10 @@ import CLinux
 import Sidetone
 
 struct Socket: BitwiseCopyable {
+  /// Whether its last share of reading held all that there was. Who has more to say than a call
+  /// needs is read after all others, a share at a time.
+  enum Pace: UInt8 { case calm, busy }
+
   /// The way of a socket. Every stage can also end at once, by an error or a deadline.
   ///
   ///     dialled:   resolving -> connecting -> handshaking (TLS only) -> open
@@ -16,6 +20,7 @@ struct Socket: BitwiseCopyable {
   enum Stage: UInt8 { case free, resolving, connecting, handshaking, open, flushing, lingering }
 
   var stage = Stage.free
+  var pace = Pace.calm
   var isDialled = false
   /// The peer has sent its end of stream.
   var hasEnded = false

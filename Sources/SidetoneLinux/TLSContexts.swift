@@ -4,16 +4,25 @@
 
 import COpenSSL
 import Sidetone
+import Synchronization
 
 @safe final class TLSContexts {
   private var servers: [OpaquePointer?] = unsafe []
   private var clients: [OpaquePointer?] = unsafe []
-  private var sessions: [OpaquePointer?]
+  /// They come and go on whichever thread a connection is used.
+  private let sessions: Mutex<Sessions>
   private let endpoints: [Config.Endpoint]
+  /// Of the connections' BIOs.
+  let method: OpaquePointer
 
-  init(config: Config) throws(StartError) {
+  @safe private struct Sessions: @unchecked Sendable {
+    var last: [OpaquePointer?]
+  }
+
+  init(config: Config, _ method: OpaquePointer) throws(StartError) {
+    unsafe self.method = unsafe method
     endpoints = config.upstreams.map(\.endpoint)
-    unsafe sessions = Array(repeating: nil, count: endpoints.count)
+    unsafe sessions = Mutex(Sessions(last: Array(repeating: nil, count: endpoints.count)))
     for listener in config.listeners {
       unsafe servers.append(
         listener.isTLS ? try Self.makeServerContext(listener.certificate, listener.key) : nil)
@@ -28,7 +37,10 @@ import Sidetone
     for index in unsafe servers.indices { unsafe SSL_CTX_free(servers[index]) }
     // Not all were made where a file was refused.
     for index in unsafe clients.indices { unsafe SSL_CTX_free(clients[index]) }
-    for index in unsafe sessions.indices { unsafe SSL_SESSION_free(sessions[index]) }
+    sessions.withLock {
+      for index in unsafe $0.last.indices { unsafe SSL_SESSION_free($0.last[index]) }
+    }
+    unsafe BIO_meth_free(method)
   }
 
   func isServer(_ listener: Int) -> Bool { unsafe servers[listener] != nil }
@@ -49,7 +61,9 @@ import Sidetone
       unsafe SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
       unsafe SSL_set1_host(ssl, host)
     }
-    if let session = unsafe sessions[upstream] { _ = unsafe SSL_set_session(ssl, session) }
+    sessions.withLock {
+      if let session = unsafe $0.last[upstream] { _ = unsafe SSL_set_session(ssl, session) }
+    }
     return unsafe ssl
   }
 
@@ -58,7 +72,7 @@ import Sidetone
   private static func makeServerContext(_ certificate: String, _ key: String)
     throws(StartError) -> OpaquePointer
   {
-    let context = unsafe makeContext(TLS_server_method())
+    let context = unsafe makeContext(TLS_server_method(), groups: "X25519:P-256:P-384")
     // A key with a passphrase is refused; OpenSSL would ask for it on the terminal.
     unsafe SSL_CTX_set_default_passwd_cb(context) { _, _, _, _ in 0 }
     unsafe co_cache_no_sessions(context)
@@ -74,7 +88,8 @@ import Sidetone
   }
 
   private func makeClientContext(_ caFile: String) throws(StartError) -> OpaquePointer {
-    let context = unsafe Self.makeContext(TLS_client_method())
+    let context = unsafe Self.makeContext(
+      TLS_client_method(), groups: "X25519:P-256:P-384:P-521")
     let result =
       unsafe caFile.isEmpty
       ? SSL_CTX_set_default_verify_paths(context) : SSL_CTX_load_verify_file(context, caFile)
@@ -98,17 +113,24 @@ import Sidetone
     return unsafe context
   }
 
-  private static func makeContext(_ method: OpaquePointer?) -> OpaquePointer {
+  /// `groups`: the key exchanges that we take part in, the dearest last.
+  private static func makeContext(_ method: OpaquePointer?, groups: String) -> OpaquePointer {
     guard let context = unsafe SSL_CTX_new(method) else {
       preconditionFailure("there is memory at start")
     }
-    unsafe co_restrict(context)
+    let isRestricted = unsafe co_restrict(context, groups) == 1
+    precondition(isRestricted, "an OpenSSL without P-256 or AES-GCM is none")
+    unsafe SSL_CTX_set_msg_callback(context) { _, _, type, _, _, ssl, _ in
+      if type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT { unsafe TLS.countMessage(ssl) }
+    }
     return unsafe context
   }
 
   private func remember(_ session: OpaquePointer?, from upstream: Int) {
-    unsafe SSL_SESSION_free(sessions[upstream])
-    unsafe sessions[upstream] = session
+    sessions.withLock {
+      unsafe SSL_SESSION_free($0.last[upstream])
+      unsafe $0.last[upstream] = session
+    }
   }
 
   /// OpenSSL's sentence for what went wrong last.

@@ -171,7 +171,7 @@ extension Setting where Target == Draft {
       "Connections that are no call: health checks, webhooks, handshakes."),
     limit(
       "handshakes_per_turn_max", 1...1024, \.handshakesPerTurnMax,
-      "TLS handshakes that one turn of the loop may advance."),
+      "TLS handshakes that one turn of the loop may take up again; their arithmetic is elsewhere."),
     limit(
       "handshakes_per_address_max", 1...65_536, \.handshakesPerAddressMax,
       "Connections from one address that are still in their handshake."),

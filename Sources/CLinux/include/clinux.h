@@ -53,6 +53,8 @@ void cl_sleep_until(int64_t nanoseconds);
 // A counter that wakes a waiting reader: eventfd. `cl_counter_take` answers the count and zeroes
 // it.
 int cl_counter_create(bool blocking);
+// The same, where each `cl_counter_take` waits for one and takes no more than that.
+int cl_semaphore_create(void);
 int cl_counter_add(int counter);
 int64_t cl_counter_take(int counter);
 
@@ -64,6 +66,8 @@ int cl_random(void *into, ptrdiff_t count);
 ptrdiff_t cl_write(int descriptor, const void *from, ptrdiff_t count);
 // Waits until the descriptor takes bytes again, for descriptors that somebody made non-blocking.
 int cl_wait_writable(int descriptor);
+// This thread gives way to the others of the process: no real time, and a higher nice value.
+void cl_give_way(void);
 // Raises the soft limit of open descriptors to `wanted` where it is lower, the hard limit too where
 // that is allowed; answers the limit that holds afterwards.
 int64_t cl_raise_descriptor_limit(int64_t wanted);

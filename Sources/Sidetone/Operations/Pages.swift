@@ -202,6 +202,9 @@ package struct Pages: Sendable {
     counter("sidetone_requests_total", "Whole requests.", totals.requests)
     counter("sidetone_requests_refused_total", "Requests refused.", totals.requestsRefused)
     counter("sidetone_links_refused_total", "Connections refused.", totals.linksRefused)
+    counter(
+      "sidetone_handshakes_refused_total", "TLS handshakes refused, for their number.",
+      totals.handshakesRefused)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
     counter("sidetone_received_bytes_total", "Bytes from all peers.", totals.bytesIn)

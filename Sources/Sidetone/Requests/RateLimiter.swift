@@ -49,6 +49,13 @@ package struct RateLimiter: Sendable {
     entries = Array(repeating: Entry(), count: Self.setsMax * Self.waysMax)
   }
 
+  /// For addresses alone.
+  package init(addressesPerSecond: Int, seed: UInt64) {
+    var limits = Limits()
+    limits.callsPerSecondPerAddress = addressesPerSecond
+    self.init(keys: 0, limits: limits, seed: seed)
+  }
+
   package mutating func take(key: Int, at now: Instant) -> Instant.Span? {
     keys[key].take(perSecond: perKey, at: now)
   }
