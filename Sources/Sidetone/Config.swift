@@ -116,6 +116,8 @@ extension Config {
     package var isTLS: Bool { !certificate.isEmpty }
     /// Where this machine has no such address, it is left out.
     package var isOptional = false
+    /// Only pages for operators are served there, to whom it is kept free.
+    package var isForOperators = false
     /// Whether only this machine can reach it: 127.0.0.0/8 or ::1.
     package var isLoopback: Bool {
       address.hasPrefix("127.") || address == "::1" || address == "localhost"

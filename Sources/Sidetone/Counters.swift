@@ -9,6 +9,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var requestsRefused = 0
   /// Connections for which there was no slot.
   package var linksRefused = 0
+  /// Those that had proven nothing and gave way to a newcomer.
+  package var guestsDisplaced = 0
   package var requests = 0
   package var bytesIn = 0
   package var bytesOut = 0

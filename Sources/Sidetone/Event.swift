@@ -33,6 +33,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   /// Whole requests; connections for which there was no slot.
   case request
   case linkRefused
+  /// Somebody who had proven nothing gave way to a newcomer.
+  case guestDisplaced
   /// A key was pressed for which there was no room.
   case keyLost
   /// An agent was cut short; a session is gone, whichever way; another is dialled.

@@ -11,8 +11,12 @@ package struct Limits: Sendable {
   package var handshakesPerTurnMax = 4
   /// Time between the beginnings of two turns of the loop while many calls run; 0: none.
   package var turnGapMicroseconds = 0
-  /// Connections from one address that are still in their handshake.
+  /// Connections from one address on a listener with TLS that have proven nothing yet.
   package var handshakesPerAddressMax = 64
+  /// The same on any listener, sockets that owe a token included; see `unprovenPerAddress`.
+  package var unprovenPerAddressMax = 32
+  /// Time for the first byte of a connection: of its TLS handshake, or of its request.
+  package var firstByteSeconds = 2
 
   /// Largest message from a carrier, and from an upstream.
   package var carrierMessageBytesMax = 64 * 1024
@@ -120,11 +124,26 @@ package struct Limits: Sendable {
   /// model asks all of its callers to go.
   package var handOversMax: Int { min(twoWayCallsMax, callsMax) }
 
+  /// Who has raised another bound on one address expects many from one, and means this one too. A
+  /// share, of whatever is there, is a quarter at most.
+  package var unprovenPerAddress: Int {
+    let usual = Limits()
+    guard unprovenPerAddressMax == usual.unprovenPerAddressMax else { return unprovenPerAddressMax }
+    let raised = max(
+      handshakesPerAddressMax > usual.handshakesPerAddressMax ? handshakesPerAddressMax : 0,
+      callsPerSecondPerAddress > usual.callsPerSecondPerAddress ? callsPerSecondPerAddress : 0)
+    return max(min(usual.unprovenPerAddressMax, otherLinksMax / 4), raised, 1)
+  }
+
+  /// Links for answers that are on their way, beside all those who wait.
+  static let answeredLinksMax = 16
+
   package var linksMax: Int {
     callsMax  // the carrier's side of each call
       + callsMax  // the upstream's side
       + handOversMax  // the next session, beside the one that it replaces
-      + otherLinksMax  // operators, webhooks, handshakes that become no call
+      + otherLinksMax  // who has proven nothing yet: handshakes, requests
+      + Guests.operatorsMax + Self.answeredLinksMax  // operators' own, and whoever is answered
   }
 
   /// Blocks of the shared pool, by holder.

@@ -110,6 +110,7 @@ extension Relay {
     store.links[link].becomeSocket(
       .caller, .server, messageBytesMax: store.limits.carrierMessageBytesMax)
     store.links[link].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
+    turn.guests.left(link)
   }
 
   // MARK: Announced

@@ -11,7 +11,7 @@ extension Relay {
     }
   }
 
-  func refuseLate(_ link: Int) { requests.refuse(link, .timedOut, store, &turn) }
+  func refuseLate(_ link: Int) { requests.refuseLate(link, store, &turn) }
 
   private func respond(to admitted: Requests.Admitted, on link: Int) throws(Refusal) {
     let isHead = admitted.isHead
@@ -64,6 +64,8 @@ extension Relay {
     snapshot.readiness = readiness
     snapshot.callsActive = calls.inUse
     snapshot.callsMax = calls.capacity
+    snapshot.guests = turn.guests.count
+    snapshot.guestsMax = turn.guests.guestsMax
     snapshot.links = store.links.inUse
     snapshot.linksMax = store.links.capacity
     snapshot.blocks = store.pool.capacity - store.pool.free

@@ -25,6 +25,7 @@ extension Turn {
     case .answerTooLong: counters.answersTooLong &+= 1
     case .request: counters.requests &+= 1
     case .linkRefused: counters.linksRefused &+= 1
+    case .guestDisplaced: counters.guestsDisplaced &+= 1
     case .keyLost: counters.keysLost &+= 1
     case .interruption: counters.interruptions &+= 1
     case .sessionLost: counters.upstreamsLost &+= 1
@@ -420,7 +421,7 @@ extension Cause {
     switch self {
     case .noMemory, .upstreamRefused, .upstreamLost, .upstreamBusy, .upstreamKey: .error
     case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
-      .tooSlow, .noToken, .wrongToken, .wrongChoice:
+      .tooSlow, .noToken, .wrongToken, .wrongChoice, .crowded:
       .warning
     case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
       .info

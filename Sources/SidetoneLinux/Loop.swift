@@ -99,7 +99,10 @@ extension Machine {
     let index = id.index
     switch sockets[index].stage {
     case .connecting: connectIsDone(id)
-    case .handshaking: handshakes.push(index)
+    case .handshaking:
+      // Its first byte is there.
+      deadlines.set(index, to: sockets[index].handshakeDeadline)
+      handshakes.push(index)
     case .open:
       if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
       if ready.contains(.writable), sockets.holds(id) { write(id) }

@@ -125,7 +125,7 @@ extension Machine {
   /// Sockets that wait for their peer's end of stream after our own.
   static let lingeringMax = 256
 
-  /// Sockets at once: the engine's links, handshakes it does not know yet, and those that linger.
+  /// Sockets at once: the engine's links, and those that linger or that it is done with.
   static func socketsMax(_ limits: Limits) -> Int {
     limits.linksMax + limits.otherLinksMax + lingeringMax
   }

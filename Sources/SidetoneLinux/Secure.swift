@@ -82,29 +82,12 @@ extension Machine {
 extension Machine {
   /// Begins the handshake of a socket that is connected and watched.
   func beginHandshake(_ id: SlotID, _ link: TLSLink?, until deadline: Instant) {
-    guard let link else {
-      return sockets[id.index].isDialled ? broke(id, .noMemory) : release(id)
-    }
+    guard let link else { return broke(id, .noMemory) }
     sockets[id.index].tls = link
     sockets[id.index].stage = .handshaking
     if !sockets[id.index].isDialled { shaking += 1 }
     deadlines.set(id.index, to: deadline)
     if sockets[id.index].isDialled { handshakes.push(id.index) }
-  }
-
-  /// Whether another connection of this address may begin a handshake. Few are under way as a rule,
-  /// and only then is anybody counted.
-  func mayShakeHands(with peer: Address) -> Bool {
-    guard shaking >= config.limits.handshakesPerAddressMax else { return true }
-    guard shaking < config.limits.otherLinksMax else { return false }
-    var same = 0
-    for index in 0..<sockets.capacity where sockets[index].stage == .handshaking {
-      let other = sockets[index]
-      if !other.isDialled && other.peer.high == peer.high && other.peer.low == peer.low {
-        same += 1
-      }
-    }
-    return same < config.limits.handshakesPerAddressMax
   }
 
   /// Advances the handshakes whose bytes came first, as many as a turn may.
@@ -124,9 +107,9 @@ extension Machine {
     tls.begin(descriptor, reads: 1)
     let outcome = tls.handshake(sockets[index].tls)
     let flushed = tls.flush(&sockets[index].tls, to: descriptor)
-    if case .failed(let failure) = outcome { return handshakeFailed(id, failure) }
-    if case .ended = outcome { return handshakeFailed(id, .reset) }
-    if case .failed(let error) = flushed { return handshakeFailed(id, LinkFailure(error)) }
+    if case .failed(let failure) = outcome { return broke(id, failure) }
+    if case .ended = outcome { return broke(id, .reset) }
+    if case .failed(let error) = flushed { return broke(id, LinkFailure(error)) }
     watch(id, writable: sockets[index].tls.holds)
     guard case .done = outcome else { return }
     deadlines.clear(index)
@@ -136,9 +119,5 @@ extension Machine {
     if sockets.holds(id), sockets[index].stage == .open, tls.hasPending(sockets[index].tls) {
       readSecure(id, reads: 0)
     }
-  }
-
-  private func handshakeFailed(_ id: SlotID, _ failure: LinkFailure) {
-    if sockets[id.index].isDialled { broke(id, failure) } else { release(id) }
   }
 }

@@ -15,6 +15,10 @@ extension Setting where Target == Draft {
       "listen", "address", form: "ADDRESS:PORT, …", standard: "127.0.0.1:8080",
       help: "Where to listen; IPv6 in brackets; port 0 lets the system choose.",
       \.listeners, each: readListener),
+    .list(
+      "listen", "operators", form: "ADDRESS:PORT, …",
+      help: "Where operators alone are served: /health, /ready, /stats, /metrics.",
+      \.operators, each: readListener),
     .text(
       "listen", "certificate", form: "FILE",
       help: "PEM file with the certificate chain; together with `key` it turns TLS on.",
@@ -168,13 +172,19 @@ extension Setting where Target == Draft {
     limit("calls_max", 1...100_000, \.callsMax, "Calls at once."),
     limit(
       "other_links_max", 16...65_536, \.otherLinksMax,
-      "Connections that are no call: health checks, webhooks, handshakes."),
+      "Connections that have proven nothing yet; the oldest gives way to one more."),
     limit(
       "handshakes_per_turn_max", 1...1024, \.handshakesPerTurnMax,
       "TLS handshakes that one turn of the loop may advance."),
     limit(
+      "unproven_per_address_max", 1...65_536, \.unprovenPerAddressMax,
+      "Connections from one address that have proven nothing yet; the oldest gives way."),
+    limit(
       "handshakes_per_address_max", 1...65_536, \.handshakesPerAddressMax,
-      "Connections from one address that are still in their handshake."),
+      "The same with TLS, where that is less than unproven_per_address_max."),
+    limit(
+      "first_byte_seconds", 1...300, \.firstByteSeconds,
+      "Time for the first byte of a connection."),
     limit(
       "turn_gap_microseconds", 0...2000, \.turnGapMicroseconds,
       "Keeps turns so far apart from 400 calls on: 200 saves 12 to 16 % of CPU, and is that late."

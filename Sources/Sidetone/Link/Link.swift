@@ -6,6 +6,8 @@
 
 package struct Link: BitwiseCopyable, Sendable {
   package enum Phase: UInt8, BitwiseCopyable, Sendable {
+    /// Server side: the peer's TLS handshake is under way. Ways out: request, leaving.
+    case handshake
     /// Server side: a request is awaited, or its body. Ways out: caller, leaving.
     case request
     /// The carrier's side of a call. Way out: leaving.
@@ -30,7 +32,7 @@ package struct Link: BitwiseCopyable, Sendable {
     @inline(__always) var isSession: Bool {
       switch self {
       case .setup, .ready, .upstream: true
-      case .request, .caller, .dialling, .upgrade, .leaving, .gone: false
+      case .handshake, .request, .caller, .dialling, .upgrade, .leaving, .gone: false
       }
     }
   }
@@ -55,8 +57,11 @@ package struct Link: BitwiseCopyable, Sendable {
   package let listener: Int
 
   /// A peer that has connected to us.
-  package init(_ id: SlotID, from peer: Address, on listener: Int, at now: Instant) {
+  package init(
+    _ id: SlotID, from peer: Address, on listener: Int, isSecure: Bool = false, at now: Instant
+  ) {
     self.id = id
+    phase = isSecure ? .handshake : .request
     self.peer = peer
     self.listener = listener
     lastHeard = now
@@ -131,6 +136,7 @@ extension Link {
     guard phase != .leaving else { return }
     phase = .leaving
     call = .none
+    turn.guests.left(id.index)
     releaseInbox(store)
     setDeadline(turn.now + .seconds(store.limits.finishSeconds), &turn)
     ask(outbox.isEmpty ? .close : .write, &turn)
@@ -140,6 +146,7 @@ extension Link {
   @_noAllocation mutating func reset(_ turn: inout Turn) {
     phase = .gone
     call = .none
+    turn.guests.left(id.index)
     setDeadline(.never, &turn)
     ask(.reset, &turn)
   }
@@ -148,6 +155,7 @@ extension Link {
   @_noAllocation mutating func release(_ store: Store, _ turn: inout Turn) {
     releaseInbox(store)
     outbox.clear(in: store.pool)
+    turn.guests.left(id.index)
     phase = .gone
     pending = PendingOutputs(rawValue: 0)
     setDeadline(.never, &turn)

@@ -9,6 +9,8 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var readiness = Readiness.ready
   package var callsActive = 0
   package var callsMax = 0
+  package var guests = 0
+  package var guestsMax = 0
   package var links = 0
   package var linksMax = 0
   package var blocks = 0
@@ -188,6 +190,8 @@ package struct Pages: Sendable {
     gauge("sidetone_uptime_seconds", "Since the start.", now.uptime.milliseconds / 1000)
     gauge("sidetone_calls_active", "Running calls.", now.callsActive)
     gauge("sidetone_calls_max", "Calls that can run at once.", now.callsMax)
+    gauge("sidetone_guests", "Connections that have proven nothing yet.", now.guests)
+    gauge("sidetone_guests_max", "As many may wait at once.", now.guestsMax)
     gauge("sidetone_links_in_use", "Connections, upstreams included.", now.links)
     gauge("sidetone_links_max", "Connections that can be open at once.", now.linksMax)
     gauge("sidetone_blocks_in_use", "Memory blocks that hold bytes.", now.blocks)
@@ -202,6 +206,9 @@ package struct Pages: Sendable {
     counter("sidetone_requests_total", "Whole requests.", totals.requests)
     counter("sidetone_requests_refused_total", "Requests refused.", totals.requestsRefused)
     counter("sidetone_links_refused_total", "Connections refused.", totals.linksRefused)
+    counter(
+      "sidetone_guests_displaced_total", "Of those that had proven nothing, who gave way.",
+      totals.guestsDisplaced)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
     counter("sidetone_received_bytes_total", "Bytes from all peers.", totals.bytesIn)

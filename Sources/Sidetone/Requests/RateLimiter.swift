@@ -53,25 +53,17 @@ package struct RateLimiter: Sendable {
     keys[key].take(perSecond: perKey, at: now)
   }
 
-  /// IPv6 is counted by its /64, since one customer has all the addresses in it.
   package mutating func take(address: Address, at now: Instant) -> Instant.Span? {
-    let low = address.ipv4 == nil && !address.isLoopback ? 0 : address.low
-    let first = Int(hash(address.high, low) % UInt64(Self.setsMax)) * Self.waysMax
+    let address = address.counted
+    let first = Int(address.hash(seed: seed) % UInt64(Self.setsMax)) * Self.waysMax
     var place = first
     for way in first..<first + Self.waysMax {
-      if entries[way].high == address.high && entries[way].low == low {
+      if entries[way].high == address.high && entries[way].low == address.low {
         return entries[way].bucket.take(perSecond: perAddress, at: now)
       }
       if TokenBucket.isFuller(entries[way].bucket, entries[place].bucket) { place = way }
     }
-    entries[place] = Entry(high: address.high, low: low)
+    entries[place] = Entry(high: address.high, low: address.low)
     return entries[place].bucket.take(perSecond: perAddress, at: now)
-  }
-
-  private func hash(_ high: UInt64, _ low: UInt64) -> UInt64 {
-    var value = seed ^ high
-    value = (value ^ value >> 32) &* 0x9e37_79b9_7f4a_7c15 ^ low
-    value = (value ^ value >> 29) &* 0xbf58_476d_1ce4_e5b9
-    return value ^ value >> 32
   }
 }
