@@ -17,6 +17,8 @@ package struct Limits: Sendable {
   package var unprovenPerAddressMax = 32
   /// Time for the first byte of a connection: of its TLS handshake, or of its request.
   package var firstByteSeconds = 2
+  /// Time for a socket that owes a call token to show it: carriers send it as soon as it stands.
+  package var tokenSeconds = 2
 
   /// Largest message from a carrier, and from an upstream.
   package var carrierMessageBytesMax = 64 * 1024

@@ -98,7 +98,7 @@ extension Relay {
   }
 
   /// A guest loses its place to a newcomer, and is told.
-  private func giveWay(_ guest: Int, _ why: Guests.Crowd) {
+  func giveWay(_ guest: Int, _ why: Guests.Crowd) {
     turn.note(.guestDisplaced)
     switch store.links[guest].phase {
     case .caller:
@@ -217,7 +217,22 @@ extension Relay {
       }
     }
     while let held = requests.tokens.expired(at: now) { giveUp(held) }
+    while guestExpiry <= now, let guest = turn.guests.oldestSocket { refuseToken(guest) }
     if draining != .no, drainDeadline <= now { endCalls(.draining) }
+  }
+
+  /// When the oldest socket that owes a token has had its time.
+  private var guestExpiry: Instant {
+    guard let guest = turn.guests.oldestSocket else { return .never }
+    return turn.guests.since(guest) + .seconds(store.limits.tokenSeconds)
+  }
+
+  /// No token came in time.
+  private func refuseToken(_ guest: Int) {
+    turn.guests.left(guest)
+    let call = store.links[guest].call.index
+    calls[call].end(.noToken, store, &turn)
+    settle(call)
   }
 
   private func linkExpired(_ link: Int) {
@@ -244,7 +259,7 @@ extension Relay {
 
   /// When `advance` wants to be called at the latest.
   package var wakeTime: Instant {
-    min(turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry)
+    min(turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry, guestExpiry)
   }
 
   /// The wall clock, told now and then, for time stamps that people read.

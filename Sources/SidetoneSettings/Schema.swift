@@ -186,6 +186,9 @@ extension Setting where Target == Draft {
       "first_byte_seconds", 1...300, \.firstByteSeconds,
       "Time for the first byte of a connection."),
     limit(
+      "token_seconds", 1...300, \.tokenSeconds,
+      "Time for a socket that proves nothing else to show its call token."),
+    limit(
       "turn_gap_microseconds", 0...2000, \.turnGapMicroseconds,
       "Keeps turns so far apart from 400 calls on: 200 saves 12 to 16 % of CPU, and is that late."
     ),

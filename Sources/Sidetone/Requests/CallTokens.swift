@@ -100,6 +100,16 @@ package struct CallTokens: Sendable {
     return found < 0 ? nil : release(found)
   }
 
+  /// What has waited for longest, of all for which `isWanted` holds; it goes on waiting.
+  package func oldest(where isWanted: (Held) -> Bool) -> Held? {
+    var found = -1
+    for index in entries.indices where entries[index].expiresAt != .never {
+      guard found < 0 || entries[index].expiresAt < entries[found].expiresAt else { continue }
+      if isWanted(entries[index].held) { found = index }
+    }
+    return found < 0 ? nil : entries[found].held
+  }
+
   /// One that has expired by now, or nil; to be asked until there is none.
   package mutating func expired(at now: Instant) -> Held? {
     guard nextExpiry <= now else { return nil }

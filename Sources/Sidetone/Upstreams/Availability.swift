@@ -56,8 +56,9 @@ package struct Availability {
     if others >= entry.sessionsMax { return .sessions }
     if entry.isTwoWay {
       var talking = held.map { entries[$0].isTwoWay ? -1 : 0 } ?? 0
-      for other in entries where other.isTwoWay { talking &+= other.calls }
-      if isExpected { talking &-= entry.announced }
+      for other in entries where other.isTwoWay {
+        talking &+= isExpected ? other.calls &- other.announced : other.calls
+      }
       if talking >= twoWayCallsMax { return .twoWayCalls }
     }
     // Who has a place on it was let in before it refused.
@@ -65,6 +66,26 @@ package struct Availability {
       return .refused(until: entry.refusedUntil, entry.cause)
     }
     return nil
+  }
+
+  /// Whether another session may be opened ahead of a caller: the last quarter of the places is for
+  /// callers who are there.
+  func hasRoomAhead(_ upstream: Int) -> Bool {
+    let entry = entries[upstream]
+    var talking = 0
+    for other in entries where other.isTwoWay { talking &+= other.calls }
+    // There may be as many sessions as numbers go.
+    return entry.calls < entry.sessionsMax &- entry.sessionsMax / 4
+      && talking < twoWayCallsMax &- twoWayCallsMax / 4
+  }
+
+  /// Whether a place less on `other` would make one on `upstream`, where that was refused so.
+  func isInTheWay(_ other: Int, of upstream: Int, _ refusal: Refusal) -> Bool {
+    switch refusal {
+    case .sessions: other == upstream
+    case .twoWayCalls: entries[other].isTwoWay
+    case .refused: false
+    }
   }
 
   /// Whether it does well, as far as anybody has tried.
