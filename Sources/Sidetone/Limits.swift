@@ -69,6 +69,8 @@ package struct Limits: Sendable {
   /// caller.
   package var callsPerSecondPerKey = 50
   package var callsPerSecondPerAddress = 50
+  /// Signed webhooks a second of one carrier's account; see `webhooksPerAccount`.
+  package var webhooksPerSecondPerAccount = 200
 
   package init() {}
 
@@ -135,6 +137,12 @@ package struct Limits: Sendable {
       handshakesPerAddressMax > usual.handshakesPerAddressMax ? handshakesPerAddressMax : 0,
       callsPerSecondPerAddress > usual.callsPerSecondPerAddress ? callsPerSecondPerAddress : 0)
     return max(min(usual.unprovenPerAddressMax, otherLinksMax / 4), raised, 1)
+  }
+
+  /// As with unproven connections: who has raised the bound on an address means this one too.
+  var webhooksPerAccount: Int {
+    let isRaised = callsPerSecondPerAddress > Limits().callsPerSecondPerAddress
+    return max(webhooksPerSecondPerAccount, isRaised ? callsPerSecondPerAddress : 0)
   }
 
   /// Links for answers that are on their way, beside all those who wait.

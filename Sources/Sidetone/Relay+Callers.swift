@@ -172,15 +172,37 @@ extension Relay {
     {
       return requests.refuse(link, refusal, admitted.request, store, &turn)
     }
-    var choices = Chain()
-    guard choices.append(choice.options, from: store.pool) else { throw .full }
-    let prepared = store.prepared.routes[route]
-    let ahead = prepared.dialsAhead ? dialAhead(prepared.stream, choice) : SlotID.none
-    let token = issue(
-      CallTokens.Held(route: prepared.stream, bot: choice.bot, choices: choices, call: ahead))
+    let token = try token(for: admitted, route, choice)
     requests.answer(link, store, &turn) {
       connect.write(admitted.request, route: route, token: token, into: &$0)
     }
+  }
+
+  /// The token of the call that is announced: the one that it has, where the same is asked again.
+  private func token(
+    for admitted: Requests.Admitted, _ route: Int, _ choice: Choice
+  ) throws(Refusal) -> CallTokens.Token {
+    let prepared = store.prepared.routes[route]
+    let owner = owner(of: admitted, prepared)
+    if let waiting = requests.tokens.waiting(for: owner, at: turn.now) {
+      let held = waiting.held
+      if held.bot == choice.bot, held.choices.front(in: store.pool).equals(choice.options) {
+        return waiting.token
+      }
+      if let held = requests.tokens.remove(of: owner, at: turn.now) { giveUp(held) }
+    }
+    var choices = Chain()
+    guard choices.append(choice.options, from: store.pool) else { throw .full }
+    let isAhead = prepared.dialsAhead && !requests.tokens.wasUsed(by: owner, at: turn.now)
+    let ahead = isAhead ? dialAhead(prepared.stream, choice) : SlotID.none
+    return issue(
+      CallTokens.Held(
+        route: prepared.stream, bot: choice.bot, choices: choices, call: ahead, owner: owner))
+  }
+
+  private func owner(of admitted: Requests.Admitted, _ webhook: PreparedRoute) -> CallTokens.Owner {
+    CallTokens.Owner(
+      call: TwiML.call(of: admitted.request), route: webhook.stream, as: admitted.identity)
   }
 
   /// A webhook's call that is only listened to: its socket brings a token, where it has no other
@@ -190,7 +212,12 @@ extension Relay {
     let prepared = store.prepared.routes[route]
     var token: CallTokens.Token?
     if prepared.isGivenTokens {
-      token = issue(CallTokens.Held(route: prepared.stream, bot: 0, choices: Chain(), call: .none))
+      let owner = owner(of: admitted, prepared)
+      token =
+        requests.tokens.waiting(for: owner, at: turn.now)?.token
+        ?? issue(
+          CallTokens.Held(
+            route: prepared.stream, bot: 0, choices: Chain(), call: .none, owner: owner))
     }
     requests.answer(link, store, &turn) {
       voice.write(admitted.request, route: route, token: token, into: &$0)

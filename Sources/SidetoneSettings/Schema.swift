@@ -253,5 +253,8 @@ extension Setting where Target == Draft {
     limit(
       "calls_per_second_per_address", 1...1_000_000, \.callsPerSecondPerAddress,
       "New calls a second from one address without a key."),
+    limit(
+      "webhooks_per_second_per_account", 1...1_000_000, \.webhooksPerSecondPerAccount,
+      "Signed webhooks a second from one carrier's account, or as many as from one address."),
   ]
 }

@@ -36,6 +36,7 @@ package struct RateLimiter: Sendable {
 
   private let perKey: Int
   private let perAddress: Int
+  private let perAccount: Int
   private let seed: UInt64
   private var keys: [TokenBucket]
   private var entries: [Entry]
@@ -44,6 +45,7 @@ package struct RateLimiter: Sendable {
   package init(keys count: Int, limits: Limits, seed: UInt64) {
     perKey = limits.callsPerSecondPerKey
     perAddress = limits.callsPerSecondPerAddress
+    perAccount = limits.webhooksPerAccount
     self.seed = seed
     keys = Array(repeating: TokenBucket(), count: count)
     entries = Array(repeating: Entry(), count: Self.setsMax * Self.waysMax)
@@ -54,16 +56,27 @@ package struct RateLimiter: Sendable {
   }
 
   package mutating func take(address: Address, at now: Instant) -> Instant.Span? {
-    let address = address.counted
+    take(entry: address.counted, perSecond: perAddress, at: now)
+  }
+
+  /// A carrier's account, by whatever name; no address is like it.
+  package mutating func take(account: Bytes, at now: Instant) -> Instant.Span? {
+    let name = Address(high: Complaints.likeness(account, .empty), low: .max, port: 0)
+    return take(entry: name, perSecond: perAccount, at: now)
+  }
+
+  private mutating func take(
+    entry address: Address, perSecond: Int, at now: Instant
+  ) -> Instant.Span? {
     let first = Int(address.hash(seed: seed) % UInt64(Self.setsMax)) * Self.waysMax
     var place = first
     for way in first..<first + Self.waysMax {
       if entries[way].high == address.high && entries[way].low == address.low {
-        return entries[way].bucket.take(perSecond: perAddress, at: now)
+        return entries[way].bucket.take(perSecond: perSecond, at: now)
       }
       if TokenBucket.isFuller(entries[way].bucket, entries[place].bucket) { place = way }
     }
     entries[place] = Entry(high: address.high, low: address.low)
-    return entries[place].bucket.take(perSecond: perAddress, at: now)
+    return entries[place].bucket.take(perSecond: perSecond, at: now)
   }
 }

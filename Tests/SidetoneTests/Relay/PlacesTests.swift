@@ -157,4 +157,59 @@ struct PlacesTests {
     #expect(rig.dialled.count == 1)
     expectAllHome(rig)
   }
+
+  // MARK: Replays
+
+  @Test func `one call has one token, however often its webhook is sent`() throws {
+    let rig = Self.guarded()
+    let target = "/twiml/known?CallSid=CA7"
+    let first = try token(rig, target)
+    for _ in 0..<60 { #expect(try token(rig, target) == first) }
+    #expect(rig.dialled.count == 1 && rig.relay.tokensInUse == 1)
+    let caller = try #require(open(rig, from: .elsewhere))
+    say(first, on: caller, rig, isTelnyx: true)
+    #expect(!rig.isGone(caller))
+    // Behind that, nothing is dialled ahead for the same call for as long as a token lives.
+    let again = try token(rig, target)
+    #expect(again != first && rig.dialled.count == 1)
+    #expect(try token(rig, target) == again)
+    #expect(try token(rig, "/twiml/known?CallSid=CA8") != again)
+    #expect(rig.dialled.count == 2)
+    expectAllHome(rig)
+  }
+
+  @Test func `what is asked anew for the same call takes the place of what was asked before`()
+    throws
+  {
+    let rig = Self.guarded()
+    let first = try token(rig, "/twiml/known?CallSid=CA7")
+    let second = try token(rig, "/twiml/known?CallSid=CA7&voice=verse")
+    #expect(first != second && rig.relay.tokensInUse == 1 && rig.dialled.count == 2)
+    let caller = try #require(open(rig, from: .elsewhere))
+    say(first, on: caller, rig, isTelnyx: true)
+    #expect(rig.isGone(caller))
+    expectAllHome(rig)
+  }
+
+  @Test func `who proves nothing gets nobody else's token`() throws {
+    let rig = Self.rig { $0.routes[4].isOpen = true }
+    #expect(try token(rig, "/twiml?CallSid=CA7") != token(rig, "/twiml?CallSid=CA7"))
+    let owner = CallTokens.Owner(call: kept("CA7"), route: 1, as: .signature)
+    #expect(owner == CallTokens.Owner(call: kept("CA7"), route: 1, as: .signature))
+    #expect(owner != CallTokens.Owner(call: kept("CA7"), route: 2, as: .signature))
+    #expect(owner != CallTokens.Owner(call: kept("CA7"), route: 1, as: .key(0)))
+    #expect(CallTokens.Owner(call: kept("CA7"), route: 1, as: .anyone) == .unknown)
+  }
+
+  @Test func `a carrier's account has a rate of its own`() {
+    var limits = Limits()
+    limits.webhooksPerSecondPerAccount = 3
+    var limiter = RateLimiter(keys: 0, limits: limits, seed: 1)
+    for _ in 0..<3 { #expect(limiter.take(account: kept("AC1"), at: .zero) == nil) }
+    #expect(limiter.take(account: kept("AC1"), at: .zero) != nil)
+    #expect(limiter.take(account: kept("AC2"), at: .zero) == nil)
+    limits.callsPerSecondPerAddress = 1000
+    limiter = RateLimiter(keys: 0, limits: limits, seed: 1)
+    for _ in 0..<1000 { #expect(limiter.take(account: kept("AC1"), at: .zero) == nil) }
+  }
 }
