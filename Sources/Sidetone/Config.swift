@@ -15,6 +15,8 @@ package struct Config: Sendable {
 
   package var upstreams: [Upstream] = []
   package var routes: [Route] = []
+  /// What `/ready` needs a free place for, each of them; empty: for any kind that is served.
+  package var readyRequires: [CallKind] = []
 
   /// SHA-256 of each API key that callers may bring as `Authorization: Bearer`.
   package var keyDigests: [[UInt8]] = []
@@ -55,6 +57,11 @@ extension Config {
   package subscript(carrier name: String) -> Carrier {
     get { carriers[name] ?? Carrier() }
     set { carriers[name] = newValue }
+  }
+
+  /// What a call is for: its upstream only listens, or it talks back.
+  package enum CallKind: String, BitwiseCopyable, Sendable, CaseIterable {
+    case transcription, voice
   }
 
   /// Debug: the rare messages of the wire. Info: the life of a call. Warning: somebody must look.

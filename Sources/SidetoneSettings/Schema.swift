@@ -19,6 +19,10 @@ extension Setting where Target == Draft {
       "listen", "operators", form: "ADDRESS:PORT, …",
       help: "Where operators alone are served: /health, /ready, /stats, /metrics.",
       \.operators, each: readListener),
+    .list(
+      "listen", "ready_requires", form: "transcription, voice",
+      help: "What /ready needs a free place for, each of them; else any that is served.",
+      \.config.readyRequires, each: readCallKind),
     .text(
       "listen", "certificate", form: "FILE",
       help: "PEM file with the certificate chain; together with `key` it turns TLS on.",

@@ -106,6 +106,9 @@ package struct Guests: Sendable {
     queues[Kind.connection.rawValue].count &+ queues[Kind.socket.rawValue].count
   }
 
+  /// Those that are sockets.
+  var sockets: Int { queues[Kind.socket.rawValue].count }
+
   @inline(__always) package func isGuest(_ link: Int) -> Bool { guests[link].kind != nil }
   /// When it came, or became a socket.
   func since(_ link: Int) -> Instant { guests[link].since }

@@ -93,6 +93,18 @@ package struct Availability {
     entries[upstream].refusedUntil <= now && entries[upstream].failingUntil <= now
   }
 
+  /// How many more sessions it may have, whatever else it depends on: none while it does badly.
+  func sessionsFree(_ upstream: Int, at now: Instant) -> Int {
+    isWell(upstream, at: now) ? max(0, entries[upstream].sessionsMax &- entries[upstream].calls) : 0
+  }
+
+  /// How many more two-way calls there is memory for.
+  var twoWayFree: Int {
+    var talking = 0
+    for entry in entries where entry.isTwoWay { talking &+= entry.calls }
+    return max(0, twoWayCallsMax &- talking)
+  }
+
   // MARK: The book
 
   /// A call has a place on it.
