@@ -103,8 +103,8 @@ package enum Event: Sendable {
     case tooLarge(bytesMax: Int)
     case broke(Bytes, LinkFailure)
     /// What follows a loss: another attempt, so many of so many; or none.
-    case triedAgain(milliseconds: Int, attempt: Int, of: Int)
-    case givenUp(StaticString)
+    case triedAgain(Bytes, milliseconds: Int, attempt: Int, of: Int)
+    case givenUp(Bytes, StaticString)
     /// Messages of its that are not understood: what is odd about the first.
     case strange(Bytes, type: Bytes)
     case notJSON(Bytes, text: Bytes)

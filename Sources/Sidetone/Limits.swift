@@ -60,6 +60,8 @@ package struct Limits: Sendable {
   package var callSecondsMax = 4 * 60 * 60
   package var drainSeconds = 10 * 60
   package var redialsMax = 6
+  /// Attempts a second to reach one upstream again, of all calls that have lost it.
+  package var redialsPerSecondMax = 200
   /// How long a caller who talks with somebody may hear nothing because no session stands.
   package var deadAirSeconds = 8
 

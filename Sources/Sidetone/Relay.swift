@@ -43,7 +43,7 @@ package final class Relay {
       conversionsLeft: limits.conversionFramesPerTurnMax,
       availability: Availability(
         prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
-        twoWayCallsMax: config.twoWayCalls),
+        twoWayCallsMax: config.twoWayCalls, redialsPerSecondMax: limits.redialsPerSecondMax),
       guests: Guests(limits, seed: ~admissionSeed),
       log: Log(
         config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall))
@@ -105,7 +105,8 @@ extension Relay {
       let call = store.links[guest].call.index
       calls[call].end(.crowded, store, &turn)
       settle(call)
-    case .handshake, .request, .dialling, .upgrade, .setup, .ready, .upstream, .leaving, .gone:
+    case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .upstream, .leaving,
+      .gone:
       requests.displace(guest, why, store, &turn)
     }
     turn.guests.left(guest)
@@ -136,7 +137,7 @@ extension Relay {
       let call = store.links[link.index].call.index
       calls[call].upstreamConnected(store, &turn)
       settle(call)
-    case .request, .caller, .upgrade, .setup, .ready, .upstream, .leaving, .gone: return
+    case .request, .caller, .waiting, .upgrade, .setup, .ready, .upstream, .leaving, .gone: return
     }
   }
 
@@ -176,7 +177,7 @@ extension Relay {
     guard calls.holds(call) else { return }
     switch phase {
     case .caller: calls[call.index].callerGone(.left, store, &turn)
-    case .dialling, .upgrade, .setup, .ready, .upstream:
+    case .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
       calls[call.index].upstreamBroke(failure, on: link, store, &turn)
     case .handshake, .request, .leaving, .gone: return
     }
@@ -218,6 +219,7 @@ extension Relay {
     }
     while let held = requests.tokens.expired(at: now) { giveUp(held) }
     while guestExpiry <= now, let guest = turn.guests.oldestSocket { refuseToken(guest) }
+    turn.tellTroubles()
     if draining != .no, drainDeadline <= now { endCalls(.draining) }
   }
 
@@ -241,6 +243,7 @@ extension Relay {
     let phase = store.links[link].phase
     switch phase {
     case .request: refuseLate(link)
+    case .waiting: calls[call.index].upstream.askForConnection(store, &turn)
     case .dialling, .upgrade, .setup:
       store.links[link].reset(&turn)
       lost(id, phase, call, .timedOut)
@@ -259,7 +262,9 @@ extension Relay {
 
   /// When `advance` wants to be called at the latest.
   package var wakeTime: Instant {
-    min(turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry, guestExpiry)
+    min(
+      turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry, guestExpiry,
+      turn.troubles.nextDue)
   }
 
   /// The wall clock, told now and then, for time stamps that people read.

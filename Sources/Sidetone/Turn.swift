@@ -22,6 +22,7 @@ package struct Turn {
   /// The books: what was counted, how late frames were, and lines for people. `note` is the way in.
   var counters = Counters()
   var delays = LatencyHistogram()
+  var troubles = Troubles()
   var log: Log
 }
 

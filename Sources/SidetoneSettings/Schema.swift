@@ -249,6 +249,9 @@ extension Setting where Target == Draft {
     limit(
       "redials_max", 0...1000, \.redialsMax, "Attempts to reach a lost upstream in mid-call."),
     limit(
+      "redials_per_second_max", 1...10_000, \.redialsPerSecondMax,
+      "Such attempts a second to one upstream, of all calls together."),
+    limit(
       "dead_air_seconds", 1...300, \.deadAirSeconds,
       "How long a caller hears nothing while a voice model cannot be reached; then the call ends."),
     limit(

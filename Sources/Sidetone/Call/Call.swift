@@ -198,7 +198,10 @@ extension Call {
     case .nothing, .rest: return .nothing
     case .dial:
       guard hasUpstream else { return state.opened() }
-      if upstream.dial(for: id, as: record.name, store, &turn) { return .nothing }
+      let isAgain = state.attempts > 0
+      if upstream.dial(for: id, isAgain: isAgain, as: record.name, store, &turn) {
+        return .nothing
+      }
       return lost(.noLink, store, &turn)
     case .flow:
       if state.isClosing { uplink.takeHeld(store, &turn) }

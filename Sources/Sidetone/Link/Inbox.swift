@@ -190,7 +190,8 @@ extension Link {
     switch phase {
     case .handshake, .request: most = buffers.capacity / 2
     case .caller: most = buffers.capacity * 3 / 4
-    case .upgrade, .setup, .ready, .upstream, .dialling, .leaving, .gone: most = buffers.capacity
+    case .upgrade, .setup, .ready, .upstream, .waiting, .dialling, .leaving, .gone:
+      most = buffers.capacity
     }
     return buffers.inUse < max(most, 1)
   }

@@ -12,6 +12,8 @@ package struct Link: BitwiseCopyable, Sendable {
     case request
     /// The carrier's side of a call. Way out: leaving.
     case caller
+    /// Client side: asked for when it is its turn at this upstream. Ways out: dialling, gone.
+    case waiting
     /// Client side: asked for with `.dial`. Ways out: upgrade, gone.
     case dialling
     /// The request is sent, the answer is awaited. Ways out: setup, ready, leaving.
@@ -32,7 +34,7 @@ package struct Link: BitwiseCopyable, Sendable {
     @inline(__always) var isSession: Bool {
       switch self {
       case .setup, .ready, .upstream: true
-      case .handshake, .request, .caller, .dialling, .upgrade, .leaving, .gone: false
+      case .handshake, .request, .caller, .waiting, .dialling, .upgrade, .leaving, .gone: false
       }
     }
   }
@@ -67,11 +69,11 @@ package struct Link: BitwiseCopyable, Sendable {
     lastHeard = now
   }
 
-  /// A connection that we ask for, on behalf of a call.
+  /// A connection that will be asked for, on behalf of a call.
   package init(_ id: SlotID, for call: SlotID, at now: Instant) {
     self.init(id, from: .none, on: 0, at: now)
     self.call = call
-    phase = .dialling
+    phase = .waiting
   }
 
   /// What lies in a slot that nobody has taken.

@@ -24,6 +24,8 @@ package struct Availability {
     var failures = 0
     /// New calls are refused until then.
     var refusedUntil = Instant.zero
+    /// The earliest moment that no other redial has.
+    var redialDue = Instant.zero
     /// It has failed several times in a row: not ready, though a call may still try.
     var failingUntil = Instant.zero
     var cause = Cause.none
@@ -35,11 +37,16 @@ package struct Availability {
 
   private var entries: [Entry]
   private let twoWayCallsMax: Int
+  private let redialPause: Instant.Span
 
   /// Of each upstream: whether it talks back, and how many sessions it may have.
-  init(_ upstreams: [(isTwoWay: Bool, sessionsMax: Int)], twoWayCallsMax: Int) {
+  init(
+    _ upstreams: [(isTwoWay: Bool, sessionsMax: Int)], twoWayCallsMax: Int,
+    redialsPerSecondMax: Int
+  ) {
     entries = upstreams.map { Entry(isTwoWay: $0.isTwoWay, sessionsMax: $0.sessionsMax) }
     self.twoWayCallsMax = twoWayCallsMax
+    redialPause = .microseconds(1_000_000 / max(redialsPerSecondMax, 1))
   }
 
   // MARK: The question
@@ -126,6 +133,14 @@ package struct Availability {
   }
 
   // MARK: How it does
+
+  /// When a call that has lost its session may dial again, `now` or later: one after the other, so
+  /// that an upstream that has fallen is not run over while it gets up. The moment is taken.
+  mutating func redialTime(_ upstream: Int, at now: Instant) -> Instant {
+    let time = max(now, entries[upstream].redialDue)
+    entries[upstream].redialDue = time + redialPause
+    return time
+  }
 
   mutating func opened(_ upstream: Int) {
     entries[upstream].failures = 0
