@@ -5,7 +5,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none
   case stopped, closed, left, silent, tooLong, draining, shutDown
   case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow
-  case noToken, wrongToken, wrongChoice, unclaimed
+  case noToken, wrongToken, wrongChoice, unclaimed, crowded
   case noMemory, upstreamRefused, upstreamLost, upstreamBusy, upstreamKey
 
   /// RFC 6455 §7.4.1.
@@ -20,7 +20,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .noToken, .wrongToken, .wrongChoice, .unclaimed: return 1008
     case .tooLarge: return 1009
     case .upstreamRefused, .upstreamLost, .upstreamKey: return 1011
-    case .noMemory, .upstreamBusy: return 1013
+    case .noMemory, .upstreamBusy, .crowded: return 1013
     }
   }
 
@@ -47,6 +47,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .wrongChoice:
       return "what bot_type or another parameter asks for cannot be served; the log says why"
     case .unclaimed: return "the caller that a webhook announced did not come"
+    case .crowded: return "too many sockets owe their call token, and you gave way to another"
     case .noMemory: return "the relay has no buffer left for this message; try again"
     case .upstreamRefused: return "the upstream refused the session"
     case .upstreamLost: return "the upstream was lost and did not come back"
@@ -76,6 +77,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .wrongToken: return "wrong_token"
     case .wrongChoice: return "wrong_choice"
     case .unclaimed: return "unclaimed"
+    case .crowded: return "crowded"
     case .noMemory: return "no_memory"
     case .upstreamRefused: return "upstream_refused"
     case .upstreamLost: return "upstream_lost"

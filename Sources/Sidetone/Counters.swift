@@ -11,6 +11,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var linksRefused = 0
   /// Hellos from addresses that had said too many in that second.
   package var handshakesRefused = 0
+  /// Those that had proven nothing and gave way to a newcomer.
+  package var guestsDisplaced = 0
   package var requests = 0
   package var bytesIn = 0
   package var bytesOut = 0

@@ -37,6 +37,9 @@ package struct Log {
   private(set) var warnings = 0
   private(set) var errors = 0
 
+  /// A warning that another line tells with others.
+  mutating func countWarning() { warnings &+= 1 }
+
   mutating func setWall(_ wall: WallTime, at now: Instant) { origin = (now, wall) }
 
   func wall(at now: Instant) -> WallTime {

@@ -26,6 +26,7 @@ extension Relay {
     case .refused(let refusal): return requests.refuse(link, refusal, request, store, &turn)
     case .upstream(let index): upstreamIndex = index
     }
+    if calls.isFull { makeRoom() }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
     guard !calls.isFull, hasLinkToSpare, store.pool.free > Limits.callBlocksMin,
       let id = calls.take()
@@ -41,8 +42,19 @@ extension Relay {
     takeSlot(
       id, CallerLeg(store.links[link].id, proof, input: opening.format),
       from: store.links[link].peer, opening.name, to: upstream)
+    // Whom a webhook sends may have a place already, and says so in its first message.
+    if prepared.isGivenTokens {
+      calls[call].waitForPlace()
+    } else {
+      turn.availability.reserve(upstreamIndex)
+    }
     store.links[link].call = id
     openSocket(link, key.bytes(in: request.bytes), answering: request)
+    if proof == .tokenOwed {
+      turn.guests.becameSocket(link, at: turn.now)
+    } else {
+      turn.guests.left(link)
+    }
     turn.note(
       .caller(
         .accepted(
@@ -79,12 +91,46 @@ extension Relay {
     for step in 0..<(isDecided ? 1 : prepared.bots.count) {
       let bot = (wanted + step) % prepared.bots.count
       let upstream = prepared.bots[bot].upstream
-      let refusal = turn.availability.refusal(
-        of: upstream, isExpected: prepared.isGivenTokens, at: turn.now)
+      let refusal =
+        prepared.isGivenTokens
+        ? turn.availability.refusal(of: upstream, isExpected: true, at: turn.now)
+        : refusal(of: upstream, holding: nil)
       guard let refusal else { return .upstream(upstream) }
       first = first ?? refusal
     }
     return first.map { .refused($0) } ?? .upstream(prepared.upstream)
+  }
+
+  /// Why a caller who is there gets no place on this upstream; nil: there is one, if need be that
+  /// of a session that was dialled ahead for somebody who has not come.
+  private func refusal(of upstream: Int, holding held: Int?) -> Availability.Refusal? {
+    while true {
+      let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
+      guard let refusal else { return nil }
+      let isEnded = endAhead {
+        self.turn.availability.isInTheWay($0, of: upstream, refusal)
+      }
+      if !isEnded { return refusal }
+    }
+  }
+
+  /// All calls are taken: a session that was dialled ahead ends, whose caller can still have one of
+  /// its own; otherwise the socket gives way that has owed its token for longest.
+  private func makeRoom() {
+    if endAhead(where: { _ in true }) { return }
+    if let guest = turn.guests.oldestSocket { giveWay(guest, .all) }
+  }
+
+  /// Of the sessions that were dialled ahead on such upstreams, the oldest ends; false: there is
+  /// none. Its token stays good.
+  private func endAhead(where isFit: (Int) -> Bool) -> Bool {
+    let oldest = requests.tokens.oldest {
+      calls.holds($0.call) && isFit(calls[$0.call.index].upstream.index)
+    }
+    guard let oldest else { return false }
+    calls[oldest.call.index].abandon(.unclaimed, store, &turn)
+    settle(oldest.call.index)
+    return true
   }
 
   /// A call's slot has an owner: its caller, or nobody yet.
@@ -94,7 +140,6 @@ extension Relay {
     var record = CallRecord(peer: peer, at: turn.now, wall: turn.log.wall(at: turn.now))
     record.name = name
     calls[id.index] = Call(id, caller, record, to: upstream, store.limits, at: turn.now)
-    turn.availability.reserve(upstream.index)
     turn.timers.set(.call(id.index), .never)
   }
 
@@ -127,15 +172,37 @@ extension Relay {
     {
       return requests.refuse(link, refusal, admitted.request, store, &turn)
     }
-    var choices = Chain()
-    guard choices.append(choice.options, from: store.pool) else { throw .full }
-    let prepared = store.prepared.routes[route]
-    let ahead = prepared.dialsAhead ? dialAhead(prepared.stream, choice) : SlotID.none
-    let token = issue(
-      CallTokens.Held(route: prepared.stream, bot: choice.bot, choices: choices, call: ahead))
+    let token = try token(for: admitted, route, choice)
     requests.answer(link, store, &turn) {
       connect.write(admitted.request, route: route, token: token, into: &$0)
     }
+  }
+
+  /// The token of the call that is announced: the one that it has, where the same is asked again.
+  private func token(
+    for admitted: Requests.Admitted, _ route: Int, _ choice: Choice
+  ) throws(Refusal) -> CallTokens.Token {
+    let prepared = store.prepared.routes[route]
+    let owner = owner(of: admitted, prepared)
+    if let waiting = requests.tokens.waiting(for: owner, at: turn.now) {
+      let held = waiting.held
+      if held.bot == choice.bot, held.choices.front(in: store.pool).equals(choice.options) {
+        return waiting.token
+      }
+      if let held = requests.tokens.remove(of: owner, at: turn.now) { giveUp(held) }
+    }
+    var choices = Chain()
+    guard choices.append(choice.options, from: store.pool) else { throw .full }
+    let isAhead = prepared.dialsAhead && !requests.tokens.wasUsed(by: owner, at: turn.now)
+    let ahead = isAhead ? dialAhead(prepared.stream, choice) : SlotID.none
+    return issue(
+      CallTokens.Held(
+        route: prepared.stream, bot: choice.bot, choices: choices, call: ahead, owner: owner))
+  }
+
+  private func owner(of admitted: Requests.Admitted, _ webhook: PreparedRoute) -> CallTokens.Owner {
+    CallTokens.Owner(
+      call: TwiML.call(of: admitted.request), route: webhook.stream, as: admitted.identity)
   }
 
   /// A webhook's call that is only listened to: its socket brings a token, where it has no other
@@ -145,7 +212,12 @@ extension Relay {
     let prepared = store.prepared.routes[route]
     var token: CallTokens.Token?
     if prepared.isGivenTokens {
-      token = issue(CallTokens.Held(route: prepared.stream, bot: 0, choices: Chain(), call: .none))
+      let owner = owner(of: admitted, prepared)
+      token =
+        requests.tokens.waiting(for: owner, at: turn.now)?.token
+        ?? issue(
+          CallTokens.Held(
+            route: prepared.stream, bot: 0, choices: Chain(), call: .none, owner: owner))
     }
     requests.answer(link, store, &turn) {
       voice.write(admitted.request, route: route, token: token, into: &$0)
@@ -165,11 +237,13 @@ extension Relay {
     let isBusy =
       calls.inUse * 4 >= calls.capacity * 3
       || turn.availability.refusal(of: choice.upstream, at: turn.now) != nil
+      || !turn.availability.hasRoomAhead(choice.upstream)
       || store.pool.free <= Limits.callBlocksMin || !hasLinkToSpare
     var upstream = UpstreamLeg(choice.upstream, route: route, bot: choice.bot, store)
     guard !isBusy, upstream.partner == .talker, let id = calls.take() else { return .none }
     _ = upstream.choose(choice.options, from: store.pool)
     takeSlot(id, CallerLeg(.none, .anyone), from: .none, Name(), to: upstream)
+    turn.availability.reserve(choice.upstream)
     turn.availability.announce(choice.upstream)
     calls[id.index].announce(store, &turn)
     settle(id.index)
@@ -237,6 +311,7 @@ extension Relay {
         return nil
       }
       defer { held.choices.clear(in: store.pool) }
+      turn.guests.left(calls[call].caller.link.index)
       if calls.holds(held.call) { return join(call, held.call.index) }
       return choose(call, bot: held.bot, held.choices.front(in: store.pool))
     }
@@ -244,7 +319,9 @@ extension Relay {
       calls[call].end(.noToken, store, &turn)
       return nil
     }
-    guard prepared.hasChoice else { return call }
+    guard prepared.hasChoice else {
+      return calls[call].hasPlace || takePlace(call, on: calls[call].upstream.index) ? call : nil
+    }
     do throws(Refusal) {
       let choice = try requests.connect.choose(
         parameters: parameters, query: calls[call].upstream.chosen(in: store.pool), route: route,
@@ -262,22 +339,28 @@ extension Relay {
 
   /// The caller talks to this bot, with these choices.
   private func choose(_ call: Int, bot: Int, _ options: Bytes) -> Int? {
-    let held = calls[call].upstream.index
     let upstream = store.prepared.routes[calls[call].upstream.route].bots[bot].upstream
-    // Even of the same one it may have been let in for a session dialled ahead that was not for it.
-    let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
-    if let refusal {
-      turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
-      calls[call].end(refusal.cause, store, &turn)
-      return nil
-    }
-    turn.availability.release(held)
-    turn.availability.reserve(upstream)
+    guard takePlace(call, on: upstream) else { return nil }
     guard calls[call].talk(to: upstream, bot: bot, options, store) else {
       calls[call].end(.noMemory, store, &turn)
       return nil
     }
     return call
+  }
+
+  /// The caller has a place on this upstream from now on, in the place of another that it may have;
+  /// false: there is none, and its call ends.
+  private func takePlace(_ call: Int, on upstream: Int) -> Bool {
+    let held = calls[call].hasPlace ? calls[call].upstream.index : nil
+    if let refusal = refusal(of: upstream, holding: held) {
+      turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
+      calls[call].end(refusal.cause, store, &turn)
+      return false
+    }
+    if let held { turn.availability.release(held) }
+    turn.availability.reserve(upstream)
+    calls[call].tookPlace()
+    return true
   }
 
   /// The caller of `call` becomes that of the one that was dialled for it.

@@ -57,7 +57,7 @@ extension Relay {
     case .upstream, .setup, .ready: receivedFromUpstream(window, on: index)
     case .request: receivedRequest(window, on: index)
     case .upgrade: receivedAnswer(window, on: index)
-    case .dialling, .leaving, .gone: return
+    case .handshake, .waiting, .dialling, .leaving, .gone: return
     }
   }
 
@@ -119,7 +119,7 @@ extension Relay {
       calls[call].markAndConverse(store, &turn)
       settle(call)
     case .leaving: store.links[index].ask(.close, &turn)
-    case .request, .dialling, .upgrade, .setup, .ready, .gone: return
+    case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .gone: return
     }
   }
 }

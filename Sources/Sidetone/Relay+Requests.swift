@@ -11,7 +11,7 @@ extension Relay {
     }
   }
 
-  func refuseLate(_ link: Int) { requests.refuse(link, .timedOut, store, &turn) }
+  func refuseLate(_ link: Int) { requests.refuseLate(link, store, &turn) }
 
   private func respond(to admitted: Requests.Admitted, on link: Int) throws(Refusal) {
     let isHead = admitted.isHead
@@ -62,8 +62,12 @@ extension Relay {
     snapshot.wall = turn.log.wall(at: turn.now)
     snapshot.uptime = turn.now - startedAt
     snapshot.readiness = readiness
+    snapshot.transcription = places(.transcription)
+    snapshot.voice = places(.voice)
     snapshot.callsActive = calls.inUse
     snapshot.callsMax = calls.capacity
+    snapshot.guests = turn.guests.count
+    snapshot.guestsMax = turn.guests.guestsMax
     snapshot.links = store.links.inUse
     snapshot.linksMax = store.links.capacity
     snapshot.blocks = store.pool.capacity - store.pool.free
@@ -76,18 +80,49 @@ extension Relay {
     return snapshot
   }
 
-  /// Ready: a new call would be served by at least one route.
+  /// Ready: a new call would be served, of each kind that is required, or of any.
   private var readiness: Readiness {
     if draining != .no { return .draining }
-    if calls.isFull { return .full }
+    if callsFree == 0 { return .full }
+    let isReady =
+      config.readyRequires.isEmpty
+      ? places(.transcription).free + places(.voice).free > 0
+      : config.readyRequires.allSatisfy { places($0).free > 0 }
+    if isReady { return .ready }
+    let kinds = config.readyRequires.isEmpty ? Config.CallKind.allCases : config.readyRequires
+    let isFull = kinds.contains { kind in
+      places(kind).free == 0
+        && served(kind).contains { turn.availability.isWell($0, at: turn.now) }
+    }
+    return isFull ? .full : .noUpstream
+  }
+
+  /// A socket that owes its token gives way to a caller who has more to show.
+  private var callsFree: Int { calls.capacity - calls.inUse + turn.guests.sockets }
+
+  /// The upstreams of this kind that a call may have.
+  private func served(_ kind: Config.CallKind) -> [Int] {
     let prepared = store.prepared
-    let isServed = prepared.routes.contains { route in
-      route.kind == .call
-        && route.bots.contains {
-          prepared.upstreams[$0.upstream].isUsable
-            && turn.availability.isWell($0.upstream, at: turn.now)
+    return prepared.upstreams.indices.filter { upstream in
+      prepared.upstreams[upstream].isUsable
+        && prepared.upstreams[upstream].isTwoWay == (kind == .voice)
+        && prepared.routes.contains { route in
+          route.kind == .call && route.bots.contains { $0.upstream == upstream }
         }
     }
-    return isServed ? .ready : .noUpstream
+  }
+
+  private func places(_ kind: Config.CallKind) -> Places {
+    var places = Places()
+    for upstream in served(kind) {
+      // There may be as many sessions as numbers go.
+      let most = min(store.prepared.upstreams[upstream].sessionsMax, calls.capacity)
+      places.max += most
+      places.free += min(turn.availability.sessionsFree(upstream, at: turn.now), most)
+    }
+    let isVoice = kind == .voice
+    places.max = min(places.max, calls.capacity, isVoice ? config.twoWayCalls : .max)
+    places.free = min(places.free, callsFree, isVoice ? turn.availability.twoWayFree : .max)
+    return places
   }
 }

@@ -103,7 +103,10 @@ extension Machine {
     let index = id.index
     switch sockets[index].stage {
     case .connecting: connectIsDone(id)
-    case .handshaking: handshakeIsReady(index)
+    case .handshaking:
+      // Its first byte is there.
+      deadlines.set(index, to: sockets[index].handshakeDeadline)
+      handshakeIsReady(index)
     case .open:
       if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
       if ready.contains(.writable), sockets.holds(id) { write(id) }
@@ -286,10 +289,9 @@ extension Machine {
     dyingCount += 1
   }
 
-  /// Keeps the counts of sockets that linger or shake hands when one leaves its stage.
+  /// Keeps the count of sockets that linger when one leaves its stage.
   func leave(_ socket: Socket) {
     if socket.stage == .lingering { lingering -= 1 }
-    if socket.stage == .handshaking && !socket.isDialled { shaking -= 1 }
   }
 
   func sweep() {

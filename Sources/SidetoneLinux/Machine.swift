@@ -43,9 +43,8 @@ import Sidetone
   var turnBegan = Instant.zero
   var turnGap: TurnGap
   var wallTold = Instant.zero
-  /// Sockets that linger, and accepted ones in their handshake.
+  /// Sockets that linger.
   var lingering = 0
-  var shaking = 0
   /// When paused listeners accept again.
   var acceptTime = Instant.never
   /// Once set, the loop ends when its last socket is gone, or then at the latest.
@@ -142,7 +141,7 @@ extension Machine {
   /// Sockets that wait for their peer's end of stream after our own.
   static let lingeringMax = 256
 
-  /// Sockets at once: the engine's links, handshakes it does not know yet, and those that linger.
+  /// Sockets at once: the engine's links, and those that linger or that it is done with.
   static func socketsMax(_ limits: Limits) -> Int {
     limits.linksMax + limits.otherLinksMax + lingeringMax
   }

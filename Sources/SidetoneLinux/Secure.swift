@@ -101,29 +101,13 @@ extension Machine {
 
   /// Begins the handshake of a socket that is connected and watched.
   func beginHandshake(_ id: SlotID, _ link: TLSLink?, until deadline: Instant) {
+    guard let link else { return broke(id, .noMemory) }
     let isDialled = sockets[id.index].isDialled
-    guard let link else { return isDialled ? broke(id, .noMemory) : release(id) }
     sockets[id.index].tls = link
     sockets[id.index].stage = .handshaking
-    if !isDialled { shaking += 1 }
     deadlines.set(id.index, to: deadline)
     awaitHandshake(id)
     if isDialled { handshakes.push(id.index, isDialled: true) }
-  }
-
-  /// Whether another connection of this address may begin a handshake. Few are under way as a rule,
-  /// and only then is anybody counted.
-  func mayShakeHands(with peer: Address) -> Bool {
-    guard shaking >= config.limits.handshakesPerAddressMax else { return true }
-    guard shaking < config.limits.otherLinksMax else { return false }
-    var same = 0
-    for index in 0..<sockets.capacity where sockets[index].stage == .handshaking {
-      let other = sockets[index]
-      if !other.isDialled && other.peer.high == peer.high && other.peer.low == peer.low {
-        same += 1
-      }
-    }
-    return same < config.limits.handshakesPerAddressMax
   }
 
   /// Something came for a handshake, or its peer is gone. While its connection is lent nobody
@@ -152,7 +136,7 @@ extension Machine {
       guard socket.stage == .handshaking, socket.tls.holder != .helper else { continue }
       let id = sockets.id(at: index)
       if socket.tls.holder == .nobody && !socket.isDialled && !mayGreet(socket.peer) {
-        release(id)
+        broke(id, .reset)
         continue
       }
       handshakes.lend(HandshakePool.Step(id: id, descriptor: socket.descriptor, link: socket.tls))
@@ -181,7 +165,7 @@ extension Machine {
     let id = step.id
     sockets[id.index].tls = link
     switch step.outcome {
-    case .failed(let failure): handshakeFailed(id, failure)
+    case .failed(let failure): broke(id, failure)
     case .wouldBlock, .ended: awaitHandshake(id)
     case .done: handshakeIsDone(id)
     }
@@ -207,9 +191,5 @@ extension Machine {
     if sockets[id.index].tls.holds { wanted.insert(.writable) }
     sockets[id.index].watched = wanted
     poller.modify(sockets[id.index].descriptor, for: wanted, as: Source(.socket(id)))
-  }
-
-  private func handshakeFailed(_ id: SlotID, _ failure: LinkFailure) {
-    if sockets[id.index].isDialled { broke(id, failure) } else { release(id) }
   }
 }

@@ -32,11 +32,11 @@ struct Socket: BitwiseCopyable {
   /// How many addresses have been tried, and what became of the last one.
   var attempts: Int32 = 0
   var failure = LinkFailure.unreachable
-  /// The engine's name for it, as raw value; `.none` before `accepted` and after `close`.
+  /// The engine's name for it; `.none` after `close`.
   var link = SlotID.none
   var peer = Address.none
-  /// When a dial is given up altogether.
-  var dialDeadline = Instant.never
+  /// When a dial is given up altogether, or the TLS handshake of one that came.
+  var handshakeDeadline = Instant.never
   var tls = TLSLink()
 }
 

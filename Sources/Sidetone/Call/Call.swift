@@ -29,6 +29,8 @@ package struct Call: BitwiseCopyable, Sendable {
   private enum Origin: BitwiseCopyable {
     /// Its caller came.
     case caller
+    /// Its caller came, and has no place on an upstream before it has said which.
+    case guest
     /// A webhook announced its caller, who is still to come: its upstream is dialled already.
     case webhook
   }
@@ -45,6 +47,8 @@ package struct Call: BitwiseCopyable, Sendable {
   }
 
   var isOver: Bool { state.state == .over }
+  /// A place on its upstream is its own.
+  var hasPlace: Bool { origin != .guest }
   /// The agent talks to a caller who is there.
   var isTwoWay: Bool {
     @inline(__always) get { upstream.partner == .talker && caller.isStarted }
@@ -67,6 +71,10 @@ extension Call {
       end(.unsupported, store, &turn)
     }
   }
+
+  /// It has no place on an upstream yet; it has one now.
+  mutating func waitForPlace() { origin = .guest }
+  mutating func tookPlace() { origin = .caller }
 
   /// The caller that was announced has come, and speaks for itself.
   mutating func join(_ other: Call) {
@@ -147,7 +155,8 @@ extension Call {
       origin = .caller
       turn.availability.arrived(upstream.index)
       return true
-    case .caller: return upstream.settleFormats(from: caller.input, to: caller.output, store)
+    case .caller, .guest:
+      return upstream.settleFormats(from: caller.input, to: caller.output, store)
     }
   }
 
@@ -189,7 +198,10 @@ extension Call {
     case .nothing, .rest: return .nothing
     case .dial:
       guard hasUpstream else { return state.opened() }
-      if upstream.dial(for: id, as: record.name, store, &turn) { return .nothing }
+      let isAgain = state.attempts > 0
+      if upstream.dial(for: id, isAgain: isAgain, as: record.name, store, &turn) {
+        return .nothing
+      }
       return lost(.noLink, store, &turn)
     case .flow:
       if state.isClosing { uplink.takeHeld(store, &turn) }
@@ -291,7 +303,7 @@ extension Call {
 
   /// Gives back what it holds.
   private mutating func release(_ store: Store, _ turn: inout Turn) {
-    turn.availability.release(upstream.index, isAnnounced: origin == .webhook)
+    if hasPlace { turn.availability.release(upstream.index, isAnnounced: origin == .webhook) }
     uplink.release(store)
     caller.release(store)
     record.release(to: store.pool)

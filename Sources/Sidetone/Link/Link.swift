@@ -6,10 +6,14 @@
 
 package struct Link: BitwiseCopyable, Sendable {
   package enum Phase: UInt8, BitwiseCopyable, Sendable {
+    /// Server side: the peer's TLS handshake is under way. Ways out: request, leaving.
+    case handshake
     /// Server side: a request is awaited, or its body. Ways out: caller, leaving.
     case request
     /// The carrier's side of a call. Way out: leaving.
     case caller
+    /// Client side: asked for when it is its turn at this upstream. Ways out: dialling, gone.
+    case waiting
     /// Client side: asked for with `.dial`. Ways out: upgrade, gone.
     case dialling
     /// The request is sent, the answer is awaited. Ways out: setup, ready, leaving.
@@ -30,7 +34,7 @@ package struct Link: BitwiseCopyable, Sendable {
     @inline(__always) var isSession: Bool {
       switch self {
       case .setup, .ready, .upstream: true
-      case .request, .caller, .dialling, .upgrade, .leaving, .gone: false
+      case .handshake, .request, .caller, .waiting, .dialling, .upgrade, .leaving, .gone: false
       }
     }
   }
@@ -55,18 +59,21 @@ package struct Link: BitwiseCopyable, Sendable {
   package let listener: Int
 
   /// A peer that has connected to us.
-  package init(_ id: SlotID, from peer: Address, on listener: Int, at now: Instant) {
+  package init(
+    _ id: SlotID, from peer: Address, on listener: Int, isSecure: Bool = false, at now: Instant
+  ) {
     self.id = id
+    phase = isSecure ? .handshake : .request
     self.peer = peer
     self.listener = listener
     lastHeard = now
   }
 
-  /// A connection that we ask for, on behalf of a call.
+  /// A connection that will be asked for, on behalf of a call.
   package init(_ id: SlotID, for call: SlotID, at now: Instant) {
     self.init(id, from: .none, on: 0, at: now)
     self.call = call
-    phase = .dialling
+    phase = .waiting
   }
 
   /// What lies in a slot that nobody has taken.
@@ -131,6 +138,7 @@ extension Link {
     guard phase != .leaving else { return }
     phase = .leaving
     call = .none
+    turn.guests.left(id.index)
     releaseInbox(store)
     setDeadline(turn.now + .seconds(store.limits.finishSeconds), &turn)
     ask(outbox.isEmpty ? .close : .write, &turn)
@@ -140,6 +148,7 @@ extension Link {
   @_noAllocation mutating func reset(_ turn: inout Turn) {
     phase = .gone
     call = .none
+    turn.guests.left(id.index)
     setDeadline(.never, &turn)
     ask(.reset, &turn)
   }
@@ -148,6 +157,7 @@ extension Link {
   @_noAllocation mutating func release(_ store: Store, _ turn: inout Turn) {
     releaseInbox(store)
     outbox.clear(in: store.pool)
+    turn.guests.left(id.index)
     phase = .gone
     pending = PendingOutputs(rawValue: 0)
     setDeadline(.never, &turn)

@@ -7,8 +7,12 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var wall = WallTime(nanoseconds: 0)
   package var uptime = Instant.Span.zero
   package var readiness = Readiness.ready
+  package var transcription = Places()
+  package var voice = Places()
   package var callsActive = 0
   package var callsMax = 0
+  package var guests = 0
+  package var guestsMax = 0
   package var links = 0
   package var linksMax = 0
   package var blocks = 0
@@ -19,6 +23,13 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var errors = 0
   package var totals = Counters()
 
+  package init() {}
+}
+
+/// How many more calls of a kind there may be now, and how many at most; 0: this kind is not served.
+package struct Places: BitwiseCopyable, Sendable {
+  package var free = 0
+  package var max = 0
   package init() {}
 }
 
@@ -52,16 +63,30 @@ package struct Pages: Sendable {
   package init(service: String) { self.service = Text(service) }
 
   package func writeHealth(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
-    writeState(.ok, "healthy", now, isHead, &out)
+    writeState(.ok, "healthy", now, isHead, &out) { _ in }
   }
 
   package func writeReady(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
-    writeState(now.readiness.status, now.readiness.reason, now, isHead, &out)
+    writeState(now.readiness.status, now.readiness.reason, now, isHead, &out) {
+      Self.write("transcription", now.transcription, into: &$0)
+      Self.write("voice", now.voice, into: &$0)
+    }
+  }
+
+  private static func write(_ kind: StaticString, _ places: Places, into out: inout Writer) {
+    guard places.max > 0 else { return }
+    out.write(",\"")
+    out.write(kind)
+    out.write("\":{\"free\":")
+    out.write(decimal: places.free)
+    out.write(",\"max\":")
+    out.write(decimal: places.max)
+    out.write("}")
   }
 
   private func writeState(
     _ status: HTTP.Status, _ word: StaticString, _ now: Snapshot, _ isHead: Bool,
-    _ out: inout Writer
+    _ out: inout Writer, more: (inout Writer) -> Void
   ) {
     var response = HTTP.Response(status, isHead: isHead, into: &out)
     response.beginBody("application/json", into: &out)
@@ -73,7 +98,9 @@ package struct Pages: Sendable {
     out.write(decimal: now.callsActive)
     out.write(",\"timestamp\":\"")
     out.write(timestamp: now.wall)
-    out.write("\"}\n")
+    out.write("\"")
+    more(&out)
+    out.write("}\n")
     response.end(into: &out)
   }
 
@@ -188,6 +215,14 @@ package struct Pages: Sendable {
     gauge("sidetone_uptime_seconds", "Since the start.", now.uptime.milliseconds / 1000)
     gauge("sidetone_calls_active", "Running calls.", now.callsActive)
     gauge("sidetone_calls_max", "Calls that can run at once.", now.callsMax)
+    gauge(
+      "sidetone_transcription_places_free", "More calls to upstreams that only listen.",
+      now.transcription.free)
+    gauge("sidetone_transcription_places_max", "As many at most.", now.transcription.max)
+    gauge("sidetone_voice_places_free", "More calls to voice models.", now.voice.free)
+    gauge("sidetone_voice_places_max", "As many at most.", now.voice.max)
+    gauge("sidetone_guests", "Connections that have proven nothing yet.", now.guests)
+    gauge("sidetone_guests_max", "As many may wait at once.", now.guestsMax)
     gauge("sidetone_links_in_use", "Connections, upstreams included.", now.links)
     gauge("sidetone_links_max", "Connections that can be open at once.", now.linksMax)
     gauge("sidetone_blocks_in_use", "Memory blocks that hold bytes.", now.blocks)
@@ -205,6 +240,9 @@ package struct Pages: Sendable {
     counter(
       "sidetone_handshakes_refused_total", "TLS handshakes refused, for their number.",
       totals.handshakesRefused)
+    counter(
+      "sidetone_guests_displaced_total", "Of those that had proven nothing, who gave way.",
+      totals.guestsDisplaced)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
     counter("sidetone_received_bytes_total", "Bytes from all peers.", totals.bytesIn)

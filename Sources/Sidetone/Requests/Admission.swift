@@ -53,6 +53,8 @@ package final class Admission {
   /// All digests of API keys, one behind the other.
   let digests: Text
   let allowedOrigins: [Text]
+  /// Whether operators have a listener of their own.
+  private let operatorsApart: Bool
   let origins: Origins
   var limiter: RateLimiter
 
@@ -64,6 +66,7 @@ package final class Admission {
     digests = Text(config.keyDigests.flatMap { $0 })
     allowedOrigins = config.allowedOrigins.map { Text($0) }
     origins = Origins(config)
+    operatorsApart = config.listeners.contains(where: \.isForOperators)
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
   }
 
@@ -72,6 +75,7 @@ package final class Admission {
   /// Where this request wants to go. To be asked before the body is read.
   package func destination(of request: Request) throws(Refusal) -> Destination {
     guard let destination = place(of: request) else { throw .unknownPath }
+    try isServedHere(destination, request)
     let head = request.head
     switch destination {
     case .health, .ready:
@@ -133,6 +137,18 @@ package final class Admission {
       }
     }
     return nil
+  }
+
+  /// Where operators have a listener of their own, calls are not taken there, and what is about
+  /// them is not told elsewhere; whether all is well is.
+  private func isServedHere(_ destination: Destination, _ request: Request) throws(Refusal) {
+    guard operatorsApart else { return }
+    let isTheirs = config.listeners[request.listener].isForOperators
+    switch destination {
+    case .health, .ready: return
+    case .stats, .metrics: if !isTheirs { throw .elsewhere }
+    case .call, .voice, .connect: if isTheirs { throw .elsewhere }
+    }
   }
 
   private func isServed(_ index: Int) throws(Refusal) {
