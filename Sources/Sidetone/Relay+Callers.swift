@@ -311,7 +311,9 @@ extension Relay {
         return nil
       }
       defer { held.choices.clear(in: store.pool) }
-      turn.guests.left(calls[call].caller.link.index)
+      if store.links.holds(calls[call].caller.link) {
+        turn.guests.left(calls[call].caller.link.index)
+      }
       if calls.holds(held.call) { return join(call, held.call.index) }
       return choose(call, bot: held.bot, held.choices.front(in: store.pool))
     }

@@ -1,8 +1,9 @@
-// Strangers at real sockets: silent, with half a hello, from many addresses of this machine. Who has
-// something to show is served meanwhile.
+// Strangers at real sockets: silent, with half a hello, from many addresses of this machine. Who
+// has something to show is served meanwhile.
 
 import CLinux
 import Foundation
+import Glibc
 import Testing
 
 @testable import Sidetone

@@ -26,7 +26,7 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package init() {}
 }
 
-/// How many more calls of a kind there may be now, and how many at most; 0: this kind is not served.
+/// How many more calls of a kind there may be now, and how many at most; 0: none are served.
 package struct Places: BitwiseCopyable, Sendable {
   package var free = 0
   package var max = 0

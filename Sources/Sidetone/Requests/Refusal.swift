@@ -195,7 +195,8 @@ package enum Refusal: Error, Equatable, Sendable {
       """
       This address has as many connections that have not shown who they are as \
       limits.unproven_per_address_max (SIDETONE_LIMITS_UNPROVEN_PER_ADDRESS_MAX) allows; this one \
-      was the oldest. A balancer is named in listen.trusted_proxies (SIDETONE_LISTEN_TRUSTED_PROXIES).
+      was the oldest. A balancer is named in listen.trusted_proxies \
+      (SIDETONE_LISTEN_TRUSTED_PROXIES).
       """
     case .foreignPeer, .foreignHost, .forwarded, .foreignOrigin, .unprotected: locked
     }

@@ -12,8 +12,8 @@
 // 2. An address that has its share gives way among its own, so that it cannot make others do so. A
 //    balancer is one address; those that are trusted have no share of their own.
 // 3. Where all places are taken, the kind that has the most of them gives way: silent connections
-//    cost no socket its place, and sockets without a token no connection its own. Operators who have
-//    a listener of their own are an account of their own.
+//    cost no socket its place, and sockets without a token no connection its own. Operators who
+//    have a listener of their own are an account of their own.
 //
 // Everything is one step, however many there are: lists through the guests, in the order in which
 // they came, one for each kind and one for each address; addresses are found by a seeded hash.
