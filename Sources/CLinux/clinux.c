@@ -4,11 +4,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -121,7 +123,7 @@ int cl_socket(const cl_address *address) {
   return (int)answer(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
 }
 
-int cl_listen(const cl_address *at, int backlog, bool is_only_v6) {
+int cl_listen(const cl_address *at, int backlog, bool is_only_v6, bool is_shared) {
   address_storage storage;
   socklen_t length = to_sockaddr(at, &storage);
   int descriptor = cl_socket(at);
@@ -130,12 +132,27 @@ int cl_listen(const cl_address *at, int backlog, bool is_only_v6) {
   // "::" serves IPv4 as well, unless another socket does.
   if (!is_mapped(at)) setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
   if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+      (is_shared && setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) ||
       bind(descriptor, &storage.any, length) < 0 || listen(descriptor, backlog) < 0) {
     int error = errno;
     close(descriptor);
     return -error;
   }
   return descriptor;
+}
+
+int cl_adopt_listener(int descriptor, cl_address *at) {
+  address_storage storage;
+  socklen_t length = sizeof storage;
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 ||
+      getsockname(descriptor, &storage.any, &length) < 0)
+    return -errno;
+  if (!listens || !cl_read_sockaddr(&storage.any, at)) return -EINVAL;
+  int flags = fcntl(descriptor, F_GETFL);
+  if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+  return (int)answer(fcntl(descriptor, F_SETFD, FD_CLOEXEC));
 }
 
 int cl_bound_port(int descriptor) {
@@ -253,23 +270,70 @@ int64_t cl_counter_take(int counter) {
 // Signals
 
 static volatile sig_atomic_t signal_counter = -1;
+static _Atomic uint64_t strange_signals;
+
+static void add_to_counter(uint64_t amount) {
+  int saved = errno;
+  ssize_t length = write(signal_counter, &amount, sizeof amount);
+  (void)length;
+  errno = saved;
+}
 
 static void count_signal(int number) {
   (void)number;
-  int saved = errno;
-  cl_counter_add(signal_counter);
-  errno = saved;
+  add_to_counter(1);
+}
+
+static void note_strange_signal(int number) {
+  atomic_fetch_or(&strange_signals, (uint64_t)1 << (number - 1));
+  add_to_counter((uint64_t)1 << 32);
+}
+
+// Signals that would end the process, and mean nothing here. Those of a crash, of a debugger and of
+// job control stay what they are.
+static bool is_strange(int number) {
+  switch (number) {
+    case SIGHUP:
+    case SIGUSR1:
+    case SIGUSR2:
+    case SIGALRM:
+    case SIGVTALRM:
+    case SIGPROF:
+    case SIGIO:
+    case SIGPWR:
+    case SIGSTKFLT:
+    case SIGXFSZ: return true;
+    default: return number >= SIGRTMIN && number <= SIGRTMAX;
+  }
 }
 
 int cl_signals_to(int counter) {
   signal_counter = counter;
   struct sigaction count = {.sa_handler = count_signal, .sa_flags = SA_RESTART};
+  struct sigaction note = {.sa_handler = note_strange_signal, .sa_flags = SA_RESTART};
   struct sigaction ignore = {.sa_handler = SIG_IGN};
   if (sigaction(SIGTERM, &count, NULL) < 0 || sigaction(SIGINT, &count, NULL) < 0 ||
-      sigaction(SIGPIPE, &ignore, NULL) < 0 || sigaction(SIGHUP, &ignore, NULL) < 0)
+      sigaction(SIGPIPE, &ignore, NULL) < 0)
     return -errno;
-  return 0;
+  sigset_t taken;
+  sigemptyset(&taken);
+  sigaddset(&taken, SIGTERM);
+  sigaddset(&taken, SIGINT);
+  for (int number = 1; number <= SIGRTMAX; number++) {
+    struct sigaction before;
+    if (!is_strange(number) || sigaction(number, NULL, &before) < 0) continue;
+    // A profiler that was loaded beside us may have taken it; `nohup` ignores one already.
+    if (before.sa_flags & SA_SIGINFO || before.sa_handler != SIG_DFL) continue;
+    if (sigaction(number, &note, NULL) < 0) return -errno;
+    sigaddset(&taken, number);
+  }
+  // Whoever started us may have had them blocked, and that is inherited.
+  return (int)answer(sigprocmask(SIG_UNBLOCK, &taken, NULL));
 }
+
+uint64_t cl_strange_signals(void) { return atomic_exchange(&strange_signals, 0); }
+
+const char *cl_signal_name(int number) { return sigabbrev_np(number); }
 
 // The rest
 
@@ -296,6 +360,12 @@ void cl_give_way(void) {
   id_t thread = (id_t)syscall(SYS_gettid);
   int nice = getpriority(PRIO_PROCESS, thread) + less;
   setpriority(PRIO_PROCESS, thread, nice < least ? nice : least);
+}
+
+int64_t cl_address_space_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY) return -1;
+  return limit.rlim_cur > INT64_MAX ? -1 : (int64_t)limit.rlim_cur;
 }
 
 int64_t cl_raise_descriptor_limit(int64_t wanted) {

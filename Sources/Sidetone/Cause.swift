@@ -16,11 +16,11 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .malformedFrames: return 1002
     case .unsupported: return 1003
     case .notUTF8: return 1007
-    case .unrecognised, .badMessages, .silent, .tooSlow: return 1008
+    case .unrecognised, .badMessages, .silent: return 1008
     case .noToken, .wrongToken, .wrongChoice, .unclaimed: return 1008
     case .tooLarge: return 1009
     case .upstreamRefused, .upstreamLost, .upstreamKey: return 1011
-    case .noMemory, .upstreamBusy, .crowded: return 1013
+    case .noMemory, .upstreamBusy, .crowded, .tooSlow: return 1013
     }
   }
 

@@ -4,6 +4,8 @@
 
 package struct Config: Sendable {
   package var listeners: [Listener] = [Listener()]
+  /// Another process may listen on the same addresses: a successor, before this one ends.
+  package var sharesPorts = false
   /// The addresses that carriers and webhooks know us by, for example `https://relay.example.com`,
   /// without a trailing slash; a path is what a proxy in front has before ours. Signatures are
   /// checked against them; where none is set, against what each request names.
@@ -20,6 +22,11 @@ package struct Config: Sendable {
 
   /// SHA-256 of each API key that callers may bring as `Authorization: Bearer`.
   package var keyDigests: [[UInt8]] = []
+  /// The same of the keys that operators bring; empty: callers' keys open `/stats` and `/metrics`.
+  package var operatorDigests: [[UInt8]] = []
+  /// What call tokens are sealed with, for every process that has it; empty: they are good at the
+  /// process that gave them out.
+  package var tokenKey: [UInt8] = []
   /// What is set about single carriers, by the names of their rows; see `subscript(carrier:)`.
   private var carriers: [String: Carrier] = [:]
 

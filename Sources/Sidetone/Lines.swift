@@ -15,8 +15,9 @@ package struct Lines {
   private let draft: Buffer
   private var start = 0
   private var used = 0
-  /// Lines that found no room, ever.
+  /// Lines that found no room, ever; of these, lines of the transcript.
   package private(set) var dropped = 0
+  package private(set) var droppedTranscripts = 0
   package static let lineBytesMax = 4096
   /// What comes on top of a line: its colour, the sign that it was cut, its newline.
   private static let aroundBytes = 16
@@ -36,35 +37,49 @@ package struct Lines {
   package mutating func put(
     _ line: Writer, _ stream: Line.Stream, _ colour: Line.Colour = .none
   ) {
-    let cut: StaticString = line.overflowed ? "…" : ""
     let text = line.overflowed ? line.written.wholeCharacters : line.written
+    let shown = Shown(text, bytesMax: Self.lineBytesMax &- Self.aroundBytes)
+    let cut: StaticString = line.overflowed || shown.end < text.count ? "…" : ""
     let length =
-      text.count &+ colour.begin.utf8CodeUnitCount &+ cut.utf8CodeUnitCount
+      shown.bytes &+ colour.begin.utf8CodeUnitCount &+ cut.utf8CodeUnitCount
       &+ colour.end.utf8CodeUnitCount &+ 1
     guard length &+ 3 <= arena.bytes.count &- used else {
       dropped &+= 1
+      if stream == .transcript { droppedTranscripts &+= 1 }
       return
     }
     push(stream == .transcript ? 1 : 0)
     push(UInt8(truncatingIfNeeded: length >> 8))
     push(UInt8(truncatingIfNeeded: length))
     push(colour.begin)
-    pushClean(text)
+    pushShown(text.prefix(shown.end))
     push(cut)
     push(colour.end)
     push(0x0a)
   }
 
-  private mutating func pushClean(_ text: Bytes) {
-    // What comes from outside must not speak to a terminal: control characters become spaces, also
-    // those of the upper set, which are two bytes in UTF-8 (C2, then 80 to 9F).
-    var isSecond = false
-    for index in 0..<text.count {
-      let byte = text[index]
-      let next = index &+ 1 < text.count ? text[index &+ 1] : 0
-      let isFirst = byte == 0xc2 && next >= 0x80 && next <= 0x9f
-      push(byte < 0x20 || byte == 0x7f || isFirst || isSecond ? 0x20 : byte)
-      isSecond = isFirst
+  private mutating func pushShown(_ text: Bytes) {
+    var at = 0
+    while at < text.count {
+      let mark = Mark(text, at)
+      switch mark.length {
+      case 0:
+        push(text[at])
+        at &+= 1
+        continue
+      case _ where mark.isSpace: push(0x20)
+      default: mark.units { push(escapeOf: $0) }
+      }
+      at &+= mark.length
+    }
+  }
+
+  private mutating func push(escapeOf unit: UInt16) {
+    push(0x5c)
+    push(0x75)
+    for shift in [12, 8, 4, 0] as [UInt16] {
+      let digit = UInt8(truncatingIfNeeded: unit >> shift) & 15
+      push(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
     }
   }
 
@@ -95,6 +110,79 @@ package struct Lines {
     start = start &+ 1 == arena.bytes.count ? 0 : start &+ 1
     used &-= 1
     return byte
+  }
+}
+
+/// What comes from outside must not speak to a terminal, nor turn round what is read there. Control
+/// characters, marks that change the direction of text, other line ends and invisible tags are
+/// shown as their numbers, `\u202e`, as JSON would write them, so a line that is JSON stays it.
+private struct Mark {
+  private let scalar: UInt32
+  /// How many bytes it has; 0: what stands there is shown as it is.
+  let length: Int
+
+  init(_ text: Bytes, _ at: Int) {
+    (scalar, length) = Self.find(text, at)
+  }
+
+  /// Line ends and tabs of a text.
+  var isSpace: Bool { scalar == 0x09 || scalar == 0x0a || scalar == 0x0d }
+
+  private static func find(_ text: Bytes, _ at: Int) -> (UInt32, Int) {
+    func byte(_ offset: Int) -> UInt32 {
+      at &+ offset < text.count ? UInt32(text[at &+ offset]) : 0
+    }
+    let first = byte(0)
+    switch first {
+    case 0..<0x20, 0x7f: return (first, 1)
+    case 0xc2 where byte(1) >= 0x80 && byte(1) <= 0x9f: return (byte(1), 2)
+    case 0xd8 where byte(1) == 0x9c: return (0x061c, 2)
+    case 0xe2 where byte(1) == 0x80 || byte(1) == 0x81:
+      let scalar = 0x2000 | (byte(1) & 1) << 6 | byte(2) & 0x3f
+      switch scalar {
+      case 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: return (scalar, 3)
+      default: return (0, 0)
+      }
+    case 0xf3 where byte(1) == 0xa0 && (byte(2) == 0x80 || byte(2) == 0x81):
+      return (0xe_0000 | (byte(2) & 1) << 6 | byte(3) & 0x3f, 4)
+    default: return (0, 0)
+    }
+  }
+
+  /// Its UTF-16.
+  func units(_ take: (UInt16) -> Void) {
+    guard scalar > 0xffff else { return take(UInt16(truncatingIfNeeded: scalar)) }
+    let rest = scalar &- 0x1_0000
+    take(UInt16(truncatingIfNeeded: 0xd800 | rest >> 10))
+    take(UInt16(truncatingIfNeeded: 0xdc00 | rest & 0x3ff))
+  }
+}
+
+/// How much of a text has room where it is shown, and what it takes there.
+struct Shown {
+  private(set) var end = 0
+  private(set) var bytes = 0
+
+  init(_ text: Bytes, bytesMax: Int) {
+    while end < text.count {
+      let mark = Mark(text, end)
+      var next = bytes &+ 1
+      if mark.length > 0, !mark.isSpace { next = bytes &+ (mark.length == 4 ? 12 : 6) }
+      if next > bytesMax { break }
+      bytes = next
+      end &+= max(mark.length, 1)
+    }
+    if end < text.count { (end, bytes) = Self.whole(text, end, bytes) }
+  }
+
+  /// Back to where a character begins.
+  private static func whole(_ text: Bytes, _ end: Int, _ bytes: Int) -> (Int, Int) {
+    var (end, bytes) = (end, bytes)
+    while end > 0, text[end] & 0xc0 == 0x80 {
+      end &-= 1
+      bytes &-= 1
+    }
+    return (end, bytes)
   }
 }
 

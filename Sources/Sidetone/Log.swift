@@ -32,6 +32,8 @@ package struct Log {
 
   /// Lines that found no room, and those that repeated what had just been said, ever.
   var dropped: Int { lines.dropped }
+  /// Of the former, lines of the transcript.
+  var droppedTranscripts: Int { lines.droppedTranscripts }
   var repeated: Int { complaints.repeated }
   /// Warnings and errors, written or not.
   private(set) var warnings = 0
@@ -164,8 +166,10 @@ package struct Log {
     guard printsTranscripts else { return }
     var line = lines.blank
     text(&line)
-    if line.overflowed || line.free < Name.bytesMax &+ 8 {
-      line.cut(leaving: Name.bytesMax &+ 8)
+    let shown = Shown(line.written, bytesMax: line.into.count &- Name.bytesMax &- 8)
+    if line.overflowed || shown.end < line.count {
+      line.rewind(to: shown.end)
+      line.write("…")
     }
     line.write(" (")
     line.write(call)
@@ -206,20 +210,13 @@ extension Writer {
       write(json: rest)
       if rest.count < text.count { write("…") }
       write("\"")
-      // What still follows on the line.
-      if !overflowed, free >= 64 || rest.isEmpty { return }
+      // What still follows on the line, and what marks of others take more where they are shown.
+      let shown = Shown(written, bytesMax: into.count &- 64)
+      if !overflowed, shown.end == count || rest.isEmpty { return }
       rewind(to: mark)
       var half = rest.count / 2
       while half > 0, rest[half] & 0xc0 == 0x80 { half &-= 1 }
       rest = rest.prefix(half)
     }
-  }
-
-  /// Takes back what is too much, and says that something is missing.
-  fileprivate mutating func cut(leaving room: Int) {
-    var end = min(count, max(into.count &- room, 0))
-    while end > 0, end < count, into[end] & 0xc0 == 0x80 { end &-= 1 }
-    rewind(to: end)
-    write("…")
   }
 }

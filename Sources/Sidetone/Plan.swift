@@ -41,7 +41,7 @@ extension Config {
         bytes: Limits.readBytesMax + BlockPool.blockBytes + Limits.scratchBytes + Limits.linesBytes),
       PlanLine(
         holder: "signatures, tokens, rates of callers",
-        bytes: SignatureKeys.bytes(self) + Limits.tokensMax * 64 + Limits.addressesMax * 24),
+        bytes: SignatureKeys.bytes(self) + Limits.tokensMax * 96 + Limits.addressesMax * 24),
       PlanLine(holder: "who has proven nothing yet", bytes: Guests.bytes(limits)),
     ]
   }

@@ -228,7 +228,7 @@ extension Relay {
   private func issue(_ held: CallTokens.Held) -> CallTokens.Token {
     let (token, displaced) = requests.tokens.issue(held, random: &turn.random, at: turn.now)
     if let displaced { giveUp(displaced) }
-    return token
+    return requests.seal(token, held, store, turn)
   }
 
   /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay
@@ -304,9 +304,9 @@ extension Relay {
     let prepared = store.prepared.routes[route]
     // Who is known may have a parameter of that name for itself.
     if prepared.isGivenTokens, let token = Connect.token(in: parameters),
-      calls[call].caller.proof != .known || CallTokens.isToken(token)
+      calls[call].caller.proof != .known || requests.isToken(token)
     {
-      guard var held = requests.tokens.claim(token, route: route, at: turn.now) else {
+      guard var held = requests.claim(token, route: route, store, turn) else {
         calls[call].end(.wrongToken, store, &turn)
         return nil
       }

@@ -11,11 +11,13 @@ extension Relay {
       if store.links.isInUse(link), let output = nextOutput(of: link) { return output }
       turn.outputs.pop()
     }
-    if draining == .running, calls.inUse == 0 {
+    switch draining {
+    case .no, .drained: return nil
+    case .running, .finishing:
+      guard calls.inUse == 0 else { return nil }
       draining = .drained
       return .drained
     }
-    return nil
   }
 
   @_noAllocation private func nextOutput(of index: Int) -> Output? {

@@ -72,7 +72,7 @@ extension Relay {
     snapshot.linksMax = store.links.capacity
     snapshot.blocks = store.pool.capacity - store.pool.free
     snapshot.blocksMax = store.pool.capacity
-    snapshot.linesDropped = turn.log.dropped
+    (snapshot.linesDropped, snapshot.transcriptsDropped) = linesDropped
     snapshot.linesRepeated = turn.log.repeated
     snapshot.warnings = turn.log.warnings
     snapshot.errors = turn.log.errors

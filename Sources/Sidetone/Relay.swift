@@ -26,8 +26,11 @@ package final class Relay {
   let startedAt: Instant
   var draining = Draining.no
   var drainDeadline = Instant.never
+  /// What the driver's writer lost.
+  var writerDropped = (transcripts: 0, logs: 0)
 
-  enum Draining: BitwiseCopyable { case no, running, drained }
+  /// No new calls while they run; then the last ones have their last words; then none is left.
+  enum Draining: BitwiseCopyable { case no, running, finishing, drained }
 
   /// `seed`: 32 random bytes. Takes all the memory that the relay will ever have.
   package init(config: Config, seed: [UInt8], now: Instant, wall: WallTime) {
@@ -222,7 +225,7 @@ extension Relay {
     while let held = requests.tokens.expired(at: now) { giveUp(held) }
     while guestExpiry <= now, let guest = turn.guests.oldestSocket { refuseToken(guest) }
     turn.tellTroubles()
-    if draining != .no, drainDeadline <= now { endCalls(.draining) }
+    if draining != .no, drainDeadline <= now { drainIsOver() }
   }
 
   /// When the oldest socket that owes a token has had its time.
@@ -292,6 +295,18 @@ extension Relay {
     turn.now = now
     if draining == .no { draining = .running }
     endCalls(.shutDown)
+  }
+
+  /// Calls that still run end as if their callers had left: what was said last is heard, for so
+  /// long as any call's end may take.
+  private func drainIsOver() {
+    guard draining == .running else { return endCalls(.draining) }
+    draining = .finishing
+    drainDeadline = turn.now + .seconds(store.limits.finishSeconds)
+    for call in 0..<calls.capacity where calls.isInUse(call) && !calls[call].state.isClosing {
+      calls[call].end(.draining, store, &turn)
+      settle(call)
+    }
   }
 
   /// The time to finish is over: what is kept goes with each call.

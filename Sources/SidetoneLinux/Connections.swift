@@ -9,6 +9,7 @@ import Sidetone
 extension Machine {
   func acceptConnections(on listener: Int) {
     guard listeners[listener].descriptor >= 0 else { return }
+    tellDropped()
     for _ in 0..<Self.acceptsPerTurnMax {
       var peer = Address.none
       switch SocketCall.accept(on: listeners[listener].descriptor, peer: &peer) {
@@ -22,7 +23,7 @@ extension Machine {
     }
   }
 
-  private func admit(_ descriptor: Int32, from peer: Address, on listener: Int) {
+  func admit(_ descriptor: Int32, from peer: Address, on listener: Int) {
     guard let id = sockets.take() else {
       _ = cl_close(descriptor)
       return
@@ -58,7 +59,7 @@ extension Machine {
   /// Out of descriptors: whoever waits in the kernel's queue keeps waiting, and we look again
   /// shortly. The listeners are not watched meanwhile, since they would stay readable.
   private func pauseAccepting(_ error: Errno) {
-    if acceptTime == .never { lines.log("connections wait: \(error.text)") }
+    relay.log(.warning, "connections_wait", "no more are taken now: \(error.text)", at: now)
     acceptTime = now + .milliseconds(100)
     setListening(false)
   }
@@ -219,18 +220,21 @@ extension Machine {
     case .failed: return release(id)
     case .wouldBlock:
       if sockets[index].stage != .flushing {
+        guard lingering < lingeringMax else { return release(id) }
         sockets[index].stage = .flushing
+        lingering += 1
         deadlines.set(index, to: now + .seconds(Self.lingerSeconds))
       }
       watch(id, readable: false)
       return watch(id, writable: true)
     }
     let isShut = cl_shutdown_write(descriptor) == 0
-    guard isShut, !sockets[index].hasEnded, lingering < Self.lingeringMax else {
+    let isCounted = sockets[index].stage == .flushing
+    guard isShut, !sockets[index].hasEnded, isCounted || lingering < lingeringMax else {
       return release(id)
     }
     sockets[index].stage = .lingering
-    lingering += 1
+    if !isCounted { lingering += 1 }
     deadlines.set(index, to: now + .seconds(Self.lingerSeconds))
     watch(id, writable: false)
     watch(id, readable: true)

@@ -71,7 +71,7 @@ extension Machine {
   /// Without waiting there is nothing but spinning: every call ends, in this turn, and the run too.
   private func cannotWait(_ error: Errno) {
     waitFailure = error
-    lines.log("cannot wait for events: \(error.text)")
+    relay.log(.error, "cannot_wait", "cannot wait for events: \(error.text)", at: now)
     relay.stop(at: now)
     endTime = now
   }
@@ -291,7 +291,7 @@ extension Machine {
 
   /// Keeps the count of sockets that linger when one leaves its stage.
   func leave(_ socket: Socket) {
-    if socket.stage == .lingering { lingering -= 1 }
+    if socket.stage == .lingering || socket.stage == .flushing { lingering -= 1 }
   }
 
   func sweep() {
@@ -306,22 +306,43 @@ extension Machine {
   // MARK: The rest of a turn
 
   private func forwardLines() {
+    if now - wallTold >= .seconds(1) {
+      wallTold = now
+      relay.setWall(Clock.wall, at: now)
+      tellDropped()
+      if signals.received > 0 { leaveListeners() }
+    }
     var any = false
     while let line = relay.takeLine(into: linePlace) {
       lines.put(linePlace.prefix(line.count), to: line.stream)
       any = true
     }
     if any { lines.wake() }
-    if now - wallTold >= .seconds(1) {
-      wallTold = now
-      relay.setWall(Clock.wall, at: now)
-    }
+  }
+
+  /// Lines that the writer dropped are counted, and told of once the log is read again.
+  func tellDropped() {
+    let transcripts = lines.droppedCount(of: .transcript)
+    let logs = lines.droppedCount(of: .log)
+    relay.setWriterDropped(transcripts: transcripts, logs: logs)
+    guard transcripts + logs > droppedTold, lines.takesLog else { return }
+    relay.log(
+      .warning, "lines_dropped",
+      "\(transcripts) lines of the transcript and \(logs) of the log until now: "
+        + "standard output or standard error is not read, or broken", at: now)
+    droppedTold = transcripts + logs
   }
 
   private func obeySignals() {
     let before = signals.received
-    signals.take()
-    if before < 1 && signals.received >= 1 { relay.drain(at: now) }
+    for name in signals.take() {
+      relay.log(
+        .warning, "signal_ignored", "\(name) means nothing here; SIGTERM drains", at: now)
+    }
+    if before < 1 && signals.received >= 1 {
+      relay.drain(at: now)
+      leaveListeners()
+    }
     if before < 2 && signals.received >= 2 {
       relay.stop(at: now)
       end()
@@ -332,10 +353,7 @@ extension Machine {
   private func end() {
     guard endTime == .never else { return }
     endTime = now + .milliseconds(1500)
-    for index in listeners.indices where listeners[index].isOpen {
-      _ = cl_close(listeners[index].descriptor)
-      listeners[index].descriptor = -1
-    }
+    for index in listeners.indices where listeners[index].isOpen { closeListener(index) }
     acceptTime = .never
   }
 }

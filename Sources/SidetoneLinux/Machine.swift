@@ -43,8 +43,11 @@ import Sidetone
   var turnBegan = Instant.zero
   var turnGap: TurnGap
   var wallTold = Instant.zero
-  /// Sockets that linger.
+  /// Sockets that flush their last bytes or linger.
   var lingering = 0
+  let lingeringMax: Int
+  /// Lines dropped by the writer of which the log has told.
+  var droppedTold = 0
   /// When paused listeners accept again.
   var acceptTime = Instant.never
   /// Once set, the loop ends when its last socket is gone, or then at the latest.
@@ -54,11 +57,15 @@ import Sidetone
 
   /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
-  /// comma separated, in the place of the system's.
+  /// comma separated, in the place of the system's. `system`: what this machine has; nil: it is asked.
+  /// `inherited`: listening sockets that others have opened.
   package init(
-    config: Config, lines: LineWriter? = nil, catchesSignals: Bool = true, nameServers: String = ""
+    config: Config, lines: LineWriter? = nil, catchesSignals: Bool = true, nameServers: String = "",
+    system: SystemLimits? = nil, inherited: InheritedListeners = InheritedListeners()
   ) throws(StartError) {
+    let config = try Self.fitted(config, to: system)
     self.config = config
+    lingeringMax = Self.lingeringMax(config.limits)
     let capacity = Self.socketsMax(config.limits)
     sockets = Slab(capacity: capacity, repeating: Socket())
     unsafe slots = .allocate(capacity: config.limits.linksMax)
@@ -89,10 +96,9 @@ import Sidetone
       addressesPerSecond: config.limits.handshakesPerSecondPerAddress,
       seed: chance.load(UInt64.self, at: 32))
     wallTold = now
-    raiseDescriptorLimit()
     poller.register(signals.counter, for: .readable, as: Source(.signals))
     poller.register(handshakes.news, for: .readable, as: Source(.handshakes))
-    for index in config.listeners.indices { try openListener(index) }
+    try openListeners(inherited)
   }
 
   deinit {
@@ -120,14 +126,6 @@ package struct Interrupter: Sendable {
 }
 
 extension Machine {
-  /// One address on which connections are taken.
-  package struct Listener {
-    package let address: String
-    package let port: UInt16
-    var descriptor: Int32
-    package var isOpen: Bool { descriptor >= 0 }
-  }
-
   /// Connections taken from one listener in one turn.
   static let acceptsPerTurnMax = 16
   /// What is read of one socket before it is another's turn: more than a frame of any carrier, and
@@ -138,14 +136,6 @@ extension Machine {
   static let busySpan = Instant.Span.microseconds(100)
   /// Reads of a lingering socket in one turn.
   static let discardsMax = 4
-  /// Sockets that wait for their peer's end of stream after our own.
-  static let lingeringMax = 256
-
-  /// Sockets at once: the engine's links, and those that linger or that it is done with.
-  static func socketsMax(_ limits: Limits) -> Int {
-    limits.linksMax + limits.otherLinksMax + lingeringMax
-  }
-
   /// What the machine takes at start, one holder per line; `sidetone check` prints it.
   package static func plan(for config: Config) -> [PlanLine] {
     let sockets = socketsMax(config.limits)
@@ -168,40 +158,6 @@ extension Machine {
       + (dials ? limits.callsMax + limits.handOversMax : 0)
     return (4 << 20) + legs * (40 << 10)
   }
-
-  /// Descriptors for every socket, and for listeners, files and the resolver.
-  private func raiseDescriptorLimit() {
-    let wanted = Int64(sockets.capacity + config.listeners.count + 64)
-    let held = cl_raise_descriptor_limit(wanted)
-    if held < wanted {
-      lines.log("only \(held) descriptors are allowed, \(wanted) are needed at full load")
-    }
-  }
-
-  private func openListener(_ index: Int) throws(StartError) {
-    let wanted = config.listeners[index]
-    guard let address = Address(text: wanted.address, port: wanted.port) else {
-      throw .address(wanted.address)
-    }
-    do throws(Errno) {
-      var raw = cl_address(address)
-      let isOnlyV6 = config.listeners.contains {
-        $0.address == "0.0.0.0" && $0.port == wanted.port && wanted.port != 0
-      }
-      let descriptor = Int32(try attempt { unsafe Int(cl_listen(&raw, 4096, isOnlyV6)) })
-      let port = try attempt { Int(cl_bound_port(descriptor)) }
-      _ = try attempt { Int(cl_set_options(descriptor, SocketCall.userTimeoutMilliseconds)) }
-      listeners.append(
-        Listener(address: wanted.address, port: UInt16(port), descriptor: descriptor))
-      poller.register(descriptor, for: .readable, as: Source(.listener(index)))
-    } catch {
-      guard wanted.isOptional else {
-        throw .listen(address: wanted.address, port: wanted.port, error)
-      }
-      listeners.append(Listener(address: wanted.address, port: wanted.port, descriptor: -1))
-      lines.log("not listening on \(wanted.address):\(wanted.port): \(error.text)")
-    }
-  }
 }
 
 /// Why a run could not begin.
@@ -210,6 +166,10 @@ package enum StartError: Error, CustomStringConvertible {
   case listen(address: String, port: UInt16, Errno)
   case file(String, reason: String)
   case system(Errno)
+  /// Listening sockets that cannot be used.
+  case handedOver(String)
+  /// The plan is more than this machine has: why, and what to do.
+  case doesNotFit(String)
 
   package var description: String {
     switch self {
@@ -218,6 +178,12 @@ package enum StartError: Error, CustomStringConvertible {
       "cannot listen on \(address):\(port): \(error.text)"
     case .file(let name, let reason): "\(name): \(reason)"
     case .system(let error): "cannot start: \(error.text)"
+    case .handedOver(let text), .doesNotFit(let text): text
     }
+  }
+
+  /// 2 where other settings would help, else 1.
+  package var exitStatus: Int32 {
+    if case .doesNotFit = self { 2 } else { 1 }
   }
 }

@@ -1,6 +1,6 @@
 // SIGTERM and SIGINT become a number that the loop reads: 1 asks for a drain, 2 for the end. The
 // handler does nothing but add to a counter (an eventfd), so a signal is an event like any other.
-// SIGPIPE and SIGHUP are ignored.
+// SIGPIPE is ignored; others that would end the process and mean nothing here are told by name.
 
 import CLinux
 
@@ -16,8 +16,18 @@ struct Signals {
     _ = try attempt { Int(cl_signals_to(counter)) }
   }
 
-  /// Takes in what has come since the last time; `received` counts them all.
-  mutating func take() {
-    if case .done(let count) = perform({ Int(cl_counter_take(counter)) }) { received += count }
+  /// Takes in what has come since the last time; `received` counts those that are obeyed. The names
+  /// of the others.
+  mutating func take() -> [String] {
+    guard case .done(let count) = perform({ Int(cl_counter_take(counter)) }) else { return [] }
+    received += count & 0xffff_ffff
+    guard count >> 32 > 0 else { return [] }
+    let strange = cl_strange_signals()
+    return (1...64).filter { strange >> UInt64($0 - 1) & 1 == 1 }.map(Self.name)
+  }
+
+  private static func name(of number: Int) -> String {
+    guard let name = unsafe cl_signal_name(Int32(number)) else { return "signal \(number)" }
+    return unsafe "SIG" + String(cString: name)
   }
 }

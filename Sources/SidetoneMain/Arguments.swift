@@ -1,6 +1,7 @@
 // What was typed behind `sidetone`: one verb, and flags. A flag is `--name value` or
 // `--name=value`.
 
+import Glibc
 import SidetoneSettings
 
 struct Arguments {
@@ -53,6 +54,27 @@ struct Arguments {
       guard let value else { throw Misuse(text: "`\(name)` needs a value") }
       if name == "--config" { file = value } else { settings.append((name, value)) }
     }
+  }
+}
+
+/// What was typed, the program's name first, as the kernel keeps it. The list that a program is
+/// handed is found through the environment's place in memory: a library that is loaded beside it
+/// and sets a variable before it begins moves that.
+func typedWords(kernel path: String = "/proc/self/cmdline") -> [String] {
+  let file = open(path, O_RDONLY | O_CLOEXEC)
+  guard file >= 0 else { return CommandLine.arguments }
+  defer { close(file) }
+  var bytes: [UInt8] = []
+  var piece = [UInt8](repeating: 0, count: 16_384)
+  while true {
+    let count = read(file, &piece, piece.count)
+    if count <= 0 { break }
+    bytes += piece.prefix(count)
+  }
+  // Each word ends with a zero.
+  guard bytes.popLast() == 0 else { return CommandLine.arguments }
+  return bytes.split(separator: 0, omittingEmptySubsequences: false).map {
+    String(decoding: $0, as: UTF8.self)
   }
 }
 

@@ -13,7 +13,7 @@ import SidetoneSettings
     TLSMemory.install()
     let arguments: Arguments
     do throws(Arguments.Misuse) {
-      arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
+      arguments = try Arguments(Array(typedWords().dropFirst()))
     } catch {
       complain("sidetone: \(error.text)\n\n\(Help.overview)")
       exit(2)
@@ -24,22 +24,45 @@ import SidetoneSettings
     case .check where arguments.wantsHelp: print(Help.check)
     case .serve where arguments.wantsHelp: print(Help.serve)
     case .doctor where arguments.wantsHelp: print(Help.doctor)
-    case .check: check(settings(arguments))
+    case .check: check(fitted(settings(arguments)))
     case .doctor: examine(settings(arguments))
     case .serve: serve(settings(arguments))
     }
   }
 
+  /// Listening sockets that were handed over.
+  private static func inherited() -> InheritedListeners {
+    do throws(StartError) {
+      return try .found()
+    } catch {
+      complain("sidetone: \(error)")
+      exit(error.exitStatus)
+    }
+  }
+
   /// The settings, or every mistake on standard error and exit 2.
   private static func settings(_ arguments: Arguments) -> Config {
+    let inherited = inherited()
     do throws(Mistakes) {
-      return try Settings.load(.found(file: arguments.file, flags: arguments.settings))
+      var sources = try Settings.Sources.found(file: arguments.file, flags: arguments.settings)
+      sources.inherited = inherited.addresses
+      return try Settings.load(sources)
     } catch {
       for warning in error.warnings { complain("warning: \(warning)") }
       for mistake in error.all { complain(mistake.description) }
       let count = error.all.count
       complain("sidetone: \(count) \(count == 1 ? "mistake" : "mistakes") in the settings")
       exit(2)
+    }
+  }
+
+  /// With the limits that this machine allows, or why it cannot hold the plan and exit 2.
+  private static func fitted(_ config: Config) -> Config {
+    do throws(StartError) {
+      return try Machine.fitted(config)
+    } catch {
+      complain("sidetone: \(error)")
+      exit(error.exitStatus)
     }
   }
 
@@ -71,8 +94,8 @@ import SidetoneSettings
     }
     do throws(StartError) {
       tell(StartLine(event: "starting", detail: ""))
-      let machine = try Machine(config: config)
-      var bound = config
+      let machine = try Machine(config: config, inherited: inherited())
+      var bound = machine.config
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port
       }
@@ -80,8 +103,9 @@ import SidetoneSettings
       for line in startLines(of: bound) { tell(line) }
       exit(machine.run())
     } catch {
-      complain("sidetone: \(error)")
-      exit(1)
+      let line = StartLine(level: .error, event: "not_started", detail: "\(error)")
+      complain(config.logsJSON ? line.json : "sidetone: \(error)")
+      exit(error.exitStatus)
     }
   }
 

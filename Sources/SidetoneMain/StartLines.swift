@@ -7,10 +7,10 @@ import SidetoneSettings
 
 struct StartLine {
   enum Level: String {
-    case info, warning
+    case info, warning, error
   }
   var level = Level.info
-  /// One word: starting, listening, endpoint, route, settings.
+  /// One word: starting, listening, endpoint, route, settings, not_started.
   var event: String
   var detail: String
 

@@ -11,6 +11,7 @@ struct Draft {
   var certificate = ""
   var key = ""
   var apiKeys: [String] = []
+  var operatorKeys: [String] = []
   var voice = Voice()
   private var chosen: [String: Chosen] = [:]
   var upstreams = defaultUpstreams
@@ -22,6 +23,8 @@ struct Draft {
   var optionVariables: [String: (value: String, place: Place)] = [:]
   /// The port of a platform that names nothing else.
   var port: (number: UInt16, place: Place)?
+  /// Addresses of listening sockets that were handed over.
+  var inherited: [String] = []
   /// Variables that are not ours, and those of ours that were given.
   var strangers: [(name: String, place: Place)] = []
   var given: Set<String> = []

@@ -23,6 +23,10 @@ extension Setting where Target == Draft {
       "listen", "ready_requires", form: "transcription, voice",
       help: "What /ready needs a free place for, each of them; else any that is served.",
       \.config.readyRequires, each: readCallKind),
+    .toggle(
+      "listen", "reuse_port", standard: false,
+      help: "Let another process listen there too: a successor, while this one ends its calls.",
+      \.config.sharesPorts),
     .text(
       "listen", "certificate", form: "FILE",
       help: "PEM file with the certificate chain; together with `key` it turns TLS on.",
@@ -50,7 +54,20 @@ extension Setting where Target == Draft {
         "auth", "api_keys", form: "KEY, …",
         help: "Keys that callers bring as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
         \.apiKeys, each: readSecret
-      ).secret()
+      ).secret(),
+      .list(
+        "auth", "operator_keys", form: "KEY, …",
+        help: "Keys that /stats and /metrics want, brought likewise; none: those of callers.",
+        \.operatorKeys, each: readSecret
+      ).secret(),
+      Self(
+        table: "auth", key: "token_key", form: "SECRET",
+        help: "Shared by all processes of a service: the call tokens of each are good at every one."
+      ) { draft, written throws(Refusal) in
+        let text = try readSecret(try oneLine(try written.text()))
+        guard text.utf8.count >= 16 else { throw Refusal("must have at least 16 bytes") }
+        draft.config.tokenKey = Array(text.utf8)
+      }.secret(),
     ] + carrierRows.compactMap(secret(of:))
 
   /// What the signatures of a carrier are checked against.

@@ -18,6 +18,8 @@ package enum Settings {
     /// Whether a person sees standard output, and standard error.
     package var outputIsTerminal = false
     package var logIsTerminal = false
+    /// Where sockets listen that were handed over; counts where no setting says otherwise.
+    package var inherited: [String] = []
     /// By it models are judged that have an end; nil: they are not.
     package var today: Day?
     package init() {}
@@ -26,6 +28,7 @@ package enum Settings {
   package static func load(_ sources: Sources) throws(Mistakes) -> Config {
     var draft = Draft()
     draft.today = sources.today
+    draft.inherited = sources.inherited
     var routes: [WrittenRoute] = []
     if let file = sources.file {
       let nodes = try parseTOML(file.text, file: file.name)
@@ -63,6 +66,12 @@ extension Draft {
     finishListeners()
     finishUpstreams()
     config.keyDigests = apiKeys.map(sha256)
+    config.operatorDigests = operatorKeys.map(sha256)
+    if operatorKeys.contains(where: apiKeys.contains) {
+      warn(
+        place(of: "auth.operator_keys"),
+        "[auth] operator_keys has a key of api_keys: callers who have it open /stats and /metrics")
+    }
     let limits = config.limits
     finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
     finishShare("playout", limits.playoutMillisecondsPlanned, of: limits.playoutMillisecondsMax)
@@ -126,7 +135,9 @@ extension Draft {
   }
 
   private mutating func finishListeners() {
-    if let port, places["listen.address"] == nil {
+    if !inherited.isEmpty, places["listen.address"] == nil {
+      listeners = inherited.compactMap { try? readListener($0) }
+    } else if let port, places["listen.address"] == nil {
       noteName("listen.address", at: port.place)
       listeners = ["0.0.0.0", "::"].map {
         var listener = Config.Listener()

@@ -175,25 +175,52 @@ struct PartsTests {
     #expect(read(logs) == expected(1))
   }
 
-  @Test func aBlockedPipeDropsLinesAndSaysSoAndStallsNothing() throws {
-    let pipe = Pipe()
+  @Test func `a blocked pipe drops lines, counts them, and silences no other stream`() throws {
+    let (transcripts, logs) = (Pipe(), Pipe())
     let lines = try LineWriter(
-      capacity: 16_384, transcripts: pipe.fileHandleForWriting.fileDescriptor,
-      logs: pipe.fileHandleForWriting.fileDescriptor)
+      capacity: 16_384, transcripts: transcripts.fileHandleForWriting.fileDescriptor,
+      logs: logs.fileHandleForWriting.fileDescriptor)
     let line = [UInt8](repeating: UInt8(ascii: "x"), count: 999) + [10]
     for _ in 0..<300 {
       line.withBytes { lines.put($0, to: .transcript) }
       lines.wake()
     }
-    let dropped = lines.droppedCount
-    #expect(dropped > 0)
+    Array("still here\n".utf8).withBytes { lines.put($0, to: .log) }
+    lines.wake()
+    #expect(logs.fileHandleForReading.availableData == Data("still here\n".utf8))
+    let dropped = lines.droppedCount(of: .transcript)
+    #expect(dropped > 0 && lines.droppedCount(of: .log) == 0)
+    #expect(lines.takesLog)
     lines.close(waitingMilliseconds: 20)
     var text = ""
-    while !text.contains("dropped") {
-      text += String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+    while text.utf8.count < (300 - dropped) * 1000 {
+      text += String(decoding: transcripts.fileHandleForReading.availableData, as: UTF8.self)
     }
-    #expect(text.contains("\(dropped) lines were dropped"))
-    #expect(text.split(separator: "\n").filter { $0.hasPrefix("x") }.allSatisfy { $0.count == 999 })
+    #expect(text.split(separator: "\n").allSatisfy { $0.count == 999 })
+  }
+
+  @Test func `a full disk drops lines, and they are counted`() throws {
+    let full = open("/dev/full", O_WRONLY)
+    let log = Pipe()
+    defer { close(full) }
+    let lines = try LineWriter(
+      transcripts: full, logs: log.fileHandleForWriting.fileDescriptor)
+    for _ in 0..<5 { Array("said\n".utf8).withBytes { lines.put($0, to: .transcript) } }
+    lines.close()
+    #expect(lines.droppedCount(of: .transcript) == 5 && lines.droppedCount(of: .log) == 0)
+  }
+
+  @Test func `lines of both streams keep their order where they lead to one place`() throws {
+    let pipe = Pipe()
+    let writing = pipe.fileHandleForWriting.fileDescriptor
+    let lines = try LineWriter(transcripts: writing, logs: writing)
+    for number in 0..<200 {
+      Array("\(number)\n".utf8).withBytes {
+        lines.put($0, to: number % 3 == 0 ? .transcript : .log)
+      }
+    }
+    lines.close()
+    #expect(read(pipe) == (0..<200).map { "\($0)\n" }.joined())
   }
 
   private func read(_ pipe: Pipe) -> String {

@@ -119,7 +119,7 @@ final class Acceptor {
 
   init() {
     var raw = cl_address(Address(ipv4: 0x7f00_0001, port: 0))
-    descriptor = cl_listen(&raw, 16, false)
+    descriptor = cl_listen(&raw, 16, false, false)
     port = UInt16(cl_bound_port(descriptor))
     _ = fcntl(descriptor, F_SETFL, 0)
     var patience = timeval(tv_sec: 10, tv_usec: 0)
@@ -145,12 +145,13 @@ final class Running: @unchecked Sendable {
   /// `before` runs in the machine's thread before its first turn.
   init(
     _ config: Config, nameServers: String = "", lines: LineWriter? = nil,
-    turnGap: TurnGap? = nil, before: @escaping @Sendable () -> Void = {}
+    turnGap: TurnGap? = nil, inherited: InheritedListeners = InheritedListeners(),
+    before: @escaping @Sendable () -> Void = {}
   ) throws {
     let nowhere = open("/dev/null", O_WRONLY)
     machine = try Machine(
       config: config, lines: try lines ?? LineWriter(transcripts: nowhere, logs: nowhere),
-      catchesSignals: false, nameServers: nameServers)
+      catchesSignals: false, nameServers: nameServers, inherited: inherited)
     port = machine.listeners[0].port
     if let turnGap { machine.turnGap = turnGap }
     Thread { [self] in

@@ -164,7 +164,7 @@ final class Pair {
 
   private static func connect(_ serving: TLS, _ dialling: TLS) throws -> (End, End) {
     var address = cl_address(Address(ipv4: 0x7f00_0001, port: 0))
-    let listener = cl_listen(&address, 1, false)
+    let listener = cl_listen(&address, 1, false, false)
     defer { _ = cl_close(listener) }
     address.port = UInt16(cl_bound_port(listener))
     guard case .done(let near) = SocketCall.connect(to: Address(address)) else {

@@ -44,6 +44,17 @@ import Testing
     #expect(try warnings(file, env: own) == [])
   }
 
+  @Test func `operators' keys are read from everywhere but the command line`() throws {
+    let env = ["SIDETONE_AUTH_OPERATOR_KEYS": "op-1, op-2", "SIDETONE_API_KEYS": "caller"]
+    let config = try load(nil, env: env)
+    #expect(config.operatorDigests == ["op-1", "op-2"].map(sha256))
+    #expect(config.keyDigests == [sha256("caller")])
+    let file = "[auth]\noperator_keys = [\"op-1\"]\n"
+    #expect(try load(file).operatorDigests == [sha256("op-1")])
+    let both = try warnings(env: env.merging(["SIDETONE_API_KEYS": "op-2"]) { $1 })
+    #expect(both.count == 1 && both[0].contains("operator_keys") && !both[0].contains("op-2"))
+  }
+
   @Test func `an address that a setting has is never taken for a cluster's`() throws {
     let found = mistakes(env: ["SIDETONE_LISTEN_ADDRESS": "tcp://0.0.0.0:8080"])
     #expect(found.count == 1 && found[0].contains("SIDETONE_LISTEN_ADDRESS"), "\(found)")

@@ -44,7 +44,37 @@ struct LinesTests {
   func controls() {
     var lines = Lines(bytes: 8192)
     put("a\u{1b}[2Jb\r\nc\u{7f}\u{0}é", .transcript, &lines)
-    #expect(take(&lines) == ["transcript a [2Jb  c  é\n"])
+    #expect(take(&lines) == ["transcript a\\u001b[2Jb  c\\u007f\\u0000é\n"])
+  }
+
+  @Test func `marks that turn text round, and tags that nobody sees, are shown as their numbers`() {
+    let marks: [Unicode.Scalar] =
+      (0x202a...0x202e).compactMap(Unicode.Scalar.init)
+      + (0x2066...0x2069).compactMap(Unicode.Scalar.init)
+      + (0x80...0x9f).compactMap(Unicode.Scalar.init)
+      + ["\u{200e}", "\u{200f}", "\u{61c}", "\u{2028}", "\u{2029}"]
+    for mark in marks {
+      var lines = Lines(bytes: 8192)
+      put("a\(mark)b", .transcript, &lines)
+      let number = String(mark.value, radix: 16)
+      let shown = String(repeating: "0", count: 4 - number.count) + number
+      #expect(take(&lines) == ["transcript a\\u\(shown)b\n"])
+    }
+    var lines = Lines(bytes: 8192)
+    put("x\u{e0041}\u{e007f} \u{2013}\u{2070}\u{628}\u{f0000}🎤", .log, &lines)
+    #expect(
+      take(&lines) == [
+        "log x\\udb40\\udc41\\udb40\\udc7f \u{2013}\u{2070}\u{628}\u{f0000}🎤\n"
+      ])
+  }
+
+  @Test func `a line that grows by what it shows is cut where a character ends`() {
+    for letter in ["\u{1b}", "\u{202e}", "é\u{61c}", "x\u{e0041}"] {
+      var lines = Lines(bytes: 8192)
+      put(String(repeating: letter, count: 4000 / letter.utf8.count), .transcript, &lines)
+      let shown = take(&lines)[0]
+      #expect(shown.utf8.count <= Lines.lineBytesMax + 11 && shown.hasSuffix("…\n"), "\(letter)")
+    }
   }
 
   @Test("A reader with a small place gets the beginning, and the next line whole")
@@ -64,7 +94,7 @@ struct LinesTests {
     var line = lines.blank
     line.write("it \u{1b}[0m is so")
     lines.put(line, .log, .red)
-    #expect(take(&lines) == ["log \u{1b}[31mit  [0m is so\u{1b}[0m\n"])
+    #expect(take(&lines) == ["log \u{1b}[31mit \\u001b[0m is so\u{1b}[0m\n"])
   }
 
   @Test(arguments: [false, true])
@@ -77,7 +107,7 @@ struct LinesTests {
     var log = Log(
       config, scratch: kept(count: 16_384), now: .zero, wall: WallTime(nanoseconds: 0))
     let call = Array("CA1".utf8).withBytes { Name($0) }
-    for letter in ["é", "\\", "\"", "🎤"] {
+    for letter in ["é", "\\", "\"", "🎤", "\u{202e}", "\u{e0041}"] {
       let text = Array(String(repeating: letter, count: 12_000 / letter.utf8.count).utf8)
       text.withBytes { text in
         log.write(.info, "event", call: call, at: .zero) { line in

@@ -21,7 +21,10 @@ bool cl_parse_address(const char *text, uint16_t port, cl_address *into);
 bool cl_read_sockaddr(const struct sockaddr *from, cl_address *into);
 
 // Sockets. All descriptors are made non-blocking and closed on exec.
-int cl_listen(const cl_address *at, int backlog, bool is_only_v6);
+// `is_shared`: others may listen on the same address (SO_REUSEPORT).
+int cl_listen(const cl_address *at, int backlog, bool is_only_v6, bool is_shared);
+// Makes a listening socket that somebody else has opened one of ours, and says where it listens.
+int cl_adopt_listener(int descriptor, cl_address *at);
 int cl_bound_port(int descriptor);
 int cl_accept(int listener, cl_address *peer);
 // A new TCP socket of the family of `address`.
@@ -58,8 +61,13 @@ int cl_semaphore_create(void);
 int cl_counter_add(int counter);
 int64_t cl_counter_take(int counter);
 
-// Signals. SIGTERM and SIGINT add 1 to the counter; SIGPIPE and SIGHUP are ignored.
+// Signals. SIGTERM and SIGINT add 1 to the counter; SIGPIPE is ignored. Others that would end the
+// process and mean nothing here add 1 << 32, unless somebody else takes them.
 int cl_signals_to(int counter);
+// Which of the others came since the last time: bit 0 is signal 1.
+uint64_t cl_strange_signals(void);
+// "USR1"; NULL for one without a name.
+const char *cl_signal_name(int number);
 
 const char *cl_error_text(int error);
 int cl_random(void *into, ptrdiff_t count);
@@ -68,6 +76,8 @@ ptrdiff_t cl_write(int descriptor, const void *from, ptrdiff_t count);
 int cl_wait_writable(int descriptor);
 // This thread gives way to the others of the process: no real time, and a higher nice value.
 void cl_give_way(void);
+// The bytes of address space that the process may have; negative: no bound.
+int64_t cl_address_space_limit(void);
 // Raises the soft limit of open descriptors to `wanted` where it is lower, the hard limit too where
 // that is allowed; answers the limit that holds afterwards.
 int64_t cl_raise_descriptor_limit(int64_t wanted);

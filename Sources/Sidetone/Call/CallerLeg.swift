@@ -329,8 +329,10 @@ extension CallerLeg {
     if !isSealed, !isSlow, body.count > store.limits.outboxBytesMax {
       turn.note(.answerTooLong)
     } else if !isSealed || isSlow {
-      store.links[index].reset(&turn)
-      link = .none
+      // What its socket has not begun to take gives way to the Close, which says why, if it is
+      // read in time.
+      store.links[index].outbox.takeBack(in: store.pool)
+      close(.tooSlow, store, &turn)
       dropped = .tooSlow
     }
   }

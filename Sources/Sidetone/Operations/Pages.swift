@@ -18,6 +18,7 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var blocks = 0
   package var blocksMax = 0
   package var linesDropped = 0
+  package var transcriptsDropped = 0
   package var linesRepeated = 0
   package var warnings = 0
   package var errors = 0
@@ -295,6 +296,9 @@ package struct Pages: Sendable {
       "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
       totals.deadAir)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
+    counter(
+      "sidetone_transcript_lines_dropped_total", "Of these, lines of the transcript.",
+      now.transcriptsDropped)
     counter("sidetone_warnings_total", "What somebody must look at.", now.warnings)
     counter("sidetone_errors_total", "Calls that failed.", now.errors)
     counter("sidetone_lines_repeated_total", "Complaints like the last.", now.linesRepeated)

@@ -12,11 +12,11 @@ extension Admission {
   }
 
   /// One that fits is enough, whatever else is shown: a proxy may have put its own beside it.
-  func shownKey(_ request: Request) -> Shown {
+  func shownKey(_ request: Request, among digests: Text) -> Shown {
     var shown = Shown.nothing
     let (fields, bytes) = (request.head.fields, request.bytes)
     func judge(_ key: Bytes?, otherwise: Shown) -> Int? {
-      let index = key.flatMap(keyIndex)
+      let index = key.flatMap { Self.index(of: $0, among: digests.bytes) }
       if index == nil, shown == .nothing { shown = otherwise }
       return index
     }
@@ -57,13 +57,13 @@ extension Admission {
   }
 
   /// Every digest is compared, whichever fits, so that the time tells nothing.
-  private func keyIndex(_ key: Bytes) -> Int? {
+  private static func index(of key: Bytes, among digests: Bytes) -> Int? {
     Bytes.withTemporary(Digest.sha256Bytes) { digest in
       Digest.sha256(key, into: digest)
       var found: Int?
-      for index in 0..<config.keyDigests.count {
+      for index in 0..<digests.count / Digest.sha256Bytes {
         let start = index &* Digest.sha256Bytes
-        let wanted = digests.bytes[start..<start &+ Digest.sha256Bytes]
+        let wanted = digests[start..<start &+ Digest.sha256Bytes]
         if Digest.areEqual(digest, wanted) { found = index }
       }
       return found

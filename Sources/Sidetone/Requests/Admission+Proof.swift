@@ -12,13 +12,23 @@ extension Admission {
     case .signature where !request.isForSocket:
       wait = limiter.take(account: TwiML.account(of: request), at: request.now)
     // Carriers and vendors share few addresses; the cap on calls bounds them.
-    case .signature, .secret, .network: wait = nil
+    case .signature, .secret, .network, .attendant: wait = nil
     }
     guard let wait else { return }
     throw .tooOften(seconds: max(1, Int((wait.nanoseconds + 999_999_999) / 1_000_000_000)))
   }
 
+  /// To pages about calls: by a key of operators where there is one, else as callers prove
+  /// themselves.
   func admitOperator(_ request: Request) throws(Refusal) -> Identity {
+    if !config.operatorDigests.isEmpty {
+      switch shownKey(request, among: operatorDigests) {
+      case .key: return .attendant
+      case .nothing: throw .noOperatorKey
+      case .wrongKey: throw .wrongOperatorKey
+      case .wrongScheme: throw .wrongScheme
+      }
+    }
     if !config.keyDigests.isEmpty { return try prove(request, .guarded(.keys)) }
     guard config.listeners[request.listener].isLoopback else { throw .foreignPeer }
     return try prove(request, .loopback)
@@ -56,7 +66,7 @@ extension Admission {
       }
     }
     if means.contains(.keys) {
-      switch shownKey(request) {
+      switch shownKey(request, among: digests) {
       case .nothing: break
       case .key(let index): return .key(index)
       case .wrongKey: refusal = .wrongKey

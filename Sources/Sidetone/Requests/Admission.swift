@@ -33,13 +33,15 @@ package enum Identity: Equatable, Sendable {
   /// The index of the API key.
   case key(Int)
   case signature, secret, network, loopback, anyone
+  /// It has a key of those who run the relay.
+  case attendant
   /// Nothing is known yet: the first messages must bring a call token.
   case token
 
   /// Whether it is known who speaks, so that free text for a model may be taken from it.
   var isKnown: Bool {
     switch self {
-    case .key, .signature, .secret, .network, .loopback: true
+    case .key, .signature, .secret, .network, .loopback, .attendant: true
     case .anyone, .token: false
     }
   }
@@ -50,8 +52,9 @@ package final class Admission {
   let routes: [PreparedRoute]
   let carriers: [PreparedCarrier]
   private let sentences: Sentences
-  /// All digests of API keys, one behind the other.
+  /// All digests of API keys, one behind the other, and of operators' keys.
   let digests: Text
+  let operatorDigests: Text
   let allowedOrigins: [Text]
   /// Whether operators have a listener of their own.
   private let operatorsApart: Bool
@@ -64,6 +67,7 @@ package final class Admission {
     carriers = prepared.carriers
     sentences = Sentences(config, prepared)
     digests = Text(config.keyDigests.flatMap { $0 })
+    operatorDigests = Text(config.operatorDigests.flatMap { $0 })
     allowedOrigins = config.allowedOrigins.map { Text($0) }
     origins = Origins(config)
     operatorsApart = config.listeners.contains(where: \.isForOperators)
@@ -74,6 +78,7 @@ package final class Admission {
 
   /// Where this request wants to go. To be asked before the body is read.
   package func destination(of request: Request) throws(Refusal) -> Destination {
+    guard origins.isMeant(request) else { throw .misdirected }
     guard let destination = place(of: request) else { throw .unknownPath }
     try isServedHere(destination, request)
     let head = request.head

@@ -75,12 +75,15 @@ package struct CallTokens: Sendable {
     }
   }
 
-  package struct Token: BitwiseCopyable, Sendable {
-    fileprivate var high: UInt64
-    fileprivate var low: UInt64
+  package struct Token: Sendable {
+    var high: UInt64
+    var low: UInt64
+    /// Its text where it is sealed, valid until the next is; else empty.
+    var text = Bytes.empty
 
-    /// 32 hexadecimal digits.
+    /// 32 hexadecimal digits, or the text of a sealed one.
     package func write(into out: inout Writer) {
+      if !text.isEmpty { return out.write(text) }
       Bytes.withTemporary(CallTokens.bytes) { place in
         place.store(high, at: 0)
         place.store(low, at: 8)
@@ -89,7 +92,7 @@ package struct CallTokens: Sendable {
     }
   }
 
-  private struct Entry: BitwiseCopyable, Sendable {
+  private struct Entry: Sendable {
     var token = Token(high: 0, low: 0)
     /// `never`: the entry is free.
     var expiresAt = Instant.never
@@ -137,6 +140,10 @@ package struct CallTokens: Sendable {
   /// nothing.
   package mutating func claim(_ text: Bytes, route: Int, at now: Instant) -> Held? {
     guard let token = Self.read(text) else { return nil }
+    return claim(token, route: route, at: now)
+  }
+
+  mutating func claim(_ token: Token, route: Int, at now: Instant) -> Held? {
     var found = -1
     for index in entries.indices {
       let entry = entries[index]

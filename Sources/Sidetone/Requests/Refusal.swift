@@ -8,6 +8,8 @@ package enum Refusal: Error, Equatable, Sendable {
   case unknownPath
   /// It is served, but not on this listener.
   case elsewhere
+  /// Its target names another server.
+  case misdirected
   case wrongMethod(Methods)
   /// In the URL of a socket or a page, or of a webhook, whose caller can send no header.
   case keyInURL, keyInWebhookURL
@@ -15,6 +17,8 @@ package enum Refusal: Error, Equatable, Sendable {
   /// Nothing was shown that proves who calls; what would be accepted.
   case noProof(Means)
   case wrongScheme, wrongKey, foreignAddress
+  /// The same on a page that operators' keys open.
+  case noOperatorKey, wrongOperatorKey
   /// Index into Carrier.all.
   case wrongSignature(carrier: Int)
   /// It is good for the address that the request names, with that scheme, which is none of those
@@ -47,8 +51,10 @@ package enum Refusal: Error, Equatable, Sendable {
     case .malformed(let fault): fault.status
     case .noSocket(let fault): fault.status
     case .unknownPath, .elsewhere: .notFound
+    case .misdirected: .misdirected
     case .wrongMethod: .methodNotAllowed
-    case .keyInURL, .keyInWebhookURL, .wrongScheme, .wrongKey: .unauthorized
+    case .keyInURL, .keyInWebhookURL, .wrongScheme, .wrongKey, .noOperatorKey, .wrongOperatorKey:
+      .unauthorized
     case .noProof(let means): means.contains(.keys) ? .unauthorized : .forbidden
     case .unknownBot, .unservedBot, .strangeChoice, .longChoice: .badRequest
     case .wrongSignature, .misaddressedSignature, .staleSignature, .foreignAddress, .foreignPeer,
@@ -66,11 +72,12 @@ package enum Refusal: Error, Equatable, Sendable {
     case .malformed(let fault): fault.status.code
     case .noSocket(let fault): fault.status.code
     case .unknownPath, .elsewhere: "unknown_path"
+    case .misdirected: "misdirected"
     case .wrongMethod: "wrong_method"
     case .keyInURL, .keyInWebhookURL: "key_in_url"
-    case .noProof: "no_proof"
+    case .noProof, .noOperatorKey: "no_proof"
     case .wrongScheme: "wrong_scheme"
-    case .wrongKey: "wrong_key"
+    case .wrongKey, .wrongOperatorKey: "wrong_key"
     case .wrongSignature, .misaddressedSignature: "wrong_signature"
     case .staleSignature: "stale_signature"
     case .foreignAddress: "foreign_address"
@@ -105,6 +112,11 @@ package enum Refusal: Error, Equatable, Sendable {
       This path is served on another listener: calls and webhooks on listen.address, /stats and \
       /metrics on listen.operators (SIDETONE_LISTEN_OPERATORS), /health and /ready on both.
       """
+    case .misdirected:
+      """
+      The target names another server, and this is no proxy. Send the path alone, and as Host the \
+      name under which this relay is known (listen.public_url, SIDETONE_LISTEN_PUBLIC_URL).
+      """
     case .wrongMethod(.page): "This path is asked with GET."
     case .wrongMethod(.webhook): "This webhook is called with POST or GET."
     case .wrongMethod(.socket): "A WebSocket is opened with GET."
@@ -127,6 +139,16 @@ package enum Refusal: Error, Equatable, Sendable {
       well.
       """
     case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
+    case .noOperatorKey:
+      """
+      This page is for operators. Prove it with the header Authorization: Bearer KEY, KEY being one \
+      of SIDETONE_AUTH_OPERATOR_KEYS (auth.operator_keys).
+      """
+    case .wrongOperatorKey:
+      """
+      This page is for operators, and the key is none of theirs in SIDETONE_AUTH_OPERATOR_KEYS \
+      (auth.operator_keys). Keys of callers do not open it.
+      """
     case .wrongSignature(let carrier): Carrier.all[carrier].signature?.wrong ?? ""
     case .misaddressedSignature:
       """
@@ -258,9 +280,9 @@ package enum Refusal: Error, Equatable, Sendable {
     switch self {
     case .foreignPeer, .foreignHost, .forwarded, .unprotected: .opening
     case .foreignOrigin: .page
-    case .noProof: .proof
+    case .noProof, .noOperatorKey: .proof
     case .wrongScheme: .scheme
-    case .wrongKey: .key
+    case .wrongKey, .wrongOperatorKey: .key
     case .keyInURL: .keyInURL
     case .keyInWebhookURL: .keyInWebhookURL
     case .noPublicURL: .publicURL
@@ -275,8 +297,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .foreignChoice: .instructions
     case .crowded(.all): .crowd
     case .crowded(.address): .crowdedAddress
-    case .malformed, .noSocket, .unknownPath, .elsewhere, .wrongMethod, .tooOften, .draining,
-      .full, .timedOut, .silent:
+    case .malformed, .noSocket, .unknownPath, .elsewhere, .misdirected, .wrongMethod, .tooOften,
+      .draining, .full, .timedOut, .silent:
       nil
     }
   }

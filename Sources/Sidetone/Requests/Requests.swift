@@ -9,6 +9,8 @@ package struct Requests {
   private let admission: Admission
   /// What webhooks have promised to callers who have not come yet.
   var tokens = CallTokens(capacity: Limits.tokensMax)
+  /// How they travel, where other processes take them as well.
+  var sealedTokens: SealedTokens?
   private var refusalLines = LineLimit()
   /// What is said of one refused request: what it got wrong, and all that the log says of it.
   private let details = Buffer(count: 2048)
@@ -24,6 +26,7 @@ package struct Requests {
     pages = Pages(service: config.service)
     voice = VoiceWebhook(config, prepared)
     connect = Connect(config, prepared)
+    sealedTokens = SealedTokens(config)
     taught = Array(repeating: 0, count: prepared.routes.count + 1)
   }
 

@@ -31,6 +31,14 @@ package enum Digest {
     unsafe precondition(done != nil, "libcrypto knows HMAC-SHA1")
   }
 
+  /// HMAC-SHA256 (RFC 2104) of `input` under `key` into the first 32 bytes of `output`.
+  package static func hmacSHA256(key: Bytes, _ input: Bytes, into output: Bytes) {
+    precondition(output.count >= sha256Bytes)
+    let done = unsafe HMAC(
+      EVP_sha256(), key.base, Int32(key.count), input.octets, input.count, output.octets, nil)
+    unsafe precondition(done != nil, "libcrypto knows HMAC-SHA256")
+  }
+
   /// Whether `signature` is the one that the holder of the public `key` gives `message` by ed25519
   /// (RFC 8032).
   package static func isSigned(_ message: Bytes, by key: Bytes, _ signature: Bytes) -> Bool {

@@ -13,6 +13,7 @@ extension HTTP {
     case timeout = 408
     case bodyTooLarge = 413
     case targetTooLong = 414
+    case misdirected = 421
     case upgradeRequired = 426
     case tooManyRequests = 429
     case headTooLarge = 431
@@ -33,6 +34,7 @@ extension HTTP {
       case .timeout: "Request Timeout"
       case .bodyTooLarge: "Content Too Large"
       case .targetTooLong: "URI Too Long"
+      case .misdirected: "Misdirected Request"
       case .upgradeRequired: "Upgrade Required"
       case .tooManyRequests: "Too Many Requests"
       case .headTooLarge: "Request Header Fields Too Large"
@@ -55,6 +57,7 @@ extension HTTP {
       case .timeout: "timeout"
       case .bodyTooLarge: "body_too_large"
       case .targetTooLong: "target_too_long"
+      case .misdirected: "misdirected"
       case .upgradeRequired: "upgrade_required"
       case .tooManyRequests: "too_many_requests"
       case .headTooLarge: "head_too_large"

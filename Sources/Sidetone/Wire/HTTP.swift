@@ -34,6 +34,8 @@ package enum HTTP {
     /// The authority that the peer means: of an absolute target, else of `Host`; empty where an
     /// HTTP/1.0 peer names none.
     package var host = Place()
+    /// The target names an authority itself.
+    package var isAbsolute = false
     package var fields = Fields()
     package var framing = Framing.none
     /// Bytes up to and with the empty line.
@@ -199,6 +201,7 @@ extension HTTP {
       while end < target.count, target[end] != 0x2f, target[end] != 0x3f { end &+= 1 }
       guard isHost(target[authority..<end]) else { return .badHost }
       head.host = Place(start: start &+ authority, end: start &+ end)
+      head.isAbsolute = true
       start = start &+ end
       // An absolute target without a path would leave nothing to route by.
       guard start < place.end, line[start] == 0x2f else { return .badTarget }

@@ -46,12 +46,14 @@ package struct Origins: Sendable {
   }
 
   private let fixed: [Fixed]
+  private let isLoopbackOnly: Bool
   private let trustedProxies: [AddressRange]
   /// Of each listener.
   private let isTLS: [Bool]
 
   package init(_ config: Config) {
     fixed = config.publicURLs.map(Fixed.init)
+    isLoopbackOnly = config.isLoopbackOnly
     trustedProxies = config.trustedProxies
     isTLS = config.listeners.map(\.isTLS)
   }
@@ -82,6 +84,22 @@ package struct Origins: Sendable {
     return Origin(
       host: name, port: port,
       isSecure: isSecure ?? (isTLS[request.listener] || port.isEmpty && Self.isPublic(name)))
+  }
+
+  /// False: its target names a server that is not this one, as if this were a proxy. RFC 9112
+  /// §3.2.2: an absolute target and `Host` say the same.
+  package func isMeant(_ request: Request) -> Bool {
+    let (head, bytes) = (request.head, request.bytes)
+    guard head.isAbsolute else { return true }
+    let authority = head.host.bytes(in: bytes)
+    if let host = head.fields.place(of: "host", in: bytes) {
+      guard host.bytes(in: bytes).isAlike(authority) else { return false }
+    }
+    if Admission.isLoopbackHost(authority) { return true }
+    guard count > 0 else { return !isLoopbackOnly }
+    let name = authority.prefix(Self.portStart(of: authority))
+    for index in 0..<count where self[index].host.isAlike(name) { return true }
+    return false
   }
 
   /// The address under which a webhook's caller shall come back: of several that are set the one

@@ -1,6 +1,7 @@
 // Time must always go on: whatever the state of a call, its timer is set for later than now.
 
 import Sidetone
+import TestSupport
 import Testing
 
 struct TimesTests {
@@ -48,6 +49,74 @@ struct TimesTests {
     }
     #expect(received > 0)
     #expect(rig.relay.totals.bytesToUpstreams == 200 * 160)
+  }
+
+  @Test func `at the end of a drain a call has its last words, as at any end`() throws {
+    let rig = Rig {
+      $0.limits.drainSeconds = 3
+      $0.limits.finishSeconds = 5
+    }
+    let caller = try #require(rig.open("/media"))
+    rig.start(caller)
+    let upstream = try #require(rig.answerDial())
+    rig.media(caller)
+    rig.relay.drain(at: rig.now)
+    rig.perform()
+    rig.advance(milliseconds: 2900)
+    rig.media(caller)
+    _ = rig.taken(from: upstream)
+    rig.advance(milliseconds: 200)
+    #expect(rig.relay.callsInUse == 1 && !rig.wasDrained)
+    #expect(rig.messages(from: upstream, isCaller: false) == ["{\"type\":\"CloseStream\"}"])
+    rig.advance(milliseconds: 4000)
+    #expect(rig.relay.callsInUse == 1)
+    rig.advance(milliseconds: 1000)
+    #expect(rig.relay.callsInUse == 0 && rig.wasDrained)
+  }
+
+  @Test func `one who does not read in time is told so, where its socket takes it then`() throws {
+    let rig = Rig { $0.limits.outboxBytesMax = 16_384 }
+    let caller = try #require(rig.open("/ws/transcribe"))
+    let upstream = try #require(rig.answerDial())
+    _ = rig.taken(from: caller)
+    rig.stall(caller)
+    let words = String(repeating: "word ", count: 400)
+    for _ in 0..<20 {
+      rig.feed(
+        Frames.frame(
+          .text,
+          Array(
+            """
+            {"type":"Results","is_final":true,"start":0,"duration":1,"channel":{"alternatives":\
+            [{"transcript":"\(words)","confidence":1}]}}
+            """.utf8), isMasked: false), on: upstream)
+    }
+    #expect(!rig.isGone(caller))
+    rig.unstall(caller)
+    let told = rig.taken(from: caller)
+    let close = [0x88, 0, 0x03, 0xf5] as [UInt8]
+    let end = told.suffix(2 + 2 + 37)
+    #expect(end.first == close[0] && end.dropFirst(2).prefix(2).elementsEqual(close[2...]))
+    #expect(
+      String(decoding: end.dropFirst(4), as: UTF8.self) == "you did not read what was sent to you")
+    #expect(rig.closed.contains(caller) && !rig.wasReset.contains(caller))
+    rig.advance(milliseconds: 10_000)
+    #expect(rig.relay.callsInUse == 0)
+  }
+
+  @Test func `one who never reads is reset when the time to be told is over`() throws {
+    let rig = Rig { $0.limits.outboxBytesMax = 16_384 }
+    let caller = try #require(rig.open("/ws/transcribe"))
+    let upstream = try #require(rig.answerDial())
+    rig.stall(caller)
+    let text = "{\"type\":\"Metadata\",\"x\":\"" + String(repeating: "y", count: 9000) + "\"}"
+    for _ in 0..<5 {
+      rig.feed(Frames.frame(.text, Array(text.utf8), isMasked: false), on: upstream)
+    }
+    rig.advance(milliseconds: 4000)
+    #expect(!rig.isGone(caller))
+    rig.advance(milliseconds: 2000)
+    #expect(rig.wasReset.contains(caller))
   }
 
   static func small(_ config: inout Config) {

@@ -211,7 +211,7 @@ struct LoopbackTests {
     let refusals: [Refusal] = [
       .malformed(.badHost), .noSocket(.badKey), .unknownPath, .wrongMethod(.socket), .keyInURL,
       .keyInWebhookURL, .misaddressedSignature(carrier: row("twilio"), isSecure: true),
-      .noProof(.keys), .wrongScheme, .wrongKey,
+      .noProof(.keys), .wrongScheme, .wrongKey, .noOperatorKey, .wrongOperatorKey, .misdirected,
       .wrongSignature(carrier: row("twilio")), .foreignAddress, .foreignPeer,
       .foreignHost, .forwarded, .foreignOrigin, .unprotected, .noPublicURL, .tooOften(seconds: 2),
       .noUpstreamKey(0), .draining, .full, .timedOut,
@@ -298,6 +298,56 @@ struct ProofTests {
       wide.listeners[0].address = "0.0.0.0"
       #expect(decide(wide, bare) == .failure(.foreignPeer))
     }
+  }
+
+  @Test func `operators' keys open operators' pages, and then nobody else's do`() throws {
+    var config = keyed()
+    config.allow(operatorKey: "op-one")
+    config.allow(operatorKey: "op-two")
+    for path in ["/stats", "/metrics"] {
+      func ask(_ lines: [String], _ config: Config) throws -> Result<Identity, Refusal> {
+        decide(config, try request("GET " + path, ["Host: h"] + lines, from: .elsewhere))
+      }
+      #expect(try ask(["X-API-Key: op-two"], config) == .success(.attendant))
+      #expect(try ask(["Authorization: Bearer op-one"], config) == .success(.attendant))
+      #expect(try ask(["Authorization: Bearer sk-first"], config) == .failure(.wrongOperatorKey))
+      #expect(try ask([], config) == .failure(.noOperatorKey))
+      #expect(try ask(["Authorization: Basic b3A="], config) == .failure(.wrongScheme))
+      // Also where there are none for callers, and on this machine.
+      var alone = plainConfig()
+      alone.allow(operatorKey: "op-one")
+      let bare = try request("GET " + path, ["Host: localhost"])
+      #expect(decide(alone, bare) == .failure(.noOperatorKey))
+    }
+    // They open no call.
+    let call = try request("GET /ws/transcribe", socket(["X-API-Key: op-one"]))
+    #expect(decide(config, call) == .failure(.wrongKey))
+    let health = try request("GET /health", ["Host: h"], from: .elsewhere)
+    #expect(decide(config, health) == .success(.anyone))
+  }
+
+  @Test(arguments: [
+    ("http://localhost:8080", "localhost:8080", true), ("http://127.0.0.1", "127.0.0.1", true),
+    ("http://localhost", "evil.example.com", false),
+    ("http://evil.example.com", "localhost", false),
+    ("http://evil.example.com", "evil.example.com", false),
+    ("https://relay.example.com", "Relay.Example.com", true),
+    ("https://relay.example.com:443", "relay.example.com:443", true),
+  ])
+  func `an absolute target is for this relay or refused`(
+    target: String, host: String, isOurs: Bool
+  ) throws {
+    var config = plainConfig()
+    config.publicURLs = ["https://relay.example.com"]
+    let asked = try request("GET \(target)/health", ["Host: \(host)"])
+    #expect(decide(config, asked) == (isOurs ? .success(.anyone) : .failure(.misdirected)))
+    config.publicURLs = []
+    let isHere = isOurs && !target.contains("relay")
+    #expect(decide(config, asked) == (isHere ? .success(.anyone) : .failure(.misdirected)))
+    // Off loopback a relay that was not told its names takes any, as it does of `Host`.
+    config.listeners[0].address = "0.0.0.0"
+    let isAlike = target.lowercased().hasSuffix("//" + host.lowercased())
+    #expect(decide(config, asked) == (isAlike ? .success(.anyone) : .failure(.misdirected)))
   }
 
   @Test func `off loopback what nothing protects is off, and what is declared open is open`() throws

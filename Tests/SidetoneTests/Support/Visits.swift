@@ -100,4 +100,10 @@ extension Config {
     Digest.sha256(kept(key), into: digest)
     keyDigests.append(digest.array)
   }
+
+  mutating func allow(operatorKey key: String) {
+    var other = Config()
+    other.allow(key: key)
+    operatorDigests += other.keyDigests
+  }
 }
