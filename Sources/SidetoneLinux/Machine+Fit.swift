@@ -61,7 +61,8 @@ extension Machine {
       fitted.limits.twoWayCallsMax = min(config.twoWayCalls, calls)
     } while calls > 0 && socketsMax(fitted.limits) > room
     let advice =
-      "raise the limit to \(needed) (ulimit -n; LimitNOFILE= of systemd; --ulimit nofile= of Docker)"
+      "raise the limit to \(needed) (ulimit -n; LimitNOFILE= of systemd; "
+      + "--ulimit nofile= of Docker)"
     let allowed = "\(system.descriptorsMax) descriptors are allowed"
     guard calls >= min(callsMin, config.limits.callsMax) else {
       throw .doesNotFit("only \(allowed), too few for \(callsMin) calls: \(advice)")

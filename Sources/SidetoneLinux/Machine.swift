@@ -57,8 +57,8 @@ import Sidetone
 
   /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
-  /// comma separated, in the place of the system's. `system`: what this machine has; nil: it is asked.
-  /// `inherited`: listening sockets that others have opened.
+  /// comma separated, in the place of the system's. `system`: what this machine has; nil: it is
+  /// asked. `inherited`: listening sockets that others have opened.
   package init(
     config: Config, lines: LineWriter? = nil, catchesSignals: Bool = true, nameServers: String = "",
     system: SystemLimits? = nil, inherited: InheritedListeners = InheritedListeners()

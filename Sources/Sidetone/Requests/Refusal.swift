@@ -141,8 +141,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
     case .noOperatorKey:
       """
-      This page is for operators. Prove it with the header Authorization: Bearer KEY, KEY being one \
-      of SIDETONE_AUTH_OPERATOR_KEYS (auth.operator_keys).
+      This page is for operators. Prove it with the header Authorization: Bearer KEY, KEY being \
+      one of SIDETONE_AUTH_OPERATOR_KEYS (auth.operator_keys).
       """
     case .wrongOperatorKey:
       """

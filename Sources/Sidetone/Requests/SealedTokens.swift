@@ -133,7 +133,7 @@ extension Requests {
     let wall = turn.log.wall(at: turn.now)
     let bots = store.prepared.routes[held.route].bots
     let options = held.choices.front(in: store.pool)
-    return Bytes.withTemporary(BlockPool.blockBytes) { place in
+    return Bytes.withTemporary(SealedTokens.choiceBytesMax) { place in
       var choices = Writer(place)
       choices.write("bot_type=")
       if held.bot < bots.count { choices.write(bots[held.bot].name.bytes) }
