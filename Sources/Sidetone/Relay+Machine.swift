@@ -1,7 +1,27 @@
-// What the driver tells of itself: whom it turned away before there was a link. None of it is about
-// a call; all of it is counted, and said where somebody looks.
+// What the driver tells of itself: how its turns went, and whom it turned away before there was a
+// link. None of it is about a call; all of it is counted, and said where somebody looks.
 
 extension Relay {
+  /// What is longer than this is a line: a caller may have heard it.
+  package static let longTurn = Instant.Span.milliseconds(20)
+
+  /// A turn of the driver's loop begins so long after the moment for which it had asked.
+  package func turnBegan(late lag: Instant.Span, at now: Instant) {
+    turn.lags.record(lag)
+    guard lag > Self.longTurn else { return }
+    turn.now = now
+    turn.noteLate(lag)
+  }
+
+  /// A turn of the driver's loop took so long; `working` of it at most was its own work, and is
+  /// asked for only where the turn was long.
+  package func turnEnded(after span: Instant.Span, working: () -> Instant.Span, at now: Instant) {
+    turn.turns.record(span)
+    guard span > Self.longTurn else { return }
+    turn.now = now
+    turn.noteLong(span, working: working())
+  }
+
   /// A TLS handshake was not begun, since its address had begun so many in this second.
   package func handshakeRefused(from peer: Address, perSecond: Int, at now: Instant) {
     turn.now = now
@@ -10,6 +30,28 @@ extension Relay {
 }
 
 extension Turn {
+  fileprivate mutating func noteLate(_ lag: Instant.Span) {
+    write(.warning, "loop_late", nil) {
+      $0.write("the loop woke up ")
+      $0.write(decimal: lag.milliseconds)
+      $0.write(" ms late: the process was stopped, or others had its processor")
+    }
+  }
+
+  fileprivate mutating func noteLong(_ span: Instant.Span, working: Instant.Span) {
+    write(.warning, "turn_long", nil) {
+      $0.write("a turn of the loop lasted ")
+      $0.write(decimal: span.milliseconds)
+      if working < span {
+        $0.write(" ms, of which it worked ")
+        $0.write(decimal: working.milliseconds)
+        $0.write(" ms at most: others had its processor")
+      } else {
+        $0.write(" ms, of work: the frames of all calls waited for it")
+      }
+    }
+  }
+
   fileprivate mutating func noteHandshakeRefused(_ peer: Address, perSecond: Int) {
     counters.handshakesRefused &+= 1
     write(.warning, "handshakes_refused", nil) {

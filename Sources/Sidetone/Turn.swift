@@ -20,6 +20,9 @@ package struct Turn {
   /// The books: what was counted, how late frames were, and lines for people. `note` is the way in.
   var counters = Counters()
   var delays = LatencyHistogram()
+  /// How long the driver's turns last, and how late they begin.
+  var turns = LatencyHistogram()
+  var lags = LatencyHistogram()
   var log: Log
 }
 
