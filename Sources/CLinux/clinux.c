@@ -249,6 +249,7 @@ void cl_sleep_until(int64_t nanoseconds) {
 }
 
 int64_t cl_wall(void) { return read_clock(CLOCK_REALTIME); }
+int64_t cl_thread_time(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 int cl_counter_create(bool blocking) {
   return (int)answer(eventfd(0, EFD_CLOEXEC | (blocking ? 0 : EFD_NONBLOCK)));

@@ -4,7 +4,7 @@
 package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none
   case stopped, closed, left, silent, tooLong, draining, shutDown
-  case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow
+  case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow, flooding
   case noToken, wrongToken, wrongChoice, unclaimed, crowded
   case noMemory, upstreamRefused, upstreamLost, upstreamBusy, upstreamKey
 
@@ -16,7 +16,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .malformedFrames: return 1002
     case .unsupported: return 1003
     case .notUTF8: return 1007
-    case .unrecognised, .badMessages, .silent: return 1008
+    case .unrecognised, .badMessages, .silent, .flooding: return 1008
     case .noToken, .wrongToken, .wrongChoice, .unclaimed: return 1008
     case .tooLarge: return 1009
     case .upstreamRefused, .upstreamLost, .upstreamKey: return 1011
@@ -41,6 +41,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .tooLarge:
       return "a message was larger than limits.carrier_message_bytes_max allows"
     case .tooSlow: return "you did not read what was sent to you"
+    case .flooding: return "you sent far more frames or fragments than a call needs"
     case .noToken:
       return "this route wants the call token that its webhook gave: <Parameter name=token>"
     case .wrongToken: return "the call token is unknown, used, or older than 120 seconds"
@@ -73,6 +74,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .notUTF8: return "not_utf8"
     case .tooLarge: return "too_large"
     case .tooSlow: return "too_slow"
+    case .flooding: return "flooding"
     case .noToken: return "no_token"
     case .wrongToken: return "wrong_token"
     case .wrongChoice: return "wrong_choice"

@@ -1,6 +1,6 @@
 // What the driver tells of itself: lines for people in the form of all others, with their time, as
-// text or JSON and not again and again; the lines that its writer could not get rid of; whom it
-// turned away before there was anything to read. None of it is about a call.
+// text or JSON and not again and again; how its turns went; the lines that its writer could not get
+// rid of; whom it turned away before there was anything to read. None of it is about a call.
 
 extension Relay {
   /// Writes a line of the log about the machine. `detail` has no line breaks.
@@ -11,6 +11,26 @@ extension Relay {
     Array(detail.utf8).withBytes { text in
       turn.write(level, event, nil) { $0.write(text) }
     }
+  }
+
+  /// What is longer than this is a line: a caller may have heard it.
+  package static let longTurn = Instant.Span.milliseconds(20)
+
+  /// A turn of the driver's loop begins so long after the moment for which it had asked.
+  package func turnBegan(late lag: Instant.Span, at now: Instant) {
+    turn.lags.record(lag)
+    guard lag > Self.longTurn else { return }
+    turn.now = now
+    turn.noteLate(lag)
+  }
+
+  /// A turn of the driver's loop took so long; `working` of it at most was its own work, and is
+  /// asked for only where the turn was long.
+  package func turnEnded(after span: Instant.Span, working: () -> Instant.Span, at now: Instant) {
+    turn.turns.record(span)
+    guard span > Self.longTurn else { return }
+    turn.now = now
+    turn.noteLong(span, working: working())
   }
 
   /// A TLS handshake was not begun, since its address had begun so many in this second.
@@ -34,6 +54,28 @@ extension Relay {
 }
 
 extension Turn {
+  fileprivate mutating func noteLate(_ lag: Instant.Span) {
+    write(.warning, "loop_late", nil) {
+      $0.write("the loop woke up ")
+      $0.write(decimal: lag.milliseconds)
+      $0.write(" ms late: the process was stopped, or others had its processor")
+    }
+  }
+
+  fileprivate mutating func noteLong(_ span: Instant.Span, working: Instant.Span) {
+    write(.warning, "turn_long", nil) {
+      $0.write("a turn of the loop lasted ")
+      $0.write(decimal: span.milliseconds)
+      if working < span {
+        $0.write(" ms, of which it worked ")
+        $0.write(decimal: working.milliseconds)
+        $0.write(" ms at most: others had its processor")
+      } else {
+        $0.write(" ms, of work: the frames of all calls waited for it")
+      }
+    }
+  }
+
   fileprivate mutating func noteHandshakeRefused(_ peer: Address, perSecond: Int) {
     counters.handshakesRefused &+= 1
     write(.warning, "handshakes_refused", nil) {

@@ -25,8 +25,10 @@ extension Relay {
       requests.answer(link, store, &turn) { pages.writeReady(snapshot, isHead: isHead, into: &$0) }
     case .metrics:
       let (snapshot, delays) = (snapshot, turn.delays)
+      let (turns, lags) = (turn.turns, turn.lags)
       requests.answer(link, store, &turn) {
-        pages.writeMetrics(snapshot, delays: delays, isHead: isHead, into: &$0)
+        pages.writeMetrics(
+          snapshot, delays: delays, turns: turns, lags: lags, isHead: isHead, into: &$0)
       }
     case .stats: try sendStats(link, isHead)
     case .voice(let route):

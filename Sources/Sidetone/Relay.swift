@@ -253,16 +253,22 @@ extension Relay {
       store.links[link].reset(&turn)
       lost(id, phase, call, .timedOut)
     case .caller:
+      guard endsWait(link) else { return callerCut(.flooding, call.index) }
       guard store.links[link].watch(store, &turn) == .isGone else { return }
-      calls[call.index].callerSilent(store, &turn)
-      settle(call.index)
+      callerCut(.silent, call.index)
     case .ready, .upstream:
-      guard store.links[link].watch(store, &turn) == .isGone else { return }
+      let isFlood = !endsWait(link)
+      guard isFlood || store.links[link].watch(store, &turn) == .isGone else { return }
       store.links[link].reset(&turn)
-      lost(id, phase, call, .timedOut)
+      lost(id, phase, call, isFlood ? .flooding : .timedOut)
     case .leaving: store.links[link].reset(&turn)
     case .handshake, .gone: return
     }
+  }
+
+  private func callerCut(_ cause: Cause, _ call: Int) {
+    calls[call].callerCut(cause, store, &turn)
+    settle(call)
   }
 
   /// When `advance` wants to be called at the latest.

@@ -422,7 +422,7 @@ extension Cause {
     switch self {
     case .noMemory, .upstreamRefused, .upstreamLost, .upstreamBusy, .upstreamKey: .error
     case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
-      .tooSlow, .noToken, .wrongToken, .wrongChoice, .crowded:
+      .tooSlow, .flooding, .noToken, .wrongToken, .wrongChoice, .crowded:
       .warning
     case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
       .info

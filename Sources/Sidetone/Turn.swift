@@ -23,6 +23,9 @@ package struct Turn {
   var counters = Counters()
   var delays = LatencyHistogram()
   var troubles = Troubles()
+  /// How long the driver's turns last, and how late they begin.
+  var turns = LatencyHistogram()
+  var lags = LatencyHistogram()
   var log: Log
 }
 

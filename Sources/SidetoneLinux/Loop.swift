@@ -19,12 +19,14 @@ extension Machine {
 
   func turn() {
     let count = wait()
+    let asked = wakeAsked
     #if PLANTED_FAULTS
       PlantedFault.begin(self)
     #endif
     now = Clock.now
     turnBegan = now
     turnGap.turnBegins(at: now)
+    if now > asked { relay.turnBegan(late: now - asked, at: now) }
     for place in 0..<count {
       let (source, ready) = poller[place]
       dispatch(ready, for: source)
@@ -45,20 +47,29 @@ extension Machine {
     sweep()
   }
 
+  /// While anybody is connected the loop wakes up so often with nothing to do, as only what was due
+  /// can be seen to be late.
+  private static let beat = Instant.Span.milliseconds(50)
+
   /// Sleeps until something is ready or due; how many events there are.
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
+    let ending = Clock.now
+    if turnBegan > .zero {
+      relay.turnEnded(
+        after: ending - turnBegan, working: { Clock.threadTime - workCounted }, at: ending)
+    }
     let hasMore = handshakes.hasMore || busy.count > 0
+    wakeAsked = hasMore ? ending : min(wake, sockets.inUse > 0 ? ending + Self.beat : .never)
     if !hasMore, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
       pauseEnd > now
     {
       Clock.sleep(until: pauseEnd)
       now = Clock.now
     }
-    // A long turn ends later than its last look at the clock.
     let span: Instant.Span =
-      if hasMore { .zero } else if wake == .never { .never } else { wake - Clock.now }
+      if hasMore { .zero } else if wakeAsked == .never { .never } else { wakeAsked - Clock.now }
     switch poller.wait(atMost: span) {
     case .done(let count): return count
     case .wouldBlock: return 0
@@ -308,6 +319,7 @@ extension Machine {
   private func forwardLines() {
     if now - wallTold >= .seconds(1) {
       wallTold = now
+      workCounted = Clock.threadTime
       relay.setWall(Clock.wall, at: now)
       tellDropped()
       if signals.received > 0 { leaveListeners() }

@@ -43,6 +43,9 @@ import Sidetone
   var turnBegan = Instant.zero
   var turnGap: TurnGap
   var wallTold = Instant.zero
+  /// When the wait was to end at the latest, and what this thread had worked at the last look.
+  var wakeAsked = Instant.never
+  var workCounted = Instant.Span.zero
   /// Sockets that flush their last bytes or linger.
   var lingering = 0
   let lingeringMax: Int

@@ -61,6 +61,8 @@ extension Config {
     config.listeners[0].certificate = files.certificate
     config.listeners[0].key = files.key
     config.limits.otherLinksMax = 32
+    // Where many tests share a processor.
+    config.limits.handshakeSeconds = 120
     return config
   }
 }

@@ -50,6 +50,8 @@ int cl_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t nanose
 int cl_epoll_wait_coarse(int epoll, struct epoll_event *events, int max, int milliseconds);
 int64_t cl_monotonic(void);
 int64_t cl_wall(void);
+// The processor's time of this thread.
+int64_t cl_thread_time(void);
 // Until the monotonic clock says so, or a signal comes.
 void cl_sleep_until(int64_t nanoseconds);
 

@@ -52,6 +52,7 @@ package struct Link: BitwiseCopyable, Sendable {
   package internal(set) var call = SlotID.none
   private var lastHeard: Instant
   package internal(set) var inbox = Inbox()
+  package internal(set) var account = Account()
   package internal(set) var webSocket = WebSocket(role: .server, messageBytesMax: 0)
   package internal(set) var outbox = Outbox()
 
@@ -99,6 +100,41 @@ extension Link {
   ) {
     self.phase = phase
     webSocket = WebSocket(role: role, messageBytesMax: messageBytesMax)
+  }
+
+  // MARK: What it costs
+
+  /// Whether it must wait with its next bytes. Who is no leg of a call has other bounds.
+  @inline(__always) func mustWait(at now: Instant) -> Bool {
+    account.mustWait(at: now) && (phase == .caller || phase == .upstream || phase == .ready)
+  }
+
+  /// Pays for the frames that it sent, and for so many bytes that were no audio. True: that was too
+  /// much, and it waits from now on.
+  @_noAllocation mutating func pay(besideAudio bytes: Int, at now: Instant) -> Bool {
+    let waited = account.mustWait(at: now)
+    account.charge(
+      frames: webSocket.takeFrames(), bytes: bytes, phase == .caller ? .caller : .upstream, at: now)
+    return !waited && mustWait(at: now)
+  }
+
+  /// A peer in debt is not read until this has been paid.
+  @_noAllocation mutating func makeWait(_ turn: inout Turn) {
+    isHeldBack = true
+    turn.timers.wake(.link(id.index), at: account.waitsUntil)
+  }
+
+  /// What becomes of a peer that may have waited: read again, where it has paid.
+  enum WaitEnd: BitwiseCopyable { case goOn, isFlood }
+
+  @_noAllocation mutating func endWait(_ turn: inout Turn) -> WaitEnd {
+    guard isHeldBack, account.waitsUntil > .zero, !account.mustWait(at: turn.now) else {
+      return .goOn
+    }
+    if account.isFlood(at: turn.now) { return .isFlood }
+    isHeldBack = false
+    ask(.resume, &turn)
+    return .goOn
   }
 
   // MARK: Frames out
@@ -185,6 +221,7 @@ extension Link {
       _ = seal(.ping, .empty, store, &turn)
     }
     setDeadline(pingSent ? goneAt : pingAt, &turn)
+    if mustWait(at: turn.now) { makeWait(&turn) }
     return .goOn
   }
 }

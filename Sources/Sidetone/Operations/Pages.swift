@@ -197,12 +197,18 @@ package struct Pages: Sendable {
 
   /// The text format of Prometheus, version 0.0.4. `delays`: what was added to each frame.
   package func writeMetrics(
-    _ now: Snapshot, delays: LatencyHistogram, isHead: Bool = false, into out: inout Writer
+    _ now: Snapshot, delays: LatencyHistogram, turns: LatencyHistogram = LatencyHistogram(),
+    lags: LatencyHistogram = LatencyHistogram(), isHead: Bool = false, into out: inout Writer
   ) {
     var response = HTTP.Response(.ok, isHead: isHead, into: &out)
     response.beginBody("text/plain; version=0.0.4", into: &out)
     writeGauges(now, &out)
     writeDelays(delays, &out)
+    writeWorst("sidetone_turn_worst_nanoseconds", "The longest turn of the loop.", turns, &out)
+    write(turns, "sidetone_turn_seconds", "How long turns of the loop last.", &out)
+    writeWorst("sidetone_loop_lag_worst_nanoseconds", "The latest turn of the loop.", lags, &out)
+    write(lags, "sidetone_loop_lag_seconds", "How late the loop wakes up for what is due.", &out)
+    writeDoor(now, &out)
     writeCounters(now, &out)
     response.end(into: &out)
   }
@@ -230,7 +236,8 @@ package struct Pages: Sendable {
     gauge("sidetone_blocks_max", "Memory blocks in the pool.", now.blocksMax)
   }
 
-  private func writeCounters(_ now: Snapshot, _ out: inout Writer) {
+  /// Who came, and who was turned away.
+  private func writeDoor(_ now: Snapshot, _ out: inout Writer) {
     func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
       metric(name, "counter", help, value, &out)
     }
@@ -244,8 +251,21 @@ package struct Pages: Sendable {
     counter(
       "sidetone_guests_displaced_total", "Of those that had proven nothing, who gave way.",
       totals.guestsDisplaced)
+    counter(
+      "sidetone_peers_slowed_total", "Times that a peer sent too much, and had to wait.",
+      totals.peersSlowed)
+    counter(
+      "sidetone_peers_flooding_total", "Peers that were let go, for what they sent.",
+      totals.peersFlooding)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
+  }
+
+  private func writeCounters(_ now: Snapshot, _ out: inout Writer) {
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    let totals = now.totals
     counter("sidetone_received_bytes_total", "Bytes from all peers.", totals.bytesIn)
     counter("sidetone_sent_bytes_total", "Bytes to all peers.", totals.bytesOut)
     counter("sidetone_upstream_bytes_total", "Audio sent to upstreams.", totals.bytesToUpstreams)
@@ -304,9 +324,9 @@ package struct Pages: Sendable {
     counter("sidetone_lines_repeated_total", "Complaints like the last.", now.linesRepeated)
   }
 
-  /// From 50 µs to 100 ms; the budget lies at 1 ms.
+  /// From 50 µs to a second; the budget of a frame lies at 1 ms.
   private static let delayBounds: [Int] = [
-    50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
+    50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000,
   ]
 
   /// From the turn in which a frame was read to the moment at which the other socket had it: as a
@@ -325,21 +345,39 @@ package struct Pages: Sendable {
       "sidetone_relay_delay_p999_nanoseconds", "99.9 % of the frames.",
       delays.percentile(perMille: 999))
     gauge("sidetone_relay_delay_worst_nanoseconds", "The slowest frame.", delays.worst)
-    out.write("# HELP sidetone_relay_delay_seconds From reading a frame to having written it.\n")
-    out.write("# TYPE sidetone_relay_delay_seconds histogram\n")
+    write(
+      delays, "sidetone_relay_delay_seconds", "From reading a frame to having written it.", &out)
+  }
+
+  private func writeWorst(
+    _ name: StaticString, _ help: StaticString, _ times: LatencyHistogram, _ out: inout Writer
+  ) {
+    metric(name, "gauge", help, Int(times.worst.nanoseconds), &out)
+  }
+
+  private func write(
+    _ times: LatencyHistogram, _ name: StaticString, _ help: StaticString, _ out: inout Writer
+  ) {
+    head(name, "histogram", help, &out)
     for bound in Self.delayBounds {
-      out.write("sidetone_relay_delay_seconds_bucket{le=\"")
+      out.write(name)
+      out.write("_bucket{le=\"")
       write(microseconds: bound, into: &out)
       out.write("\"} ")
-      out.write(decimal: Int(delays.count(upTo: .microseconds(bound))))
+      out.write(decimal: Int(times.count(upTo: .microseconds(bound))))
       out.write("\n")
     }
-    out.write("sidetone_relay_delay_seconds_bucket{le=\"+Inf\"} ")
-    out.write(decimal: Int(delays.count))
-    out.write("\nsidetone_relay_delay_seconds_sum ")
-    write(microseconds: delays.sum.microseconds, into: &out)
-    out.write("\nsidetone_relay_delay_seconds_count ")
-    out.write(decimal: Int(delays.count))
+    out.write(name)
+    out.write("_bucket{le=\"+Inf\"} ")
+    out.write(decimal: Int(times.count))
+    out.write("\n")
+    out.write(name)
+    out.write("_sum ")
+    write(microseconds: times.sum.microseconds, into: &out)
+    out.write("\n")
+    out.write(name)
+    out.write("_count ")
+    out.write(decimal: Int(times.count))
     out.write("\n")
   }
 
@@ -353,6 +391,16 @@ package struct Pages: Sendable {
     _ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int,
     _ out: inout Writer
   ) {
+    head(name, type, help, &out)
+    out.write(name)
+    out.write(" ")
+    out.write(decimal: value)
+    out.write("\n")
+  }
+
+  private func head(
+    _ name: StaticString, _ type: StaticString, _ help: StaticString, _ out: inout Writer
+  ) {
     out.write("# HELP ")
     out.write(name)
     out.write(" ")
@@ -361,10 +409,6 @@ package struct Pages: Sendable {
     out.write(name)
     out.write(" ")
     out.write(type)
-    out.write("\n")
-    out.write(name)
-    out.write(" ")
-    out.write(decimal: value)
     out.write("\n")
   }
 }
