@@ -200,7 +200,10 @@ class Outputs(Lone):
     def perform(self, scene):
         read, write = self.open()
         other = "stderr" if self.stream == "stdout" else "stdout"
-        more = {"output": {"transcripts": True, "log": "json"}}
+        hostile = f"ws://127.0.0.1:{scene.ports['hostile']}/v1/listen/words"
+        more = {"output": {"transcripts": True, "log": "json", "level": "debug"},
+                "upstreams.words": {"kind": "deepgram", "url": hostile, "key": "test"},
+                "routes": [{"path": "/words", "upstream": "words"}]}
         program, door = self.relay(
             scene, more=more, **{self.stream: write, other: subprocess.PIPE})
         os.close(write)
@@ -222,6 +225,14 @@ class Outputs(Lone):
                 os.close(read)
 
     def read(self, scene, program, door, other):
+        # An upstream that does not pause makes more lines than any buffer holds.
+        call = door.call(RAW.replace("/ws/transcribe", "/words"), door.proof())
+        end = time.monotonic() + 1.5
+        call.send(BINARY, b"\xff" * 160)
+        while time.monotonic() < end and call.message(0.1)[0] != -1:
+            pass
+        call.close()
+        time.sleep(0.3)
         before = program.count
         call, _ = lived(door)
         call.send(BINARY, b"\xff" * 8000)

@@ -275,13 +275,17 @@ class Drill:
         return "memory and descriptors once everybody has gone", lines, faults
 
     def alone(self, attack):
+        # Several go on at the same time: each measures by an upstream of its own.
+        upstream = Upstream()
         scene = Scene(None, attack.seconds or self.seconds, self.options.seed, self.house,
-                      self.ports | {"twin": self.upstream.port}, self.options.short)
-        scene.upstream = self.upstream
+                      self.ports | {"twin": upstream.port}, self.options.short)
+        scene.upstream = upstream
         try:
             attack.perform(scene)
         except Exception as error:
             scene.fail(f"{type(error).__name__}: {error}")
+        finally:
+            upstream.end()
         result = scene.outcome()
         noted = [f"{count} {what}" if count != 1 else what for what, count in scene.noted.items()]
         return (attack.name, attack.what, ["seen        " + "; ".join(noted)],
