@@ -209,3 +209,10 @@ extension Config.Endpoint {
     path = "/v1/listen"
   }
 }
+
+extension Machine {
+  /// Connections in their handshake.
+  var shaking: Int {
+    (0..<sockets.capacity).count { sockets.isInUse($0) && sockets[$0].stage == .handshaking }
+  }
+}
