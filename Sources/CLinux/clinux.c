@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -248,10 +249,13 @@ void cl_sleep_until(int64_t nanoseconds) {
 }
 
 int64_t cl_wall(void) { return read_clock(CLOCK_REALTIME); }
+int64_t cl_thread_time(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
 
 int cl_counter_create(bool blocking) {
   return (int)answer(eventfd(0, EFD_CLOEXEC | (blocking ? 0 : EFD_NONBLOCK)));
 }
+
+int cl_semaphore_create(void) { return (int)answer(eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE)); }
 
 int cl_counter_add(int counter) {
   uint64_t one = 1;
@@ -347,6 +351,16 @@ ptrdiff_t cl_write(int descriptor, const void *from, ptrdiff_t count) {
 int cl_wait_writable(int descriptor) {
   struct pollfd entry = {.fd = descriptor, .events = POLLOUT};
   return (int)answer(poll(&entry, 1, -1));
+}
+
+void cl_give_way(void) {
+  const int less = 5, least = 19;
+  struct sched_param none = {0};
+  int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  if (policy == SCHED_FIFO || policy == SCHED_RR) sched_setscheduler(0, SCHED_OTHER, &none);
+  id_t thread = (id_t)syscall(SYS_gettid);
+  int nice = getpriority(PRIO_PROCESS, thread) + less;
+  setpriority(PRIO_PROCESS, thread, nice < least ? nice : least);
 }
 
 int64_t cl_address_space_limit(void) {

@@ -38,6 +38,22 @@ package struct Address: BitwiseCopyable, Sendable, Equatable {
   package var ipv4: UInt32? {
     high == 0 && low >> 32 == 0xffff ? UInt32(truncatingIfNeeded: low) : nil
   }
+  /// What it is counted as, without its port: of IPv6 the /64, since one customer has all the
+  /// addresses in it.
+  package var counted: Address {
+    @_noAllocation get {
+      Address(high: high, low: ipv4 == nil && !isLoopback ? 0 : low, port: 0)
+    }
+  }
+
+  /// `seed` keeps peers from choosing addresses that meet in one place.
+  @_noAllocation package func hash(seed: UInt64) -> UInt64 {
+    var value = seed ^ high
+    value = (value ^ value >> 32) &* 0x9e37_79b9_7f4a_7c15 ^ low
+    value = (value ^ value >> 29) &* 0xbf58_476d_1ce4_e5b9
+    return value ^ value >> 32
+  }
+
   package var isLoopback: Bool {
     if let ipv4 { return ipv4 >> 24 == 127 }
     return high == 0 && low == 1

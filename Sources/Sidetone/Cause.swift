@@ -4,8 +4,8 @@
 package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none
   case stopped, closed, left, silent, tooLong, draining, shutDown
-  case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow
-  case noToken, wrongToken, wrongChoice, unclaimed
+  case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow, flooding
+  case noToken, wrongToken, wrongChoice, unclaimed, crowded
   case noMemory, upstreamRefused, upstreamLost, upstreamBusy, upstreamKey
 
   /// RFC 6455 §7.4.1.
@@ -16,11 +16,11 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .malformedFrames: return 1002
     case .unsupported: return 1003
     case .notUTF8: return 1007
-    case .unrecognised, .badMessages, .silent: return 1008
+    case .unrecognised, .badMessages, .silent, .flooding: return 1008
     case .noToken, .wrongToken, .wrongChoice, .unclaimed: return 1008
     case .tooLarge: return 1009
     case .upstreamRefused, .upstreamLost, .upstreamKey: return 1011
-    case .noMemory, .upstreamBusy, .tooSlow: return 1013
+    case .noMemory, .upstreamBusy, .crowded, .tooSlow: return 1013
     }
   }
 
@@ -41,12 +41,14 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .tooLarge:
       return "a message was larger than limits.carrier_message_bytes_max allows"
     case .tooSlow: return "you did not read what was sent to you"
+    case .flooding: return "you sent far more frames or fragments than a call needs"
     case .noToken:
       return "this route wants the call token that its webhook gave: <Parameter name=token>"
     case .wrongToken: return "the call token is unknown, used, or older than 120 seconds"
     case .wrongChoice:
       return "what bot_type or another parameter asks for cannot be served; the log says why"
     case .unclaimed: return "the caller that a webhook announced did not come"
+    case .crowded: return "too many sockets owe their call token, and you gave way to another"
     case .noMemory: return "the relay has no buffer left for this message; try again"
     case .upstreamRefused: return "the upstream refused the session"
     case .upstreamLost: return "the upstream was lost and did not come back"
@@ -72,10 +74,12 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .notUTF8: return "not_utf8"
     case .tooLarge: return "too_large"
     case .tooSlow: return "too_slow"
+    case .flooding: return "flooding"
     case .noToken: return "no_token"
     case .wrongToken: return "wrong_token"
     case .wrongChoice: return "wrong_choice"
     case .unclaimed: return "unclaimed"
+    case .crowded: return "crowded"
     case .noMemory: return "no_memory"
     case .upstreamRefused: return "upstream_refused"
     case .upstreamLost: return "upstream_lost"

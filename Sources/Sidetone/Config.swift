@@ -17,6 +17,8 @@ package struct Config: Sendable {
 
   package var upstreams: [Upstream] = []
   package var routes: [Route] = []
+  /// What `/ready` needs a free place for, each of them; empty: for any kind that is served.
+  package var readyRequires: [CallKind] = []
 
   /// SHA-256 of each API key that callers may bring as `Authorization: Bearer`.
   package var keyDigests: [[UInt8]] = []
@@ -62,6 +64,11 @@ extension Config {
   package subscript(carrier name: String) -> Carrier {
     get { carriers[name] ?? Carrier() }
     set { carriers[name] = newValue }
+  }
+
+  /// What a call is for: its upstream only listens, or it talks back.
+  package enum CallKind: String, BitwiseCopyable, Sendable, CaseIterable {
+    case transcription, voice
   }
 
   /// Debug: the rare messages of the wire. Info: the life of a call. Warning: somebody must look.
@@ -123,6 +130,8 @@ extension Config {
     package var isTLS: Bool { !certificate.isEmpty }
     /// Where this machine has no such address, it is left out.
     package var isOptional = false
+    /// Only pages for operators are served there, to whom it is kept free.
+    package var isForOperators = false
     /// Whether only this machine can reach it: 127.0.0.0/8 or ::1.
     package var isLoopback: Bool {
       address.hasPrefix("127.") || address == "::1" || address == "localhost"

@@ -9,6 +9,13 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var requestsRefused = 0
   /// Connections for which there was no slot.
   package var linksRefused = 0
+  /// Hellos from addresses that had said too many in that second.
+  package var handshakesRefused = 0
+  /// Those that had proven nothing and gave way to a newcomer.
+  package var guestsDisplaced = 0
+  /// Times that a peer was read more slowly, and peers that were let go, for what they sent.
+  package var peersSlowed = 0
+  package var peersFlooding = 0
   package var requests = 0
   package var bytesIn = 0
   package var bytesOut = 0

@@ -33,6 +33,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   /// Whole requests; connections for which there was no slot.
   case request
   case linkRefused
+  /// Somebody who had proven nothing gave way to a newcomer.
+  case guestDisplaced
   /// A key was pressed for which there was no room.
   case keyLost
   /// An agent was cut short; a session is gone, whichever way; another is dialled.
@@ -101,8 +103,8 @@ package enum Event: Sendable {
     case tooLarge(bytesMax: Int)
     case broke(Bytes, LinkFailure)
     /// What follows a loss: another attempt, so many of so many; or none.
-    case triedAgain(milliseconds: Int, attempt: Int, of: Int)
-    case givenUp(StaticString)
+    case triedAgain(Bytes, milliseconds: Int, attempt: Int, of: Int)
+    case givenUp(Bytes, StaticString)
     /// Messages of its that are not understood: what is odd about the first.
     case strange(Bytes, type: Bytes)
     case notJSON(Bytes, text: Bytes)

@@ -47,7 +47,8 @@ package enum Exposure: Equatable, Sendable {
 }
 
 extension Config {
-  package var isLoopbackOnly: Bool { listeners.allSatisfy(\.isLoopback) }
+  /// Whether only this machine can reach the routes.
+  package var isLoopbackOnly: Bool { listeners.allSatisfy { $0.isForOperators || $0.isLoopback } }
 
   /// A configured route that comes out as `off` is a mistake in the settings; a default one is just
   /// not served, and a start line says why.

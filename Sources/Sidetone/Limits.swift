@@ -7,12 +7,18 @@ package struct Limits: Sendable {
   package var callsMax = 1000
   /// Connections that are no call: health checks, webhooks, handshakes, refusals.
   package var otherLinksMax = 128
-  /// TLS handshakes that one turn of the loop may advance.
+  /// TLS handshakes that one turn of the loop may take up again, after a step.
   package var handshakesPerTurnMax = 4
   /// Time between the beginnings of two turns of the loop while many calls run; 0: none.
   package var turnGapMicroseconds = 0
-  /// Connections from one address that are still in their handshake.
+  /// Connections from one address on a listener with TLS that have proven nothing yet.
   package var handshakesPerAddressMax = 64
+  /// The same on any listener, sockets that owe a token included; see `unprovenPerAddress`.
+  package var unprovenPerAddressMax = 32
+  /// Time for the first byte of a connection: of its TLS handshake, or of its request.
+  package var firstByteSeconds = 2
+  /// Time for a socket that owes a call token to show it: carriers send it as soon as it stands.
+  package var tokenSeconds = 2
 
   /// Largest message from a carrier, and from an upstream.
   package var carrierMessageBytesMax = 64 * 1024
@@ -54,6 +60,8 @@ package struct Limits: Sendable {
   package var callSecondsMax = 4 * 60 * 60
   package var drainSeconds = 10 * 60
   package var redialsMax = 6
+  /// Attempts a second to reach one upstream again, of all calls that have lost it.
+  package var redialsPerSecondMax = 200
   /// How long a caller who talks with somebody may hear nothing because no session stands.
   package var deadAirSeconds = 8
 
@@ -63,6 +71,14 @@ package struct Limits: Sendable {
   /// caller.
   package var callsPerSecondPerKey = 50
   package var callsPerSecondPerAddress = 50
+  /// Signed webhooks a second of one carrier's account; see `webhooksPerAccount`.
+  package var webhooksPerSecondPerAccount = 200
+
+  /// TLS handshakes that one address may begin in a second: a call takes two where a webhook
+  /// announces it.
+  package var handshakesPerSecondPerAddress: Int {
+    max(handshakesPerAddressMax, 2 * callsPerSecondPerAddress)
+  }
 
   package init() {}
 
@@ -120,11 +136,34 @@ package struct Limits: Sendable {
   /// model asks all of its callers to go.
   package var handOversMax: Int { min(twoWayCallsMax, callsMax) }
 
+  /// Who has raised another bound on one address expects many from one, and means this one too. A
+  /// share, of whatever is there, is a quarter at most.
+  package var unprovenPerAddress: Int {
+    let usual = Limits()
+    guard unprovenPerAddressMax == usual.unprovenPerAddressMax else { return unprovenPerAddressMax }
+    let raised = max(
+      handshakesPerAddressMax > usual.handshakesPerAddressMax ? handshakesPerAddressMax : 0,
+      callsPerSecondPerAddress > usual.callsPerSecondPerAddress ? callsPerSecondPerAddress : 0)
+    return max(min(usual.unprovenPerAddressMax, otherLinksMax / 4), raised, 1)
+  }
+
+  /// As with unproven connections: who has raised the bound on an address means this one too.
+  var webhooksPerAccount: Int {
+    let isRaised = callsPerSecondPerAddress > Limits().callsPerSecondPerAddress
+    return max(webhooksPerSecondPerAccount, isRaised ? callsPerSecondPerAddress : 0)
+  }
+
+  /// Links for answers that are on their way, beside all those who wait.
+  private var answeredLinksMax: Int { min(16, max(2, otherLinksMax / 8)) }
+  /// Operators' connections at once, on a listener of their own.
+  package var operatorLinksMax: Int { min(8, max(2, otherLinksMax / 16)) }
+
   package var linksMax: Int {
     callsMax  // the carrier's side of each call
       + callsMax  // the upstream's side
       + handOversMax  // the next session, beside the one that it replaces
-      + otherLinksMax  // operators, webhooks, handshakes that become no call
+      + otherLinksMax  // who has proven nothing yet: handshakes, requests
+      + operatorLinksMax + answeredLinksMax  // operators' own, and whoever is answered
   }
 
   /// Blocks of the shared pool, by holder.

@@ -80,3 +80,87 @@ struct Complaints {
     return hash.value
   }
 }
+
+/// Upstreams in trouble, which is told by every call that has one: twenty lines a minute about one
+/// upstream are written, the others are counted, and one tells how many when the minute is over.
+struct Troubles {
+  private static let linesPerMinute = 20
+  private static let minute = Instant.Span.seconds(60)
+  private static let placesMax = 16
+
+  /// What is to be told of an upstream.
+  struct Place: BitwiseCopyable {
+    fileprivate(set) var upstream = Name()
+    /// Sessions that were lost or not to be had in this minute, and lines that were not written.
+    fileprivate(set) var losses = 0
+    fileprivate(set) var unshown = 0
+    fileprivate var begun = Instant.never
+    fileprivate var written = 0
+  }
+
+  private var places = InlineArray<16, Place>(repeating: Place())
+  /// When there is something to tell.
+  private(set) var nextDue = Instant.never
+
+  /// Something is wrong with it; whether a line may say so.
+  mutating func admit(_ upstream: Bytes, isLoss: Bool, at now: Instant) -> Bool {
+    let index = place(of: upstream)
+    if places[index].begun == .never || places[index].begun + Self.minute <= now,
+      places[index].unshown == 0
+    {
+      let name = Name(upstream.prefix(min(upstream.count, Name.bytesMax))) ?? Name()
+      places[index] = Place(upstream: name, begun: now)
+    }
+    if isLoss { places[index].losses &+= 1 }
+    guard places[index].written >= Self.linesPerMinute else {
+      places[index].written &+= 1
+      return true
+    }
+    withhold(index)
+    return false
+  }
+
+  /// Something is well with it; whether a line may say so, or would only be one of many between
+  /// troubles.
+  mutating func admitsGood(_ upstream: Bytes, at now: Instant) -> Bool {
+    let index = place(of: upstream)
+    guard places[index].unshown > 0 else { return true }
+    withhold(index)
+    return false
+  }
+
+  /// What is due to be told, once; to be asked until there is nothing.
+  mutating func due(at now: Instant) -> Place? {
+    guard nextDue <= now else { return nil }
+    nextDue = .never
+    var found: Place?
+    for index in 0..<Self.placesMax where places[index].unshown > 0 {
+      if found == nil, places[index].begun + Self.minute <= now {
+        found = places[index]
+        places[index] = Place()
+      } else {
+        nextDue = min(nextDue, places[index].begun + Self.minute)
+      }
+    }
+    return found
+  }
+
+  private mutating func withhold(_ index: Int) {
+    places[index].unshown &+= 1
+    nextDue = min(nextDue, places[index].begun + Self.minute)
+  }
+
+  /// Its own place, or a free one; the last is shared, where there are too many.
+  private func place(of upstream: Bytes) -> Int {
+    let name = upstream.prefix(min(upstream.count, Name.bytesMax))
+    var free = Self.placesMax &- 1
+    for index in (0..<Self.placesMax).reversed() {
+      if places[index].begun == .never {
+        free = index
+      } else if places[index].upstream.equals(name) {
+        return index
+      }
+    }
+    return free
+  }
+}

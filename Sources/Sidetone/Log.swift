@@ -30,14 +30,20 @@ package struct Log {
     origin = (now, wall)
   }
 
-  /// Lines that found no room, and those that repeated what had just been said, ever.
-  var dropped: Int { lines.dropped }
-  /// Of the former, lines of the transcript.
-  var droppedTranscripts: Int { lines.droppedTranscripts }
+  /// Lines that no reader saw, ever: they found no room here, or were taken and never reached him.
+  var dropped: Int { lines.dropped + lost.transcripts + lost.logs }
+  /// Of these, lines of the transcript.
+  var droppedTranscripts: Int { lines.droppedTranscripts + lost.transcripts }
+  /// What the driver's writer lost.
+  var lost = (transcripts: 0, logs: 0)
+  /// Lines that repeated what had just been said.
   var repeated: Int { complaints.repeated }
   /// Warnings and errors, written or not.
   private(set) var warnings = 0
   private(set) var errors = 0
+
+  /// A warning that another line tells with others.
+  mutating func countWarning() { warnings &+= 1 }
 
   mutating func setWall(_ wall: WallTime, at now: Instant) { origin = (now, wall) }
 

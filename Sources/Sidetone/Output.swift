@@ -33,7 +33,7 @@ package struct PendingOutputs: OptionSet, BitwiseCopyable, Sendable {
 /// Why a connection could not be made or broke.
 package enum LinkFailure: Equatable, BitwiseCopyable, Sendable {
   case refused, unreachable, timedOut, reset, nameNotFound, nameTimedOut, tlsFailed
-  case notTLS, certificateRefused, noDescriptor, noMemory
+  case notTLS, certificateRefused, noDescriptor, noMemory, flooding
   /// What answers there speaks no HTTP, opens no WebSocket, or breaks the rules of its frames.
   case notHTTP(HTTP.Fault)
   case notWebSocket(Upgrade.AnswerFault)
@@ -60,6 +60,7 @@ package enum LinkFailure: Equatable, BitwiseCopyable, Sendable {
     case .certificateRefused: return "the certificate could not be verified"
     case .noDescriptor: return "the relay has no descriptor left"
     case .noMemory: return "the relay has no buffer left"
+    case .flooding: return "it sent far more messages than a call needs"
     }
   }
 }

@@ -42,6 +42,7 @@ extension Config {
       PlanLine(
         holder: "signatures, tokens, rates of callers",
         bytes: SignatureKeys.bytes(self) + Limits.tokensMax * 96 + Limits.addressesMax * 24),
+      PlanLine(holder: "who has proven nothing yet", bytes: Guests.bytes(limits)),
     ]
   }
 }

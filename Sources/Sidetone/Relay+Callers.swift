@@ -22,12 +22,14 @@ extension Relay {
     guard let opening = requests.opening(link, prepared, request, store, &turn) else { return }
     if draining != .no { throw .draining }
     let upstreamIndex: Int
-    switch place(on: route, asking: query) {
-    case .refused(let refusal): return requests.refuse(link, refusal, request, store, &turn)
-    case .upstream(let index): upstreamIndex = index
+    do throws(Availability.Refusal) {
+      upstreamIndex = try place(on: route, asking: query)
+    } catch {
+      return requests.refuse(link, error, request, store, &turn)
     }
+    if calls.isFull { makeRoom() }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
-    guard !calls.isFull, hasLinkToSpare, store.pool.free > Limits.callBlocksMin,
+    guard !calls.isFull, calls.leaveLink(in: store), store.pool.free > Limits.callBlocksMin,
       let id = calls.take()
     else { throw .full }
     let call = id.index
@@ -38,11 +40,19 @@ extension Relay {
       // The caller's options wait beside the call until its upstream is dialled.
       _ = upstream.choose(query.prefix(min(query.count, BlockPool.blockBytes)), from: store.pool)
     }
-    takeSlot(
+    calls.place(
       id, CallerLeg(store.links[link].id, proof, input: opening.format),
-      from: store.links[link].peer, opening.name, to: upstream)
+      from: store.links[link].peer, opening.name, to: upstream, store, &turn)
+    // Whom a webhook sends may have a place already, and says so in its first message.
+    if prepared.isGivenTokens {
+      calls[call].setPlace(isTaken: false)
+    } else {
+      turn.availability.reserve(upstreamIndex)
+    }
     store.links[link].call = id
-    openSocket(link, key.bytes(in: request.bytes), answering: request)
+    requests.openSocket(
+      link, key.bytes(in: request.bytes), answering: request, store, &turn)
+    turn.guests.becameSocket(link, owesToken: proof == .tokenOwed, at: turn.now)
     turn.note(
       .caller(
         .accepted(
@@ -63,15 +73,12 @@ extension Relay {
     settle(call)
   }
 
-  private enum Place {
-    case upstream(Int)
-    case refused(Availability.Refusal)
-  }
-
   /// The upstream on which a caller who comes gets a place: the one that it wants. Who may still
   /// say which one that is, by its parameters or its token, is not refused for the sake of another,
   /// and waits on any of them.
-  private func place(on route: Int, asking query: Bytes) -> Place {
+  private func place(
+    on route: Int, asking query: Bytes
+  ) throws(Availability.Refusal) -> Int {
     let prepared = store.prepared.routes[route]
     let wanted = requests.connect.bot(named: query, route: route)
     let isDecided = prepared.opensAtOnce != nil || prepared.bots.count == 1
@@ -79,37 +86,47 @@ extension Relay {
     for step in 0..<(isDecided ? 1 : prepared.bots.count) {
       let bot = (wanted + step) % prepared.bots.count
       let upstream = prepared.bots[bot].upstream
-      let refusal = turn.availability.refusal(
-        of: upstream, isExpected: prepared.isGivenTokens, at: turn.now)
-      guard let refusal else { return .upstream(upstream) }
+      let refusal =
+        prepared.isGivenTokens
+        ? turn.availability.refusal(of: upstream, isExpected: true, at: turn.now)
+        : refusal(of: upstream, holding: nil)
+      guard let refusal else { return upstream }
       first = first ?? refusal
     }
-    return first.map { .refused($0) } ?? .upstream(prepared.upstream)
+    if let first { throw first }
+    return prepared.upstream
   }
 
-  /// A call's slot has an owner: its caller, or nobody yet.
-  func takeSlot(
-    _ id: SlotID, _ caller: CallerLeg, from peer: Address, _ name: Name, to upstream: UpstreamLeg
-  ) {
-    var record = CallRecord(peer: peer, at: turn.now, wall: turn.log.wall(at: turn.now))
-    record.name = name
-    calls[id.index] = Call(id, caller, record, to: upstream, store.limits, at: turn.now)
-    turn.availability.reserve(upstream.index)
-    turn.timers.set(.call(id.index), .never)
+  /// Why a caller who is there gets no place on this upstream; nil: there is one, if need be that
+  /// of a session that was dialled ahead for somebody who has not come.
+  private func refusal(of upstream: Int, holding held: Int?) -> Availability.Refusal? {
+    while true {
+      let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
+      guard let refusal else { return nil }
+      let isEnded = endAhead {
+        self.turn.availability.isInTheWay($0, of: upstream, refusal)
+      }
+      if !isEnded { return refusal }
+    }
   }
 
-  private func openSocket(_ link: Int, _ key: Bytes, answering request: Request) {
-    var writer = Writer(store.scratch)
-    Upgrade.writeAccept(
-      key: key, subprotocol: Subprotocols.answer(to: request.head.fields, of: request.bytes),
-      into: &writer)
-    let isKept = store.links[link].outbox.append(writer.written, from: store.pool)
-    precondition(isKept, "a call's blocks were counted before")
-    store.links[link].outbox.beginFrames()
-    store.links[link].ask(.write, &turn)
-    store.links[link].becomeSocket(
-      .caller, .server, messageBytesMax: store.limits.carrierMessageBytesMax)
-    store.links[link].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
+  /// All calls are taken: a session that was dialled ahead ends, whose caller can still have one of
+  /// its own; otherwise the socket gives way that has owed its token for longest.
+  private func makeRoom() {
+    if endAhead(where: { _ in true }) { return }
+    if let guest = turn.guests.oldestSocket { giveWay(guest, .all) }
+  }
+
+  /// Of the sessions that were dialled ahead on such upstreams, the oldest ends; false: there is
+  /// none. Its token stays good.
+  private func endAhead(where isFit: (Int) -> Bool) -> Bool {
+    let oldest = requests.tokens.oldest {
+      calls.holds($0.call) && isFit(calls[$0.call.index].upstream.index)
+    }
+    guard let oldest else { return false }
+    calls[oldest.call.index].abandon(.unclaimed, store, &turn)
+    settle(oldest.call.index)
+    return true
   }
 
   // MARK: Announced
@@ -127,36 +144,34 @@ extension Relay {
     {
       return requests.refuse(link, refusal, admitted.request, store, &turn)
     }
-    var choices = Chain()
-    guard choices.append(choice.options, from: store.pool) else { throw .full }
-    let prepared = store.prepared.routes[route]
-    let ahead = prepared.dialsAhead ? dialAhead(prepared.stream, choice) : SlotID.none
-    let token = issue(
-      CallTokens.Held(route: prepared.stream, bot: choice.bot, choices: choices, call: ahead))
+    let token = try token(for: admitted, route, choice)
     requests.answer(link, store, &turn) {
       connect.write(admitted.request, route: route, token: token, into: &$0)
     }
   }
 
-  /// A webhook's call that is only listened to: its socket brings a token, where it has no other
-  /// proof.
-  func startStream(_ admitted: Requests.Admitted, _ route: Int, on link: Int) {
-    let voice = requests.voice
+  /// The token of the call that is announced: the one that it has, where the same is asked again.
+  private func token(
+    for admitted: Requests.Admitted, _ route: Int, _ choice: Choice
+  ) throws(Refusal) -> CallTokens.Token {
     let prepared = store.prepared.routes[route]
-    var token: CallTokens.Token?
-    if prepared.isGivenTokens {
-      token = issue(CallTokens.Held(route: prepared.stream, bot: 0, choices: Chain(), call: .none))
+    let owner = requests.owner(of: admitted, prepared)
+    if let waiting = requests.tokens.waiting(for: owner, at: turn.now) {
+      let held = waiting.held
+      if held.bot == choice.bot, held.choices.front(in: store.pool).equals(choice.options) {
+        return waiting.token
+      }
+      if let held = requests.tokens.remove(of: owner, at: turn.now) { giveUp(held) }
     }
-    requests.answer(link, store, &turn) {
-      voice.write(admitted.request, route: route, token: token, into: &$0)
-    }
-  }
-
-  /// A token for a caller who is still to come.
-  private func issue(_ held: CallTokens.Held) -> CallTokens.Token {
-    let (token, displaced) = requests.tokens.issue(held, random: &turn.random, at: turn.now)
+    var choices = Chain()
+    guard choices.append(choice.options, from: store.pool) else { throw .full }
+    let isAhead = prepared.dialsAhead && !requests.tokens.wasUsed(by: owner, at: turn.now)
+    let ahead = isAhead ? dialAhead(prepared.stream, choice) : SlotID.none
+    let held = CallTokens.Held(
+      route: prepared.stream, bot: choice.bot, choices: choices, call: ahead, owner: owner)
+    let (token, displaced) = requests.issue(held, store, &turn)
     if let displaced { giveUp(displaced) }
-    return requests.seal(token, held, store, turn)
+    return token
   }
 
   /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay
@@ -165,11 +180,14 @@ extension Relay {
     let isBusy =
       calls.inUse * 4 >= calls.capacity * 3
       || turn.availability.refusal(of: choice.upstream, at: turn.now) != nil
-      || store.pool.free <= Limits.callBlocksMin || !hasLinkToSpare
+      || !turn.availability.hasRoomAhead(choice.upstream)
+      || store.pool.free <= Limits.callBlocksMin || !calls.leaveLink(in: store)
     var upstream = UpstreamLeg(choice.upstream, route: route, bot: choice.bot, store)
     guard !isBusy, upstream.partner == .talker, let id = calls.take() else { return .none }
     _ = upstream.choose(choice.options, from: store.pool)
-    takeSlot(id, CallerLeg(.none, .anyone), from: .none, Name(), to: upstream)
+    calls.place(
+      id, CallerLeg(.none, .anyone), from: .none, Name(), to: upstream, store, &turn)
+    turn.availability.reserve(choice.upstream)
     turn.availability.announce(choice.upstream)
     calls[id.index].announce(store, &turn)
     settle(id.index)
@@ -205,22 +223,8 @@ extension Relay {
     guard let call = admitted(call, arrival.parameters) else { return (call, .done) }
     let event = calls[call].begin(arrival, store, &turn)
     AudioFinding.takeEarly(in: &calls[call], store, &turn)
-    noteOther(than: call)
+    calls.noteNamesake(of: call, in: &nameHashes, &turn)
     return (call, event)
-  }
-
-  /// A second socket with the id of a running call is noticed: each is a call of its own. Of the
-  /// others only those are looked at whose names are alike.
-  private func noteOther(than call: Int) {
-    guard calls[call].caller.isStarted, !calls[call].state.isClosing else { return }
-    let hash = calls[call].record.name.hash
-    nameHashes[call] = hash
-    for other in 0..<calls.capacity where nameHashes[other] == hash && other != call {
-      guard calls.isInUse(other), calls[other].caller.isStarted, !calls[other].state.isClosing,
-        calls[other].record.name.equals(calls[call].record.name)
-      else { continue }
-      return turn.note(.caller(.odd(.isSecond)), of: calls[call].record.name)
-    }
   }
 
   /// Which call a caller begins: its own, by what it chose or its token stands for, or the one that
@@ -237,6 +241,9 @@ extension Relay {
         return nil
       }
       defer { held.choices.clear(in: store.pool) }
+      if store.links.holds(calls[call].caller.link) {
+        turn.guests.left(calls[call].caller.link.index)
+      }
       if calls.holds(held.call) { return join(call, held.call.index) }
       return choose(call, bot: held.bot, held.choices.front(in: store.pool))
     }
@@ -244,7 +251,9 @@ extension Relay {
       calls[call].end(.noToken, store, &turn)
       return nil
     }
-    guard prepared.hasChoice else { return call }
+    guard prepared.hasChoice else {
+      return calls[call].hasPlace || takePlace(call, on: calls[call].upstream.index) ? call : nil
+    }
     do throws(Refusal) {
       let choice = try requests.connect.choose(
         parameters: parameters, query: calls[call].upstream.chosen(in: store.pool), route: route,
@@ -262,22 +271,28 @@ extension Relay {
 
   /// The caller talks to this bot, with these choices.
   private func choose(_ call: Int, bot: Int, _ options: Bytes) -> Int? {
-    let held = calls[call].upstream.index
     let upstream = store.prepared.routes[calls[call].upstream.route].bots[bot].upstream
-    // Even of the same one it may have been let in for a session dialled ahead that was not for it.
-    let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
-    if let refusal {
-      turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
-      calls[call].end(refusal.cause, store, &turn)
-      return nil
-    }
-    turn.availability.release(held)
-    turn.availability.reserve(upstream)
-    guard calls[call].talk(to: upstream, bot: bot, options, store) else {
+    guard takePlace(call, on: upstream) else { return nil }
+    guard calls[call].upstream.become(upstream, bot: bot, options, store) else {
       calls[call].end(.noMemory, store, &turn)
       return nil
     }
     return call
+  }
+
+  /// The caller has a place on this upstream from now on, in the place of another that it may have;
+  /// false: there is none, and its call ends.
+  private func takePlace(_ call: Int, on upstream: Int) -> Bool {
+    let held = calls[call].hasPlace ? calls[call].upstream.index : nil
+    if let refusal = refusal(of: upstream, holding: held) {
+      turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
+      calls[call].end(refusal.cause, store, &turn)
+      return false
+    }
+    if let held { turn.availability.release(held) }
+    turn.availability.reserve(upstream)
+    calls[call].setPlace(isTaken: true)
+    return true
   }
 
   /// The caller of `call` becomes that of the one that was dialled for it.

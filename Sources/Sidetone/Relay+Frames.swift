@@ -15,6 +15,10 @@ extension Relay {
     {
       return .empty
     }
+    if store.links[index].mustWait(at: turn.now) {
+      store.links[index].makeWait(&turn)
+      return .empty
+    }
     if store.links[index].inbox.wanted > 0, !store.links[index].findBuffer(store) {
       waitForBuffer(index)
       return .empty
@@ -53,11 +57,15 @@ extension Relay {
     turn.note(.bytesIn(count))
     let window = store.links[index].window(fresh: count, store)
     switch store.links[index].phase {
-    case .caller: receivedFromCaller(window, on: index)
-    case .upstream, .setup, .ready: receivedFromUpstream(window, on: index)
+    case .caller:
+      receivedFromCaller(window, on: index)
+      pay(link, besideAudio: 0)
+    case .upstream, .setup, .ready:
+      receivedFromUpstream(window, on: index)
+      pay(link, besideAudio: 0)
     case .request: receivedRequest(window, on: index)
     case .upgrade: receivedAnswer(window, on: index)
-    case .dialling, .leaving, .gone: return
+    case .handshake, .waiting, .dialling, .leaving, .gone: return
     }
   }
 
@@ -66,7 +74,9 @@ extension Relay {
     var call = store.links[link].call.index
     var event = calls[call].receivedFromCaller(window, on: link, store, &turn)
     if case .done = event { return }
+    let id = store.links[link].id
     while true {
+      pay(id, besideAudio: event.bytesBesideAudio)
       call = handle(event, of: call)
       event = calls[call].receivedFromCaller(window, on: link, store, &turn)
       if case .done = event { return settle(call) }
@@ -78,8 +88,10 @@ extension Relay {
     let call = store.links[link].call.index
     var event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
     if case .done = event { return }
+    let id = store.links[link].id
     var follows = false
     while true {
+      pay(id, besideAudio: event.rare?.count ?? 0)
       if calls[call].handle(event, on: link, store, &turn) { follows = true }
       event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
       if case .done = event { return follows ? settle(call) : () }
@@ -119,7 +131,7 @@ extension Relay {
       calls[call].markAndConverse(store, &turn)
       settle(call)
     case .leaving: store.links[index].ask(.close, &turn)
-    case .request, .dialling, .upgrade, .setup, .ready, .gone: return
+    case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .gone: return
     }
   }
 }

@@ -26,8 +26,6 @@ package final class Relay {
   let startedAt: Instant
   var draining = Draining.no
   var drainDeadline = Instant.never
-  /// What the driver's writer lost.
-  var writerDropped = (transcripts: 0, logs: 0)
 
   /// No new calls while they run; then the last ones have their last words; then none is left.
   enum Draining: BitwiseCopyable { case no, running, finishing, drained }
@@ -48,7 +46,8 @@ package final class Relay {
       conversionsLeft: limits.conversionFramesPerTurnMax,
       availability: Availability(
         prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
-        twoWayCallsMax: config.twoWayCalls),
+        twoWayCallsMax: config.twoWayCalls, redialsPerSecondMax: limits.redialsPerSecondMax),
+      guests: Guests(limits, seed: ~admissionSeed),
       log: Log(
         config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall))
     let nobody = Call(
@@ -66,45 +65,65 @@ package final class Relay {
     turn.timers.deallocate()
     turn.outputs.deallocate()
     turn.buffersWanted.deallocate()
+    turn.guests.deallocate()
   }
 }
 
 // MARK: Connections
 
 extension Relay {
-  /// A peer connected to `Config.listeners[listener]` (after TLS, where it has TLS). Nil: there is
-  /// no room even for a refusal; drop it.
+  /// A peer connected to `Config.listeners[listener]`, and has proven nothing yet. Where that
+  /// listener has TLS, `connected` follows when the handshake is done; how long that may take is
+  /// the driver's to watch. Nil: there is no room even for a refusal; drop it.
   package func accepted(on listener: Int, from peer: Address, at now: Instant) -> SlotID? {
     turn.now = now
-    guard hasLinkToSpare, let id = store.links.take() else {
+    let settings = config.listeners[listener]
+    if let (guest, why) = turn.guests.inTheWay(
+      of: peer, asOperator: settings.isForOperators, isSecure: settings.isTLS,
+      isShared: config.trustedProxies.contains { $0.contains(peer) })
+    {
+      giveWay(guest, why)
+    }
+    guard calls.leaveLink(in: store), let id = store.links.take() else {
       turn.note(.linkRefused)
       return nil
     }
-    store.links[id.index] = Link(id, from: peer, on: listener, at: now)
-    store.links[id.index].setDeadline(
-      now + .seconds(store.limits.handshakeSeconds), &turn)
+    store.links[id.index] = Link(id, from: peer, on: listener, isSecure: settings.isTLS, at: now)
+    turn.guests.came(id.index, from: peer, asOperator: settings.isForOperators, at: now)
+    if !settings.isTLS { store.links[id.index].waitForRequest(store, &turn) }
     return id
   }
 
-  /// Whether somebody new may have a link: one stays free for the upstream of every running call.
-  var hasLinkToSpare: Bool {
-    let free = store.links.capacity - store.links.inUse
-    if free > calls.inUse { return true }
-    var owed = 0
-    for call in 0..<calls.capacity where calls.isInUse(call) {
-      if calls[call].wantsLink(store) { owed += 1 }
+  /// A guest loses its place to a newcomer, and is told.
+  func giveWay(_ guest: Int, _ why: Guests.Crowd) {
+    turn.note(.guestDisplaced)
+    switch store.links[guest].phase {
+    case .caller:
+      let call = store.links[guest].call.index
+      calls[call].end(.crowded, store, &turn)
+      settle(call)
+    case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .upstream, .leaving,
+      .gone:
+      requests.displace(guest, why, store, &turn)
     }
-    return free > owed
+    turn.guests.left(guest)
   }
 
-  /// The connection asked for by `.dial` stands (after TLS).
+  /// The connection asked for by `.dial` stands (after TLS), or the TLS handshake of one that came
+  /// is done.
   package func connected(_ link: SlotID, at now: Instant) {
     turn.now = now
-    guard store.links.holds(link), store.links[link.index].phase == .dialling else { return }
-    store.links[link.index].heard(at: now)
-    let call = store.links[link.index].call.index
-    calls[call].upstreamConnected(store, &turn)
-    settle(call)
+    guard store.links.holds(link) else { return }
+    switch store.links[link.index].phase {
+    case .handshake:
+      store.links[link.index].waitForRequest(store, &turn)
+    case .dialling:
+      store.links[link.index].heard(at: now)
+      let call = store.links[link.index].call.index
+      calls[call].upstreamConnected(store, &turn)
+      settle(call)
+    case .request, .caller, .waiting, .upgrade, .setup, .ready, .upstream, .leaving, .gone: return
+    }
   }
 
   /// The connection asked for by `.dial` cannot be had, or a standing one broke. The name is dead
@@ -143,9 +162,9 @@ extension Relay {
     guard calls.holds(call) else { return }
     switch phase {
     case .caller: calls[call.index].callerGone(.left, store, &turn)
-    case .dialling, .upgrade, .setup, .ready, .upstream:
+    case .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
       calls[call.index].upstreamBroke(failure, on: link, store, &turn)
-    case .request, .leaving, .gone: return
+    case .handshake, .request, .leaving, .gone: return
     }
     settle(call.index)
   }
@@ -183,7 +202,17 @@ extension Relay {
       }
     }
     while let held = requests.tokens.expired(at: now) { giveUp(held) }
+    while turn.guests.tokenDue <= now, let guest = turn.guests.oldestSocket { refuseToken(guest) }
+    turn.tellTroubles()
     if draining != .no, drainDeadline <= now { drainIsOver() }
+  }
+
+  /// No token came in time.
+  private func refuseToken(_ guest: Int) {
+    turn.guests.left(guest)
+    let call = store.links[guest].call.index
+    calls[call].end(.noToken, store, &turn)
+    settle(call)
   }
 
   private func linkExpired(_ link: Int) {
@@ -191,26 +220,31 @@ extension Relay {
     let id = store.links[link].id
     let phase = store.links[link].phase
     switch phase {
-    case .request: refuseLate(link)
+    case .request: requests.refuseLate(link, store, &turn)
+    case .waiting: calls[call.index].upstream.askForConnection(store, &turn)
     case .dialling, .upgrade, .setup:
       store.links[link].reset(&turn)
       lost(id, phase, call, .timedOut)
     case .caller:
-      guard store.links[link].watch(store, &turn) == .isGone else { return }
-      calls[call.index].callerSilent(store, &turn)
+      let isFlood = !endsWait(link)
+      guard isFlood || store.links[link].watch(store, &turn) == .isGone else { return }
+      calls[call.index].callerCut(isFlood ? .flooding : .silent, store, &turn)
       settle(call.index)
     case .ready, .upstream:
-      guard store.links[link].watch(store, &turn) == .isGone else { return }
+      let isFlood = !endsWait(link)
+      guard isFlood || store.links[link].watch(store, &turn) == .isGone else { return }
       store.links[link].reset(&turn)
-      lost(id, phase, call, .timedOut)
+      lost(id, phase, call, isFlood ? .flooding : .timedOut)
     case .leaving: store.links[link].reset(&turn)
-    case .gone: return
+    case .handshake, .gone: return
     }
   }
 
   /// When `advance` wants to be called at the latest.
   package var wakeTime: Instant {
-    min(turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry)
+    min(
+      turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry, turn.guests.tokenDue,
+      turn.troubles.nextDue)
   }
 
   /// The wall clock, told now and then, for time stamps that people read.

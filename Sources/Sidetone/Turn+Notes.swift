@@ -25,6 +25,7 @@ extension Turn {
     case .answerTooLong: counters.answersTooLong &+= 1
     case .request: counters.requests &+= 1
     case .linkRefused: counters.linksRefused &+= 1
+    case .guestDisplaced: counters.guestsDisplaced &+= 1
     case .keyLost: counters.keysLost &+= 1
     case .interruption: counters.interruptions &+= 1
     case .sessionLost: counters.upstreamsLost &+= 1
@@ -38,7 +39,7 @@ extension Turn {
     switch event {
     case .call(let event): note(event, call)
     case .caller(let event): note(event, call)
-    case .upstream(let event): note(event, call)
+    case .upstream(let event): if mayTell(event) { note(event, call) }
     case .agent(let event): note(event, call)
     case .words(let event): note(event, call ?? Name())
     case .wire(let event): note(event, call)
@@ -286,7 +287,7 @@ extension Turn {
         $0.write(": ")
         $0.write(failure.sentence)
       }
-    case .triedAgain(let milliseconds, let attempt, let all):
+    case .triedAgain(_, let milliseconds, let attempt, let all):
       write(.info, "upstream_redial", call) {
         $0.write("in ")
         $0.write(decimal: milliseconds)
@@ -295,7 +296,7 @@ extension Turn {
         $0.write(" of ")
         $0.write(decimal: all)
       }
-    case .givenUp(let sentence):
+    case .givenUp(_, let sentence):
       write(.warning, "upstream_given_up", call) {
         $0.write("no other attempt is made, and the call ends: ")
         $0.write(sentence)
@@ -421,7 +422,7 @@ extension Cause {
     switch self {
     case .noMemory, .upstreamRefused, .upstreamLost, .upstreamBusy, .upstreamKey: .error
     case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
-      .tooSlow, .noToken, .wrongToken, .wrongChoice:
+      .tooSlow, .flooding, .noToken, .wrongToken, .wrongChoice, .crowded:
       .warning
     case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
       .info

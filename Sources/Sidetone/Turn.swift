@@ -17,9 +17,15 @@ package struct Turn {
   var conversionsLeft: Int
   /// Which upstream may take a call.
   var availability: Availability
+  /// Who has proven nothing yet.
+  var guests: Guests
   /// The books: what was counted, how late frames were, and lines for people. `note` is the way in.
   var counters = Counters()
   var delays = LatencyHistogram()
+  var troubles = Troubles()
+  /// How long the driver's turns last, and how late they begin.
+  var turns = LatencyHistogram()
+  var lags = LatencyHistogram()
   var log: Log
 }
 

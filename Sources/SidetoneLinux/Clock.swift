@@ -8,6 +8,8 @@ import Sidetone
 
 enum Clock {
   static var now: Instant { Instant(nanoseconds: cl_monotonic()) }
+  /// What this thread has worked.
+  static var threadTime: Instant.Span { Instant.Span(nanoseconds: cl_thread_time()) }
   /// May end early, when a signal comes.
   static func sleep(until time: Instant) { cl_sleep_until(time.nanoseconds) }
   static var wall: WallTime { WallTime(nanoseconds: cl_wall()) }

@@ -24,8 +24,12 @@ extension Machine {
   }
 
   func admit(_ descriptor: Int32, from peer: Address, on listener: Int) {
-    let isSecure = tls.isServer(listener)
-    guard !isSecure || mayShakeHands(with: peer), let id = sockets.take() else {
+    guard let id = sockets.take() else {
+      _ = cl_close(descriptor)
+      return
+    }
+    guard let link = relay.accepted(on: listener, from: peer, at: now) else {
+      sockets.release(id)
       _ = cl_close(descriptor)
       return
     }
@@ -34,26 +38,22 @@ extension Machine {
     socket.origin = Int32(listener)
     socket.peer = peer
     socket.watched = .readable
+    socket.stage = .open
+    socket.handshakeDeadline = now + .seconds(config.limits.handshakeSeconds)
     sockets[id.index] = socket
+    attach(id, to: link)
     poller.register(descriptor, for: .readable, as: Source(.socket(id)))
-    if isSecure {
-      beginHandshake(
-        id, tls.accept(on: listener), until: now + .seconds(config.limits.handshakeSeconds))
-    } else {
-      opened(id)
-    }
+    guard tls.isServer(listener) else { return }
+    let firstByte = now + .seconds(config.limits.firstByteSeconds)
+    beginHandshake(
+      id, tls.accept(on: listener), until: min(firstByte, sockets[id.index].handshakeDeadline))
   }
 
-  /// Tells the engine about a connection that is ready for its bytes.
+  /// Tells the engine that a connection is ready for its bytes.
   func opened(_ id: SlotID) {
-    let socket = sockets[id.index]
-    leave(socket)
+    leave(sockets[id.index])
     sockets[id.index].stage = .open
-    if socket.isDialled { return relay.connected(socket.link, at: now) }
-    guard let link = relay.accepted(on: Int(socket.origin), from: socket.peer, at: now) else {
-      return release(id)
-    }
-    attach(id, to: link)
+    relay.connected(sockets[id.index].link, at: now)
   }
 
   /// Out of descriptors: whoever waits in the kernel's queue keeps waiting, and we look again
@@ -90,10 +90,10 @@ extension Machine {
     socket.stage = .resolving
     socket.isDialled = true
     socket.origin = Int32(upstream)
-    socket.dialDeadline = now + .seconds(Self.dialSeconds)
+    socket.handshakeDeadline = now + .seconds(Self.dialSeconds)
     sockets[id.index] = socket
     attach(id, to: link)
-    deadlines.set(id.index, to: socket.dialDeadline)
+    deadlines.set(id.index, to: socket.handshakeDeadline)
     continueDial(id)
   }
 
@@ -130,7 +130,7 @@ extension Machine {
         sockets[index].watched = .writable
         poller.register(Int32(descriptor), for: .writable, as: Source(.socket(id)))
         deadlines.set(
-          index, to: min(now + .seconds(Self.connectSeconds), sockets[index].dialDeadline))
+          index, to: min(now + .seconds(Self.connectSeconds), sockets[index].handshakeDeadline))
         return
       case .wouldBlock: sockets[index].failure = .unreachable
       case .failed(let error):
@@ -154,7 +154,7 @@ extension Machine {
     deadlines.clear(index)
     let upstream = Int(sockets[index].origin)
     if tls.isClient(upstream) {
-      beginHandshake(id, tls.connect(to: upstream), until: sockets[index].dialDeadline)
+      beginHandshake(id, tls.connect(to: upstream), until: sockets[index].handshakeDeadline)
     } else {
       opened(id)
     }
@@ -176,9 +176,8 @@ extension Machine {
     case .resolving: broke(id, .nameTimedOut)
     case .connecting:
       sockets[index].failure = .timedOut
-      if now < sockets[index].dialDeadline { abandonAttempt(id) } else { broke(id, .timedOut) }
-    case .handshaking:
-      if sockets[index].link == .none { release(id) } else { broke(id, .timedOut) }
+      if now < sockets[index].handshakeDeadline { abandonAttempt(id) } else { broke(id, .timedOut) }
+    case .handshaking: broke(id, .timedOut)
     case .flushing, .lingering: release(id)
     case .open, .free: preconditionFailure("an open socket has no deadline here")
     }
@@ -243,7 +242,7 @@ extension Machine {
 
   /// Throws away what a lingering peer still sends, until it ends its side.
   func discard(_ id: SlotID) {
-    for _ in 0..<Self.readsPerTurnMax {
+    for _ in 0..<Self.discardsMax {
       switch SocketCall.read(sockets[id.index].descriptor, into: scratch.bytes) {
       case .done(0), .failed: return release(id)
       case .done(let count): if count < scratch.bytes.count { return }

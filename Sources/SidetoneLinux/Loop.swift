@@ -12,23 +12,27 @@ extension Machine {
   /// Turns until SIGTERM or SIGINT has been obeyed; the exit status, 1 where it could not wait.
   package func run() -> Int32 {
     while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
+    handshakes.close()
     lines.close()
     return waitFailure == nil ? 0 : 1
   }
 
   func turn() {
     let count = wait()
+    let asked = wakeAsked
     #if PLANTED_FAULTS
       PlantedFault.begin(self)
     #endif
     now = Clock.now
     turnBegan = now
     turnGap.turnBegins(at: now)
+    if now > asked { relay.turnBegan(late: now - asked, at: now) }
     for place in 0..<count {
       let (source, ready) = poller[place]
       dispatch(ready, for: source)
     }
     advanceHandshakes()
+    readBusy()
     deadlines.expire(at: now) { timeOut($0) }
     resolver.advance(at: now)
     continueDials()
@@ -43,20 +47,29 @@ extension Machine {
     sweep()
   }
 
+  /// While anybody is connected the loop wakes up so often with nothing to do, as only what was due
+  /// can be seen to be late.
+  private static let beat = Instant.Span.milliseconds(50)
+
   /// Sleeps until something is ready or due; how many events there are.
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
-    // With handshakes under way there is more to do at once.
-    if handshakes.count == 0, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
+    let ending = Clock.now
+    if turnBegan > .zero {
+      relay.turnEnded(
+        after: ending - turnBegan, working: { Clock.threadTime - workCounted }, at: ending)
+    }
+    let hasMore = handshakes.hasMore || busy.count > 0
+    wakeAsked = hasMore ? ending : min(wake, sockets.inUse > 0 ? ending + Self.beat : .never)
+    if !hasMore, let pauseEnd = turnGap.pauseEnd(afterTurnAt: turnBegan, wake: wake),
       pauseEnd > now
     {
       Clock.sleep(until: pauseEnd)
       now = Clock.now
     }
-    // A long turn ends later than its last look at the clock.
     let span: Instant.Span =
-      if handshakes.count > 0 { .zero } else if wake == .never { .never } else { wake - Clock.now }
+      if hasMore { .zero } else if wakeAsked == .never { .never } else { wakeAsked - Clock.now }
     switch poller.wait(atMost: span) {
     case .done(let count): return count
     case .wouldBlock: return 0
@@ -90,6 +103,8 @@ extension Machine {
       socketIsReady(id, ready)
     case .listener(let index): acceptConnections(on: index)
     case .signals: obeySignals()
+    // The steps are taken up in every turn, after the frames.
+    case .handshakes: handshakes.hear()
     case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready, at: now)
     }
     performOutputs()
@@ -99,7 +114,10 @@ extension Machine {
     let index = id.index
     switch sockets[index].stage {
     case .connecting: connectIsDone(id)
-    case .handshaking: handshakes.push(index)
+    case .handshaking:
+      // Its first byte is there.
+      deadlines.set(index, to: sockets[index].handshakeDeadline)
+      handshakeIsReady(index)
     case .open:
       if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
       if ready.contains(.writable), sockets.holds(id) { write(id) }
@@ -118,23 +136,51 @@ extension Machine {
       if !ready.isDisjoint(with: .broken) { broke(id, .reset) }
       return
     }
-    if sockets[index].tls.isOn { readSecure(id) } else { readPlain(id) }
+    if sockets[index].pace == .busy { busy.push(index) } else { read(id) }
   }
 
+  private func read(_ id: SlotID) {
+    if sockets[id.index].tls.isOn { readSecure(id) } else { readPlain(id) }
+  }
+
+  /// A share of what has come. What fills it is more than a frame.
   private func readPlain(_ id: SlotID) {
     let link = sockets[id.index].link
-    for _ in 0..<Self.readsPerTurnMax {
-      let place = relay.room(for: link)
-      guard place.count > 0 else { return watch(id, readable: false) }
-      switch SocketCall.read(sockets[id.index].descriptor, into: place) {
-      case .done(0): return ended(id)
-      case .done(let count):
-        if !sockets[id.index].isDialled { turnGap.countFrame() }
-        relay.received(count, on: link, at: turnBegan)
-        if count < place.count { return }
-      case .wouldBlock: return
-      case .failed(let error): return broke(id, LinkFailure(error))
-      }
+    let room = relay.room(for: link)
+    let place = room.prefix(min(room.count, Self.shareBytes))
+    guard place.count > 0 else { return watch(id, readable: false) }
+    switch SocketCall.read(sockets[id.index].descriptor, into: place) {
+    case .done(0): return ended(id)
+    case .done(let count):
+      if !sockets[id.index].isDialled { turnGap.countFrame() }
+      relay.received(count, on: link, at: turnBegan)
+      sockets[id.index].pace = count == place.count ? .busy : .calm
+    case .wouldBlock: sockets[id.index].pace = .calm
+    case .failed(let error): return broke(id, LinkFailure(error))
+    }
+  }
+
+  /// More waits than the socket's share, perhaps where no event tells of it.
+  func readLater(_ id: SlotID) {
+    sockets[id.index].pace = .busy
+    busy.push(id.index)
+  }
+
+  /// Goes round among those who have much to say, a share for each, as long as a turn may last for
+  /// their sake. However many they are, a frame of anybody else waits no longer than that.
+  private func readBusy() {
+    guard busy.count > 0 else { return }
+    let end = Clock.now + Self.busySpan
+    while let index = busy.pop() {
+      guard sockets[index].stage == .open, sockets[index].pace == .busy,
+        sockets[index].watched.contains(.readable)
+      else { continue }
+      let id = sockets.id(at: index)
+      read(id)
+      performOutputs()
+      now = Clock.now
+      if sockets.holds(id), sockets[index].pace == .busy { busy.push(index) }
+      if now >= end { return }
     }
   }
 
@@ -148,7 +194,7 @@ extension Machine {
     guard !sockets[id.index].hasEnded else { return }
     watch(id, readable: true)
     let link = sockets[id.index].tls
-    if link.isOn && tls.hasPending(link) { readSecure(id, reads: 0) }
+    if link.isOn && tls.hasPending(link) { readLater(id) }
   }
 
   /// Tells the engine that a link is gone, and lets go of the socket.
@@ -230,7 +276,7 @@ extension Machine {
     watch(id, writable ? others.union(.writable) : others)
   }
 
-  private func watch(_ id: SlotID, _ wanted: Readiness) {
+  func watch(_ id: SlotID, _ wanted: Readiness) {
     guard sockets[id.index].watched != wanted else { return }
     sockets[id.index].watched = wanted
     poller.modify(sockets[id.index].descriptor, for: wanted, as: Source(.socket(id)))
@@ -239,19 +285,24 @@ extension Machine {
   /// The slot is free at once; its descriptor is closed by the sweep, so that no number is used
   /// again within the turn.
   func release(_ id: SlotID) {
-    leave(sockets[id.index])
+    let socket = sockets[id.index]
+    leave(socket)
     deadlines.clear(id.index)
-    if dyingCount == sockets.capacity { sweep() }
-    unsafe dying[dyingCount] = sockets[id.index]
-    dyingCount += 1
+    // What is lent comes back, and is buried then.
+    if socket.tls.holder != .helper { bury(socket) }
     sockets[id.index] = Socket()
     sockets.release(id)
   }
 
-  /// Keeps the counts of sockets that linger or shake hands when one leaves its stage.
+  func bury(_ socket: Socket) {
+    if dyingCount == sockets.capacity { sweep() }
+    unsafe dying[dyingCount] = socket
+    dyingCount += 1
+  }
+
+  /// Keeps the count of sockets that linger when one leaves its stage.
   func leave(_ socket: Socket) {
     if socket.stage == .lingering || socket.stage == .flushing { lingering -= 1 }
-    if socket.stage == .handshaking && !socket.isDialled { shaking -= 1 }
   }
 
   func sweep() {
@@ -268,6 +319,7 @@ extension Machine {
   private func forwardLines() {
     if now - wallTold >= .seconds(1) {
       wallTold = now
+      workCounted = Clock.threadTime
       relay.setWall(Clock.wall, at: now)
       tellDropped()
       if signals.received > 0 { leaveListeners() }
@@ -326,6 +378,7 @@ struct Source {
     case listener(Int)
     case resolver(Int32)
     case signals
+    case handshakes
   }
 
   let rawValue: UInt64
@@ -337,6 +390,7 @@ struct Source {
     case .listener(let index): rawValue = UInt64(index) << 2
     case .resolver(let descriptor): rawValue = UInt64(descriptor) << 2 | 1
     case .signals: rawValue = 2
+    case .handshakes: rawValue = 3
     }
   }
 
@@ -345,7 +399,8 @@ struct Source {
     switch rawValue & 3 {
     case 0: return .listener(Int(rawValue >> 2))
     case 1: return .resolver(Int32(rawValue >> 2))
-    default: return .signals
+    case 2: return .signals
+    default: return .handshakes
     }
   }
 }

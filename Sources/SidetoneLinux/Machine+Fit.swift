@@ -11,14 +11,12 @@ extension Machine {
   /// is no call.
   static func lingeringMax(_ limits: Limits) -> Int { min(256, 2 * limits.otherLinksMax) }
 
-  /// Sockets at once: the engine's links, handshakes it does not know yet, and those that linger.
-  /// So many descriptors are there for them, and an accept takes none that a dial is owed.
-  static func socketsMax(_ limits: Limits) -> Int {
-    limits.linksMax + limits.otherLinksMax + lingeringMax(limits)
-  }
+  /// Sockets at once: the engine's links, and those that linger. So many descriptors are there for
+  /// them, and an accept takes none that a dial is owed.
+  static func socketsMax(_ limits: Limits) -> Int { limits.linksMax + lingeringMax(limits) }
 
-  /// Descriptors beside sockets: the poller, counters, listeners, questions to name servers, files
-  /// that are read, and what closes only at the end of a turn.
+  /// Descriptors beside sockets: the poller, counters, listeners, those of the handshakes' helpers,
+  /// questions to name servers, files that are read, and what closes only at the end of a turn.
   private static func descriptorsBeside(_ config: Config) -> Int { config.listeners.count + 16 }
 
   /// Descriptors that a plan needs beside those that are open already.

@@ -24,7 +24,11 @@ import Sidetone
   let dying: UnsafeMutablePointer<Socket>
   var dyingCount = 0
   let deadlines: Deadlines
-  var handshakes: SlotQueue
+  let handshakes: HandshakePool
+  /// Sockets that have more to say than their share.
+  var busy: SlotQueue
+  /// How often an address may say hello.
+  var hellos: RateLimiter
   let resolver: Resolver
   let tls: TLS
   var signals: Signals
@@ -39,10 +43,12 @@ import Sidetone
   var turnBegan = Instant.zero
   var turnGap: TurnGap
   var wallTold = Instant.zero
-  /// Sockets that flush their last bytes or linger, and accepted ones in their handshake.
+  /// When the wait was to end at the latest, and what this thread had worked at the last look.
+  var wakeAsked = Instant.never
+  var workCounted = Instant.Span.zero
+  /// Sockets that flush their last bytes or linger.
   var lingering = 0
   let lingeringMax: Int
-  var shaking = 0
   /// Lines dropped by the writer of which the log has told.
   var droppedTold = 0
   /// When paused listeners accept again.
@@ -70,15 +76,16 @@ import Sidetone
     unsafe dying = .allocate(capacity: capacity)
     unsafe dying.initialize(repeating: Socket(), count: capacity)
     deadlines = Deadlines(capacity: capacity)
-    handshakes = SlotQueue(capacity: capacity)
+    busy = SlotQueue(capacity: capacity)
     turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
     linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
-    let seed = Buffer(count: 32)
+    let seed = Buffer(count: 40)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try LineWriter() }
       poller = try Poller()
+      handshakes = try HandshakePool(capacity: capacity, tls)
       resolver = Resolver(
         upstreams: config.upstreams, poller: poller, nameServers: nameServers)
       signals = try Signals(catching: catchesSignals)
@@ -86,13 +93,19 @@ import Sidetone
     } catch {
       throw .system(error)
     }
-    relay = Relay(config: config, seed: seed.bytes.array, now: now, wall: Clock.wall)
+    let chance = seed.bytes
+    relay = Relay(config: config, seed: chance.prefix(32).array, now: now, wall: Clock.wall)
+    hellos = RateLimiter(
+      addressesPerSecond: config.limits.handshakesPerSecondPerAddress,
+      seed: chance.load(UInt64.self, at: 32))
     wallTold = now
     poller.register(signals.counter, for: .readable, as: Source(.signals))
+    poller.register(handshakes.news, for: .readable, as: Source(.handshakes))
     try openListeners(inherited)
   }
 
   deinit {
+    handshakes.close()
     sweep()
     resolver.close()
     for index in 0..<sockets.capacity where sockets.isInUse(index) {
@@ -100,7 +113,7 @@ import Sidetone
     }
     for listener in listeners where listener.descriptor >= 0 { _ = cl_close(listener.descriptor) }
     _ = cl_close(signals.counter)
-    handshakes.deallocate()
+    busy.deallocate()
     sockets.deallocate()
     unsafe slots.deallocate()
     unsafe dying.deallocate()
@@ -118,8 +131,14 @@ package struct Interrupter: Sendable {
 extension Machine {
   /// Connections taken from one listener in one turn.
   static let acceptsPerTurnMax = 16
-  /// Reads of one socket in one turn, so that a fast peer does not keep the others waiting.
-  static let readsPerTurnMax = 4
+  /// What is read of one socket before it is another's turn: more than a frame of any carrier, and
+  /// little enough that its work lasts no longer than a handful of frames.
+  static let shareBytes = 4096
+  static let shareRecords = 16
+  /// How long a turn may go round among those who have more to say.
+  static let busySpan = Instant.Span.microseconds(100)
+  /// Reads of a lingering socket in one turn.
+  static let discardsMax = 4
   /// What the machine takes at start, one holder per line; `sidetone check` prints it.
   package static func plan(for config: Config) -> [PlanLine] {
     let sockets = socketsMax(config.limits)

@@ -13,6 +13,8 @@ struct Readiness: OptionSet, BitwiseCopyable {
 
   static let readable = Readiness(rawValue: EPOLLIN.rawValue)
   static let writable = Readiness(rawValue: EPOLLOUT.rawValue)
+  /// Wanted beside the others: told of once, then of nothing at all until `modify` asks again.
+  static let once = Readiness(rawValue: EPOLLONESHOT.rawValue)
   /// Told of every descriptor, asked for or not.
   static let broken = Readiness(rawValue: EPOLLERR.rawValue | EPOLLHUP.rawValue)
 }

@@ -1,29 +1,39 @@
 // Every frame.
 //
 // Sockets with TLS in the loop. As for plain ones, a frame costs one recv and one send. Handshakes
-// are dear (a quarter of a millisecond of signing), so a turn advances only a few of them, in the
-// order in which their bytes came, and the calls in progress do not wait for more than that.
+// are dear, so their steps are made elsewhere (HandshakePool), in the order in which their bytes
+// came; what is left to do here is to begin one and to take up what came of it.
 
 import Sidetone
 
 // MARK: Open connections
 
 extension Machine {
-  func readSecure(_ id: SlotID, reads: Int = 1) {
+  /// A share of what has come: records of so many bytes, and so many of them. What OpenSSL then
+  /// still has, no event tells of.
+  func readSecure(_ id: SlotID) {
     let index = id.index
     let link = sockets[index].link
-    tls.begin(sockets[index].descriptor, reads: reads, moreReads: Self.readsPerTurnMax - 1)
+    tls.begin(sockets[index].descriptor, reads: 1)
+    var bytesLeft = Self.shareBytes
+    var recordsLeft = Self.shareRecords
     repeat {
-      let place = relay.room(for: link)
+      let room = relay.room(for: link)
+      let place = room.prefix(min(room.count, bytesLeft))
       guard place.count > 0 else {
         watch(id, readable: false)
-        break
+        return flushSecure(id)
       }
       switch tls.read(sockets[index].tls, into: place) {
       case .done(let count):
         if !sockets[index].isDialled { turnGap.countFrame() }
         relay.received(count, on: link, at: turnBegan)
-      case .wouldBlock: return flushSecure(id)
+        bytesLeft -= count
+        recordsLeft -= 1
+      case .wouldBlock:
+        if !tls.bears(&sockets[index].tls) { return broke(id, .tlsFailed) }
+        sockets[index].pace = .calm
+        return flushSecure(id)
       case .ended:
         flushSecure(id)
         if sockets.holds(id) { ended(id) }
@@ -33,7 +43,13 @@ extension Machine {
         _ = tls.flush(&sockets[index].tls, to: sockets[index].descriptor)
         return broke(id, failure)
       }
-    } while tls.hasMore(sockets[index].tls)
+    } while bytesLeft > 0 && recordsLeft > 0 && tls.hasMore(sockets[index].tls)
+    if !tls.bears(&sockets[index].tls) { return broke(id, .tlsFailed) }
+    if tls.hasPending(sockets[index].tls) {
+      readLater(id)
+    } else {
+      sockets[index].pace = bytesLeft == 0 ? .busy : .calm
+    }
     flushSecure(id)
   }
 
@@ -80,65 +96,100 @@ extension Machine {
 // MARK: Handshakes
 
 extension Machine {
+  /// What a turn may spend on handshakes that have come back.
+  private static let finishingSpan = Instant.Span.milliseconds(1)
+
   /// Begins the handshake of a socket that is connected and watched.
   func beginHandshake(_ id: SlotID, _ link: TLSLink?, until deadline: Instant) {
-    guard let link else {
-      return sockets[id.index].isDialled ? broke(id, .noMemory) : release(id)
-    }
+    guard let link else { return broke(id, .noMemory) }
+    let isDialled = sockets[id.index].isDialled
     sockets[id.index].tls = link
     sockets[id.index].stage = .handshaking
-    if !sockets[id.index].isDialled { shaking += 1 }
     deadlines.set(id.index, to: deadline)
-    if sockets[id.index].isDialled { handshakes.push(id.index) }
+    awaitHandshake(id)
+    if isDialled { handshakes.push(id.index, isDialled: true) }
   }
 
-  /// Whether another connection of this address may begin a handshake. Few are under way as a rule,
-  /// and only then is anybody counted.
-  func mayShakeHands(with peer: Address) -> Bool {
-    guard shaking >= config.limits.handshakesPerAddressMax else { return true }
-    guard shaking < config.limits.otherLinksMax else { return false }
-    var same = 0
-    for index in 0..<sockets.capacity where sockets[index].stage == .handshaking {
-      let other = sockets[index]
-      if !other.isDialled && other.peer.high == peer.high && other.peer.low == peer.low {
-        same += 1
-      }
-    }
-    return same < config.limits.handshakesPerAddressMax
+  /// Something came for a handshake, or its peer is gone. While its connection is lent nobody
+  /// looks; it is asked for again when that comes back.
+  func handshakeIsReady(_ index: Int) {
+    guard sockets[index].tls.holder != .helper else { return }
+    handshakes.push(index, isDialled: sockets[index].isDialled)
   }
 
-  /// Advances the handshakes whose bytes came first, as many as a turn may.
+  /// Goes on with the handshakes whose steps were made, as many as a turn has time for, and has the
+  /// next steps made.
   func advanceHandshakes() {
-    for _ in 0..<config.limits.handshakesPerTurnMax {
-      guard let index = handshakes.pop() else { return }
-      guard sockets[index].stage == .handshaking else { continue }
-      shakeHands(sockets.id(at: index))
-      performOutputs()
+    var isLate = false
+    var left = config.limits.handshakesPerTurnMax
+    let end = now + Self.finishingSpan
+    while let step = handshakes.takeBack() {
+      finish(step)
       now = Clock.now
+      left -= 1
+      isLate = left == 0 || now >= end
+      if isLate { break }
+    }
+    handshakes.hasMore = isLate
+    while let index = handshakes.nextToLend() {
+      let socket = sockets[index]
+      guard socket.stage == .handshaking, socket.tls.holder != .helper else { continue }
+      let id = sockets.id(at: index)
+      if socket.tls.holder == .nobody && !socket.isDialled && !mayGreet(socket.peer) {
+        broke(id, .reset)
+        continue
+      }
+      handshakes.lend(HandshakePool.Step(id: id, descriptor: socket.descriptor, link: socket.tls))
+      sockets[index].tls.lend()
     }
   }
 
-  private func shakeHands(_ id: SlotID) {
+  /// A hello has come: whether this address may have another handshake in this second.
+  private func mayGreet(_ peer: Address) -> Bool {
+    if config.trustedProxies.contains(where: { $0.contains(peer) }) { return true }
+    if hellos.take(address: peer, at: now) == nil { return true }
+    relay.handshakeRefused(
+      from: peer, perSecond: config.limits.handshakesPerSecondPerAddress, at: now)
+    return false
+  }
+
+  private func finish(_ step: HandshakePool.Step) {
+    var link = step.link
+    tls.adopt(&link, as: .loop)
+    guard sockets.holds(step.id) else {
+      var gone = Socket()
+      gone.descriptor = step.descriptor
+      gone.tls = link
+      return bury(gone)
+    }
+    let id = step.id
+    sockets[id.index].tls = link
+    switch step.outcome {
+    case .failed(let failure): broke(id, failure)
+    case .wouldBlock, .ended: awaitHandshake(id)
+    case .done: handshakeIsDone(id)
+    }
+    performOutputs()
+  }
+
+  private func handshakeIsDone(_ id: SlotID) {
     let index = id.index
-    let descriptor = sockets[index].descriptor
-    tls.begin(descriptor, reads: 1)
-    let outcome = tls.handshake(sockets[index].tls)
-    let flushed = tls.flush(&sockets[index].tls, to: descriptor)
-    if case .failed(let failure) = outcome { return handshakeFailed(id, failure) }
-    if case .ended = outcome { return handshakeFailed(id, .reset) }
-    if case .failed(let error) = flushed { return handshakeFailed(id, LinkFailure(error)) }
-    watch(id, writable: sockets[index].tls.holds)
-    guard case .done = outcome else { return }
+    watch(id, sockets[index].tls.holds ? [.readable, .writable] : .readable)
     deadlines.clear(index)
     opened(id)
     performOutputs()
     // The peer's first bytes may have come together with the end of its handshake.
     if sockets.holds(id), sockets[index].stage == .open, tls.hasPending(sockets[index].tls) {
-      readSecure(id, reads: 0)
+      readLater(id)
     }
   }
 
-  private func handshakeFailed(_ id: SlotID, _ failure: LinkFailure) {
-    if sockets[id.index].isDialled { broke(id, failure) } else { release(id) }
+  /// The next thing that happens to the socket is told once: it may well last until a helper has
+  /// seen to it.
+  private func awaitHandshake(_ id: SlotID) {
+    var wanted: Readiness = [.readable, .once]
+    if sockets[id.index].tls.holds { wanted.insert(.writable) }
+    sockets[id.index].watched = wanted
+    poller.modify(sockets[id.index].descriptor, for: wanted, as: Source(.socket(id)))
   }
 }

@@ -8,6 +8,10 @@ import CLinux
 import Sidetone
 
 struct Socket: BitwiseCopyable {
+  /// Whether its last share of reading held all that there was. Who has more to say than a call
+  /// needs is read after all others, a share at a time.
+  enum Pace: UInt8 { case calm, busy }
+
   /// The way of a socket. Every stage can also end at once, by an error or a deadline.
   ///
   ///     dialled:   resolving -> connecting -> handshaking (TLS only) -> open
@@ -16,6 +20,7 @@ struct Socket: BitwiseCopyable {
   enum Stage: UInt8 { case free, resolving, connecting, handshaking, open, flushing, lingering }
 
   var stage = Stage.free
+  var pace = Pace.calm
   var isDialled = false
   /// The peer has sent its end of stream.
   var hasEnded = false
@@ -27,11 +32,11 @@ struct Socket: BitwiseCopyable {
   /// How many addresses have been tried, and what became of the last one.
   var attempts: Int32 = 0
   var failure = LinkFailure.unreachable
-  /// The engine's name for it, as raw value; `.none` before `accepted` and after `close`.
+  /// The engine's name for it; `.none` after `close`.
   var link = SlotID.none
   var peer = Address.none
-  /// When a dial is given up altogether.
-  var dialDeadline = Instant.never
+  /// When a dial is given up altogether, or the TLS handshake of one that came.
+  var handshakeDeadline = Instant.never
   var tls = TLSLink()
 }
 

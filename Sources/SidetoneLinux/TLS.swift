@@ -17,14 +17,23 @@ import Sidetone
 
 /// What a socket has of TLS. All blank for a plain socket.
 @safe struct TLSLink: BitwiseCopyable {
+  /// On whose thread it is at present; nobody: not one step of its handshake was made yet.
+  enum Holder: UInt8 { case nobody, loop, helper }
+
   fileprivate(set) var ssl: OpaquePointer?
   /// Ciphertext that the kernel did not take.
   fileprivate var held: UnsafeMutableRawPointer?
   fileprivate var heldStart: Int32 = 0
   fileprivate var heldEnd: Int32 = 0
+  fileprivate(set) var holder = Holder.nobody
+  /// Messages of TLS itself, ever.
+  fileprivate var messages: Int32 = 0
 
   var isOn: Bool { unsafe ssl != nil }
   var holds: Bool { heldEnd > heldStart }
+
+  /// Its next step is a helper's.
+  mutating func lend() { holder = .helper }
 }
 
 /// How a step of TLS came out.
@@ -40,8 +49,8 @@ enum TLSOutcome {
   @safe fileprivate struct Channel {
     var descriptor: Int32 = -1
     var readsLeft = 0
-    /// How many reads may still be allowed because one filled its place.
-    var moreReads = 0
+    /// Messages of TLS itself in this step: of a handshake, new keys, new tickets, alerts.
+    var messages = 0
     var error: Errno?
     let window: UnsafeMutableRawPointer
     var count = 0
@@ -49,26 +58,34 @@ enum TLSOutcome {
 
   /// A flight of a handshake or a record must fit; a chain of certificates is a few kilobytes.
   private static let windowBytes = 65_536
+  /// Messages of TLS itself in one step, and in a connection's life. A handshake has ten; new keys
+  /// cost 15 microseconds each time, as often as the peer likes.
+  private static let messagesPerStepMax = 32
+  private static let messagesMax: Int32 = 1000
   /// What may be held for a peer that does not read: more than one record only while it makes us
   /// answer.
   private static let heldBytesMax = 65_536
 
   private let channel: UnsafeMutablePointer<Channel>
-  private let method: OpaquePointer
   private let contexts: TLSContexts
 
-  init(config: Config) throws(StartError) {
-    contexts = try TLSContexts(config: config)
+  convenience init(config: Config) throws(StartError) {
+    self.init(try unsafe TLSContexts(config: config, Self.makeMethod()))
+  }
+
+  /// For another thread: the same contexts, a window of its own.
+  convenience init(besides other: TLS) { self.init(other.contexts) }
+
+  private init(_ contexts: TLSContexts) {
+    self.contexts = contexts
     unsafe channel = .allocate(capacity: 1)
     unsafe channel.initialize(
       to: Channel(window: .allocate(byteCount: Self.windowBytes, alignment: 64)))
-    unsafe method = Self.makeMethod()
   }
 
   deinit {
     unsafe channel.pointee.window.deallocate()
     unsafe channel.deallocate()
-    unsafe BIO_meth_free(method)
   }
 
   func isServer(_ listener: Int) -> Bool { contexts.isServer(listener) }
@@ -91,7 +108,7 @@ enum TLSOutcome {
   }
 
   private func wire(_ ssl: OpaquePointer) -> TLSLink? {
-    guard let bio = unsafe BIO_new(method) else {
+    guard let bio = unsafe BIO_new(contexts.method) else {
       unsafe SSL_free(ssl)
       return nil
     }
@@ -100,6 +117,12 @@ enum TLSOutcome {
     var link = TLSLink()
     unsafe link.ssl = ssl
     return link
+  }
+
+  /// Takes over a connection that had its last step elsewhere.
+  func adopt(_ link: inout TLSLink, as holder: TLSLink.Holder) {
+    unsafe BIO_set_data(SSL_get_rbio(link.ssl), channel)
+    link.holder = holder
   }
 
   /// Frees a connection. A session that was made on it stays good for the next one, which OpenSSL
@@ -114,12 +137,12 @@ enum TLSOutcome {
   // MARK: Steps
 
   /// Every step happens between `begin` and `flush`, for one connection. `reads` is how often the
-  /// socket may be read; a read that fills its place allows one more, up to `moreReads` times.
-  func begin(_ descriptor: Int32, reads: Int, moreReads: Int = 0) {
+  /// socket may be read.
+  func begin(_ descriptor: Int32, reads: Int) {
     precondition(unsafe channel.pointee.count == 0, "every step was followed by a flush")
-    unsafe channel.pointee.moreReads = moreReads
     unsafe channel.pointee.descriptor = descriptor
     unsafe channel.pointee.readsLeft = reads
+    unsafe channel.pointee.messages = 0
     unsafe channel.pointee.error = nil
   }
 
@@ -135,6 +158,18 @@ enum TLSOutcome {
     return result == 1 ? .done(0) : outcome(of: link, result)
   }
 
+  /// One step of a handshake with all that belongs to it: what has come is read, once, and what
+  /// there is to say is sent.
+  func shakeHands(_ link: inout TLSLink, on descriptor: Int32) -> TLSOutcome {
+    begin(descriptor, reads: 1)
+    let outcome = handshake(link)
+    let flushed = flush(&link, to: descriptor)
+    if case .failed = outcome { return outcome }
+    if case .ended = outcome { return .failed(.reset) }
+    if case .failed(let error) = flushed { return .failed(LinkFailure(error)) }
+    return outcome
+  }
+
   func read(_ link: TLSLink, into place: Bytes) -> TLSOutcome {
     forgetErrors()
     let length = Int32(clamping: place.count)
@@ -145,6 +180,14 @@ enum TLSOutcome {
   /// Whether `read` may bring more without waiting.
   func hasMore(_ link: TLSLink) -> Bool {
     unsafe channel.pointee.readsLeft > 0 || SSL_has_pending(link.ssl) == 1
+  }
+
+  /// Whether the peer spoke of TLS itself no more than is borne, in this step and until now.
+  @inline(__always) func bears(_ link: inout TLSLink) -> Bool {
+    let messages = unsafe channel.pointee.messages
+    if messages == 0 { return true }
+    link.messages &+= Int32(truncatingIfNeeded: messages)
+    return messages <= Self.messagesPerStepMax && link.messages <= Self.messagesMax
   }
 
   /// Whether bytes lie with OpenSSL that no event tells of.
@@ -262,6 +305,17 @@ enum TLSOutcome {
     return unsafe method
   }
 
+  /// OpenSSL has handled, or said, a message of its own. It would go on with any number of them; to
+  /// a connection that looks shut it listens no more.
+  static func countMessage(_ ssl: OpaquePointer?) {
+    guard let bio = unsafe SSL_get_rbio(ssl) else { return }
+    let channel = unsafe BIO_get_data(bio).assumingMemoryBound(to: Channel.self)
+    unsafe channel.pointee.messages += 1
+    if unsafe channel.pointee.messages > messagesPerStepMax {
+      unsafe SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN)
+    }
+  }
+
   private static func bioRead(
     _ bio: OpaquePointer?, _ place: UnsafeMutablePointer<CChar>?, _ count: Int32
   ) -> Int32 {
@@ -272,10 +326,6 @@ enum TLSOutcome {
       let window = unsafe Bytes(base: UnsafeMutableRawPointer(place!), count: Int(count))
       switch unsafe SocketCall.read(channel.pointee.descriptor, into: window) {
       case .done(let got):
-        if unsafe got == window.count && channel.pointee.moreReads > 0 {
-          unsafe channel.pointee.readsLeft += 1
-          unsafe channel.pointee.moreReads -= 1
-        }
         return Int32(got)
       case .wouldBlock: break
       case .failed(let error):

@@ -4,16 +4,25 @@
 
 import COpenSSL
 import Sidetone
+import Synchronization
 
 @safe final class TLSContexts {
   private var servers: [OpaquePointer?] = unsafe []
   private var clients: [OpaquePointer?] = unsafe []
-  private var sessions: [OpaquePointer?]
+  /// They come and go on whichever thread a connection is used.
+  private let sessions: Mutex<Sessions>
   private let endpoints: [Config.Endpoint]
+  /// Of the connections' BIOs.
+  let method: OpaquePointer
 
-  init(config: Config) throws(StartError) {
+  @safe private struct Sessions: @unchecked Sendable {
+    var last: [OpaquePointer?]
+  }
+
+  init(config: Config, _ method: OpaquePointer) throws(StartError) {
+    unsafe self.method = unsafe method
     endpoints = config.upstreams.map(\.endpoint)
-    unsafe sessions = Array(repeating: nil, count: endpoints.count)
+    unsafe sessions = Mutex(Sessions(last: Array(repeating: nil, count: endpoints.count)))
     for listener in config.listeners {
       unsafe servers.append(
         listener.isTLS ? try Self.makeServerContext(listener.certificate, listener.key) : nil)
@@ -28,7 +37,10 @@ import Sidetone
     for index in unsafe servers.indices { unsafe SSL_CTX_free(servers[index]) }
     // Not all were made where a file was refused.
     for index in unsafe clients.indices { unsafe SSL_CTX_free(clients[index]) }
-    for index in unsafe sessions.indices { unsafe SSL_SESSION_free(sessions[index]) }
+    sessions.withLock {
+      for index in unsafe $0.last.indices { unsafe SSL_SESSION_free($0.last[index]) }
+    }
+    unsafe BIO_meth_free(method)
   }
 
   func isServer(_ listener: Int) -> Bool { unsafe servers[listener] != nil }
@@ -49,7 +61,9 @@ import Sidetone
       unsafe SSL_set_hostflags(ssl, UInt32(X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS))
       unsafe SSL_set1_host(ssl, host)
     }
-    if let session = unsafe sessions[upstream] { _ = unsafe SSL_set_session(ssl, session) }
+    sessions.withLock {
+      if let session = unsafe $0.last[upstream] { _ = unsafe SSL_set_session(ssl, session) }
+    }
     return unsafe ssl
   }
 
@@ -106,12 +120,17 @@ import Sidetone
     }
     let isRestricted = unsafe co_restrict(context, groups) == 1
     precondition(isRestricted, "an OpenSSL without P-256 or AES-GCM is none")
+    unsafe SSL_CTX_set_msg_callback(context) { _, _, type, _, _, ssl, _ in
+      if type == SSL3_RT_HANDSHAKE || type == SSL3_RT_ALERT { unsafe TLS.countMessage(ssl) }
+    }
     return unsafe context
   }
 
   private func remember(_ session: OpaquePointer?, from upstream: Int) {
-    unsafe SSL_SESSION_free(sessions[upstream])
-    unsafe sessions[upstream] = session
+    sessions.withLock {
+      unsafe SSL_SESSION_free($0.last[upstream])
+      unsafe $0.last[upstream] = session
+    }
   }
 
   /// OpenSSL's sentence for what went wrong last.

@@ -8,8 +8,9 @@
 //
 //     block:  [ 16 bytes: its class | what OpenSSL sees ... ]   free: the first word: the next
 //
-// The loop is the only thread that matters here, but a lock (one uncontended exchange) makes any
-// other use of OpenSSL in the process safe as well.
+// The loop and the threads that shake hands share it, and blocks go from one to the other with
+// their connection, under one lock: an exchange where nobody is in the way, and a few nanoseconds
+// of spinning where somebody is.
 
 import COpenSSL
 import Glibc

@@ -7,6 +7,7 @@ struct Draft {
   /// Everything that needs no second thought lies here at once.
   var config = Config()
   var listeners = [Config.Listener()]
+  var operators: [Config.Listener] = []
   var certificate = ""
   var key = ""
   var apiKeys: [String] = []

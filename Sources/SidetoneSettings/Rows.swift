@@ -168,6 +168,13 @@ func readCarrier(_ name: String) throws(Refusal) -> String {
   return name
 }
 
+func readCallKind(_ name: String) throws(Refusal) -> Config.CallKind {
+  guard let kind = Config.CallKind(rawValue: name) else {
+    throw Refusal(unknown("names", name, among: Config.CallKind.allCases.map(\.rawValue)))
+  }
+  return kind
+}
+
 func readKind(_ name: String) throws(Refusal) -> String {
   guard upstreamKinds.contains(name) else {
     throw Refusal(unknown("names", name, among: upstreamKinds))

@@ -15,6 +15,14 @@ extension Setting where Target == Draft {
       "listen", "address", form: "ADDRESS:PORT, …", standard: "127.0.0.1:8080",
       help: "Where to listen; IPv6 in brackets; port 0 lets the system choose.",
       \.listeners, each: readListener),
+    .list(
+      "listen", "operators", form: "ADDRESS:PORT, …",
+      help: "Where operators alone are served: /health, /ready, /stats, /metrics.",
+      \.operators, each: readListener),
+    .list(
+      "listen", "ready_requires", form: "transcription, voice",
+      help: "What /ready needs a free place for, each of them; else any that is served.",
+      \.config.readyRequires, each: readCallKind),
     .toggle(
       "listen", "reuse_port", standard: false,
       help: "Let another process listen there too: a successor, while this one ends its calls.",
@@ -185,13 +193,22 @@ extension Setting where Target == Draft {
     limit("calls_max", 1...100_000, \.callsMax, "Calls at once."),
     limit(
       "other_links_max", 16...65_536, \.otherLinksMax,
-      "Connections that are no call: health checks, webhooks, handshakes."),
+      "Connections that have proven nothing yet; the oldest gives way to one more."),
     limit(
       "handshakes_per_turn_max", 1...1024, \.handshakesPerTurnMax,
-      "TLS handshakes that one turn of the loop may advance."),
+      "TLS handshakes that one turn of the loop may take up again; their arithmetic is elsewhere."),
+    limit(
+      "unproven_per_address_max", 1...65_536, \.unprovenPerAddressMax,
+      "Connections from one address that have proven nothing yet; the oldest gives way."),
     limit(
       "handshakes_per_address_max", 1...65_536, \.handshakesPerAddressMax,
-      "Connections from one address that are still in their handshake."),
+      "The same with TLS, where that is less than unproven_per_address_max."),
+    limit(
+      "first_byte_seconds", 1...300, \.firstByteSeconds,
+      "Time for the first byte of a connection."),
+    limit(
+      "token_seconds", 1...300, \.tokenSeconds,
+      "Time for a socket that proves nothing else to show its call token."),
     limit(
       "turn_gap_microseconds", 0...2000, \.turnGapMicroseconds,
       "Keeps turns so far apart from 400 calls on: 200 saves 12 to 16 % of CPU, and is that late."
@@ -249,6 +266,9 @@ extension Setting where Target == Draft {
     limit(
       "redials_max", 0...1000, \.redialsMax, "Attempts to reach a lost upstream in mid-call."),
     limit(
+      "redials_per_second_max", 1...10_000, \.redialsPerSecondMax,
+      "Such attempts a second to one upstream, of all calls together."),
+    limit(
       "dead_air_seconds", 1...300, \.deadAirSeconds,
       "How long a caller hears nothing while a voice model cannot be reached; then the call ends."),
     limit(
@@ -257,5 +277,8 @@ extension Setting where Target == Draft {
     limit(
       "calls_per_second_per_address", 1...1_000_000, \.callsPerSecondPerAddress,
       "New calls a second from one address without a key."),
+    limit(
+      "webhooks_per_second_per_account", 1...1_000_000, \.webhooksPerSecondPerAccount,
+      "Signed webhooks a second from one carrier's account, or as many as from one address."),
   ]
 }

@@ -168,6 +168,17 @@ extension Draft {
       if isTwin { refuse(place(of: "listen.address"), "[listen] address names one address twice") }
       config.listeners.append(listener)
     }
+    for var listener in operators {
+      listener.isForOperators = true
+      // What asks on this machine asks without TLS.
+      if !listener.isLoopback { (listener.certificate, listener.key) = (certificate, key) }
+      if config.listeners.contains(where: {
+        $0.address == listener.address && $0.port == listener.port && $0.port != 0
+      }) {
+        refuse(place(of: "listen.operators"), "[listen] operators names one address twice")
+      }
+      config.listeners.append(listener)
+    }
   }
 }
 

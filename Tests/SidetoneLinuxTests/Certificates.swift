@@ -15,6 +15,8 @@ struct Certificates {
   var good: (certificate: String, key: String) { pair("good") }
   /// For another name.
   var other: (certificate: String, key: String) { pair("other") }
+  /// As `good`, with a key of RSA that makes signing slow.
+  var slow: (certificate: String, key: String) { pair("slow") }
   var expired: (certificate: String, key: String) { pair("expired") }
 
   private func pair(_ name: String) -> (certificate: String, key: String) {
@@ -31,6 +33,7 @@ struct Certificates {
     make("good", "subjectAltName=DNS:localhost,IP:127.0.0.1", days: 30)
     make("other", "subjectAltName=DNS:elsewhere.test", days: 30)
     make("expired", "subjectAltName=DNS:localhost,IP:127.0.0.1", days: -1)
+    make("slow", "subjectAltName=DNS:localhost,IP:127.0.0.1", days: 30, key: ["rsa:3072"])
     let folder = folder
     Self.folders.withLock { $0.append(folder) }
     atexit {
@@ -48,17 +51,22 @@ struct Certificates {
       "\(name).key", "-out", "\(name).pem", "-days", "30", "-subj", "/CN=\(name)")
   }
 
-  private func make(_ name: String, _ extensions: String, days: Int) {
+  private func make(
+    _ name: String, _ extensions: String, days: Int,
+    key: [String] = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+  ) {
     openssl(
-      "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
-      "\(name).key", "-out", "\(name).csr", "-subj", "/CN=\(name)")
+      ["req", "-newkey"] + key
+        + ["-nodes", "-keyout", "\(name).key", "-out", "\(name).csr", "-subj", "/CN=\(name)"])
     try? extensions.write(toFile: "\(folder)/\(name).ext", atomically: true, encoding: .utf8)
     openssl(
       "x509", "-req", "-in", "\(name).csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
       "-out", "\(name).pem", "-days", "\(days)", "-extfile", "\(name).ext")
   }
 
-  private func openssl(_ arguments: String...) {
+  private func openssl(_ arguments: String...) { openssl(arguments) }
+
+  private func openssl(_ arguments: [String]) {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = ["openssl"] + arguments

@@ -55,10 +55,15 @@ struct HellosTests {
 
 extension Config {
   /// A small relay that speaks TLS.
-  static func secure(dialling endpoint: Endpoint = Endpoint()) -> Config {
-    var config = small(dialling: endpoint)
-    config.listeners[0].certificate = Certificates.shared.good.certificate
-    config.listeners[0].key = Certificates.shared.good.key
+  static func secure(isSlow: Bool = false) -> Config {
+    var config = small()
+    let files = isSlow ? Certificates.shared.slow : Certificates.shared.good
+    config.listeners[0].certificate = files.certificate
+    config.listeners[0].key = files.key
+    config.limits.otherLinksMax = 128
+    // Where many tests share a processor.
+    config.limits.handshakeSeconds = 120
+    config.limits.firstByteSeconds = 120
     return config
   }
 }

@@ -1,6 +1,7 @@
 // A name server on a loopback port that knows one answer for every name: some IPv4 addresses, or
 // that there is no such name.
 
+import CLinux
 import Foundation
 import Glibc
 import Synchronization

@@ -181,7 +181,8 @@ extension Config {
     var config = Config()
     config.listeners[0].port = 0
     config.limits.callsMax = 8
-    config.limits.otherLinksMax = 8
+    // An address may have a quarter of them.
+    config.limits.otherLinksMax = 64
     for (name, path) in [("echo", "/echo"), ("deepgram", "/ws/transcribe")] {
       var upstream = Upstream()
       upstream.name = name
@@ -207,5 +208,12 @@ extension Config.Endpoint {
     self.isTLS = isTLS
     self.caFile = caFile
     path = "/v1/listen"
+  }
+}
+
+extension Machine {
+  /// Connections in their handshake.
+  var shaking: Int {
+    (0..<sockets.capacity).count { sockets.isInUse($0) && sockets[$0].stage == .handshaking }
   }
 }

@@ -227,7 +227,7 @@ final class Pair {
     _ = other.tls.flush(&other.link, to: other.descriptor)
     let place = Buffer(count: 32_768)
     var all: [UInt8] = []
-    end.tls.begin(end.descriptor, reads: 1, moreReads: 3)
+    end.tls.begin(end.descriptor, reads: 4)
     repeat {
       guard case .done(let count) = end.tls.read(end.link, into: place.bytes) else { break }
       all += place.bytes.prefix(count).array

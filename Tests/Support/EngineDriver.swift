@@ -39,7 +39,13 @@ package final class EngineDriver {
   // MARK: Inputs
 
   package func accept(port: UInt16 = 40_000) -> SlotID? {
-    relay.accepted(on: 0, from: Address(ipv4: 0x7f00_0001, port: port), at: now)
+    accept(from: Address(ipv4: 0x7f00_0001, port: port))
+  }
+
+  package func accept(from address: Address, on listener: Int = 0) -> SlotID? {
+    let link = relay.accepted(on: listener, from: address, at: now)
+    perform()
+    return link
   }
 
   package func connected(_ link: SlotID) {

@@ -50,12 +50,16 @@ int cl_epoll_wait(int epoll, struct epoll_event *events, int max, int64_t nanose
 int cl_epoll_wait_coarse(int epoll, struct epoll_event *events, int max, int milliseconds);
 int64_t cl_monotonic(void);
 int64_t cl_wall(void);
+// The processor's time of this thread.
+int64_t cl_thread_time(void);
 // Until the monotonic clock says so, or a signal comes.
 void cl_sleep_until(int64_t nanoseconds);
 
 // A counter that wakes a waiting reader: eventfd. `cl_counter_take` answers the count and zeroes
 // it.
 int cl_counter_create(bool blocking);
+// The same, where each `cl_counter_take` waits for one and takes no more than that.
+int cl_semaphore_create(void);
 int cl_counter_add(int counter);
 int64_t cl_counter_take(int counter);
 
@@ -72,6 +76,8 @@ int cl_random(void *into, ptrdiff_t count);
 ptrdiff_t cl_write(int descriptor, const void *from, ptrdiff_t count);
 // Waits until the descriptor takes bytes again, for descriptors that somebody made non-blocking.
 int cl_wait_writable(int descriptor);
+// This thread gives way to the others of the process: no real time, and a higher nice value.
+void cl_give_way(void);
 // The bytes of address space that the process may have; negative: no bound.
 int64_t cl_address_space_limit(void);
 // Raises the soft limit of open descriptors to `wanted` where it is lower, the hard limit too where

@@ -240,6 +240,7 @@ extension Cause {
   @_noAllocation init(_ failure: WebSocket.Failure) {
     switch failure.closeCode {
     case 1007: self = .notUTF8
+    case 1008: self = .flooding
     case 1009: self = .tooLarge
     default: self = .malformedFrames
     }

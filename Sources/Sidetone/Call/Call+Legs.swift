@@ -37,9 +37,9 @@ extension Call {
   }
 
   /// Nothing is heard of the caller any more.
-  mutating func callerSilent(_ store: Store, _ turn: inout Turn) {
-    caller.close(.silent, store, &turn)
-    end(.silent, store, &turn)
+  mutating func callerCut(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
+    caller.close(cause, store, &turn)
+    end(cause, store, &turn)
   }
 
   /// A caller that was made to wait is read again, where there is room now.

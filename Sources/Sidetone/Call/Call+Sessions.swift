@@ -51,6 +51,8 @@ extension Call {
   mutating func lost(
     _ loss: UpstreamLeg.Loss, _ store: Store, _ turn: inout Turn
   ) -> CallState.Action {
+    var loss = loss
+    loss.chance = UInt8(truncatingIfNeeded: turn.random.next())
     turn.availability.failed(upstream.index, loss.verdict, at: turn.now)
     if state.state == .changing, loss.which == .next {
       // Without what should have resumed it, it can be had at once.
@@ -65,7 +67,8 @@ extension Call {
     caller.sendLoss(
       loss.verdict, isFinal: action == .end || action == .play, upstream.reason, as: record.name,
       store, &turn)
-    loss.noteWhatFollows(action, state, of: record.name, &turn)
+    loss.noteWhatFollows(
+      action, state, from: upstream.prepared(store).name.bytes, of: record.name, &turn)
     return action
   }
 

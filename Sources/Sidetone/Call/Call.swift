@@ -29,6 +29,8 @@ package struct Call: BitwiseCopyable, Sendable {
   private enum Origin: BitwiseCopyable {
     /// Its caller came.
     case caller
+    /// Its caller came, and has no place on an upstream before it has said which.
+    case guest
     /// A webhook announced its caller, who is still to come: its upstream is dialled already.
     case webhook
   }
@@ -45,6 +47,8 @@ package struct Call: BitwiseCopyable, Sendable {
   }
 
   var isOver: Bool { state.state == .over }
+  /// A place on its upstream is its own.
+  var hasPlace: Bool { origin != .guest }
   /// The agent talks to a caller who is there.
   var isTwoWay: Bool {
     @inline(__always) get { upstream.partner == .talker && caller.isStarted }
@@ -68,6 +72,9 @@ extension Call {
     }
   }
 
+  /// It has no place on an upstream yet; it has one now.
+  mutating func setPlace(isTaken: Bool) { origin = isTaken ? .caller : .guest }
+
   /// The caller that was announced has come, and speaks for itself.
   mutating func join(_ other: Call) {
     caller = CallerLeg(as: other.caller)
@@ -80,13 +87,6 @@ extension Call {
     // What waits for the start went with its caller.
     caller.waiting = EarlyMessages()
     release(store, &turn)
-  }
-
-  /// The caller talks to this upstream, one of the route's bots, with these choices. False where
-  /// the pool is dry.
-  mutating func talk(to upstream: Int, bot: Int, _ options: Bytes, _ store: Store) -> Bool {
-    self.upstream.become(upstream, bot: bot, store)
-    return self.upstream.choose(options, from: store.pool)
   }
 
   /// The caller was admitted to this call: it begins. What is still to be handled of its message.
@@ -147,7 +147,8 @@ extension Call {
       origin = .caller
       turn.availability.arrived(upstream.index)
       return true
-    case .caller: return upstream.settleFormats(from: caller.input, to: caller.output, store)
+    case .caller, .guest:
+      return upstream.settleFormats(from: caller.input, to: caller.output, store)
     }
   }
 
@@ -189,8 +190,10 @@ extension Call {
     case .nothing, .rest: return .nothing
     case .dial:
       guard hasUpstream else { return state.opened() }
-      if upstream.dial(for: id, as: record.name, store, &turn) { return .nothing }
-      return lost(.noLink, store, &turn)
+      let isAgain = state.attempts > 0
+      guard upstream.dial(for: id, isAgain: isAgain, as: record.name, store, &turn)
+      else { return lost(.noLink, store, &turn) }
+      return .nothing
     case .flow:
       if state.isClosing { uplink.takeHeld(store, &turn) }
       pump(store, &turn)
@@ -291,7 +294,7 @@ extension Call {
 
   /// Gives back what it holds.
   private mutating func release(_ store: Store, _ turn: inout Turn) {
-    turn.availability.release(upstream.index, isAnnounced: origin == .webhook)
+    if hasPlace { turn.availability.release(upstream.index, isAnnounced: origin == .webhook) }
     uplink.release(store)
     caller.release(store)
     record.release(to: store.pool)

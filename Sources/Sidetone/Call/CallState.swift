@@ -161,14 +161,14 @@ package struct CallState: BitwiseCopyable, Sendable {
       return .nothing
     case .dialling, .talking:
       guard count(loss) else { return giveUp(loss.verdict.cause, at: now) }
-      let next = now + max(backoff, loss.pause)
+      let next = now + max(backoff(loss.chance), loss.pause)
       guard next < latest else { return giveUp(loss.verdict.cause, at: now) }
       state = .resting
       deadline = next
       return .rest
     case .closing(.dialling), .closing(.sending), .closing(.waiting):
       // Words that were not yet final are said again to the next session, while there is time.
-      let next = now + max(count(loss) ? backoff : .never, loss.pause)
+      let next = now + max(count(loss) ? backoff(loss.chance) : .never, loss.pause)
       guard next < deadline else { return end(loss.verdict.cause) }
       state = .closing(.resting)
       restUntil = next
@@ -275,7 +275,11 @@ package struct CallState: BitwiseCopyable, Sendable {
     state == .closing(.resting) ? min(restUntil, deadline) : deadline
   }
 
-  private var backoff: Instant.Span { .milliseconds(100 << min(attempts - 1, 6)) }
+  /// Half as long again at most, by chance: not all who lost something come back together.
+  private func backoff(_ chance: UInt8) -> Instant.Span {
+    let microseconds = 100_000 << min(attempts - 1, 6)
+    return .microseconds(microseconds + microseconds * Int(chance) / 512)
+  }
 
   private mutating func close(_ finish: Finish, _ why: Cause, _ now: Instant) -> Action {
     cause = why

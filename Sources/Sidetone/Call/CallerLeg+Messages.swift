@@ -25,6 +25,15 @@ extension CallerLeg {
     /// It broke the rules of the socket, with a message of so many bytes where that is too large.
     case broken(WebSocket.Failure, bytes: Int)
     case failed(Cause)
+
+    /// Of a message that is not the call's audio.
+    var bytesBesideAudio: Int {
+      switch self {
+      case .text(let message), .malformed(let message), .otherTrack(_, let message): message.count
+      case .binary, .otherFormat, .head: 0
+      case .done, .badAudio, .byteOrder, .close, .broken, .failed: 0
+      }
+    }
   }
 
   /// What a message of its asks of its call.

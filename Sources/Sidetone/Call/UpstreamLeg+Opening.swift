@@ -27,21 +27,34 @@ extension UpstreamLeg {
 
   // MARK: Dialling
 
-  /// Asks for a connection; false where the relay has none left.
+  /// Asks for a connection, at once or, where it is not the first, when it is its turn; false where
+  /// the relay has none left.
   mutating func dial(
-    for call: SlotID, as name: Name, _ store: Store, _ turn: inout Turn
+    for call: SlotID, isAgain: Bool, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     precondition(!next.isThere, "one at a time")
     guard let id = store.links.take() else { return false }
     store.links[id.index] = Link(id, for: call, at: turn.now)
     next.link = id
-    next.dialledAt = turn.now
-    waitForHandshake(store, &turn)
-    store.links[id.index].ask(.dial, &turn)
+    let time = isAgain ? turn.availability.redialTime(index, at: turn.now) : turn.now
+    if time <= turn.now {
+      askForConnection(store, &turn)
+    } else {
+      store.links[id.index].setDeadline(time, &turn)
+    }
     let event = Event.OfUpstream.dialled(
       prepared(store).name.bytes, sentence: kind.phrases.dialled)
     turn.note(.upstream(event), of: name)
     return true
+  }
+
+  /// It is its turn.
+  mutating func askForConnection(_ store: Store, _ turn: inout Turn) {
+    let link = next.link.index
+    store.links[link].phase = .dialling
+    next.dialledAt = turn.now
+    waitForHandshake(store, &turn)
+    store.links[link].ask(.dial, &turn)
   }
 
   /// Who talks to somebody is waited for less long: a second attempt shall fit into the silence

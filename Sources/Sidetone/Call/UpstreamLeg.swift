@@ -108,12 +108,14 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     output = sends
   }
 
-  /// Another upstream than the one that the route names first.
-  mutating func become(_ upstream: Int, bot: Int, _ store: Store) {
+  /// Another upstream than the one that the route names first, with these choices; false where the
+  /// pool is dry.
+  mutating func become(_ upstream: Int, bot: Int, _ options: Bytes, _ store: Store) -> Bool {
     index = upstream
     self.bot = bot
     row = store.prepared.upstreams[upstream].kind
     partner = store.prepared.upstreams[upstream].partner
+    return choose(options, from: store.pool)
   }
 
   /// Keeps what was chosen for the session; false where the pool is dry.
@@ -169,6 +171,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     var life: Life
     /// The next one will begin anew where this one was to be resumed.
     var isHandleDropped: Bool
+    /// By it the next attempt is later than it could be.
+    package var chance: UInt8 = 0
 
     package init(
       _ which: Which, _ verdict: Upstream.Verdict, pause: Instant.Span = .zero,
@@ -462,7 +466,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 extension UpstreamLeg.Loss {
   /// Says what the call does about it.
   func noteWhatFollows(
-    _ action: CallState.Action, _ state: CallState, of name: Name, _ turn: inout Turn
+    _ action: CallState.Action, _ state: CallState, from upstream: Bytes, of name: Name,
+    _ turn: inout Turn
   ) {
     switch action {
     case .rest:
@@ -470,9 +475,10 @@ extension UpstreamLeg.Loss {
       let pause = (state.wakeTime - turn.now).milliseconds
       turn.note(
         .upstream(
-          .triedAgain(milliseconds: pause, attempt: state.attempts, of: state.attemptsMax)),
+          .triedAgain(
+            upstream, milliseconds: pause, attempt: state.attempts, of: state.attemptsMax)),
         of: name)
-    case .play, .end: turn.note(.upstream(.givenUp(verdict.sentence)), of: name)
+    case .play, .end: turn.note(.upstream(.givenUp(upstream, verdict.sentence)), of: name)
     case .nothing, .dial, .flow, .finish: break
     }
   }

@@ -188,9 +188,10 @@ extension Link {
   @_noAllocation private mutating func mayTake(from buffers: BufferPool) -> Bool {
     let most: Int
     switch phase {
-    case .request: most = buffers.capacity / 2
+    case .handshake, .request: most = buffers.capacity / 2
     case .caller: most = buffers.capacity * 3 / 4
-    case .upgrade, .setup, .ready, .upstream, .dialling, .leaving, .gone: most = buffers.capacity
+    case .upgrade, .setup, .ready, .upstream, .waiting, .dialling, .leaving, .gone:
+      most = buffers.capacity
     }
     return buffers.inUse < max(most, 1)
   }

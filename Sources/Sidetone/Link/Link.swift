@@ -6,10 +6,14 @@
 
 package struct Link: BitwiseCopyable, Sendable {
   package enum Phase: UInt8, BitwiseCopyable, Sendable {
+    /// Server side: the peer's TLS handshake is under way. Ways out: request, leaving.
+    case handshake
     /// Server side: a request is awaited, or its body. Ways out: caller, leaving.
     case request
     /// The carrier's side of a call. Way out: leaving.
     case caller
+    /// Client side: asked for when it is its turn at this upstream. Ways out: dialling, gone.
+    case waiting
     /// Client side: asked for with `.dial`. Ways out: upgrade, gone.
     case dialling
     /// The request is sent, the answer is awaited. Ways out: setup, ready, leaving.
@@ -30,7 +34,7 @@ package struct Link: BitwiseCopyable, Sendable {
     @inline(__always) var isSession: Bool {
       switch self {
       case .setup, .ready, .upstream: true
-      case .request, .caller, .dialling, .upgrade, .leaving, .gone: false
+      case .handshake, .request, .caller, .waiting, .dialling, .upgrade, .leaving, .gone: false
       }
     }
   }
@@ -48,6 +52,7 @@ package struct Link: BitwiseCopyable, Sendable {
   package internal(set) var call = SlotID.none
   private var lastHeard: Instant
   package internal(set) var inbox = Inbox()
+  package internal(set) var account = Account()
   package internal(set) var webSocket = WebSocket(role: .server, messageBytesMax: 0)
   package internal(set) var outbox = Outbox()
 
@@ -55,18 +60,21 @@ package struct Link: BitwiseCopyable, Sendable {
   package let listener: Int
 
   /// A peer that has connected to us.
-  package init(_ id: SlotID, from peer: Address, on listener: Int, at now: Instant) {
+  package init(
+    _ id: SlotID, from peer: Address, on listener: Int, isSecure: Bool = false, at now: Instant
+  ) {
     self.id = id
+    phase = isSecure ? .handshake : .request
     self.peer = peer
     self.listener = listener
     lastHeard = now
   }
 
-  /// A connection that we ask for, on behalf of a call.
+  /// A connection that will be asked for, on behalf of a call.
   package init(_ id: SlotID, for call: SlotID, at now: Instant) {
     self.init(id, from: .none, on: 0, at: now)
     self.call = call
-    phase = .dialling
+    phase = .waiting
   }
 
   /// What lies in a slot that nobody has taken.
@@ -92,6 +100,41 @@ extension Link {
   ) {
     self.phase = phase
     webSocket = WebSocket(role: role, messageBytesMax: messageBytesMax)
+  }
+
+  // MARK: What it costs
+
+  /// Whether it must wait with its next bytes. Who is no leg of a call has other bounds.
+  @inline(__always) func mustWait(at now: Instant) -> Bool {
+    account.mustWait(at: now) && (phase == .caller || phase == .upstream || phase == .ready)
+  }
+
+  /// Pays for the frames that it sent, and for so many bytes that were no audio. True: that was too
+  /// much, and it waits from now on.
+  @_noAllocation mutating func pay(besideAudio bytes: Int, at now: Instant) -> Bool {
+    let waited = account.mustWait(at: now)
+    account.charge(
+      frames: webSocket.takeFrames(), bytes: bytes, phase == .caller ? .caller : .upstream, at: now)
+    return !waited && mustWait(at: now)
+  }
+
+  /// A peer in debt is not read until this has been paid.
+  @_noAllocation mutating func makeWait(_ turn: inout Turn) {
+    isHeldBack = true
+    turn.timers.wake(.link(id.index), at: account.waitsUntil)
+  }
+
+  /// What becomes of a peer that may have waited: read again, where it has paid.
+  enum WaitEnd: BitwiseCopyable { case goOn, isFlood }
+
+  @_noAllocation mutating func endWait(_ turn: inout Turn) -> WaitEnd {
+    guard isHeldBack, account.waitsUntil > .zero, !account.mustWait(at: turn.now) else {
+      return .goOn
+    }
+    if account.isFlood(at: turn.now) { return .isFlood }
+    isHeldBack = false
+    ask(.resume, &turn)
+    return .goOn
   }
 
   // MARK: Frames out
@@ -131,6 +174,7 @@ extension Link {
     guard phase != .leaving else { return }
     phase = .leaving
     call = .none
+    turn.guests.left(id.index)
     releaseInbox(store)
     setDeadline(turn.now + .seconds(store.limits.finishSeconds), &turn)
     ask(outbox.isEmpty ? .close : .write, &turn)
@@ -140,6 +184,7 @@ extension Link {
   @_noAllocation mutating func reset(_ turn: inout Turn) {
     phase = .gone
     call = .none
+    turn.guests.left(id.index)
     setDeadline(.never, &turn)
     ask(.reset, &turn)
   }
@@ -148,6 +193,7 @@ extension Link {
   @_noAllocation mutating func release(_ store: Store, _ turn: inout Turn) {
     releaseInbox(store)
     outbox.clear(in: store.pool)
+    turn.guests.left(id.index)
     phase = .gone
     pending = PendingOutputs(rawValue: 0)
     setDeadline(.never, &turn)
@@ -157,6 +203,14 @@ extension Link {
 
   @_noAllocation func setDeadline(_ deadline: Instant, _ turn: inout Turn) {
     turn.timers.set(.link(id.index), deadline)
+  }
+
+  /// The first byte of a request is waited for no longer than this; the rest is Requests' to wait
+  /// for.
+  @_noAllocation mutating func waitForRequest(_ store: Store, _ turn: inout Turn) {
+    phase = .request
+    let seconds = min(store.limits.firstByteSeconds, store.limits.handshakeSeconds)
+    setDeadline(turn.now + .seconds(seconds), &turn)
   }
 
   /// What has to be done about a peer that may be silent.
@@ -175,6 +229,7 @@ extension Link {
       _ = seal(.ping, .empty, store, &turn)
     }
     setDeadline(pingSent ? goneAt : pingAt, &turn)
+    if mustWait(at: turn.now) { makeWait(&turn) }
     return .goOn
   }
 }

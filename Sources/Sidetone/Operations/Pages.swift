@@ -2,50 +2,6 @@
 // plain snapshot that the relay fills, so nothing here reaches into a call. Call ids are personal
 // data: they stand in `/stats` only, which admission guards.
 
-/// The relay's state at one moment, and what has happened until then.
-package struct Snapshot: BitwiseCopyable, Sendable {
-  package var wall = WallTime(nanoseconds: 0)
-  package var uptime = Instant.Span.zero
-  package var readiness = Readiness.ready
-  package var callsActive = 0
-  package var callsMax = 0
-  package var links = 0
-  package var linksMax = 0
-  package var blocks = 0
-  package var blocksMax = 0
-  package var linesDropped = 0
-  package var transcriptsDropped = 0
-  package var linesRepeated = 0
-  package var warnings = 0
-  package var errors = 0
-  package var totals = Counters()
-
-  package init() {}
-}
-
-/// Whether a new call would be served, and why not.
-package enum Readiness: UInt8, BitwiseCopyable, Sendable {
-  case ready, draining, full, noUpstream
-
-  /// 404 while draining takes an instance out of balancing and leaves its connections alone.
-  package var status: HTTP.Status {
-    switch self {
-    case .ready: .ok
-    case .draining: .notFound
-    case .full, .noUpstream: .unavailable
-    }
-  }
-
-  package var reason: StaticString {
-    switch self {
-    case .ready: "ready"
-    case .draining: "draining"
-    case .full: "full"
-    case .noUpstream: "no_upstream"
-    }
-  }
-}
-
 package struct Pages: Sendable {
   private let service: Text
 
@@ -53,16 +9,30 @@ package struct Pages: Sendable {
   package init(service: String) { self.service = Text(service) }
 
   package func writeHealth(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
-    writeState(.ok, "healthy", now, isHead, &out)
+    writeState(.ok, "healthy", now, isHead, &out) { _ in }
   }
 
   package func writeReady(_ now: Snapshot, isHead: Bool = false, into out: inout Writer) {
-    writeState(now.readiness.status, now.readiness.reason, now, isHead, &out)
+    writeState(now.readiness.status, now.readiness.reason, now, isHead, &out) {
+      Self.write("transcription", now.transcription, into: &$0)
+      Self.write("voice", now.voice, into: &$0)
+    }
+  }
+
+  private static func write(_ kind: StaticString, _ places: Places, into out: inout Writer) {
+    guard places.max > 0 else { return }
+    out.write(",\"")
+    out.write(kind)
+    out.write("\":{\"free\":")
+    out.write(decimal: places.free)
+    out.write(",\"max\":")
+    out.write(decimal: places.max)
+    out.write("}")
   }
 
   private func writeState(
     _ status: HTTP.Status, _ word: StaticString, _ now: Snapshot, _ isHead: Bool,
-    _ out: inout Writer
+    _ out: inout Writer, more: (inout Writer) -> Void
   ) {
     var response = HTTP.Response(status, isHead: isHead, into: &out)
     response.beginBody("application/json", into: &out)
@@ -74,7 +44,9 @@ package struct Pages: Sendable {
     out.write(decimal: now.callsActive)
     out.write(",\"timestamp\":\"")
     out.write(timestamp: now.wall)
-    out.write("\"}\n")
+    out.write("\"")
+    more(&out)
+    out.write("}\n")
     response.end(into: &out)
   }
 
@@ -170,12 +142,18 @@ package struct Pages: Sendable {
 
   /// The text format of Prometheus, version 0.0.4. `delays`: what was added to each frame.
   package func writeMetrics(
-    _ now: Snapshot, delays: LatencyHistogram, isHead: Bool = false, into out: inout Writer
+    _ now: Snapshot, delays: LatencyHistogram, turns: LatencyHistogram = LatencyHistogram(),
+    lags: LatencyHistogram = LatencyHistogram(), isHead: Bool = false, into out: inout Writer
   ) {
     var response = HTTP.Response(.ok, isHead: isHead, into: &out)
     response.beginBody("text/plain; version=0.0.4", into: &out)
     writeGauges(now, &out)
     writeDelays(delays, &out)
+    writeWorst("sidetone_turn_worst_nanoseconds", "The longest turn of the loop.", turns, &out)
+    write(turns, "sidetone_turn_seconds", "How long turns of the loop last.", &out)
+    writeWorst("sidetone_loop_lag_worst_nanoseconds", "The latest turn of the loop.", lags, &out)
+    write(lags, "sidetone_loop_lag_seconds", "How late the loop wakes up for what is due.", &out)
+    writeDoor(now, &out)
     writeCounters(now, &out)
     response.end(into: &out)
   }
@@ -189,13 +167,22 @@ package struct Pages: Sendable {
     gauge("sidetone_uptime_seconds", "Since the start.", now.uptime.milliseconds / 1000)
     gauge("sidetone_calls_active", "Running calls.", now.callsActive)
     gauge("sidetone_calls_max", "Calls that can run at once.", now.callsMax)
+    gauge(
+      "sidetone_transcription_places_free", "More calls to upstreams that only listen.",
+      now.transcription.free)
+    gauge("sidetone_transcription_places_max", "As many at most.", now.transcription.max)
+    gauge("sidetone_voice_places_free", "More calls to voice models.", now.voice.free)
+    gauge("sidetone_voice_places_max", "As many at most.", now.voice.max)
+    gauge("sidetone_guests", "Connections that have proven nothing yet.", now.guests)
+    gauge("sidetone_guests_max", "As many may wait at once.", now.guestsMax)
     gauge("sidetone_links_in_use", "Connections, upstreams included.", now.links)
     gauge("sidetone_links_max", "Connections that can be open at once.", now.linksMax)
     gauge("sidetone_blocks_in_use", "Memory blocks that hold bytes.", now.blocks)
     gauge("sidetone_blocks_max", "Memory blocks in the pool.", now.blocksMax)
   }
 
-  private func writeCounters(_ now: Snapshot, _ out: inout Writer) {
+  /// Who came, and who was turned away.
+  private func writeDoor(_ now: Snapshot, _ out: inout Writer) {
     func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
       metric(name, "counter", help, value, &out)
     }
@@ -203,8 +190,27 @@ package struct Pages: Sendable {
     counter("sidetone_requests_total", "Whole requests.", totals.requests)
     counter("sidetone_requests_refused_total", "Requests refused.", totals.requestsRefused)
     counter("sidetone_links_refused_total", "Connections refused.", totals.linksRefused)
+    counter(
+      "sidetone_handshakes_refused_total", "TLS handshakes refused, for their number.",
+      totals.handshakesRefused)
+    counter(
+      "sidetone_guests_displaced_total", "Of those that had proven nothing, who gave way.",
+      totals.guestsDisplaced)
+    counter(
+      "sidetone_peers_slowed_total", "Times that a peer sent too much, and had to wait.",
+      totals.peersSlowed)
+    counter(
+      "sidetone_peers_flooding_total", "Peers that were let go, for what they sent.",
+      totals.peersFlooding)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
+  }
+
+  private func writeCounters(_ now: Snapshot, _ out: inout Writer) {
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    let totals = now.totals
     counter("sidetone_received_bytes_total", "Bytes from all peers.", totals.bytesIn)
     counter("sidetone_sent_bytes_total", "Bytes to all peers.", totals.bytesOut)
     counter("sidetone_upstream_bytes_total", "Audio sent to upstreams.", totals.bytesToUpstreams)
@@ -263,9 +269,9 @@ package struct Pages: Sendable {
     counter("sidetone_lines_repeated_total", "Complaints like the last.", now.linesRepeated)
   }
 
-  /// From 50 µs to 100 ms; the budget lies at 1 ms.
+  /// From 50 µs to a second; the budget of a frame lies at 1 ms.
   private static let delayBounds: [Int] = [
-    50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000,
+    50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 1_000_000,
   ]
 
   /// From the turn in which a frame was read to the moment at which the other socket had it: as a
@@ -284,21 +290,39 @@ package struct Pages: Sendable {
       "sidetone_relay_delay_p999_nanoseconds", "99.9 % of the frames.",
       delays.percentile(perMille: 999))
     gauge("sidetone_relay_delay_worst_nanoseconds", "The slowest frame.", delays.worst)
-    out.write("# HELP sidetone_relay_delay_seconds From reading a frame to having written it.\n")
-    out.write("# TYPE sidetone_relay_delay_seconds histogram\n")
+    write(
+      delays, "sidetone_relay_delay_seconds", "From reading a frame to having written it.", &out)
+  }
+
+  private func writeWorst(
+    _ name: StaticString, _ help: StaticString, _ times: LatencyHistogram, _ out: inout Writer
+  ) {
+    metric(name, "gauge", help, Int(times.worst.nanoseconds), &out)
+  }
+
+  private func write(
+    _ times: LatencyHistogram, _ name: StaticString, _ help: StaticString, _ out: inout Writer
+  ) {
+    head(name, "histogram", help, &out)
     for bound in Self.delayBounds {
-      out.write("sidetone_relay_delay_seconds_bucket{le=\"")
+      out.write(name)
+      out.write("_bucket{le=\"")
       write(microseconds: bound, into: &out)
       out.write("\"} ")
-      out.write(decimal: Int(delays.count(upTo: .microseconds(bound))))
+      out.write(decimal: Int(times.count(upTo: .microseconds(bound))))
       out.write("\n")
     }
-    out.write("sidetone_relay_delay_seconds_bucket{le=\"+Inf\"} ")
-    out.write(decimal: Int(delays.count))
-    out.write("\nsidetone_relay_delay_seconds_sum ")
-    write(microseconds: delays.sum.microseconds, into: &out)
-    out.write("\nsidetone_relay_delay_seconds_count ")
-    out.write(decimal: Int(delays.count))
+    out.write(name)
+    out.write("_bucket{le=\"+Inf\"} ")
+    out.write(decimal: Int(times.count))
+    out.write("\n")
+    out.write(name)
+    out.write("_sum ")
+    write(microseconds: times.sum.microseconds, into: &out)
+    out.write("\n")
+    out.write(name)
+    out.write("_count ")
+    out.write(decimal: Int(times.count))
     out.write("\n")
   }
 
@@ -312,6 +336,16 @@ package struct Pages: Sendable {
     _ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int,
     _ out: inout Writer
   ) {
+    head(name, type, help, &out)
+    out.write(name)
+    out.write(" ")
+    out.write(decimal: value)
+    out.write("\n")
+  }
+
+  private func head(
+    _ name: StaticString, _ type: StaticString, _ help: StaticString, _ out: inout Writer
+  ) {
     out.write("# HELP ")
     out.write(name)
     out.write(" ")
@@ -320,10 +354,6 @@ package struct Pages: Sendable {
     out.write(name)
     out.write(" ")
     out.write(type)
-    out.write("\n")
-    out.write(name)
-    out.write(" ")
-    out.write(decimal: value)
     out.write("\n")
   }
 }

@@ -8,6 +8,9 @@ extension Admission {
     switch identity {
     case .key(let index): wait = limiter.take(key: index, at: request.now)
     case .loopback, .anyone, .token: wait = limiter.take(address: client(request), at: request.now)
+    // What a carrier has signed can be sent again by whoever has seen it.
+    case .signature where !request.isForSocket:
+      wait = limiter.take(account: TwiML.account(of: request), at: request.now)
     // Carriers and vendors share few addresses; the cap on calls bounds them.
     case .signature, .secret, .network, .attendant: wait = nil
     }

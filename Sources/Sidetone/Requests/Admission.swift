@@ -56,6 +56,8 @@ package final class Admission {
   let digests: Text
   let operatorDigests: Text
   let allowedOrigins: [Text]
+  /// Whether operators have a listener of their own.
+  private let operatorsApart: Bool
   let origins: Origins
   var limiter: RateLimiter
 
@@ -68,6 +70,7 @@ package final class Admission {
     operatorDigests = Text(config.operatorDigests.flatMap { $0 })
     allowedOrigins = config.allowedOrigins.map { Text($0) }
     origins = Origins(config)
+    operatorsApart = config.listeners.contains(where: \.isForOperators)
     limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
   }
 
@@ -77,6 +80,7 @@ package final class Admission {
   package func destination(of request: Request) throws(Refusal) -> Destination {
     guard origins.isMeant(request) else { throw .misdirected }
     guard let destination = place(of: request) else { throw .unknownPath }
+    try isServedHere(destination, request)
     let head = request.head
     switch destination {
     case .health, .ready:
@@ -138,6 +142,18 @@ package final class Admission {
       }
     }
     return nil
+  }
+
+  /// Where operators have a listener of their own, calls are not taken there, and what is about
+  /// them is not told elsewhere; whether all is well is.
+  private func isServedHere(_ destination: Destination, _ request: Request) throws(Refusal) {
+    guard operatorsApart else { return }
+    let isTheirs = config.listeners[request.listener].isForOperators
+    switch destination {
+    case .health, .ready: return
+    case .stats, .metrics: if !isTheirs { throw .elsewhere }
+    case .call, .voice, .connect: if isTheirs { throw .elsewhere }
+    }
   }
 
   private func isServed(_ index: Int) throws(Refusal) {

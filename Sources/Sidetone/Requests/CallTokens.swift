@@ -11,6 +11,10 @@
 // a token has waited, the surer its caller has hung up. Refusing new calls instead would let calls
 // that never come hold up those that do. All tokens live equally long, so the oldest is also the
 // first to expire.
+//
+// A call has one live token: a webhook that is asked again (a carrier tries twice, somebody replays
+// what a carrier has signed) gets the same one, and nothing is dialled for it. For a call whose
+// token was used within its life nothing is dialled ahead again.
 
 package struct CallTokens: Sendable {
   package static let life = Instant.Span.seconds(120)
@@ -28,12 +32,46 @@ package struct CallTokens: Sendable {
     package var choices: Chain
     /// The call whose upstream was dialled ahead, or `none`.
     package var call: SlotID
+    /// Whose call it is.
+    package var owner: Owner
 
-    package init(route: Int, bot: Int, choices: Chain, call: SlotID) {
+    package init(
+      route: Int, bot: Int, choices: Chain, call: SlotID, owner: Owner = .unknown
+    ) {
       self.route = route
       self.bot = bot
       self.choices = choices
       self.call = call
+      self.owner = owner
+    }
+  }
+
+  /// A call as its carrier names it, and whoever vouches for that; by its digest.
+  package struct Owner: BitwiseCopyable, Sendable, Equatable {
+    fileprivate var high: UInt64
+    fileprivate var low: UInt64
+
+    /// A call without a name: no two are the same.
+    package static let unknown = Owner(high: 0, low: 0)
+
+    private init(high: UInt64, low: UInt64) {
+      self.high = high
+      self.low = low
+    }
+
+    /// Who proves nothing learns no token of another, whatever call it names.
+    package init(call: Bytes, route: Int, as identity: Identity) {
+      guard !call.isEmpty, identity.isKnown else {
+        self = .unknown
+        return
+      }
+      self = Bytes.withTemporary(Digest.sha256Bytes) { place in
+        Digest.sha256(call, into: place)
+        var voucher = UInt64(route) << 32
+        if case .key(let index) = identity { voucher |= UInt64(index) &+ 1 }
+        return Owner(
+          high: place.load(UInt64.self, at: 0), low: place.load(UInt64.self, at: 8) ^ voucher)
+      }
     }
   }
 
@@ -61,7 +99,16 @@ package struct CallTokens: Sendable {
     var held = Held(route: 0, bot: 0, choices: Chain(), call: .none)
   }
 
+  /// A call whose token was used, until it would have expired.
+  private struct Used: BitwiseCopyable, Sendable {
+    var owner = Owner.unknown
+    var until = Instant.zero
+  }
+
+  private static let usedMax = 4096
   private var entries: [Entry]
+  /// By the owner's digest; the later of two that meet is kept.
+  private var used = [Used](repeating: Used(), count: Self.usedMax)
   package private(set) var count = 0
   /// When the oldest token expires; `never` where there is none.
   package private(set) var nextExpiry = Instant.never
@@ -104,7 +151,48 @@ package struct CallTokens: Sendable {
       let isOpen = entry.expiresAt != .never && entry.expiresAt > now && entry.held.route == route
       if difference == 0, isOpen { found = index }
     }
-    return found < 0 ? nil : release(found)
+    guard found >= 0 else { return nil }
+    let owner = entries[found].held.owner
+    if owner != .unknown {
+      used[Self.place(of: owner)] = Used(owner: owner, until: entries[found].expiresAt)
+    }
+    return release(found)
+  }
+
+  /// The token that waits for this owner, and what it stands for; nil: there is none.
+  package func waiting(for owner: Owner, at now: Instant) -> (token: Token, held: Held)? {
+    place(waitingFor: owner, at: now).map { (entries[$0].token, entries[$0].held) }
+  }
+
+  /// The owner's token is good no more: what it stood for.
+  package mutating func remove(of owner: Owner, at now: Instant) -> Held? {
+    place(waitingFor: owner, at: now).map { release($0) }
+  }
+
+  private func place(waitingFor owner: Owner, at now: Instant) -> Int? {
+    guard owner != .unknown else { return nil }
+    return entries.indices.first {
+      entries[$0].held.owner == owner && entries[$0].expiresAt != .never
+        && entries[$0].expiresAt > now
+    }
+  }
+
+  /// Whether a token of this owner was used a short while ago.
+  package func wasUsed(by owner: Owner, at now: Instant) -> Bool {
+    let place = used[Self.place(of: owner)]
+    return owner != .unknown && place.owner == owner && place.until > now
+  }
+
+  private static func place(of owner: Owner) -> Int { Int(owner.high % UInt64(usedMax)) }
+
+  /// What has waited for longest, of all for which `isWanted` holds; it goes on waiting.
+  package func oldest(where isWanted: (Held) -> Bool) -> Held? {
+    var found = -1
+    for index in entries.indices where entries[index].expiresAt != .never {
+      guard found < 0 || entries[index].expiresAt < entries[found].expiresAt else { continue }
+      if isWanted(entries[index].held) { found = index }
+    }
+    return found < 0 ? nil : entries[found].held
   }
 
   /// One that has expired by now, or nil; to be asked until there is none.

@@ -36,6 +36,7 @@ package struct RateLimiter: Sendable {
 
   private let perKey: Int
   private let perAddress: Int
+  private let perAccount: Int
   private let seed: UInt64
   private var keys: [TokenBucket]
   private var entries: [Entry]
@@ -44,34 +45,45 @@ package struct RateLimiter: Sendable {
   package init(keys count: Int, limits: Limits, seed: UInt64) {
     perKey = limits.callsPerSecondPerKey
     perAddress = limits.callsPerSecondPerAddress
+    perAccount = limits.webhooksPerAccount
     self.seed = seed
     keys = Array(repeating: TokenBucket(), count: count)
     entries = Array(repeating: Entry(), count: Self.setsMax * Self.waysMax)
+  }
+
+  /// For addresses alone.
+  package init(addressesPerSecond: Int, seed: UInt64) {
+    var limits = Limits()
+    limits.callsPerSecondPerAddress = addressesPerSecond
+    self.init(keys: 0, limits: limits, seed: seed)
   }
 
   package mutating func take(key: Int, at now: Instant) -> Instant.Span? {
     keys[key].take(perSecond: perKey, at: now)
   }
 
-  /// IPv6 is counted by its /64, since one customer has all the addresses in it.
   package mutating func take(address: Address, at now: Instant) -> Instant.Span? {
-    let low = address.ipv4 == nil && !address.isLoopback ? 0 : address.low
-    let first = Int(hash(address.high, low) % UInt64(Self.setsMax)) * Self.waysMax
+    take(entry: address.counted, perSecond: perAddress, at: now)
+  }
+
+  /// A carrier's account, by whatever name; no address is like it.
+  package mutating func take(account: Bytes, at now: Instant) -> Instant.Span? {
+    let name = Address(high: Complaints.likeness(account, .empty), low: .max, port: 0)
+    return take(entry: name, perSecond: perAccount, at: now)
+  }
+
+  private mutating func take(
+    entry address: Address, perSecond: Int, at now: Instant
+  ) -> Instant.Span? {
+    let first = Int(address.hash(seed: seed) % UInt64(Self.setsMax)) * Self.waysMax
     var place = first
     for way in first..<first + Self.waysMax {
-      if entries[way].high == address.high && entries[way].low == low {
-        return entries[way].bucket.take(perSecond: perAddress, at: now)
+      if entries[way].high == address.high && entries[way].low == address.low {
+        return entries[way].bucket.take(perSecond: perSecond, at: now)
       }
       if TokenBucket.isFuller(entries[way].bucket, entries[place].bucket) { place = way }
     }
-    entries[place] = Entry(high: address.high, low: low)
-    return entries[place].bucket.take(perSecond: perAddress, at: now)
-  }
-
-  private func hash(_ high: UInt64, _ low: UInt64) -> UInt64 {
-    var value = seed ^ high
-    value = (value ^ value >> 32) &* 0x9e37_79b9_7f4a_7c15 ^ low
-    value = (value ^ value >> 29) &* 0xbf58_476d_1ce4_e5b9
-    return value ^ value >> 32
+    entries[place] = Entry(high: address.high, low: address.low)
+    return entries[place].bucket.take(perSecond: perSecond, at: now)
   }
 }

@@ -6,6 +6,8 @@ package enum Refusal: Error, Equatable, Sendable {
   case malformed(HTTP.Fault)
   case noSocket(Upgrade.Fault)
   case unknownPath
+  /// It is served, but not on this listener.
+  case elsewhere
   /// Its target names another server.
   case misdirected
   case wrongMethod(Methods)
@@ -38,6 +40,9 @@ package enum Refusal: Error, Equatable, Sendable {
   case unservedBot(Int)
   case strangeChoice, longChoice, foreignChoice
   case draining, full, timedOut
+  /// Not a byte came; it gave way to a newcomer, having shown nothing.
+  case silent
+  case crowded(Guests.Crowd)
 
   package enum Methods: Equatable, Sendable { case page, webhook, socket }
 
@@ -45,7 +50,7 @@ package enum Refusal: Error, Equatable, Sendable {
     switch self {
     case .malformed(let fault): fault.status
     case .noSocket(let fault): fault.status
-    case .unknownPath: .notFound
+    case .unknownPath, .elsewhere: .notFound
     case .misdirected: .misdirected
     case .wrongMethod: .methodNotAllowed
     case .keyInURL, .keyInWebhookURL, .wrongScheme, .wrongKey, .noOperatorKey, .wrongOperatorKey:
@@ -57,8 +62,8 @@ package enum Refusal: Error, Equatable, Sendable {
       .foreignOrigin, .unprotected, .foreignChoice:
       .forbidden
     case .tooOften: .tooManyRequests
-    case .noPublicURL, .noUpstreamKey, .draining, .full: .unavailable
-    case .timedOut: .timeout
+    case .noPublicURL, .noUpstreamKey, .draining, .full, .crowded: .unavailable
+    case .timedOut, .silent: .timeout
     }
   }
 
@@ -66,7 +71,7 @@ package enum Refusal: Error, Equatable, Sendable {
     switch self {
     case .malformed(let fault): fault.status.code
     case .noSocket(let fault): fault.status.code
-    case .unknownPath: "unknown_path"
+    case .unknownPath, .elsewhere: "unknown_path"
     case .misdirected: "misdirected"
     case .wrongMethod: "wrong_method"
     case .keyInURL, .keyInWebhookURL: "key_in_url"
@@ -91,7 +96,8 @@ package enum Refusal: Error, Equatable, Sendable {
     case .foreignChoice: "choice_not_allowed"
     case .draining: "draining"
     case .full: "full"
-    case .timedOut: "timed_out"
+    case .timedOut, .silent: "timed_out"
+    case .crowded: "crowded"
     }
   }
 
@@ -101,6 +107,11 @@ package enum Refusal: Error, Equatable, Sendable {
     case .malformed(let fault): fault.sentence
     case .noSocket(let fault): fault.sentence
     case .unknownPath: "Nothing is served under this path. Known are: "
+    case .elsewhere:
+      """
+      This path is served on another listener: calls and webhooks on listen.address, /stats and \
+      /metrics on listen.operators (SIDETONE_LISTEN_OPERATORS), /health and /ready on both.
+      """
     case .misdirected:
       """
       The target names another server, and this is no proxy. Send the path alone, and as Host the \
@@ -192,6 +203,23 @@ package enum Refusal: Error, Equatable, Sendable {
       The request did not arrive in time (limits.handshake_seconds, \
       SIDETONE_LIMITS_HANDSHAKE_SECONDS).
       """
+    case .silent:
+      """
+      Nothing came on this connection in time (limits.first_byte_seconds, \
+      SIDETONE_LIMITS_FIRST_BYTE_SECONDS).
+      """
+    case .crowded(.all):
+      """
+      There are as many connections that have not shown who they are as limits.other_links_max \
+      (SIDETONE_LIMITS_OTHER_LINKS_MAX) allows; this one was the oldest, and gave way to another.
+      """
+    case .crowded(.address):
+      """
+      This address has as many connections that have not shown who they are as \
+      limits.unproven_per_address_max (SIDETONE_LIMITS_UNPROVEN_PER_ADDRESS_MAX) allows; this one \
+      was the oldest. A balancer is named in listen.trusted_proxies \
+      (SIDETONE_LISTEN_TRUSTED_PROXIES).
+      """
     case .foreignPeer, .foreignHost, .forwarded, .foreignOrigin, .unprotected: locked
     }
   }
@@ -245,6 +273,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case opening, page, proof, scheme, key, keyInURL, keyInWebhookURL, publicURL
     case signature, signedURL, clock, address, upstreamKey
     case bot, choice, longChoice, instructions
+    case crowd, crowdedAddress
   }
 
   var lesson: Lesson? {
@@ -266,8 +295,10 @@ package enum Refusal: Error, Equatable, Sendable {
     case .strangeChoice: .choice
     case .longChoice: .longChoice
     case .foreignChoice: .instructions
-    case .malformed, .noSocket, .unknownPath, .misdirected, .wrongMethod, .tooOften, .draining,
-      .full, .timedOut:
+    case .crowded(.all): .crowd
+    case .crowded(.address): .crowdedAddress
+    case .malformed, .noSocket, .unknownPath, .elsewhere, .misdirected, .wrongMethod, .tooOften,
+      .draining, .full, .timedOut, .silent:
       nil
     }
   }
@@ -277,6 +308,7 @@ package enum Refusal: Error, Equatable, Sendable {
     switch self {
     case .tooOften(let seconds): seconds
     case .draining, .full: 5
+    case .crowded: 1
     default: nil
     }
   }

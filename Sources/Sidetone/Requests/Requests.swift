@@ -78,7 +78,32 @@ package struct Requests {
   private mutating func waitForMore(
     of window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
   ) {
-    if !store.links[link].keepHead(of: window, store) { refuse(link, .full, store, &turn) }
+    guard store.links[link].keepHead(of: window, store) else {
+      return refuse(link, .full, store, &turn)
+    }
+    // The first byte is there; the rest has its time too, however slowly it comes.
+    store.links[link].setDeadline(
+      turn.guests.since(link)
+        + .seconds(
+          store.limits.firstByteSeconds + store.limits.handshakeSeconds), &turn)
+  }
+
+  /// It was not whole in time.
+  mutating func refuseLate(_ link: Int, _ store: Store, _ turn: inout Turn) {
+    let hasBegun = store.links[link].inbox.count > 0
+    refuse(link, hasBegun ? .timedOut : .silent, store, &turn)
+  }
+
+  /// It gives way to a newcomer, and learns why as far as it can be told: in the middle of a TLS
+  /// handshake it cannot.
+  mutating func displace(
+    _ link: Int, _ why: Guests.Crowd, _ store: Store, _ turn: inout Turn
+  ) {
+    guard store.links[link].phase == .handshake else {
+      return refuse(link, .crowded(why), store, &turn)
+    }
+    log(link, .crowded(why), nil, detail: .empty, store, &turn)
+    store.links[link].leave(store, &turn)
   }
 
   // MARK: Answers

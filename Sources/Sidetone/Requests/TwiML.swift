@@ -35,6 +35,16 @@ struct TwiML: Sendable {
     return response
   }
 
+  /// The call and the account that a webhook is about, as all dialects of this XML name them; empty
+  /// where it does not say.
+  static func call(of request: Request) -> Bytes { value(of: "CallSid", request) }
+  static func account(of request: Request) -> Bytes { value(of: "AccountSid", request) }
+
+  private static func value(of name: StaticString, _ request: Request) -> Bytes {
+    Query.value(of: name, in: request.form)
+      ?? Query.value(of: name, in: request.head.query.bytes(in: request.bytes)) ?? .empty
+  }
+
   /// Behind the stream: the end of the verb, what follows it, and the end of the response.
   func end(_ verb: Verb, _ response: HTTP.Response, verbs: Bytes, into out: inout Writer) {
     out.write("</")

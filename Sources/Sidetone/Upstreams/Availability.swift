@@ -5,7 +5,7 @@
 
 package struct Availability {
   /// Why an upstream takes no call now.
-  package enum Refusal: Equatable {
+  package enum Refusal: Error, Equatable {
     /// It has as many sessions as it may.
     case sessions
     /// There are as many two-way calls as the relay has memory for.
@@ -24,6 +24,8 @@ package struct Availability {
     var failures = 0
     /// New calls are refused until then.
     var refusedUntil = Instant.zero
+    /// The earliest moment that no other redial has.
+    var redialDue = Instant.zero
     /// It has failed several times in a row: not ready, though a call may still try.
     var failingUntil = Instant.zero
     var cause = Cause.none
@@ -35,11 +37,16 @@ package struct Availability {
 
   private var entries: [Entry]
   private let twoWayCallsMax: Int
+  private let redialPause: Instant.Span
 
   /// Of each upstream: whether it talks back, and how many sessions it may have.
-  init(_ upstreams: [(isTwoWay: Bool, sessionsMax: Int)], twoWayCallsMax: Int) {
+  init(
+    _ upstreams: [(isTwoWay: Bool, sessionsMax: Int)], twoWayCallsMax: Int,
+    redialsPerSecondMax: Int
+  ) {
     entries = upstreams.map { Entry(isTwoWay: $0.isTwoWay, sessionsMax: $0.sessionsMax) }
     self.twoWayCallsMax = twoWayCallsMax
+    redialPause = .microseconds(1_000_000 / max(redialsPerSecondMax, 1))
   }
 
   // MARK: The question
@@ -56,8 +63,9 @@ package struct Availability {
     if others >= entry.sessionsMax { return .sessions }
     if entry.isTwoWay {
       var talking = held.map { entries[$0].isTwoWay ? -1 : 0 } ?? 0
-      for other in entries where other.isTwoWay { talking &+= other.calls }
-      if isExpected { talking &-= entry.announced }
+      for other in entries where other.isTwoWay {
+        talking &+= isExpected ? other.calls &- other.announced : other.calls
+      }
       if talking >= twoWayCallsMax { return .twoWayCalls }
     }
     // Who has a place on it was let in before it refused.
@@ -67,9 +75,41 @@ package struct Availability {
     return nil
   }
 
+  /// Whether another session may be opened ahead of a caller: the last quarter of the places is for
+  /// callers who are there.
+  func hasRoomAhead(_ upstream: Int) -> Bool {
+    let entry = entries[upstream]
+    var talking = 0
+    for other in entries where other.isTwoWay { talking &+= other.calls }
+    // There may be as many sessions as numbers go.
+    return entry.calls < entry.sessionsMax &- entry.sessionsMax / 4
+      && talking < twoWayCallsMax &- twoWayCallsMax / 4
+  }
+
+  /// Whether a place less on `other` would make one on `upstream`, where that was refused so.
+  func isInTheWay(_ other: Int, of upstream: Int, _ refusal: Refusal) -> Bool {
+    switch refusal {
+    case .sessions: other == upstream
+    case .twoWayCalls: entries[other].isTwoWay
+    case .refused: false
+    }
+  }
+
   /// Whether it does well, as far as anybody has tried.
   func isWell(_ upstream: Int, at now: Instant) -> Bool {
     entries[upstream].refusedUntil <= now && entries[upstream].failingUntil <= now
+  }
+
+  /// How many more sessions it may have, whatever else it depends on: none while it does badly.
+  func sessionsFree(_ upstream: Int, at now: Instant) -> Int {
+    isWell(upstream, at: now) ? max(0, entries[upstream].sessionsMax &- entries[upstream].calls) : 0
+  }
+
+  /// How many more two-way calls there is memory for.
+  var twoWayFree: Int {
+    var talking = 0
+    for entry in entries where entry.isTwoWay { talking &+= entry.calls }
+    return max(0, twoWayCallsMax &- talking)
   }
 
   // MARK: The book
@@ -93,6 +133,14 @@ package struct Availability {
   }
 
   // MARK: How it does
+
+  /// When a call that has lost its session may dial again, `now` or later: one after the other, so
+  /// that an upstream that has fallen is not run over while it gets up. The moment is taken.
+  mutating func redialTime(_ upstream: Int, at now: Instant) -> Instant {
+    let time = max(now, entries[upstream].redialDue)
+    entries[upstream].redialDue = time + redialPause
+    return time
+  }
 
   mutating func opened(_ upstream: Int) {
     entries[upstream].failures = 0

@@ -62,17 +62,26 @@ package struct WebSocket: BitwiseCopyable, Sendable {
   package static let controlBytesMax = 125
   /// Stands for "the Close frame had no code" (§7.1.5); never on the wire.
   package static let noCode: UInt16 = 1005
+  /// What a fragment should bring; one that brings nothing counts as sixteen. A message may lack so
+  /// much in all: it may have a thousand fragments of a byte, and any number of honest ones.
+  private static let fragmentBytesMin = 64
+  private static let emptyFragments = 16
+  private static let bytesLackingMax = 65_536
 
   package let role: Role
   private let messageBytesMax: Int
   private var phase = Phase.header
   private var frame = Frame()
   private var position = 0
+  /// Frames whose headers were taken and not yet counted by anybody.
+  private var frames: UInt32 = 0
 
   /// `text` or `binary` while a message is unfinished, otherwise `continuation`.
   private var message = Opcode.continuation
   private var messageStart = 0
   private var messageEnd = 0
+  /// What the fragments of the message have cost, in bytes that it should have had for them.
+  private var fragmentBytes = 0
   private var text = UTF8Validator()
 
   /// `messageBytesMax` bounds the payload of a message, all fragments together.
@@ -115,6 +124,13 @@ extension WebSocket {
   /// How long a message that is too large would have been, as far as it is known.
   var bytesRefused: Int { @_noAllocation get { frame.length } }
 
+  /// Frames of any kind since the last time.
+  @_noAllocation @inline(__always) mutating func takeFrames() -> Int {
+    let count = Int(frames)
+    frames = 0
+    return count
+  }
+
   private enum Header {
     case partial, whole
     case bad(Failure)
@@ -153,7 +169,14 @@ extension WebSocket {
         frame.length = length &+ min(before, Int.max &- length)
         return .bad(.messageTooLarge)
       }
+      if opcode == .continuation {
+        fragmentBytes &+= Self.fragmentBytesMin &* (length == 0 ? Self.emptyFragments : 1)
+        guard fragmentBytes <= before &+ length &+ Self.bytesLackingMax else {
+          return .bad(.tooManyFragments)
+        }
+      }
     }
+    frames &+= 1
     let key = isMasked ? buffer.load(UInt32.self, at: position &+ headerBytes &- 4) : 0
     position &+= headerBytes
     frame = Frame(
@@ -162,6 +185,7 @@ extension WebSocket {
       message = opcode
       messageStart = position
       messageEnd = position
+      fragmentBytes = 0
       text = UTF8Validator()
     }
     return .whole
@@ -333,13 +357,14 @@ extension WebSocket {
     case lengthNotMinimal, lengthTooLong
     case closePayload, closeCode
     case notUTF8
-    case messageTooLarge
+    case messageTooLarge, tooManyFragments
 
     /// The code for our Close frame (§7.4.1).
     package var closeCode: UInt16 {
       @_noAllocation get {
         switch self {
         case .notUTF8: return 1007
+        case .tooManyFragments: return 1008
         case .messageTooLarge: return 1009
         default: return 1002
         }
@@ -363,6 +388,7 @@ extension WebSocket {
       case .closeCode: "a close code that must not be sent"
       case .notUTF8: "text is not UTF-8"
       case .messageTooLarge: "the message is too large"
+      case .tooManyFragments: "a message in far more fragments than it needs"
       }
     }
   }

@@ -80,7 +80,7 @@ struct HostileTests {
     let rig = Rig()
     let caller = try #require(rig.open("/media"))
     rig.say("{\"event\":\"connected\",\"protocol\":\"Call\",\"version\":\"1.0.0\"}", on: caller)
-    while rig.accept() != nil {}
+    for _ in 0..<500 { _ = rig.accept() }
     rig.start(caller)
     #expect(rig.dialled.count == 1)
   }

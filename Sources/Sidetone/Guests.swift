@@ -1,0 +1,269 @@
+// Who has proven nothing yet: a connection whose TLS handshake is under way, whose request is not
+// whole, or whose socket owes a call token. All that strangers can fill without proof is counted
+// here, and only here.
+//
+//     came ──▶ connection ──▶ (a whole request)      no guest any more: answered, or a caller
+//                  │
+//                  └────────▶ socket ──▶ (its token) no guest any more
+//
+// 1. Nobody who comes is refused while a guest holds a place: the oldest guest gives way to the
+//    newcomer. Who is honest shows who it is within moments; who holds a place without doing so is
+//    the first to lose it, however many of them there are.
+// 2. An address that has its share gives way among its own, so that it cannot make others do so. A
+//    balancer is one address; those that are trusted have no share of their own.
+// 3. Where all places are taken, the kind that has the most of them gives way: silent connections
+//    cost no socket its place, and sockets without a token no connection its own. Operators who
+//    have a listener of their own are an account of their own.
+//
+// Everything is one step, however many there are: lists through the guests, in the order in which
+// they came, one for each kind and one for each address; addresses are found by a seeded hash.
+
+package struct Guests: Sendable {
+  package enum Kind: Int, BitwiseCopyable, Sendable, CaseIterable {
+    case connection, socket, operators
+  }
+
+  /// Why somebody has to give way.
+  package enum Crowd: Equatable, BitwiseCopyable, Sendable {
+    /// `limits.other_links_max` are there.
+    case all
+    /// `limits.unproven_per_address_max` of one address are.
+    case address
+  }
+
+  private static let nobody: Int32 = -1
+
+  /// The place of a guest in a list: who came before it, and who after.
+  private struct Neighbours: BitwiseCopyable {
+    var before = Guests.nobody
+    var after = Guests.nobody
+  }
+
+  private struct Queue: BitwiseCopyable {
+    var first = Guests.nobody
+    var last = Guests.nobody
+    var count = 0
+  }
+
+  /// By a link's index.
+  private struct Guest: BitwiseCopyable {
+    /// Nil: this link is no guest's.
+    var kind: Kind?
+    var since = Instant.zero
+    var address = SlotID.none
+    var inKind = Neighbours()
+    var inAddress = Neighbours()
+  }
+
+  private struct Place: BitwiseCopyable {
+    var address = Address.none
+    var guests = Queue()
+    /// The next address in the same bucket.
+    var next = SlotID.none
+  }
+
+  private let guests: Slab<Guest>
+  private let places: Slab<Place>
+  private let buckets: Slab<SlotID>
+  private let seed: UInt64
+  private var queues = InlineArray<3, Queue>(repeating: Queue())
+  package let guestsMax: Int
+  private let perAddressMax: Int
+  private let handshakesPerAddressMax: Int
+  private let operatorsMax: Int
+  private let tokenSpan: Instant.Span
+
+  /// `seed` keeps peers from choosing addresses that meet in one bucket.
+  package init(_ limits: Limits, seed: UInt64) {
+    guestsMax = limits.otherLinksMax
+    perAddressMax = limits.unprovenPerAddress
+    handshakesPerAddressMax = limits.handshakesPerAddressMax
+    operatorsMax = limits.operatorLinksMax
+    tokenSpan = .seconds(limits.tokenSeconds)
+    // One that comes is counted before another goes.
+    let most = guestsMax + operatorsMax + 2
+    guests = Slab(capacity: limits.linksMax, repeating: Guest())
+    places = Slab(capacity: most, repeating: Place())
+    buckets = Slab(capacity: most, repeating: .none)
+    self.seed = seed
+  }
+
+  package func deallocate() {
+    guests.deallocate()
+    places.deallocate()
+    buckets.deallocate()
+  }
+
+  /// What is taken at start.
+  static func bytes(_ limits: Limits) -> Int {
+    limits.linksMax * MemoryLayout<Guest>.stride
+      + (limits.otherLinksMax + limits.operatorLinksMax)
+      * (MemoryLayout<Place>.stride + MemoryLayout<SlotID>.stride)
+  }
+
+  // MARK: The question
+
+  /// How many there are, operators left out.
+  package var count: Int {
+    queues[Kind.connection.rawValue].count &+ queues[Kind.socket.rawValue].count
+  }
+
+  /// Those that are sockets.
+  var sockets: Int { queues[Kind.socket.rawValue].count }
+
+  @inline(__always) package func isGuest(_ link: Int) -> Bool { guests[link].kind != nil }
+  /// When it came, or became a socket.
+  func since(_ link: Int) -> Instant { guests[link].since }
+
+  /// The link of the guest that gives way to one more from there, and why; nil: nobody has to.
+  /// `isSecure`: it comes to a listener with TLS. `isShared`: its address is a balancer's.
+  package func inTheWay(
+    of address: Address, asOperator: Bool = false, isSecure: Bool = false, isShared: Bool = false
+  ) -> (link: Int, why: Crowd)? {
+    if asOperator {
+      let queue = queues[Kind.operators.rawValue]
+      return queue.count < operatorsMax ? nil : (Int(queue.first), .all)
+    }
+    let share = isSecure ? min(perAddressMax, handshakesPerAddressMax) : perAddressMax
+    if !isShared, let place = place(of: address.counted), places[place].guests.count >= share {
+      return (Int(places[place].guests.first), .address)
+    }
+    guard count >= guestsMax else { return nil }
+    let connections = queues[Kind.connection.rawValue]
+    let sockets = queues[Kind.socket.rawValue]
+    return (Int(sockets.count > connections.count ? sockets.first : connections.first), .all)
+  }
+
+  /// When the socket that has owed its token for longest has had its time.
+  var tokenDue: Instant { oldestSocket.map { since($0) + tokenSpan } ?? .never }
+  /// The socket that has owed its token for longest.
+  package var oldestSocket: Int? {
+    let first = queues[Kind.socket.rawValue].first
+    return first == Self.nobody ? nil : Int(first)
+  }
+
+  // MARK: The book
+
+  /// Somebody came, and has proven nothing.
+  package mutating func came(
+    _ link: Int, from address: Address, asOperator: Bool = false, at now: Instant
+  ) {
+    precondition(!isGuest(link))
+    guests[link] = Guest(kind: asOperator ? .operators : .connection, since: now)
+    append(link)
+    guard !asOperator else { return }
+    let id = placed(address.counted)
+    guests[link].address = id
+    let last = places[id.index].guests.last
+    guests[link].inAddress.before = last
+    if last != Self.nobody { guests[Int(last)].inAddress.after = Int32(link) }
+    if last == Self.nobody { places[id.index].guests.first = Int32(link) }
+    places[id.index].guests.last = Int32(link)
+    places[id.index].guests.count &+= 1
+  }
+
+  /// Its request was whole, and its socket stands. Who still owes a token remains a guest.
+  @_noAllocation mutating func becameSocket(_ link: Int, owesToken: Bool, at now: Instant) {
+    guard owesToken else { return left(link) }
+    guard isGuest(link) else { return }
+    takeFromKind(link)
+    guests[link].kind = .socket
+    guests[link].since = now
+    append(link)
+  }
+
+  /// It has proven itself, or is gone.
+  @_noAllocation package mutating func left(_ link: Int) {
+    guard isGuest(link) else { return }
+    takeFromKind(link)
+    takeFromAddress(link)
+    guests[link].kind = nil
+  }
+
+  // MARK: Lists
+
+  @_noAllocation private mutating func append(_ link: Int) {
+    guard let kind = guests[link].kind?.rawValue else { return }
+    let last = queues[kind].last
+    guests[link].inKind = Neighbours(before: last)
+    if last == Self.nobody {
+      queues[kind].first = Int32(link)
+    } else {
+      guests[Int(last)].inKind.after = Int32(link)
+    }
+    queues[kind].last = Int32(link)
+    queues[kind].count &+= 1
+  }
+
+  @_noAllocation private mutating func takeFromKind(_ link: Int) {
+    guard let kind = guests[link].kind?.rawValue else { return }
+    let own = guests[link].inKind
+    if own.before == Self.nobody {
+      queues[kind].first = own.after
+    } else {
+      guests[Int(own.before)].inKind.after = own.after
+    }
+    if own.after == Self.nobody {
+      queues[kind].last = own.before
+    } else {
+      guests[Int(own.after)].inKind.before = own.before
+    }
+    queues[kind].count &-= 1
+  }
+
+  @_noAllocation private mutating func takeFromAddress(_ link: Int) {
+    let id = guests[link].address
+    guard id != .none else { return }
+    let own = guests[link].inAddress
+    if own.before == Self.nobody {
+      places[id.index].guests.first = own.after
+    } else {
+      guests[Int(own.before)].inAddress.after = own.after
+    }
+    if own.after == Self.nobody {
+      places[id.index].guests.last = own.before
+    } else {
+      guests[Int(own.after)].inAddress.before = own.before
+    }
+    places[id.index].guests.count &-= 1
+    if places[id.index].guests.count == 0 { remove(id) }
+  }
+
+  // MARK: Addresses
+
+  @_noAllocation private func bucket(of address: Address) -> Int {
+    Int(address.hash(seed: seed) % UInt64(buckets.capacity))
+  }
+
+  @_noAllocation private func place(of address: Address) -> Int? {
+    var id = buckets[bucket(of: address)]
+    while id != .none {
+      if places[id.index].address == address { return id.index }
+      id = places[id.index].next
+    }
+    return nil
+  }
+
+  private mutating func placed(_ address: Address) -> SlotID {
+    if let place = place(of: address) { return places.id(at: place) }
+    guard let id = places.take() else {
+      preconditionFailure("there are as many addresses as guests at most")
+    }
+    let bucket = bucket(of: address)
+    places[id.index] = Place(address: address, next: buckets[bucket])
+    buckets[bucket] = id
+    return id
+  }
+
+  @_noAllocation private mutating func remove(_ id: SlotID) {
+    let bucket = bucket(of: places[id.index].address)
+    if buckets[bucket] == id {
+      buckets[bucket] = places[id.index].next
+    } else {
+      var before = buckets[bucket]
+      while places[before.index].next != id { before = places[before.index].next }
+      places[before.index].next = places[id.index].next
+    }
+    places.release(id)
+  }
+}

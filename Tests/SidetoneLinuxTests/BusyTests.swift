@@ -1,0 +1,100 @@
+// Peers that have more to say than a call needs, and what others notice of them.
+
+import COpenSSL
+import Foundation
+import Testing
+
+@testable import Sidetone
+@testable import SidetoneLinux
+
+struct BusyTests {
+  let certificates = Certificates.shared
+
+  @Test func `many shares of one peer come through whole and in order`() throws {
+    let running = try Running(.small())
+    defer { running.stop() }
+    let peer = Peer(port: running.port)
+    #expect(peer.upgrade("/echo").hasPrefix("HTTP/1.1 101 "))
+    let payload = (0..<60_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+    peer.sendMessage(payload)
+    var echo: [UInt8] = []
+    while echo.count < payload.count {
+      let message = peer.readAudio()
+      if message.isEmpty { break }
+      echo += message
+    }
+    #expect(echo == payload)
+  }
+
+  @Test(arguments: [1, 160, 16_000])
+  func `records of any size come through whole and in order`(_ size: Int) throws {
+    let running = try Running(.secure())
+    defer { running.stop() }
+    let peer = try SecurePeer(port: running.port, trusting: certificates.authority)
+    // A head in records of that size, with a field that fills it up.
+    let head = "GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Long: "
+    let text = head + String(repeating: "x", count: 7000) + "\r\n\r\n"
+    for start in stride(from: 0, to: text.utf8.count, by: size) {
+      peer.send(String(decoding: text.utf8.dropFirst(start).prefix(size), as: UTF8.self))
+    }
+    #expect(peer.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
+  }
+
+  /// The loop itself, turned by hand: what a flood leaves of a turn.
+  @Test func `a turn reads a share of a flood and goes on`() throws {
+    let machine = try Machine(config: .small(), lines: .none(), catchesSignals: false)
+    let peers = (0..<4).map { _ in Peer(port: machine.listeners[0].port) }
+    for peer in peers {
+      peer.send(
+        "GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+          + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    }
+    for _ in 0..<10_000 where machine.relay.callsInUse < peers.count { machine.turn() }
+    try #require(machine.relay.callsInUse == peers.count)
+    for peer in peers { for _ in 0..<4 { peer.sendMessage([UInt8](repeating: 1, count: 30_000)) } }
+    let before = machine.relay.totals.bytesIn
+    machine.turn()
+    let calm = machine.relay.totals.bytesIn - before
+    #expect(calm > 0)
+    // A share each, and what the time for the busy ones allows.
+    #expect(calm <= 4 * 120_000)
+    var turns = 1
+    while machine.relay.totals.bytesIn - before < 4 * 120_000, turns < 10_000 {
+      machine.turn()
+      turns += 1
+    }
+    #expect(machine.relay.totals.bytesIn - before >= 4 * 120_000)
+  }
+
+  @Test func `a peer that changes its keys without end is let go`() throws {
+    let pair = try Pair(certificates.good, trusting: certificates.authority, host: "localhost")
+    #expect(pair.shakeHands() == .done)
+    #expect(pair.changeKeys(20) == .pending)
+    #expect(pair.changeKeys(100) == .failed(.reset))
+  }
+}
+
+extension Pair {
+  /// The client changes its keys so often at once; what the server then reads.
+  func changeKeys(_ times: Int) -> Result {
+    client.tls.begin(client.descriptor, reads: 0)
+    for _ in 0..<times {
+      SSL_key_update(client.link.ssl, SSL_KEY_UPDATE_NOT_REQUESTED)
+      SSL_do_handshake(client.link.ssl)
+    }
+    _ = client.tls.flush(&client.link, to: client.descriptor)
+    let place = Buffer(count: 64)
+    let limit = Clock.now + .seconds(5)
+    var result = Result.pending
+    for _ in 0..<3 where Clock.now < limit {
+      server.tls.begin(server.descriptor, reads: 1)
+      switch server.tls.read(server.link, into: place.bytes) {
+      case .ended: result = .failed(.reset)
+      case .failed(let failure): result = .failed(failure)
+      case .done, .wouldBlock: break
+      }
+      if result == .pending, !server.tls.bears(&server.link) { result = .failed(.tlsFailed) }
+    }
+    return result
+  }
+}
