@@ -90,6 +90,12 @@ class Program:
         self.end()
         raise RuntimeError(f"nobody listens on {port}:\n" + "\n".join(self.lines[-20:]))
 
+    def until_saying(self, words, seconds=5.0):
+        """Waits for a line with these words; whoever needs it looks for it."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and not any(words in line for line in self.lines):
+            time.sleep(0.02)
+
     def wait(self, seconds):
         """The exit status, negative for a signal; None where it still runs."""
         try:
