@@ -51,6 +51,26 @@ struct TimesTests {
     #expect(rig.relay.totals.bytesToUpstreams == 200 * 160)
   }
 
+  @Test(arguments: [2, 5, 10])
+  func `what came at once after a standstill is made up for in a third of the time`(
+    seconds: Int
+  ) throws {
+    let rig = Rig { $0.upstreams[0].pacePercent = Config.Upstream().pacePercent }
+    let caller = try #require(rig.open("/media"))
+    rig.start(caller)
+    let upstream = try #require(rig.answerDial())
+    rig.media(caller)
+    for _ in 0..<50 * seconds { rig.media(caller) }
+    // As always, its caller goes on meanwhile.
+    let frames = 50 * seconds / 3 + 1
+    for _ in 0..<frames {
+      rig.media(caller)
+      rig.advance(milliseconds: 20)
+      _ = rig.taken(from: upstream)
+    }
+    #expect(rig.relay.totals.bytesToUpstreams == (1 + 50 * seconds + frames) * 160)
+  }
+
   @Test func `at the end of a drain a call has its last words, as at any end`() throws {
     let rig = Rig {
       $0.limits.drainSeconds = 3
