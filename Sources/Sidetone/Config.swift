@@ -12,6 +12,8 @@ package struct Config: Sendable {
   package var publicURLs: [String] = []
   /// Peers whose `X-Forwarded-…` headers are believed.
   package var trustedProxies: [AddressRange] = []
+  /// Whether it is one address for all who come through it, and may say who they are.
+  package func isProxy(_ peer: Address) -> Bool { trustedProxies.contains { $0.contains(peer) } }
   /// `Origin` values that browsers may bring; empty: none.
   package var allowedOrigins: [String] = []
 
@@ -155,8 +157,8 @@ extension Config {
     /// It stands in the operator's own network: it may be dialled without TLS and without a key.
     package var isPrivate = false
     /// How fast a backlog may be sent, in percent of real time; 0: as fast as it is taken. Ten
-    /// seconds are made up for in about three. A vendor that takes less at a time (Deepgram: 125 in
-    /// the long run) leaves the rest in its socket's buffers and so with us, where nothing is lost.
+    /// seconds are made up for in about three. A vendor that takes less in the long
+    /// run leaves the rest in its socket's buffers and so with us, where nothing is lost.
     package var pacePercent = 400
     /// Concurrent sessions; 0: as many as calls.
     package var sessionsMax = 0

@@ -30,9 +30,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   case answerTooLong
   /// One waits, and its socket with it, until there is a buffer for it.
   case messageWaits
-  /// Whole requests; connections for which there was no slot.
+  /// Whole requests.
   case request
-  case linkRefused
   /// Somebody who had proven nothing gave way to a newcomer.
   case guestDisplaced
   /// A key was pressed for which there was no room.
@@ -53,6 +52,7 @@ package enum Event: Sendable {
   case agent(OfAgent)
   case words(OfWords)
   case wire(OfWire)
+  case peer(OfPeer)
   case relay(OfRelay)
 
   /// A call's beginning and end.
@@ -170,9 +170,18 @@ package enum Event: Sendable {
     }
   }
 
+  /// A peer that costs more than a call needs (Account): it waits, then it is let go.
+  package enum OfPeer: Sendable {
+    case slowed(Leg)
+    case flooding(Leg)
+    package enum Leg: Sendable { case caller, upstream }
+  }
+
   /// The relay itself; no call.
   package enum OfRelay: Sendable {
     case draining(calls: Int)
+    /// Somebody came for whom there was no slot.
+    case linkRefused(Address)
     /// A request was.
     case refused(Refused)
     /// A caller or webhook asked for a model that has ended.

@@ -1,26 +1,28 @@
-// Who has proven nothing yet: a connection whose TLS handshake is under way, whose request is not
-// whole, or whose socket owes a call token. All that strangers can fill without proof is counted
-// here, and only here.
+// Who has proven nothing yet: a connection that has said nothing, one whose TLS handshake is under
+// way, whose request is not whole, or whose socket owes a call token. All that strangers can fill
+// without proof is counted here, and only here.
 //
-//     came ──▶ connection ──▶ (a whole request)      no guest any more: answered, or a caller
-//                  │
-//                  └────────▶ socket ──▶ (its token) no guest any more
+//     came ──▶ silent ──▶ connection ──▶ (a whole request)      no guest any more: answered, or a
+//              (bytes)        │                                 caller
+//                             └────────▶ socket ──▶ (its token) no guest any more
 //
-// 1. Nobody who comes is refused while a guest holds a place: the oldest guest gives way to the
-//    newcomer. Who is honest shows who it is within moments; who holds a place without doing so is
-//    the first to lose it, however many of them there are.
+// 1. Nobody who comes is refused while a guest holds a place: a guest gives way to the newcomer, of
+//    those that have said nothing the oldest, else the oldest of all. Who is honest shows who it is
+//    within moments; who holds a place without doing so is the first to lose it, however many of
+//    them there are.
 // 2. An address that has its share gives way among its own, so that it cannot make others do so. A
 //    balancer is one address; those that are trusted have no share of their own.
-// 3. Where all places are taken, the kind that has the most of them gives way: silent connections
-//    cost no socket its place, and sockets without a token no connection its own. Operators who
-//    have a listener of their own are an account of their own.
+// 3. Where all places are taken, sockets give way or connections, whichever are more: silent
+//    connections cost no socket its place, and sockets without a token no connection its own.
+//    Operators who have a listener of their own are an account of their own.
 //
 // Everything is one step, however many there are: lists through the guests, in the order in which
-// they came, one for each kind and one for each address; addresses are found by a seeded hash.
+// they came, one for each kind and two for each address (who is silent, and who is not); addresses
+// are found by a seeded hash.
 
 package struct Guests: Sendable {
   package enum Kind: Int, BitwiseCopyable, Sendable, CaseIterable {
-    case connection, socket, operators
+    case silent, connection, socket, operators
   }
 
   /// Why somebody has to give way.
@@ -29,6 +31,8 @@ package struct Guests: Sendable {
     case all
     /// `limits.unproven_per_address_max` of one address are.
     case address
+    /// `limits.calls_max` calls are, and it is one that owes its token.
+    case calls
   }
 
   private static let nobody: Int32 = -1
@@ -51,13 +55,20 @@ package struct Guests: Sendable {
     var kind: Kind?
     var since = Instant.zero
     var address = SlotID.none
-    var inKind = Neighbours()
-    var inAddress = Neighbours()
+    /// In the list of its kind, and in one of its address.
+    var lists = InlineArray<2, Neighbours>(repeating: Neighbours())
   }
+  private static let byKind = 0
+  private static let byAddress = 1
 
   private struct Place: BitwiseCopyable {
     var address = Address.none
-    var guests = Queue()
+    /// Its guests that have said nothing, and the others.
+    var silent = Queue()
+    var others = Queue()
+    var count: Int { silent.count &+ others.count }
+    /// Who gives way first.
+    var first: Int32 { silent.count > 0 ? silent.first : others.first }
     /// The next address in the same bucket.
     var next = SlotID.none
   }
@@ -66,7 +77,7 @@ package struct Guests: Sendable {
   private let places: Slab<Place>
   private let buckets: Slab<SlotID>
   private let seed: UInt64
-  private var queues = InlineArray<3, Queue>(repeating: Queue())
+  private var queues = InlineArray<4, Queue>(repeating: Queue())
   package let guestsMax: Int
   private let perAddressMax: Int
   private let handshakesPerAddressMax: Int
@@ -105,7 +116,8 @@ package struct Guests: Sendable {
 
   /// How many there are, operators left out.
   package var count: Int {
-    queues[Kind.connection.rawValue].count &+ queues[Kind.socket.rawValue].count
+    queues[Kind.silent.rawValue].count &+ queues[Kind.connection.rawValue].count
+      &+ queues[Kind.socket.rawValue].count
   }
 
   /// Those that are sockets.
@@ -125,13 +137,15 @@ package struct Guests: Sendable {
       return queue.count < operatorsMax ? nil : (Int(queue.first), .all)
     }
     let share = isSecure ? min(perAddressMax, handshakesPerAddressMax) : perAddressMax
-    if !isShared, let place = place(of: address.counted), places[place].guests.count >= share {
-      return (Int(places[place].guests.first), .address)
+    if !isShared, let place = place(of: address.counted), places[place].count >= share {
+      return (Int(places[place].first), .address)
     }
     guard count >= guestsMax else { return nil }
+    let silent = queues[Kind.silent.rawValue]
     let connections = queues[Kind.connection.rawValue]
     let sockets = queues[Kind.socket.rawValue]
-    return (Int(sockets.count > connections.count ? sockets.first : connections.first), .all)
+    if sockets.count > silent.count &+ connections.count { return (Int(sockets.first), .all) }
+    return (Int(silent.count > 0 ? silent.first : connections.first), .all)
   }
 
   /// When the socket that has owed its token for longest has had its time.
@@ -149,84 +163,92 @@ package struct Guests: Sendable {
     _ link: Int, from address: Address, asOperator: Bool = false, at now: Instant
   ) {
     precondition(!isGuest(link))
-    guests[link] = Guest(kind: asOperator ? .operators : .connection, since: now)
-    append(link)
-    guard !asOperator else { return }
-    let id = placed(address.counted)
-    guests[link].address = id
-    let last = places[id.index].guests.last
-    guests[link].inAddress.before = last
-    if last != Self.nobody { guests[Int(last)].inAddress.after = Int32(link) }
-    if last == Self.nobody { places[id.index].guests.first = Int32(link) }
-    places[id.index].guests.last = Int32(link)
-    places[id.index].guests.count &+= 1
+    guests[link] = Guest(kind: asOperator ? .operators : .silent, since: now)
+    if !asOperator { guests[link].address = placed(address.counted) }
+    enter(link)
+  }
+
+  /// Its first bytes have come.
+  @_noAllocation package mutating func spoke(_ link: Int) {
+    guard guests[link].kind == .silent else { return }
+    leaveLists(link)
+    guests[link].kind = .connection
+    enter(link)
   }
 
   /// Its request was whole, and its socket stands. Who still owes a token remains a guest.
   @_noAllocation mutating func becameSocket(_ link: Int, owesToken: Bool, at now: Instant) {
     guard owesToken else { return left(link) }
     guard isGuest(link) else { return }
-    takeFromKind(link)
+    leaveLists(link)
     guests[link].kind = .socket
     guests[link].since = now
-    append(link)
+    enter(link)
   }
 
   /// It has proven itself, or is gone.
   @_noAllocation package mutating func left(_ link: Int) {
     guard isGuest(link) else { return }
-    takeFromKind(link)
-    takeFromAddress(link)
+    leaveLists(link)
+    let address = guests[link].address
+    if address != .none, places[address.index].count == 0 { remove(address) }
     guests[link].kind = nil
   }
 
   // MARK: Lists
 
-  @_noAllocation private mutating func append(_ link: Int) {
-    guard let kind = guests[link].kind?.rawValue else { return }
-    let last = queues[kind].last
-    guests[link].inKind = Neighbours(before: last)
-    if last == Self.nobody {
-      queues[kind].first = Int32(link)
+  @_noAllocation private mutating func enter(_ link: Int) {
+    guard let kind = guests[link].kind else { return }
+    Self.append(link, to: &queues[kind.rawValue], Self.byKind, guests)
+    let address = guests[link].address
+    guard address != .none else { return }
+    if kind == .silent {
+      Self.append(link, to: &places[address.index].silent, Self.byAddress, guests)
     } else {
-      guests[Int(last)].inKind.after = Int32(link)
+      Self.append(link, to: &places[address.index].others, Self.byAddress, guests)
     }
-    queues[kind].last = Int32(link)
-    queues[kind].count &+= 1
   }
 
-  @_noAllocation private mutating func takeFromKind(_ link: Int) {
-    guard let kind = guests[link].kind?.rawValue else { return }
-    let own = guests[link].inKind
-    if own.before == Self.nobody {
-      queues[kind].first = own.after
+  @_noAllocation private mutating func leaveLists(_ link: Int) {
+    guard let kind = guests[link].kind else { return }
+    Self.remove(link, from: &queues[kind.rawValue], Self.byKind, guests)
+    let address = guests[link].address
+    guard address != .none else { return }
+    if kind == .silent {
+      Self.remove(link, from: &places[address.index].silent, Self.byAddress, guests)
     } else {
-      guests[Int(own.before)].inKind.after = own.after
+      Self.remove(link, from: &places[address.index].others, Self.byAddress, guests)
     }
-    if own.after == Self.nobody {
-      queues[kind].last = own.before
-    } else {
-      guests[Int(own.after)].inKind.before = own.before
-    }
-    queues[kind].count &-= 1
   }
 
-  @_noAllocation private mutating func takeFromAddress(_ link: Int) {
-    let id = guests[link].address
-    guard id != .none else { return }
-    let own = guests[link].inAddress
-    if own.before == Self.nobody {
-      places[id.index].guests.first = own.after
+  @_noAllocation private static func append(
+    _ link: Int, to queue: inout Queue, _ list: Int, _ guests: Slab<Guest>
+  ) {
+    guests[link].lists[list] = Neighbours(before: queue.last)
+    if queue.last == nobody {
+      queue.first = Int32(link)
     } else {
-      guests[Int(own.before)].inAddress.after = own.after
+      guests[Int(queue.last)].lists[list].after = Int32(link)
     }
-    if own.after == Self.nobody {
-      places[id.index].guests.last = own.before
+    queue.last = Int32(link)
+    queue.count &+= 1
+  }
+
+  @_noAllocation private static func remove(
+    _ link: Int, from queue: inout Queue, _ list: Int, _ guests: Slab<Guest>
+  ) {
+    let own = guests[link].lists[list]
+    if own.before == nobody {
+      queue.first = own.after
     } else {
-      guests[Int(own.after)].inAddress.before = own.before
+      guests[Int(own.before)].lists[list].after = own.after
     }
-    places[id.index].guests.count &-= 1
-    if places[id.index].guests.count == 0 { remove(id) }
+    if own.after == nobody {
+      queue.last = own.before
+    } else {
+      guests[Int(own.after)].lists[list].before = own.before
+    }
+    queue.count &-= 1
   }
 
   // MARK: Addresses

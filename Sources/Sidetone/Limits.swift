@@ -147,6 +147,12 @@ package struct Limits: Sendable {
     return max(min(usual.unprovenPerAddressMax, otherLinksMax / 4), raised, 1)
   }
 
+  /// Left alone, all calls of an upstream are with it again within two seconds.
+  var redialsPerSecond: Int {
+    redialsPerSecondMax == Limits().redialsPerSecondMax
+      ? max(redialsPerSecondMax, callsMax / 2) : redialsPerSecondMax
+  }
+
   /// As with unproven connections: who has raised the bound on an address means this one too.
   var webhooksPerAccount: Int {
     let isRaised = callsPerSecondPerAddress > Limits().callsPerSecondPerAddress

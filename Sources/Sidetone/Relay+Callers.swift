@@ -27,7 +27,7 @@ extension Relay {
     } catch {
       return requests.refuse(link, error, request, store, &turn)
     }
-    if calls.isFull { makeRoom() }
+    if calls.isFull { makeRoom(for: admitted.identity) }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
     guard !calls.isFull, calls.leaveLink(in: store), store.pool.free > Limits.callBlocksMin,
       let id = calls.take()
@@ -110,11 +110,12 @@ extension Relay {
     }
   }
 
-  /// All calls are taken: a session that was dialled ahead ends, whose caller can still have one of
-  /// its own; otherwise the socket gives way that has owed its token for longest.
-  private func makeRoom() {
-    if endAhead(where: { _ in true }) { return }
-    if let guest = turn.guests.oldestSocket { giveWay(guest, .all) }
+  /// All calls are taken. For a caller who has proven something a session that was dialled ahead
+  /// ends, whose own caller can still have another; otherwise the socket gives way that has owed
+  /// its token for longest.
+  private func makeRoom(for identity: Identity) {
+    if identity != .token, endAhead(where: { _ in true }) { return }
+    if let guest = turn.guests.oldestSocket { giveWay(guest, .calls) }
   }
 
   /// Of the sessions that were dialled ahead on such upstreams, the oldest ends; false: there is
@@ -158,11 +159,14 @@ extension Relay {
     let owner = requests.owner(of: admitted, prepared)
     if let waiting = requests.tokens.waiting(for: owner, at: turn.now) {
       let held = waiting.held
-      if held.bot == choice.bot, held.choices.front(in: store.pool).equals(choice.options) {
-        return waiting.token
+      if waiting.isFresh(at: turn.now), held.bot == choice.bot,
+        held.choices.front(in: store.pool).equals(choice.options)
+      {
+        return requests.seal(waiting, store, turn)
       }
-      if let held = requests.tokens.remove(of: owner, at: turn.now) { giveUp(held) }
+      giveUp(requests.revoke(waiting, of: owner, at: turn.now))
     }
+    try requests.checkUses(by: owner, at: turn.now)
     var choices = Chain()
     guard choices.append(choice.options, from: store.pool) else { throw .full }
     let isAhead = prepared.dialsAhead && !requests.tokens.wasUsed(by: owner, at: turn.now)
@@ -170,7 +174,7 @@ extension Relay {
     let held = CallTokens.Held(
       route: prepared.stream, bot: choice.bot, choices: choices, call: ahead, owner: owner)
     let (token, displaced) = requests.issue(held, store, &turn)
-    if let displaced { giveUp(displaced) }
+    giveUp(displaced)
     return token
   }
 
@@ -195,8 +199,8 @@ extension Relay {
   }
 
   /// The socket that a token was for has not come.
-  func giveUp(_ held: CallTokens.Held) {
-    var held = held
+  func giveUp(_ held: CallTokens.Held?) {
+    guard var held else { return }
     held.choices.clear(in: store.pool)
     guard calls.holds(held.call) else { return }
     calls[held.call.index].end(.unclaimed, store, &turn)
@@ -244,7 +248,11 @@ extension Relay {
       if store.links.holds(calls[call].caller.link) {
         turn.guests.left(calls[call].caller.link.index)
       }
-      if calls.holds(held.call) { return join(call, held.call.index) }
+      if calls.holds(held.call) {
+        calls.join(call, to: held.call.index, store, &turn)
+        settle(call)
+        return held.call.index
+      }
       return choose(call, bot: held.bot, held.choices.front(in: store.pool))
     }
     guard calls[call].caller.proof != .tokenOwed else {
@@ -293,14 +301,5 @@ extension Relay {
     turn.availability.reserve(upstream)
     calls[call].setPlace(isTaken: true)
     return true
-  }
-
-  /// The caller of `call` becomes that of the one that was dialled for it.
-  private func join(_ call: Int, _ ahead: Int) -> Int {
-    calls[ahead].join(calls[call])
-    store.links[calls[call].caller.link.index].call = calls[ahead].id
-    calls[call].giveAway(store, &turn)
-    settle(call)
-    return ahead
   }
 }

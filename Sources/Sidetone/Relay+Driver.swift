@@ -8,9 +8,7 @@ extension Relay {
     _ level: Config.LogLevel, _ event: StaticString, _ detail: String, at now: Instant
   ) {
     turn.now = now
-    Array(detail.utf8).withBytes { text in
-      turn.write(level, event, nil) { $0.write(text) }
-    }
+    Array(detail.utf8).withBytes { text in turn.write(level, event, nil) { $0.write(text) } }
   }
 
   /// A turn of the driver's loop begins so long after the moment for which it had asked.

@@ -28,7 +28,7 @@ extension Relay {
 
   /// The message of this link needs a buffer: its socket waits until there is one.
   @_noAllocation private func waitForBuffer(_ link: Int) {
-    store.links[link].isHeldBack = true
+    store.links[link].hold = .buffer
     turn.buffersWanted.push(link)
     turn.note(.messageWaits)
   }
@@ -39,7 +39,7 @@ extension Relay {
       guard let link = turn.buffersWanted.pop() else { return }
       guard store.links.isInUse(link), store.links[link].inbox.wanted > 0 else { continue }
       if store.links[link].wouldFindBuffer(store) {
-        store.links[link].isHeldBack = false
+        store.links[link].hold = .none
         store.links[link].ask(.resume, &turn)
       } else {
         turn.buffersWanted.push(link)

@@ -20,9 +20,7 @@ extension Relay {
     case .voice(let route):
       // The stream that the answer names would be refused: the carrier shall use its fallback.
       if draining != .no { throw .draining }
-      if let displaced = requests.sendStream(admitted, route, on: link, store, &turn) {
-        giveUp(displaced)
-      }
+      giveUp(try requests.sendStream(admitted, route, on: link, store, &turn))
     case .connect(let route):
       if draining != .no { throw .draining }
       try announce(admitted, route, on: link)

@@ -46,7 +46,7 @@ package final class Relay {
       conversionsLeft: limits.conversionFramesPerTurnMax,
       availability: Availability(
         prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
-        twoWayCallsMax: config.twoWayCalls, redialsPerSecondMax: limits.redialsPerSecondMax),
+        twoWayCallsMax: config.twoWayCalls, redialsPerSecondMax: limits.redialsPerSecond),
       guests: Guests(limits, seed: ~admissionSeed),
       log: Log(
         config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall))
@@ -80,12 +80,12 @@ extension Relay {
     let settings = config.listeners[listener]
     if let (guest, why) = turn.guests.inTheWay(
       of: peer, asOperator: settings.isForOperators, isSecure: settings.isTLS,
-      isShared: config.trustedProxies.contains { $0.contains(peer) })
+      isShared: config.isProxy(peer))
     {
       giveWay(guest, why)
     }
     guard calls.leaveLink(in: store), let id = store.links.take() else {
-      turn.note(.linkRefused)
+      turn.note(.relay(.linkRefused(peer)), of: nil)
       return nil
     }
     store.links[id.index] = Link(id, from: peer, on: listener, isSecure: settings.isTLS, at: now)
@@ -94,14 +94,18 @@ extension Relay {
     return id
   }
 
+  /// The first bytes of a connection's TLS handshake have come.
+  package func spoke(_ link: SlotID) {
+    if store.links.holds(link) { turn.guests.spoke(link.index) }
+  }
+
   /// A guest loses its place to a newcomer, and is told.
   func giveWay(_ guest: Int, _ why: Guests.Crowd) {
     turn.note(.guestDisplaced)
     switch store.links[guest].phase {
     case .caller:
-      let call = store.links[guest].call.index
-      calls[call].end(.crowded, store, &turn)
-      settle(call)
+      requests.tellDisplaced(guest, why, store, &turn)
+      endGuest(guest, .crowded)
     case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .upstream, .leaving,
       .gone:
       requests.displace(guest, why, store, &turn)
@@ -202,16 +206,18 @@ extension Relay {
       }
     }
     while let held = requests.tokens.expired(at: now) { giveUp(held) }
-    while turn.guests.tokenDue <= now, let guest = turn.guests.oldestSocket { refuseToken(guest) }
+    while turn.guests.tokenDue <= now, let guest = turn.guests.oldestSocket {
+      endGuest(guest, .noToken)
+    }
     turn.tellTroubles()
     if draining != .no, drainDeadline <= now { drainIsOver() }
   }
 
-  /// No token came in time.
-  private func refuseToken(_ guest: Int) {
+  /// A guest with a socket loses it, and with it its call.
+  private func endGuest(_ guest: Int, _ cause: Cause) {
     turn.guests.left(guest)
     let call = store.links[guest].call.index
-    calls[call].end(.noToken, store, &turn)
+    calls[call].end(cause, store, &turn)
     settle(call)
   }
 
@@ -226,12 +232,12 @@ extension Relay {
       store.links[link].reset(&turn)
       lost(id, phase, call, .timedOut)
     case .caller:
-      let isFlood = !endsWait(link)
+      let isFlood = endsAsFlood(link)
       guard isFlood || store.links[link].watch(store, &turn) == .isGone else { return }
       calls[call.index].callerCut(isFlood ? .flooding : .silent, store, &turn)
       settle(call.index)
     case .ready, .upstream:
-      let isFlood = !endsWait(link)
+      let isFlood = endsAsFlood(link)
       guard isFlood || store.links[link].watch(store, &turn) == .isGone else { return }
       store.links[link].reset(&turn)
       lost(id, phase, call, isFlood ? .flooding : .timedOut)

@@ -24,7 +24,6 @@ extension Turn {
     case .messageWaits: counters.messagesHeldBack &+= 1
     case .answerTooLong: counters.answersTooLong &+= 1
     case .request: counters.requests &+= 1
-    case .linkRefused: counters.linksRefused &+= 1
     case .guestDisplaced: counters.guestsDisplaced &+= 1
     case .keyLost: counters.keysLost &+= 1
     case .interruption: counters.interruptions &+= 1
@@ -43,6 +42,7 @@ extension Turn {
     case .agent(let event): note(event, call)
     case .words(let event): note(event, call ?? Name())
     case .wire(let event): note(event, call)
+    case .peer(let event): note(event, call)
     case .relay(let event): note(event)
     }
   }
@@ -361,6 +361,14 @@ extension Turn {
         $0.write(decimal: calls)
         $0.write(" calls")
       }
+    case .linkRefused(let peer):
+      counters.linksRefused &+= 1
+      write(.warning, "links_refused", nil) {
+        $0.write(peer)
+        $0.write(" and others find no free connection, and are cut off: those there are are kept ")
+        $0.write("busy by calls, by the dials that these are owed, and by answers on their way; ")
+        $0.write("more with limits.calls_max, limits.other_links_max")
+      }
     case .modelReplaced(let model, let replacement, let upstream):
       write(.warning, "model_replaced", nil) {
         $0.write(upstream)
@@ -397,6 +405,27 @@ extension Turn {
 // MARK: Lines about the wire
 
 extension Turn {
+  private mutating func note(_ event: Event.OfPeer, _ call: Name?) {
+    switch event {
+    case .slowed(let leg):
+      counters.peersSlowed &+= 1
+      write(.warning, "peer_slowed", call) {
+        $0.write(leg == .caller ? "the caller" : "the upstream")
+        $0.write(" sends far more frames, or more that is no audio, than a call needs: ")
+        $0.write("it is read more slowly")
+      }
+    case .flooding(let leg):
+      counters.peersFlooding &+= 1
+      write(.warning, "peer_flooding", call) {
+        $0.write(leg == .caller ? "the caller" : "the upstream")
+        $0.write(" went on for ")
+        $0.write(decimal: Account.floodSpan.milliseconds / 1000)
+        $0.write(" s to send far more frames, or more that is no audio, than a call needs: ")
+        $0.write(leg == .caller ? "its socket is closed" : "its session is given up")
+      }
+    }
+  }
+
   private mutating func note(_ event: Event.OfWire, _ call: Name?) {
     guard log.shows(.debug) else { return }
     switch event {

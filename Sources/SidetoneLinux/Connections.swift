@@ -10,7 +10,9 @@ extension Machine {
   func acceptConnections(on listener: Int) {
     guard listeners[listener].descriptor >= 0 else { return }
     tellDropped()
-    for _ in 0..<Self.acceptsPerTurnMax {
+    let isSecure = tls.isServer(listener)
+    for _ in 0..<(isSecure ? Self.helloesPerTurnMax : Self.acceptsPerTurnMax) {
+      if isSecure, handshakes.waiting >= Self.helloesWaitingMax { return holdHellos(true) }
       var peer = Address.none
       switch SocketCall.accept(on: listeners[listener].descriptor, peer: &peer) {
       case .done(let descriptor): admit(Int32(descriptor), from: peer, on: listener)
@@ -24,12 +26,12 @@ extension Machine {
   }
 
   func admit(_ descriptor: Int32, from peer: Address, on listener: Int) {
-    guard let id = sockets.take() else {
+    guard let link = relay.accepted(on: listener, from: peer, at: now) else {
       _ = cl_close(descriptor)
       return
     }
-    guard let link = relay.accepted(on: listener, from: peer, at: now) else {
-      sockets.release(id)
+    guard let id = sockets.take() else {
+      relay.failed(link, .noMemory, at: now)
       _ = cl_close(descriptor)
       return
     }
@@ -43,10 +45,19 @@ extension Machine {
     sockets[id.index] = socket
     attach(id, to: link)
     poller.register(descriptor, for: .readable, as: Source(.socket(id)))
-    guard tls.isServer(listener) else { return }
+    // Its request has mostly come with it: whoever shows something at once is never in the way.
+    guard tls.isServer(listener) else { return readable(id, .readable) }
     let firstByte = now + .seconds(config.limits.firstByteSeconds)
     beginHandshake(
       id, tls.accept(on: listener), until: min(firstByte, sockets[id.index].handshakeDeadline))
+  }
+
+  /// Where handshakes wait for their turn, whoever comes next waits in the kernel's queue: taken
+  /// now, it would only displace those who are about to show who they are.
+  func holdHellos(_ isHeld: Bool) {
+    guard isHeld != isHoldingHellos else { return }
+    isHoldingHellos = isHeld
+    if acceptTime == .never { setListening(true) }
   }
 
   /// Tells the engine that a connection is ready for its bytes.
@@ -71,8 +82,10 @@ extension Machine {
 
   private func setListening(_ isOn: Bool) {
     for index in listeners.indices where listeners[index].descriptor >= 0 {
+      let isHeld = isHoldingHellos && tls.isServer(index) && !config.listeners[index].isForOperators
       poller.modify(
-        listeners[index].descriptor, for: isOn ? .readable : [], as: Source(.listener(index)))
+        listeners[index].descriptor, for: isOn && !isHeld ? .readable : [],
+        as: Source(.listener(index)))
     }
   }
 }

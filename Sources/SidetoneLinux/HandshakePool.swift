@@ -90,6 +90,9 @@ import Synchronization
     if isDialled { dials.push(index) } else { hellos.push(index) }
   }
 
+  /// Hellos, and other steps of those who came, that wait to be lent.
+  var waiting: Int { hellos.count }
+
   /// The socket whose turn it is to be lent; nil where enough are.
   func nextToLend() -> Int? {
     guard outstanding < Self.stepsMax else { return nil }

@@ -93,7 +93,8 @@ extension Machine {
     for index in config.listeners.indices { try openListener(index, &inherited) }
     guard let stranger = inherited.addresses.first else { return }
     throw .handedOver(
-      "a socket on \(stranger) was handed over (LISTEN_FDS), which listen.address does not name")
+      "a socket on \(stranger) was handed over (LISTEN_FDS), which neither listen.address nor listen.operators names"
+    )
   }
 
   private func openListener(

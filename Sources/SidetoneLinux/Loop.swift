@@ -18,7 +18,7 @@ extension Machine {
   }
 
   func turn() {
-    let count = wait()
+    var count = wait()
     let asked = wakeAsked
     #if PLANTED_FAULTS
       PlantedFault.begin(self)
@@ -27,9 +27,17 @@ extension Machine {
     turnBegan = now
     turnGap.turnBegins(at: now)
     if now > asked { relay.turnBegan(late: now - asked, at: now) }
-    for place in 0..<count {
-      let (source, ready) = poller[place]
-      dispatch(ready, for: source)
+    var rounds = now - asked > Self.standstill ? sockets.capacity / Poller.eventsMax : 0
+    while true {
+      for place in 0..<count {
+        let (source, ready) = poller[place]
+        dispatch(ready, for: source)
+      }
+      guard count == Poller.eventsMax, rounds > 0,
+        case .done(let more) = poller.wait(atMost: .zero)
+      else { break }
+      count = more
+      rounds -= 1
     }
     advanceHandshakes()
     readBusy()
@@ -46,6 +54,9 @@ extension Machine {
     forwardLines()
     sweep()
   }
+
+  /// After it everything that has come is looked at before anything is held to be late.
+  private static let standstill = Instant.Span.milliseconds(500)
 
   /// While anybody is connected the loop wakes up so often with nothing to do, as only what was due
   /// can be seen to be late.
@@ -117,6 +128,7 @@ extension Machine {
     case .handshaking:
       // Its first byte is there.
       deadlines.set(index, to: sockets[index].handshakeDeadline)
+      relay.spoke(sockets[index].link)
       handshakeIsReady(index)
     case .open:
       if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
@@ -129,7 +141,7 @@ extension Machine {
 
   // MARK: Reading
 
-  private func readable(_ id: SlotID, _ ready: Readiness) {
+  func readable(_ id: SlotID, _ ready: Readiness) {
     let index = id.index
     // Held back, or ended before: only the news that the connection broke gets here.
     if !sockets[index].watched.contains(.readable) {

@@ -51,6 +51,8 @@ import Sidetone
   let lingeringMax: Int
   /// Lines dropped by the writer of which the log has told.
   var droppedTold = 0
+  /// Listeners with TLS wait until handshakes no longer do.
+  var isHoldingHellos = false
   /// When paused listeners accept again.
   var acceptTime = Instant.never
   /// Once set, the loop ends when its last socket is gone, or then at the latest.
@@ -131,6 +133,9 @@ package struct Interrupter: Sendable {
 extension Machine {
   /// Connections taken from one listener in one turn.
   static let acceptsPerTurnMax = 16
+  /// The same where a handshake begins, and how many of these may wait for a helper.
+  static let helloesPerTurnMax = 4
+  static let helloesWaitingMax = 8
   /// What is read of one socket before it is another's turn: more than a frame of any carrier, and
   /// little enough that its work lasts no longer than a handful of frames.
   static let shareBytes = 4096

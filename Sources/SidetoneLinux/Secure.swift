@@ -31,7 +31,7 @@ extension Machine {
         bytesLeft -= count
         recordsLeft -= 1
       case .wouldBlock:
-        if !tls.bears(&sockets[index].tls) { return broke(id, .tlsFailed) }
+        if !tls.bears(&sockets[index].tls) { return brokeAfterLastWords(id, .tlsFailed) }
         sockets[index].pace = .calm
         return flushSecure(id)
       case .ended:
@@ -39,12 +39,10 @@ extension Machine {
         if sockets.holds(id) { ended(id) }
         return
       case .failed(let failure):
-        // The alert that says why, if the socket takes it.
-        _ = tls.flush(&sockets[index].tls, to: sockets[index].descriptor)
-        return broke(id, failure)
+        return brokeAfterLastWords(id, failure)
       }
     } while bytesLeft > 0 && recordsLeft > 0 && tls.hasMore(sockets[index].tls)
-    if !tls.bears(&sockets[index].tls) { return broke(id, .tlsFailed) }
+    if !tls.bears(&sockets[index].tls) { return brokeAfterLastWords(id, .tlsFailed) }
     if tls.hasPending(sockets[index].tls) {
       readLater(id)
     } else {
@@ -67,9 +65,7 @@ extension Machine {
       let run = relay.outgoing(link)
       guard run.count > 0 else { return watch(id, writable: false) }
       guard case .done(let count) = tls.write(sockets[index].tls, run) else {
-        // What OpenSSL may have written goes to this peer or nowhere.
-        _ = tls.flush(&sockets[index].tls, to: descriptor)
-        return broke(id, .tlsFailed)
+        return brokeAfterLastWords(id, .tlsFailed)
       }
       let outcome = tls.flush(&sockets[index].tls, to: descriptor)
       now = Clock.now
@@ -80,6 +76,13 @@ extension Machine {
       case .failed(let error): return broke(id, LinkFailure(error))
       }
     }
+  }
+
+  /// What OpenSSL has written, such as the alert that says why, goes to this peer if its socket
+  /// takes it, and to nobody else: the window is every connection's.
+  private func brokeAfterLastWords(_ id: SlotID, _ failure: LinkFailure) {
+    _ = tls.flush(&sockets[id.index].tls, to: sockets[id.index].descriptor)
+    broke(id, failure)
   }
 
   /// Sends what OpenSSL wrote of its own accord while it read.
@@ -131,6 +134,7 @@ extension Machine {
       if isLate { break }
     }
     handshakes.hasMore = isLate
+    defer { if isHoldingHellos, handshakes.waiting == 0 { holdHellos(false) } }
     while let index = handshakes.nextToLend() {
       let socket = sockets[index]
       guard socket.stage == .handshaking, socket.tls.holder != .helper else { continue }
@@ -146,7 +150,7 @@ extension Machine {
 
   /// A hello has come: whether this address may have another handshake in this second.
   private func mayGreet(_ peer: Address) -> Bool {
-    if config.trustedProxies.contains(where: { $0.contains(peer) }) { return true }
+    if config.isProxy(peer) { return true }
     if hellos.take(address: peer, at: now) == nil { return true }
     relay.handshakeRefused(
       from: peer, perSecond: config.limits.handshakesPerSecondPerAddress, at: now)
@@ -176,6 +180,8 @@ extension Machine {
     let index = id.index
     watch(id, sockets[index].tls.holds ? [.readable, .writable] : .readable)
     deadlines.clear(index)
+    // Its peer has paid for it, with work of its own.
+    if !sockets[index].isDialled { hellos.giveBack(address: sockets[index].peer) }
     opened(id)
     performOutputs()
     // The peer's first bytes may have come together with the end of its handshake.

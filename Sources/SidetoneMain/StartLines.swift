@@ -55,10 +55,12 @@ struct StartLine {
 /// One line per listener, where to point a carrier, one per route, then the warnings.
 func startLines(of config: Config) -> [StartLine] {
   let listeners = config.listeners.map { listener in
-    StartLine(event: "listening", detail: "http\(origin(of: listener))")
+    StartLine(
+      event: "listening",
+      detail: "http\(origin(of: listener))\(listener.isForOperators ? " (operators only)" : "")")
   }
   var endpoints: [StartLine] = []
-  if let listener = config.listeners.first,
+  if let listener = config.listeners.first(where: { !$0.isForOperators }),
     let route = config.routes.first(where: { !$0.isWebhook && $0.secret.isEmpty })
   {
     endpoints = [StartLine(event: "endpoint", detail: "ws\(origin(of: listener))\(route.path)")]

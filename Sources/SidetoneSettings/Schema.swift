@@ -40,7 +40,8 @@ extension Setting where Target == Draft {
       \.config.publicURLs, each: readPublicURL),
     .list(
       "listen", "trusted_proxies", form: "NETWORK, …",
-      help: "Proxies whose X-Forwarded-… headers are believed, such as 10.0.0.0/8.",
+      help:
+        "Proxies whose X-Forwarded-… headers are believed, and that no bound on an address holds.",
       \.config.trustedProxies, each: readAddressRange),
     .list(
       "listen", "allowed_origins", form: "URL, …",

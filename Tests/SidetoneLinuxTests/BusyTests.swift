@@ -66,11 +66,33 @@ struct BusyTests {
     #expect(machine.relay.totals.bytesIn - before >= 4 * 120_000)
   }
 
+  @Test func `who asks for new keys without end is let go, and others notice nothing`() throws {
+    let running = try Running(.secure())
+    defer { running.stop() }
+    let flood = try SecurePeer(port: running.port, trusting: certificates.authority)
+    let other = try SecurePeer(port: running.port, trusting: certificates.authority)
+    var asked = 0
+    while asked < 5000, flood.askForNewKeys() { asked += 1 }
+    #expect((400..<5000).contains(asked))
+    other.send(MachineTests.health)
+    #expect(other.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
+  }
+
   @Test func `a peer that changes its keys without end is let go`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.authority, host: "localhost")
     #expect(pair.shakeHands() == .done)
     #expect(pair.changeKeys(20) == .pending)
     #expect(pair.changeKeys(100) == .failed(.reset))
+  }
+}
+
+extension SecurePeer {
+  /// Changes its keys and asks the other side to do so, and reads the answer; false: it is gone.
+  func askForNewKeys() -> Bool {
+    step {
+      SSL_key_update($0.ssl, SSL_KEY_UPDATE_REQUESTED)
+      SSL_do_handshake($0.ssl)
+    }
   }
 }
 

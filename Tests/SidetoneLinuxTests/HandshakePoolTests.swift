@@ -63,15 +63,13 @@ struct HandshakePoolTests {
     config.limits.handshakesPerAddressMax = 4
     config.limits.callsPerSecondPerAddress = 2
     let running = try Running(config)
-    var served = 0
+    // Who goes through with it has paid for it, and may come again at once.
     for _ in 0..<20 {
-      let peer = try? SecurePeer(port: running.port, trusting: certificates.authority)
-      if peer != nil { served += 1 }
+      _ = try SecurePeer(port: running.port, trusting: certificates.authority)
     }
+    for _ in 0..<40 { try Self.greetAndLeave(running.port, certificates.authority) }
     running.stop()
-    #expect(served >= 4)
-    #expect(running.machine.relay.totals.handshakesRefused >= 20 - served)
-    #expect(running.machine.relay.totals.handshakesRefused > 0)
+    #expect((1...40).contains(running.machine.relay.totals.handshakesRefused))
   }
 
   @Test func `a trusted proxy says hello as often as it likes`() throws {

@@ -343,6 +343,21 @@ final class SecurePeer {
     _ = tls.flush(&link, to: peer.descriptor)
   }
 
+  /// Has something written that is answered, and reads once; false: the other side is gone.
+  func step(_ write: (TLSLink) -> Void) -> Bool {
+    tls.begin(peer.descriptor, reads: 0)
+    write(link)
+    if case .failed = tls.flush(&link, to: peer.descriptor) { return false }
+    tls.begin(peer.descriptor, reads: 1)
+    let place = Buffer(count: 256)
+    let outcome = tls.read(link, into: place.bytes)
+    _ = tls.flush(&link, to: peer.descriptor)
+    switch outcome {
+    case .done, .wouldBlock: return true
+    case .ended, .failed: return false
+    }
+  }
+
   func read(until mark: String) -> String {
     let place = Buffer(count: 16_384)
     var text = ""

@@ -15,12 +15,14 @@ struct GuestsTests {
       }
       let strangers = guests.filter { $0.kind != .operators }
       let own = strangers.filter { $0.address.counted == address.counted }
-      // A socket is younger than it was as a connection, but not among its address's own.
-      if own.count >= limits.unprovenPerAddress { return own[0].link }
+      if own.count >= limits.unprovenPerAddress {
+        return (own.first { $0.kind == .silent } ?? own[0]).link
+      }
       guard strangers.count >= limits.otherLinksMax else { return nil }
       let sockets = strangers.filter { $0.kind == .socket }
-      let connections = strangers.filter { $0.kind == .connection }
-      return sockets.count > connections.count ? nil : connections[0].link
+      let others = strangers.filter { $0.kind != .socket }
+      if sockets.count > others.count { return sockets[0].link }
+      return (others.first { $0.kind == .silent } ?? others[0]).link
     }
   }
 
@@ -43,9 +45,7 @@ struct GuestsTests {
       case 0, 1:
         let asOperator = Int.random(in: 0..<5, using: &random) == 0
         let gone = guests.inTheWay(of: address, asOperator: asOperator)?.link
-        if let expected = model.inTheWay(of: address, asOperator, limits) {
-          #expect(gone == expected)
-        }
+        #expect(gone == model.inTheWay(of: address, asOperator, limits))
         if let gone {
           guests.left(gone)
           model.guests.removeAll { $0.link == gone }
@@ -53,17 +53,27 @@ struct GuestsTests {
         }
         let link = free.remove(at: Int.random(in: 0..<free.count, using: &random))
         guests.came(link, from: address, asOperator: asOperator, at: .zero)
-        model.guests.append((link, asOperator ? .operators : .connection, address))
+        model.guests.append((link, asOperator ? .operators : .silent, address))
       case 2:
         guard let index = model.guests.indices.randomElement(using: &random) else { continue }
         let guest = model.guests.remove(at: index)
         guests.left(guest.link)
         free.append(guest.link)
       default:
-        let rows = model.guests.indices.filter { model.guests[$0].kind == .connection }
+        let rows = model.guests.indices.filter {
+          model.guests[$0].kind == .silent || model.guests[$0].kind == .connection
+        }
         guard let index = rows.randomElement(using: &random) else { continue }
-        guests.becameSocket(model.guests[index].link, owesToken: true, at: .zero)
-        model.guests[index].kind = .socket
+        // It is the youngest of its new kind.
+        var guest = model.guests.remove(at: index)
+        if guest.kind == .silent, Bool.random(using: &random) {
+          guests.spoke(guest.link)
+          guest.kind = .connection
+        } else {
+          guests.becameSocket(guest.link, owesToken: true, at: .zero)
+          guest.kind = .socket
+        }
+        model.guests.append(guest)
       }
       #expect(guests.count == model.guests.count { $0.kind != .operators }, "step \(step)")
     }

@@ -334,6 +334,6 @@ class ReadyWhenFull(Attack):
         scene.note(f"/ready {status} {text[:90]}")
         status, data = scene.ask("/metrics", scene.door.proof())
         free = [line for line in data.decode().splitlines()
-                if "two_way" in line and not line.startswith("#")]
+                if "voice_places" in line and not line.startswith("#")]
         scene.note(f"/metrics: {'; '.join(free) or 'no word of two-way places'}")
         scene.expect(free, "/metrics does not say how many two-way places are free")

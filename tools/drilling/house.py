@@ -217,11 +217,6 @@ class House:
         made.until_listening(port)
         return port
 
-    def stats(self, door):
-        """The operators' page, or nothing where it is not answered."""
-        status, data = door.ask(request("/stats", door.proof()))
-        return json.loads(data.split(b"\r\n\r\n", 1)[1]) if status == 200 else {}
-
     def metrics(self, door):
         """The figures without labels, by their names behind `sidetone_`; empty where there is no
         answer."""

@@ -30,7 +30,7 @@ class Bounds:
         self.ratio, self.floor = (10.0, 30.0) if is_short else (2.0, FLOOR)
         self.worst = 400.0 if is_short else 20.0
         self.newcomer = 2000.0 if is_short else 100.0
-        self.counts_late = not is_short
+        self.is_short = is_short
 
     def faults(self, attack, control, window):
         """What the healthy calls and newcomers noticed that they should not have."""
@@ -50,7 +50,7 @@ class Bounds:
     def slow(self, attack, control, window):
         """Faults of time alone: they are tried again, as the machine may have been late."""
         found = []
-        ratio = self.ratio if self.counts_late is False else attack.ratio or self.ratio
+        ratio = self.ratio if self.is_short else attack.ratio or self.ratio
         limit = max(ratio * control.p99, self.floor) + attack.stopped
         worst = self.worst + attack.stopped
         if window.p99 > limit:

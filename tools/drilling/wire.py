@@ -1,8 +1,6 @@
 # Bytes for both sides of a relay, written by hand so that they can be wrong where a drill wants it:
 # HTTP requests, WebSocket frames, and TLS client hellos that were recorded once and are replayed.
-import base64
 import contextlib
-import os
 import select
 import socket
 import ssl
@@ -256,7 +254,3 @@ def record_hello(*options):
                 return None
             finally:
                 client.kill()
-
-
-def nonce():
-    return base64.b64encode(os.urandom(16)).decode()

@@ -145,7 +145,7 @@ extension Call {
   /// made by events; nobody says when the pool has room again, so that is looked at.
   @_noAllocation mutating func holdBack(_ store: Store, _ turn: inout Turn) -> Bool {
     guard mustWait(store) else { return false }
-    store.links[caller.link.index].isHeldBack = true
+    store.links[caller.link.index].hold = .room
     if isPoolShort(store) {
       turn.timers.wake(.call(id.index), at: turn.now + Self.poolLook)
     }

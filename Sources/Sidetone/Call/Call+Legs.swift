@@ -36,7 +36,7 @@ extension Call {
     end(cause, store, &turn)
   }
 
-  /// Nothing is heard of the caller any more.
+  /// The caller is silent, or floods: its socket is closed, and the call ends.
   mutating func callerCut(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
     caller.close(cause, store, &turn)
     end(cause, store, &turn)

@@ -30,7 +30,7 @@ package struct Call: BitwiseCopyable, Sendable {
     /// Its caller came.
     case caller
     /// Its caller came, and has no place on an upstream before it has said which.
-    case guest
+    case callerWithoutPlace
     /// A webhook announced its caller, who is still to come: its upstream is dialled already.
     case webhook
   }
@@ -48,7 +48,7 @@ package struct Call: BitwiseCopyable, Sendable {
 
   var isOver: Bool { state.state == .over }
   /// A place on its upstream is its own.
-  var hasPlace: Bool { origin != .guest }
+  var hasPlace: Bool { origin != .callerWithoutPlace }
   /// The agent talks to a caller who is there.
   var isTwoWay: Bool {
     @inline(__always) get { upstream.partner == .talker && caller.isStarted }
@@ -73,7 +73,7 @@ extension Call {
   }
 
   /// It has no place on an upstream yet; it has one now.
-  mutating func setPlace(isTaken: Bool) { origin = isTaken ? .caller : .guest }
+  mutating func setPlace(isTaken: Bool) { origin = isTaken ? .caller : .callerWithoutPlace }
 
   /// The caller that was announced has come, and speaks for itself.
   mutating func join(_ other: Call) {
@@ -147,7 +147,7 @@ extension Call {
       origin = .caller
       turn.availability.arrived(upstream.index)
       return true
-    case .caller, .guest:
+    case .caller, .callerWithoutPlace:
       return upstream.settleFormats(from: caller.input, to: caller.output, store)
     }
   }

@@ -349,12 +349,12 @@ extension CallerLeg {
 
   /// It was made to wait, and may go on.
   func resume(_ store: Store, _ turn: inout Turn) {
-    store.links[link.index].isHeldBack = false
+    store.links[link.index].hold = .none
     store.links[link.index].ask(.resume, &turn)
   }
 
   @inline(__always) func isHeldBack(_ store: Store) -> Bool {
-    store.links.holds(link) && store.links[link.index].isHeldBack
+    store.links.holds(link) && store.links[link.index].hold == .room
   }
 
   // MARK: Its end

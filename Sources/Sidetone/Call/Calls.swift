@@ -12,6 +12,13 @@ extension Slab<Call> {
     turn.timers.set(.call(id.index), .never)
   }
 
+  /// The caller of `call` becomes that of the one that was dialled for it.
+  func join(_ call: Int, to ahead: Int, _ store: Store, _ turn: inout Turn) {
+    self[ahead].join(self[call])
+    store.links[self[call].caller.link.index].call = self[ahead].id
+    self[call].giveAway(store, &turn)
+  }
+
   /// Whether somebody new may have a link: one stays free for the upstream of every running call.
   func leaveLink(in store: Store) -> Bool {
     let free = store.links.capacity - store.links.inUse

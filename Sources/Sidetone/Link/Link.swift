@@ -44,8 +44,17 @@ package struct Link: BitwiseCopyable, Sendable {
   package internal(set) var phase = Phase.request
   /// What the driver is to be asked for, at most once each.
   package internal(set) var pending = PendingOutputs(rawValue: 0)
-  /// Its reader was told to wait: `room` was empty.
-  package internal(set) var isHeldBack = false
+  /// Why its bytes are left in the kernel: `room` was empty. Each reason is ended by who gave it.
+  package enum Hold: UInt8, BitwiseCopyable, Sendable {
+    case none
+    /// Its call has no room for more audio.
+    case room
+    /// Its message needs a buffer.
+    case buffer
+    /// It has cost too much of late (Account).
+    case debt
+  }
+  package internal(set) var hold = Hold.none
   /// It was asked for a sign of life and has given none.
   private var pingSent = false
   /// The call whose leg it is; `none` for all others.
@@ -104,6 +113,9 @@ extension Link {
 
   // MARK: What it costs
 
+  /// Which leg of its call it is.
+  var leg: Event.OfPeer.Leg { phase == .caller ? .caller : .upstream }
+
   /// Whether it must wait with its next bytes. Who is no leg of a call has other bounds.
   @inline(__always) func mustWait(at now: Instant) -> Bool {
     account.mustWait(at: now) && (phase == .caller || phase == .upstream || phase == .ready)
@@ -120,7 +132,7 @@ extension Link {
 
   /// A peer in debt is not read until this has been paid.
   @_noAllocation mutating func makeWait(_ turn: inout Turn) {
-    isHeldBack = true
+    hold = .debt
     turn.timers.wake(.link(id.index), at: account.waitsUntil)
   }
 
@@ -128,11 +140,9 @@ extension Link {
   enum WaitEnd: BitwiseCopyable { case goOn, isFlood }
 
   @_noAllocation mutating func endWait(_ turn: inout Turn) -> WaitEnd {
-    guard isHeldBack, account.waitsUntil > .zero, !account.mustWait(at: turn.now) else {
-      return .goOn
-    }
+    guard hold == .debt, !account.mustWait(at: turn.now) else { return .goOn }
     if account.isFlood(at: turn.now) { return .isFlood }
-    isHeldBack = false
+    hold = .none
     ask(.resume, &turn)
     return .goOn
   }
@@ -220,7 +230,7 @@ extension Link {
   /// its socket may look open for hours (a half-open connection).
   @_noAllocation mutating func watch(_ store: Store, _ turn: inout Turn) -> Watch {
     // Who is held back is not being listened to.
-    if isHeldBack { lastHeard = turn.now }
+    if hold != .none { lastHeard = turn.now }
     let pingAt = lastHeard + .seconds(store.limits.pingSeconds)
     let goneAt = pingAt + .seconds(store.limits.pongSeconds)
     if goneAt <= turn.now { return .isGone }

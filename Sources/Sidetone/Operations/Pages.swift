@@ -173,8 +173,8 @@ package struct Pages: Sendable {
     gauge("sidetone_transcription_places_max", "As many at most.", now.transcription.max)
     gauge("sidetone_voice_places_free", "More calls to voice models.", now.voice.free)
     gauge("sidetone_voice_places_max", "As many at most.", now.voice.max)
-    gauge("sidetone_guests", "Connections that have proven nothing yet.", now.guests)
-    gauge("sidetone_guests_max", "As many may wait at once.", now.guestsMax)
+    gauge("sidetone_unproven", "Connections that have proven nothing yet.", now.guests)
+    gauge("sidetone_unproven_max", "As many may wait at once.", now.guestsMax)
     gauge("sidetone_links_in_use", "Connections, upstreams included.", now.links)
     gauge("sidetone_links_max", "Connections that can be open at once.", now.linksMax)
     gauge("sidetone_blocks_in_use", "Memory blocks that hold bytes.", now.blocks)
@@ -194,7 +194,7 @@ package struct Pages: Sendable {
       "sidetone_handshakes_refused_total", "TLS handshakes refused, for their number.",
       totals.handshakesRefused)
     counter(
-      "sidetone_guests_displaced_total", "Of those that had proven nothing, who gave way.",
+      "sidetone_unproven_displaced_total", "Of those that had proven nothing, who gave way.",
       totals.guestsDisplaced)
     counter(
       "sidetone_peers_slowed_total", "Times that a peer sent too much, and had to wait.",

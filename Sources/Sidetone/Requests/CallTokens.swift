@@ -18,6 +18,11 @@
 
 package struct CallTokens: Sendable {
   package static let life = Instant.Span.seconds(120)
+  /// One with less life left is given to nobody again.
+  private static let leastLife = Instant.Span.seconds(30)
+  /// Tokens of one call that may be used within a token's life: a call may come back to its
+  /// webhook, but not without end.
+  private static let usesMax = 8
   package static let bytes = 16
   /// In hexadecimal.
   package static let textBytes = 32
@@ -92,6 +97,16 @@ package struct CallTokens: Sendable {
     }
   }
 
+  /// A token that nobody has brought yet.
+  package struct Waiting: Sendable {
+    package let token: Token
+    package let held: Held
+    package let expiresAt: Instant
+
+    /// Whether a caller who is told of it now has time to bring it.
+    package func isFresh(at now: Instant) -> Bool { expiresAt - now >= CallTokens.leastLife }
+  }
+
   private struct Entry: Sendable {
     var token = Token(high: 0, low: 0)
     /// `never`: the entry is free.
@@ -103,6 +118,7 @@ package struct CallTokens: Sendable {
   private struct Used: BitwiseCopyable, Sendable {
     var owner = Owner.unknown
     var until = Instant.zero
+    var count = 0
   }
 
   private static let usedMax = 4096
@@ -121,7 +137,7 @@ package struct CallTokens: Sendable {
   /// A new token for `held`. `displaced` goes back to its owner, where there was no room otherwise.
   package mutating func issue(
     _ held: Held, random: inout Random, at now: Instant
-  ) -> (token: Token, displaced: Held?) {
+  ) -> (waiting: Waiting, displaced: Held?) {
     let isFull = count == entries.count
     let place = isFull ? oldest : free
     let displaced = isFull ? release(place) : nil
@@ -129,7 +145,7 @@ package struct CallTokens: Sendable {
     entries[place] = Entry(token: token, expiresAt: now + Self.life, held: held)
     count += 1
     nextExpiry = min(nextExpiry, now + Self.life)
-    return (token, displaced)
+    return (Waiting(token: token, held: held, expiresAt: now + Self.life), displaced)
   }
 
   /// Whether the text has the form of our tokens.
@@ -154,14 +170,19 @@ package struct CallTokens: Sendable {
     guard found >= 0 else { return nil }
     let owner = entries[found].held.owner
     if owner != .unknown {
-      used[Self.place(of: owner)] = Used(owner: owner, until: entries[found].expiresAt)
+      let before = wasUsed(by: owner, at: now) ? used[Self.place(of: owner)].count : 0
+      used[Self.place(of: owner)] = Used(
+        owner: owner, until: entries[found].expiresAt, count: before + 1)
     }
     return release(found)
   }
 
   /// The token that waits for this owner, and what it stands for; nil: there is none.
-  package func waiting(for owner: Owner, at now: Instant) -> (token: Token, held: Held)? {
-    place(waitingFor: owner, at: now).map { (entries[$0].token, entries[$0].held) }
+  package func waiting(for owner: Owner, at now: Instant) -> Waiting? {
+    place(waitingFor: owner, at: now).map {
+      Waiting(
+        token: entries[$0].token, held: entries[$0].held, expiresAt: entries[$0].expiresAt)
+    }
   }
 
   /// The owner's token is good no more: what it stood for.
@@ -181,6 +202,12 @@ package struct CallTokens: Sendable {
   package func wasUsed(by owner: Owner, at now: Instant) -> Bool {
     let place = used[Self.place(of: owner)]
     return owner != .unknown && place.owner == owner && place.until > now
+  }
+
+  /// How long the owner gets no other token, having used so many; nil: it does.
+  func pause(of owner: Owner, at now: Instant) -> Instant.Span? {
+    let place = used[Self.place(of: owner)]
+    return wasUsed(by: owner, at: now) && place.count >= Self.usesMax ? place.until - now : nil
   }
 
   private static func place(of owner: Owner) -> Int { Int(owner.high % UInt64(usedMax)) }
@@ -226,7 +253,7 @@ package struct CallTokens: Sendable {
     preconditionFailure("a free entry was counted before")
   }
 
-  private static func read(_ text: Bytes) -> Token? {
+  static func read(_ text: Bytes) -> Token? {
     guard text.count == textBytes else { return nil }
     return Bytes.withTemporary(bytes) { place in
       for index in 0..<bytes {

@@ -19,6 +19,11 @@ package struct TokenBucket: BitwiseCopyable, Sendable {
     return nil
   }
 
+  /// One that was taken was not needed.
+  package mutating func giveBack(perSecond: Int) {
+    fullAt = fullAt &- 1_000_000_000 / Int64(max(perSecond, 1))
+  }
+
   fileprivate static func isFuller(_ a: TokenBucket, _ b: TokenBucket) -> Bool {
     a.fullAt < b.fullAt
   }
@@ -64,6 +69,16 @@ package struct RateLimiter: Sendable {
 
   package mutating func take(address: Address, at now: Instant) -> Instant.Span? {
     take(entry: address.counted, perSecond: perAddress, at: now)
+  }
+
+  /// A token of it was not needed.
+  package mutating func giveBack(address: Address) {
+    let address = address.counted
+    let first = Int(address.hash(seed: seed) % UInt64(Self.setsMax)) * Self.waysMax
+    for way in first..<first + Self.waysMax
+    where entries[way].high == address.high && entries[way].low == address.low {
+      entries[way].bucket.giveBack(perSecond: perAddress)
+    }
   }
 
   /// A carrier's account, by whatever name; no address is like it.

@@ -220,6 +220,11 @@ package enum Refusal: Error, Equatable, Sendable {
       was the oldest. A balancer is named in listen.trusted_proxies \
       (SIDETONE_LISTEN_TRUSTED_PROXIES).
       """
+    case .crowded(.calls):
+      """
+      There are as many calls as limits.calls_max (SIDETONE_LIMITS_CALLS_MAX) allows; of those that \
+      owe their call token this one was the oldest, and gave way to another.
+      """
     case .foreignPeer, .foreignHost, .forwarded, .foreignOrigin, .unprotected: locked
     }
   }
@@ -273,7 +278,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case opening, page, proof, scheme, key, keyInURL, keyInWebhookURL, publicURL
     case signature, signedURL, clock, address, upstreamKey
     case bot, choice, longChoice, instructions
-    case crowd, crowdedAddress
+    case crowd, crowdedAddress, crowdedCalls
   }
 
   var lesson: Lesson? {
@@ -297,6 +302,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .foreignChoice: .instructions
     case .crowded(.all): .crowd
     case .crowded(.address): .crowdedAddress
+    case .crowded(.calls): .crowdedCalls
     case .malformed, .noSocket, .unknownPath, .elsewhere, .misdirected, .wrongMethod, .tooOften,
       .draining, .full, .timedOut, .silent:
       nil

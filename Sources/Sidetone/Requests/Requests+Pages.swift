@@ -71,22 +71,41 @@ extension Requests {
   mutating func issue(
     _ held: CallTokens.Held, _ store: Store, _ turn: inout Turn
   ) -> (token: CallTokens.Token, displaced: CallTokens.Held?) {
-    let (token, displaced) = tokens.issue(held, random: &turn.random, at: turn.now)
-    return (seal(token, held, store, turn), displaced)
+    let (waiting, displaced) = tokens.issue(held, random: &turn.random, at: turn.now)
+    return (seal(waiting, store, turn), displaced)
+  }
+
+  /// The token that waits for this owner is good no more, in no form: what it stood for.
+  mutating func revoke(
+    _ waiting: CallTokens.Waiting, of owner: CallTokens.Owner, at now: Instant
+  ) -> CallTokens.Held? {
+    _ = sealedTokens?.use(waiting.token)
+    return tokens.remove(of: owner, at: now)
+  }
+
+  /// A call whose tokens were used again and again gets none for a while: somebody replays what its
+  /// carrier has signed.
+  func checkUses(by owner: CallTokens.Owner, at now: Instant) throws(Refusal) {
+    guard let span = tokens.pause(of: owner, at: now) else { return }
+    throw .tooOften(seconds: max(1, span.milliseconds / 1000))
   }
 
   /// A webhook's call that is only listened to: its socket brings a token, where it has no other
   /// proof. Whom that token displaces.
   mutating func sendStream(
     _ admitted: Admitted, _ route: Int, on link: Int, _ store: Store, _ turn: inout Turn
-  ) -> CallTokens.Held? {
+  ) throws(Refusal) -> CallTokens.Held? {
     let prepared = store.prepared.routes[route]
     var (token, displaced): (CallTokens.Token?, CallTokens.Held?) = (nil, nil)
     if prepared.isGivenTokens {
       let owner = owner(of: admitted, prepared)
-      if let waiting = tokens.waiting(for: owner, at: turn.now) {
-        token = waiting.token
+      if let waiting = tokens.waiting(for: owner, at: turn.now), waiting.isFresh(at: turn.now) {
+        token = seal(waiting, store, turn)
       } else {
+        try checkUses(by: owner, at: turn.now)
+        if let waiting = tokens.waiting(for: owner, at: turn.now) {
+          _ = revoke(waiting, of: owner, at: turn.now)
+        }
         let held = CallTokens.Held(
           route: prepared.stream, bot: 0, choices: Chain(), call: .none, owner: owner)
         (token, displaced) = issue(held, store, &turn)

@@ -78,6 +78,7 @@ package struct Requests {
   private mutating func waitForMore(
     of window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
   ) {
+    turn.guests.spoke(link)
     guard store.links[link].keepHead(of: window, store) else {
       return refuse(link, .full, store, &turn)
     }
@@ -102,8 +103,15 @@ package struct Requests {
     guard store.links[link].phase == .handshake else {
       return refuse(link, .crowded(why), store, &turn)
     }
-    log(link, .crowded(why), nil, detail: .empty, store, &turn)
+    tellDisplaced(link, why, store, &turn)
     store.links[link].leave(store, &turn)
+  }
+
+  /// Says why somebody gives way.
+  mutating func tellDisplaced(
+    _ link: Int, _ why: Guests.Crowd, _ store: Store, _ turn: inout Turn
+  ) {
+    log(link, .crowded(why), nil, detail: .empty, store, &turn)
   }
 
   // MARK: Answers

@@ -126,11 +126,10 @@ extension Requests {
   }
 
   /// A token that travels as it will be opened: sealed, where there is a key and room.
-  func seal(
-    _ token: CallTokens.Token, _ held: CallTokens.Held, _ store: Store, _ turn: Turn
-  ) -> CallTokens.Token {
+  func seal(_ waiting: CallTokens.Waiting, _ store: Store, _ turn: Turn) -> CallTokens.Token {
+    let (token, held) = (waiting.token, waiting.held)
     guard let sealedTokens else { return token }
-    let wall = turn.log.wall(at: turn.now)
+    let expires = turn.log.wall(at: waiting.expiresAt)
     let bots = store.prepared.routes[held.route].bots
     let options = held.choices.front(in: store.pool)
     return Bytes.withTemporary(SealedTokens.choiceBytesMax) { place in
@@ -143,8 +142,7 @@ extension Requests {
       var sealed = token
       sealed.text =
         sealedTokens.seal(
-          token, route: held.route, choices: choices.written,
-          expires: WallTime(nanoseconds: wall.nanoseconds + CallTokens.life.nanoseconds)) ?? .empty
+          token, route: held.route, choices: choices.written, expires: expires) ?? .empty
       return sealed
     }
   }
@@ -155,7 +153,10 @@ extension Requests {
   ) -> CallTokens.Held? {
     let wall = turn.log.wall(at: turn.now)
     guard let sealed = sealedTokens?.open(text, route: route, at: wall) else {
-      return tokens.claim(text, route: route, at: turn.now)
+      let held = tokens.claim(text, route: route, at: turn.now)
+      // In its sealed form it is used with it.
+      if held != nil, let token = CallTokens.read(text) { _ = sealedTokens?.use(token) }
+      return held
     }
     guard sealedTokens?.use(sealed.token) == true else { return nil }
     if let held = tokens.claim(sealed.token, route: route, at: turn.now) { return held }

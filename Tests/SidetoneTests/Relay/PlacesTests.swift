@@ -178,6 +178,62 @@ struct PlacesTests {
     expectAllHome(rig)
   }
 
+  @Test func `a sealed token is the same each time, opens one socket, and ends with its successor`()
+    throws
+  {
+    let rig = Self.guarded { $0.tokenKey = Array("a secret of sixteen".utf8) }
+    let target = "/twiml/known?CallSid=CA7"
+    let first = try token(rig, target)
+    #expect(first.utf8.count > CallTokens.textBytes)
+    for _ in 0..<5 { #expect(try token(rig, target) == first) }
+    for isFirst in [true, false] {
+      let caller = try #require(open(rig, from: .elsewhere))
+      say(first, on: caller, rig, isTelnyx: true)
+      #expect(rig.isGone(caller) != isFirst)
+    }
+    let second = try token(rig, target)
+    let third = try token(rig, target + "&voice=verse")
+    for (token, isGood) in [(second, false), (third, true)] {
+      let caller = try #require(open(rig, from: .elsewhere))
+      say(token, on: caller, rig, isTelnyx: true)
+      #expect(rig.isGone(caller) != isGood)
+    }
+    expectAllHome(rig)
+  }
+
+  @Test func `a token that would soon end is not given again`() throws {
+    let rig = Self.guarded()
+    let target = "/twiml/known?CallSid=CA7"
+    let first = try token(rig, target)
+    rig.advance(milliseconds: 85_000)
+    #expect(try token(rig, target) == first)
+    rig.advance(milliseconds: 10_000)
+    let second = try token(rig, target)
+    #expect(second != first && rig.relay.tokensInUse == 1)
+    rig.advance(milliseconds: 60_000)
+    let caller = try #require(open(rig, from: .elsewhere))
+    say(second, on: caller, rig, isTelnyx: true)
+    #expect(!rig.isGone(caller))
+    expectAllHome(rig)
+  }
+
+  @Test func `a call comes back to its webhook some times, and not without end`() throws {
+    let rig = Self.guarded(places: 16)
+    let target = "/twiml/known?CallSid=CA7"
+    for _ in 0..<8 {
+      let token = try token(rig, target)
+      let caller = try #require(open(rig, from: .elsewhere))
+      say(token, on: caller, rig, isTelnyx: true)
+      #expect(!rig.isGone(caller))
+    }
+    let link = try #require(rig.accept())
+    rig.feed("GET \(target) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
+    let answer = String(decoding: rig.taken(from: link), as: UTF8.self)
+    #expect(answer.hasPrefix("HTTP/1.1 429 ") && answer.contains("Retry-After: "))
+    #expect(try token(rig, "/twiml/known?CallSid=CA8").isEmpty == false)
+    expectAllHome(rig)
+  }
+
   @Test func `what is asked anew for the same call takes the place of what was asked before`()
     throws
   {

@@ -71,6 +71,25 @@ struct TimesTests {
     #expect(rig.relay.totals.bytesToUpstreams == (1 + 50 * seconds + frames) * 160)
   }
 
+  @Test func `a client that is held back for a minute is not held to be silent`() throws {
+    let rig = Rig()
+    let caller = try #require(rig.open("/ws/transcribe"))
+    let upstream = try #require(rig.answerDial())
+    rig.stall(upstream)
+    let piece = Frames.frame(.binary, [UInt8](repeating: 1, count: 8000), isMasked: true)
+    var rest = Array(repeating: piece, count: 100).flatMap { $0 }[...]
+    while case let count = rig.hand(rest, on: caller), count > 0 { rest = rest.dropFirst(count) }
+    #expect(!rest.isEmpty)
+    for _ in 0..<60 {
+      rig.advance(milliseconds: 1000)
+      while case let count = rig.hand(rest, on: caller), count > 0 { rest = rest.dropFirst(count) }
+    }
+    #expect(!rig.isGone(caller) && rig.relay.callsInUse == 1)
+    rig.unstall(upstream)
+    rig.advance(milliseconds: 3000)
+    #expect(rig.hand(rest, on: caller) > 0)
+  }
+
   @Test func `at the end of a drain a call has its last words, as at any end`() throws {
     let rig = Rig {
       $0.limits.drainSeconds = 3

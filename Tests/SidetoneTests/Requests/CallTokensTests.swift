@@ -12,8 +12,8 @@ struct CallTokensTests {
     _ bot: Int, route: Int = 4, at now: Instant? = nil
   ) -> (text: Bytes, displaced: Int?) {
     let held = CallTokens.Held(route: route, bot: bot, choices: Chain(), call: .none)
-    let (token, displaced) = tokens.issue(held, random: &random, at: now ?? start)
-    return (written { token.write(into: &$0) }, displaced?.bot)
+    let (waiting, displaced) = tokens.issue(held, random: &random, at: now ?? start)
+    return (written { waiting.token.write(into: &$0) }, displaced?.bot)
   }
 
   @Test mutating func `a token opens its route once`() {

@@ -216,7 +216,7 @@ struct ConnectTests {
     var tokens = CallTokens(capacity: 1)
     var random = Random(seed: [1])
     let held = CallTokens.Held(route: phone, bot: 0, choices: Chain(), call: .none)
-    let (token, _) = tokens.issue(held, random: &random, at: .zero)
+    let token = tokens.issue(held, random: &random, at: .zero).waiting.token
     let text = written {
       connect(config).write(request, route: webhook, token: token, into: &$0)
     }.string
