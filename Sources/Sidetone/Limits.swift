@@ -94,6 +94,9 @@ package struct Limits: Sendable {
   package static let tokensMax = 1024
   /// What the library keeps for one resampled direction of a call, as measured.
   static let resamplerBytes = 50 * 1024
+  /// What is said in a call that talks, as items and as lines.
+  package static let conversationBytes =
+    MemoryLayout<Utterances.Memory>.stride + MemoryLayout<Transcript.Memory>.stride
   package static let greetingSecondsMax = 30
   /// Audio to the upstream that its socket has not taken; more waits in the call's ring.
   static let upstreamOutboxBytesMax = 16 * 1024
@@ -106,7 +109,7 @@ package struct Limits: Sendable {
   /// What resumes a session.
   static let handleBytesMax = 4 * 1024
   /// Calls at once for whose longest answers the plan provides.
-  static let longAnswers = 8
+  static let longAnswers = 4
   /// Blocks that must be left free by the call that begins: for its answer, its choices, its audio.
   static let callBlocksMin = 16
   /// Audio that goes back to a caller who does not read; more is dropped.

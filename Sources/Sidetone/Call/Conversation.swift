@@ -16,6 +16,8 @@ package struct Conversation: BitwiseCopyable, Sendable {
   private(set) var itemsBegun = 0
   /// Whether the model is told of its items by name, and can be.
   private var naming = Naming.none
+  /// The buffer in which what is said lies; none where nobody talks.
+  private var memory = Int32(-1)
 
   private enum Naming: BitwiseCopyable { case none, items }
 
@@ -26,15 +28,20 @@ package struct Conversation: BitwiseCopyable, Sendable {
     downlink = Downlink(reply: format, envelope: envelope, as: payloadEncoding)
   }
 
+  /// Such a buffer holds what is said as items, then as lines.
+  private static let itemBytes = MemoryLayout<Utterances.Memory>.stride
+
   /// In which format the agent's audio comes (`says`) and goes (`reply`), and how it is played. Nil
-  /// where the carrier takes none, or there is no resampler.
+  /// where the carrier takes none, or there is no memory or no resampler.
   init?(
     _ voice: Upstream.Voice, from says: Format, to reply: Format, _ envelope: Envelope,
     as pacing: Carrier.Pacing?, after other: Conversation, _ store: Store
   ) {
-    guard var pacing,
-      let conversion = Conversion(from: says, to: reply, in: store.resamplers)
-    else { return nil }
+    guard var pacing, let memory = store.conversations.take() else { return nil }
+    guard let conversion = Conversion(from: says, to: reply, in: store.resamplers) else {
+      store.conversations.give(memory)
+      return nil
+    }
     // A piece cut in two messages would have one that is shorter than the carrier takes.
     let bytesMax = envelope.audioBytesMax(as: pacing.payloadEncoding)
     pacing.pieceMilliseconds = min(
@@ -45,13 +52,20 @@ package struct Conversation: BitwiseCopyable, Sendable {
     dialogue = Dialogue(voice)
     rate = reply.rate
     naming = voice.hasItems ? .items : .none
-    // A session that was dialled ahead has said already whether it transcribes.
-    transcript = other.transcript
+    self.memory = memory
+    let place = store.conversations.bytes(memory)
+    downlink.utterances = Utterances(in: place.prefix(Self.itemBytes))
+    transcript = Transcript(after: other.transcript, in: place.dropping(Self.itemBytes))
   }
 
   mutating func release(_ store: Store) {
     downlink.release(to: store.pool, store.resamplers)
     transcript.release(to: store.pool)
+    guard memory >= 0 else { return }
+    transcript = Transcript()
+    downlink.utterances = Utterances()
+    store.conversations.give(memory)
+    memory = -1
   }
 
   /// The caller's samples lie the other way round than was believed.
