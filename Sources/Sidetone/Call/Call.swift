@@ -197,7 +197,7 @@ extension Call {
       return !hasUpstream || uplink.backlog == 0 && state.isClosing ? state.drained() : .nothing
     case .finish:
       guard hasUpstream else { return state.upstreamFinished() }
-      upstream.command(.finish, store, &turn)
+      upstream.command(.finish, as: record.name, store, &turn)
       // Where it never says that it has finished, it has when the last transcript is there.
       let lastWords = upstream.kind.timing.lastWordsWithin
       if lastWords == .never { return .nothing }
@@ -256,7 +256,7 @@ extension Call {
     while upstream.isOpen(store),
       let command = conversation.nextCommand(scratch: store.source, at: turn.now)
     {
-      upstream.command(command, store, &turn)
+      upstream.command(command, as: record.name, store, &turn)
     }
   }
 

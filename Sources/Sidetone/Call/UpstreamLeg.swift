@@ -265,7 +265,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   /// What greets is its operator's to say.
-  mutating func command(_ command: Upstream.Command, _ store: Store, _ turn: inout Turn) {
+  mutating func command(
+    _ command: Upstream.Command, as name: Name, _ store: Store, _ turn: inout Turn
+  ) {
     guard isOpen(store) else { return }
     var writer = Writer(store.scratch)
     if case .greet = command {
@@ -274,7 +276,11 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       kind.write(command, &writer)
     }
     if writer.count == 0 { return }
-    if store.links[link.index].seal(.text, writer.written, store, &turn) { lastSign = turn.now }
+    if store.links[link.index].seal(.text, writer.written, store, &turn) {
+      lastSign = turn.now
+    } else {
+      turn.note(.upstream(.untold), of: name)
+    }
   }
 
   // MARK: Hearing
