@@ -90,17 +90,20 @@ extension Conversation {
   ) -> Spoken {
     guard case .heard = dialogue.came(response, isSound: !payload.isEmpty, at: turn.now) else {
       turn.note(.speechLate)
-      neverHeard(item, in: response)
+      neverHeard(item, in: response, of: record.name, &turn)
       return .unheard
     }
+    let known = downlink.utterances.index(of: item)
+    let isForgotten = known == nil && downlink.utterances.isForgotten(item)
     guard
-      let index = downlink.utterances.index(of: item)
-        ?? beginItem(item, &caller, &record, store, &turn)
+      let index = known ?? (isForgotten ? nil : beginItem(item, &caller, &record, store, &turn))
     else {
       turn.note(.speechCut)
-      guard !downlink.utterances.isDone(item), let name = Name(item) else { return .unheard }
+      guard !isForgotten, !downlink.utterances.isDone(item), let name = Name(item) else {
+        return .unheard
+      }
       turn.note(.agent(.speechCut(keptMilliseconds: 0)), of: record.name)
-      tell(name, heardMilliseconds: 0)
+      tell(name, heardMilliseconds: 0, of: record.name, &turn)
       return .unheard
     }
     let isFirst = !downlink.utterances.hasSound(index)
@@ -135,15 +138,21 @@ extension Conversation {
 
   /// An item of the answer that was cut off last, which had not begun by then: the model is told
   /// that nobody heard it, once.
-  mutating func neverHeard(_ item: Bytes, in response: Bytes) {
+  mutating func neverHeard(
+    _ item: Bytes, in response: Bytes, of call: Name, _ turn: inout Turn
+  ) {
     guard dialogue.isLatest(response), !downlink.utterances.isDone(item), let name = Name(item)
     else { return }
-    tell(name, heardMilliseconds: 0)
+    tell(name, heardMilliseconds: 0, of: call, &turn)
   }
 
-  private mutating func tell(_ item: Name, heardMilliseconds: Int) {
+  private mutating func tell(
+    _ item: Name, heardMilliseconds: Int, of call: Name, _ turn: inout Turn
+  ) {
     guard naming == .items else { return }
-    downlink.utterances.tell(item, heardMilliseconds: heardMilliseconds)
+    if !downlink.utterances.tell(item, heardMilliseconds: heardMilliseconds) {
+      turn.note(.upstream(.untold), of: call)
+    }
   }
 
   /// Another item begins, or one of those that came before goes on. Nil where there is no place for
@@ -186,7 +195,7 @@ extension Conversation {
 
   /// All of an item has come, or of every one where the turn is over. An empty name: of the latest.
   /// Of one whose rest had no room the model is told.
-  mutating func ended(_ item: Bytes, isTurnOver: Bool) {
+  mutating func ended(_ item: Bytes, isTurnOver: Bool, of call: Name, _ turn: inout Turn) {
     let last = downlink.utterances.last
     for index in 0..<downlink.utterances.count {
       let isMeant =
@@ -194,7 +203,7 @@ extension Conversation {
       guard isTurnOver || isMeant else { continue }
       if index == last { downlink.finish() }
       guard downlink.utterances.complete(index) else { continue }
-      tell(downlink.utterances[index].item, heardMilliseconds: kept(of: index))
+      tell(downlink.utterances[index].item, heardMilliseconds: kept(of: index), of: call, &turn)
     }
   }
 
@@ -257,13 +266,15 @@ extension Conversation {
     record.wasInterrupted()
     turn.note(.interruption)
     while downlink.utterances.count > 0 {
-      cutOffOldest(at: heard, &record)
+      cutOffOldest(at: heard, &record, &turn)
       showLines(to: &caller, &record, store, &turn)
     }
   }
 
   /// Lets go of the oldest item, of which the model and the terminal are told how much was heard.
-  private mutating func cutOffOldest(at position: Int, _ record: inout CallRecord) {
+  private mutating func cutOffOldest(
+    at position: Int, _ record: inout CallRecord, _ turn: inout Turn
+  ) {
     let utterance = downlink.utterances[0]
     let heard = utterance.heard(at: position)
     let isHandedOn = downlink.utterances.handOn(heard: utterance.lengthBefore &+ heard)
@@ -272,7 +283,7 @@ extension Conversation {
     let bytes = utterance.receivedBefore &+ utterance.received
     let milliseconds = min(
       (utterance.lengthBefore &+ heard) &* 1000 / rate, downlink.says.milliseconds(forBytes: bytes))
-    tell(utterance.item, heardMilliseconds: milliseconds)
+    tell(utterance.item, heardMilliseconds: milliseconds, of: record.name, &turn)
     let generated =
       bytes == 0
       ? utterance.length &* 1000 / rate

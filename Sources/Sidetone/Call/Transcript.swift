@@ -23,7 +23,12 @@ package struct Transcript: BitwiseCopyable, Sendable {
     /// Its words are no longer waited for from then on; `zero`: it is whole.
     var until = Instant.never
     package var heard = Heard.whole
+    var begun = Begun.anyhow
   }
+
+  /// Words without a name that come while no answer is open are late, or a little early: nobody
+  /// says which, so how soon the next answer begins does.
+  enum Begun: BitwiseCopyable, Sendable { case anyhow, early }
 
   /// How much of what a line says was heard, in milliseconds.
   package enum Heard: BitwiseCopyable, Sendable {
@@ -97,14 +102,20 @@ package struct Transcript: BitwiseCopyable, Sendable {
 
   // MARK: Lines
 
-  /// The line of this item, which is begun where there is none. Where there are too many it is the
-  /// last.
-  private mutating func line(of item: Bytes, by speaker: Speaker) -> Int {
-    if let index = index(of: item, by: speaker) { return index }
-    guard count < Self.capacity else { return count &- 1 }
+  /// The line of this item, which is begun where there is none. Where there are too many none is:
+  /// the last one says that something is missing.
+  private mutating func line(of item: Bytes, by speaker: Speaker) -> Int? {
+    index(of: item, by: speaker) ?? begin(Name(item) ?? Name(), by: speaker)
+  }
+
+  private mutating func begin(_ item: Name, by speaker: Speaker) -> Int? {
+    guard !isFull else {
+      self[count &- 1].isCut = true
+      return nil
+    }
     self[count] = Line()
     self[count].speaker = speaker
-    self[count].item = Name(item) ?? Name()
+    self[count].item = item
     count &+= 1
     return count &- 1
   }
@@ -114,9 +125,11 @@ package struct Transcript: BitwiseCopyable, Sendable {
     while index > 0 {
       index &-= 1
       guard self[index].speaker == speaker, self[index].item.equals(item) else { continue }
-      // Without a name it goes on while its turn does, and for a moment if nobody spoke since.
+      // Without a name it goes on while its turn does, and for a moment: the caller's if nobody
+      // spoke since.
       let until = self[index].until
-      if !item.isEmpty || until == .never || until > .zero && index == count &- 1 { return index }
+      let isLate = until > .zero && (speaker == .agent || index == count &- 1)
+      if !item.isEmpty || until == .never || isLate { return index }
     }
     return nil
   }
@@ -131,7 +144,11 @@ package struct Transcript: BitwiseCopyable, Sendable {
       switch line.speaker {
       case .caller:
         self[index].until = min(line.until, isOwedWords ? now + Self.callersPatience : .zero)
-      case .agent: if line.item.isEmpty, line.until != .never { self[index].until = .zero }
+      case .agent where !line.item.isEmpty: break
+      case .agent where line.begun == .early && line.until > now:
+        self[index].begun = .anyhow
+        self[index].until = .never
+      case .agent: if line.until != .never { self[index].until = .zero }
       }
     }
     _ = line(of: item, by: .agent)
@@ -140,16 +157,23 @@ package struct Transcript: BitwiseCopyable, Sendable {
   /// The caller has said this, and its words are to come.
   mutating func callerSaid(_ item: Bytes, at now: Instant) {
     guard !item.isEmpty, case .on = transcription else { return }
-    let index = line(of: item, by: .caller)
+    guard let index = line(of: item, by: .caller) else { return }
     self[index].until = min(self[index].until, now + Self.callersPatience)
   }
 
-  /// Words of a line: more of them, or all of them anew.
+  /// Words of a line: more of them, or all of them anew. `isEarly`: no answer is open that they
+  /// could belong to.
   mutating func gather(
-    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker, from pool: BlockPool
+    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker, isEarly: Bool = false,
+    at now: Instant, from pool: BlockPool
   ) {
     if isWhole, !item.isEmpty, speaker == .agent, wasShown(item) { return }
-    let index = line(of: item, by: speaker)
+    let before = count
+    guard let index = line(of: item, by: speaker) else { return }
+    if isEarly, item.isEmpty, index == before {
+      self[index].begun = .early
+      self[index].until = now + Self.patience
+    }
     if isWhole {
       self[index].words.clear(in: pool)
       self[index].isCut = false
@@ -217,12 +241,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
       index &-= 1
     }
     if index < 0 {
-      guard count < Self.capacity else { return }
-      index = count
-      self[index] = Line()
-      self[index].speaker = .agent
-      self[index].item = item
-      count &+= 1
+      guard let begun = begin(item, by: .agent) else { return }
+      index = begun
     }
     self[index].heard = .part(heard: heard, generated: generated)
     self[index].until = .zero

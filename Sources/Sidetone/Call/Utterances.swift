@@ -68,6 +68,9 @@ package struct Utterances: BitwiseCopyable, Sendable {
     fileprivate var slots = InlineArray<24, Utterance>(repeating: Utterance())
     /// The items that were heard to their end, or of which the model was told, latest of all.
     fileprivate var done = InlineArray<8, Name>(repeating: Name())
+    /// Items, by their hashes, of which the model was told that nobody heard any: that stays so,
+    /// whatever more comes of them.
+    fileprivate var forgotten = InlineArray<32, UInt64>(repeating: 0)
   }
 
   private let memory: Lent<Memory>
@@ -75,6 +78,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
   private var cutOff = 0
   package private(set) var count = 0
   private var doneCount = 0
+  private var forgottenCount = 0
 
   init() { memory = Lent() }
   package init(in memory: Bytes) { self.memory = Lent(Memory(), in: memory) }
@@ -233,16 +237,30 @@ package struct Utterances: BitwiseCopyable, Sendable {
     return false
   }
 
+  /// Whether the model was told that nobody heard any of this item.
+  mutating func isForgotten(_ item: Bytes) -> Bool {
+    guard forgottenCount > 0, let hash = Name(item)?.hash else { return false }
+    for index in 0..<min(forgottenCount, 32) where memory.value.forgotten[index] == hash {
+      return true
+    }
+    return false
+  }
+
   private mutating func isDone(with item: Name) {
     guard !item.isEmpty else { return }
     memory.value.done[doneCount & 7] = item
     doneCount &+= 1
   }
 
-  /// It is to be told that so much of this item was heard.
-  mutating func tell(_ item: Name, heardMilliseconds: Int) {
-    guard !item.isEmpty, memory.isThere, cutOff &+ count < Self.slotsMax else { return }
+  /// It is to be told that so much of this item was heard. False where there is no room for that.
+  mutating func tell(_ item: Name, heardMilliseconds: Int) -> Bool {
+    guard !item.isEmpty, memory.isThere else { return true }
     isDone(with: item)
+    if heardMilliseconds == 0 {
+      memory.value.forgotten[forgottenCount & 31] = item.hash
+      forgottenCount &+= 1
+    }
+    guard cutOff &+ count < Self.slotsMax else { return false }
     var index = cutOff &+ earlier
     while index > cutOff {
       memory.value.slots[index] = memory.value.slots[index &- 1]
@@ -251,6 +269,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
     memory.value.slots[cutOff].item = item
     memory.value.slots[cutOff].length = heardMilliseconds
     cutOff &+= 1
+    return true
   }
 
   /// What it is to be told next.

@@ -107,7 +107,8 @@ struct UtterancesTests {
     var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     _ = begin(&utterances, "c")
     for (name, heard) in [("a", 100), ("b", 0)] {
-      utterances.tell(Name(kept(name))!, heardMilliseconds: heard)
+      let isTold = utterances.tell(Name(kept(name))!, heardMilliseconds: heard)
+      #expect(isTold)
     }
     #expect(utterances.count == 1 && utterances[0].item.equals(kept("c")))
     _ = begin(&utterances, "d")
@@ -120,6 +121,16 @@ struct UtterancesTests {
     let isFirstDone = utterances.isDone(kept("a"))
     let isOtherDone = utterances.isDone(kept("c"))
     #expect(isFirstDone && !isOtherDone)
+    // Of the one nobody has heard anything, and it stays so.
+    let areForgotten = ["a", "b", "c"].map { utterances.isForgotten(kept($0)) }
+    #expect(areForgotten == [false, true, false])
+  }
+
+  @Test func `more than can be told is said to be lost`() {
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
+    for index in 0..<Utterances.capacity { _ = begin(&utterances, "i\(index)") }
+    let told = (0..<6).map { utterances.tell(Name(kept("x\($0)"))!, heardMilliseconds: 0) }
+    #expect(told == [true, true, true, true, false, false])
   }
 
   @Test func `heard is never before an item's begin and never behind its end`() {
