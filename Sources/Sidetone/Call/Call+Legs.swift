@@ -158,9 +158,7 @@ extension Call {
     var located = found
     var news: Upstream.Event?
     switch located {
-    case .malformed:
-      _ = upstream.understands(.malformed, message, as: record.name, store, &turn)
-      return
+    case .malformed: return upstream.noteNotJSON(message, as: record.name, store, &turn)
     case .other:
       news = upstream.read(message)
       if news?.saysNothing == true { turn.note(.messageIgnored) }

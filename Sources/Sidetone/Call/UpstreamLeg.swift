@@ -404,11 +404,14 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 
   /// What will resume the session, where it says so. True: what the next one was described with is
   /// outdated.
-  mutating func keepHandle(_ text: Bytes, in pool: BlockPool) -> Bool {
-    let isNew = !Transcript.equals(handle, text, in: pool)
-    guard isNew, text.count <= Limits.handleBytesMax else { return false }
-    handle.clear(in: pool)
-    _ = handle.append(text, from: pool)
+  mutating func keepHandle(_ text: Bytes, _ store: Store, _ turn: inout Turn) -> Bool {
+    guard text.count <= Limits.handleBytesMax else {
+      turn.note(.messageIgnored)
+      return false
+    }
+    if Transcript.equals(handle, text, in: store.pool) { return false }
+    handle.clear(in: store.pool)
+    if !handle.append(text, from: store.pool) { turn.note(.messageIgnored) }
     return next.isThere
   }
 

@@ -195,6 +195,11 @@ struct Loss: CustomTestStringConvertible, Sendable {
       }
       return talk.rig
     },
+    Loss("audio behind the end of a call", "messagesIgnored") {
+      let (rig, link) = try caller("/media", [#"{"event":"stop","streamSid":"MZ1"}"#], times: 1)
+      rig.media(link)
+      return rig
+    },
     Loss("a file that is no raw audio", nil, "audio_is_file") {
       let (rig, link) = try caller("/ws/transcribe")
       let file = Array("OggS".utf8) + [UInt8](repeating: 0, count: 160)
@@ -253,6 +258,11 @@ struct Loss: CustomTestStringConvertible, Sendable {
     },
     Loss("what a model says that is of no concern", "messagesIgnored") {
       try model("openai", [#"{"type":"rate_limits.updated"}"#])
+    },
+    Loss("what would resume a session, but is too long to keep", "messagesIgnored") {
+      let handle = String(repeating: "h", count: 5000)
+      return try model(
+        "gemini", [#"{"sessionResumptionUpdate":{"resumable":true,"newHandle":"\#(handle)"}}"#])
     },
     Loss("a model's audio that is no base64", "framesBad", "upstream_audio_bad") {
       try model(
