@@ -106,7 +106,7 @@ let package = Package(
       name: "LabTests", dependencies: ["LabKit", "LabLoad"], swiftSettings: unoptimised),
     .testTarget(
       name: "SidetoneMainTests",
-      dependencies: ["SidetoneMain", "SidetoneSettings", "SidetoneLinux"],
+      dependencies: ["SidetoneMain", "SidetoneSettings", "SidetoneLinux", "TestSupport"],
       swiftSettings: unoptimised),
     .testTarget(
       name: "SidetoneSettingsTests", dependencies: ["Sidetone", "SidetoneSettings"],

@@ -62,6 +62,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var redials = 0
   /// Errors of upstreams' side channels, which end nothing.
   package var sideErrors = 0
+  /// What upstreams could not be told.
+  package var commandsLost = 0
   /// Stretches of callers' voices that no model answered.
   package var unanswered = 0
   /// Calls that ended since their callers heard nothing for too long.

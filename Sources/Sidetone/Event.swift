@@ -101,6 +101,8 @@ package enum Event: Sendable {
     case closed(Bytes, code: UInt16, reason: Bytes)
     /// A message of it was larger than what it may send.
     case tooLarge(bytesMax: Int)
+    /// It could not be told something: there is no room for that.
+    case untold
     case broke(Bytes, LinkFailure)
     /// What follows a loss: another attempt, so many of so many; or none.
     case triedAgain(Bytes, milliseconds: Int, attempt: Int, of: Int)

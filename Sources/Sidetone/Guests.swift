@@ -7,9 +7,9 @@
 //                             └────────▶ socket ──▶ (its token) no guest any more
 //
 // 1. Nobody who comes is refused while a guest holds a place: a guest gives way to the newcomer, of
-//    those that have said nothing the oldest, else the oldest of all. Who is honest shows who it is
-//    within moments; who holds a place without doing so is the first to lose it, however many of
-//    them there are.
+//    those that have said nothing for a moment the oldest, else the oldest of all. Who is honest
+//    shows who it is soon; who holds a place without doing so is the first to lose it, however many
+//    of them there are.
 // 2. An address that has its share gives way among its own, so that it cannot make others do so. A
 //    balancer is one address; those that are trusted have no share of their own.
 // 3. Where all places are taken, sockets give way or connections, whichever are more: silent
@@ -67,8 +67,6 @@ package struct Guests: Sendable {
     var silent = Queue()
     var others = Queue()
     var count: Int { silent.count &+ others.count }
-    /// Who gives way first.
-    var first: Int32 { silent.count > 0 ? silent.first : others.first }
     /// The next address in the same bucket.
     var next = SlotID.none
   }
@@ -130,7 +128,8 @@ package struct Guests: Sendable {
   /// The link of the guest that gives way to one more from there, and why; nil: nobody has to.
   /// `isSecure`: it comes to a listener with TLS. `isShared`: its address is a balancer's.
   package func inTheWay(
-    of address: Address, asOperator: Bool = false, isSecure: Bool = false, isShared: Bool = false
+    of address: Address, asOperator: Bool = false, isSecure: Bool = false, isShared: Bool = false,
+    at now: Instant
   ) -> (link: Int, why: Crowd)? {
     if asOperator {
       let queue = queues[Kind.operators.rawValue]
@@ -138,14 +137,24 @@ package struct Guests: Sendable {
     }
     let share = isSecure ? min(perAddressMax, handshakesPerAddressMax) : perAddressMax
     if !isShared, let place = place(of: address.counted), places[place].count >= share {
-      return (Int(places[place].first), .address)
+      return (first(of: places[place].silent, places[place].others, at: now), .address)
     }
     guard count >= guestsMax else { return nil }
     let silent = queues[Kind.silent.rawValue]
     let connections = queues[Kind.connection.rawValue]
     let sockets = queues[Kind.socket.rawValue]
     if sockets.count > silent.count &+ connections.count { return (Int(sockets.first), .all) }
-    return (Int(silent.count > 0 ? silent.first : connections.first), .all)
+    return (first(of: silent, connections, at: now), .all)
+  }
+
+  /// The first bytes of a connection come a moment behind it.
+  package static let momentsSilence = Instant.Span.milliseconds(20)
+
+  private func first(of silent: Queue, _ others: Queue, at now: Instant) -> Int {
+    let isSilent =
+      silent.count > 0
+      && (others.count == 0 || now - since(Int(silent.first)) >= Self.momentsSilence)
+    return Int(isSilent ? silent.first : others.first)
   }
 
   /// When the socket that has owed its token for longest has had its time.

@@ -33,6 +33,9 @@ extension Config {
       PlanLine(holder: "calls", bytes: limits.callsMax * MemoryLayout<Call>.stride),
       PlanLine(holder: "links", bytes: limits.linksMax * MemoryLayout<Link>.stride),
       PlanLine(
+        holder: "what is said in \(twoWayCalls) two-way calls",
+        bytes: twoWayCalls * Limits.conversationBytes),
+      PlanLine(
         holder: "resamplers of \(twoWayCalls) two-way calls",
         bytes: resamplersReady.reduce(0) { $0 + $1.count } * Limits.resamplerBytes),
       PlanLine(holder: "greetings", bytes: greetings),

@@ -103,10 +103,8 @@ extension Relay {
     while true {
       let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now)
       guard let refusal else { return nil }
-      let isEnded = endAhead {
-        self.turn.availability.isInTheWay($0, of: upstream, refusal)
-      }
-      if !isEnded { return refusal }
+      guard endAhead(where: { turn.availability.isInTheWay($0, of: upstream, refusal) })
+      else { return refusal }
     }
   }
 

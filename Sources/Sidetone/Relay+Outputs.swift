@@ -63,5 +63,6 @@ extension Relay {
   package var blocksMax: Int { store.pool.capacity }
   package var buffersInUse: Int { store.medium.inUse + store.large.inUse }
   package var resamplersInUse: Int { store.resamplers.inUse }
+  package var conversationsInUse: Int { store.conversations.inUse }
   package var tokensInUse: Int { requests.tokens.count }
 }

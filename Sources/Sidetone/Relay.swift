@@ -80,7 +80,7 @@ extension Relay {
     let settings = config.listeners[listener]
     if let (guest, why) = turn.guests.inTheWay(
       of: peer, asOperator: settings.isForOperators, isSecure: settings.isTLS,
-      isShared: config.isProxy(peer))
+      isShared: config.isProxy(peer), at: now)
     {
       giveWay(guest, why)
     }

@@ -13,6 +13,7 @@ package struct Store: BitwiseCopyable, Sendable {
     let pool: BlockPool
     let medium: BufferPool
     let large: BufferPool
+    let conversations: BufferPool
     let resamplers: ResamplerPool
     let readBuffer: Bytes
     let scratch: Bytes
@@ -40,6 +41,7 @@ package struct Store: BitwiseCopyable, Sendable {
         large: BufferPool(
           buffers: limits.largeBuffersMax,
           bytes: limits.upstreamMessageBytesMax + Limits.bufferSlack),
+        conversations: BufferPool(buffers: config.twoWayCalls, bytes: Limits.conversationBytes),
         resamplers: ResamplerPool(
           profile: config.profile, ready: config.resamplersReady,
           streamsMax: config.resamplersMax),
@@ -54,6 +56,7 @@ package struct Store: BitwiseCopyable, Sendable {
     pool.deallocate()
     medium.deallocate()
     large.deallocate()
+    conversations.deallocate()
     resamplers.deallocate()
     memory.deallocate()
   }
@@ -66,6 +69,8 @@ extension Store {
   /// Buffers for messages that do not fit in a block.
   var medium: BufferPool { @inline(__always) get { memory.value.medium } }
   var large: BufferPool { @inline(__always) get { memory.value.large } }
+  /// What is said in each call that talks (Conversation).
+  var conversations: BufferPool { @inline(__always) get { memory.value.conversations } }
   var resamplers: ResamplerPool { @inline(__always) get { memory.value.resamplers } }
   var limits: Limits { @inline(__always) get { memory.value.limits } }
   /// The settings, ready for use. Rare: it is counted.

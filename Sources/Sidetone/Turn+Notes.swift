@@ -270,13 +270,8 @@ extension Turn {
         $0.write(": ")
         $0.write(code: code, reason)
       }
-    case .tooLarge(let bytesMax):
-      counters.messagesTooLarge &+= 1
-      write(.warning, "upstream_message_too_large", call) {
-        $0.write("closed with 1009: a message is larger than limits.upstream_message_bytes_max, ")
-        $0.write(decimal: bytesMax)
-        $0.write(" bytes")
-      }
+    case .tooLarge(let bytesMax): write(tooLarge: bytesMax, call)
+    case .untold: writeUntold(call)
     case .strange(let name, let type): write(name, unknown: type, call)
     case .format(let name, let format, let isHeeded): write(name, format, isHeeded, call)
     case .notJSON(let name, let text): write(name, bad: text, call)

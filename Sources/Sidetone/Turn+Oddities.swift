@@ -95,6 +95,24 @@ extension Turn {
     }
   }
 
+  /// A message of an upstream's is larger than it may be.
+  mutating func write(tooLarge bytesMax: Int, _ call: Name?) {
+    counters.messagesTooLarge &+= 1
+    write(.warning, "upstream_message_too_large", call) {
+      $0.write("closed with 1009: a message is larger than limits.upstream_message_bytes_max, ")
+      $0.write(decimal: bytesMax)
+      $0.write(" bytes")
+    }
+  }
+
+  /// Something that an upstream had to be told was not.
+  mutating func writeUntold(_ call: Name?) {
+    counters.commandsLost &+= 1
+    write(.warning, "command_lost", call) {
+      $0.write("no memory is left for what the upstream has to be told or asked")
+    }
+  }
+
   /// An upstream's audio; nil: of no format that is known here.
   mutating func write(
     _ name: Bytes, _ format: Event.Audio?, _ isHeeded: Bool, _ call: Name?

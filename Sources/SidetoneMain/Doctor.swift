@@ -75,6 +75,7 @@ enum Doctor {
     relay.limits.twoWayCallsMax = 1
     relay.limits.redialsMax = 0
     relay.limits.drainSeconds = 0
+    relay.limits.finishSeconds = min(config.limits.finishSeconds, confirmSecondsMax)
     relay.logsJSON = true
     var upstream = upstream
     // Nobody is there to be greeted.
@@ -100,6 +101,8 @@ enum Doctor {
 
   private static let answerSecondsMax = 30
   private static let endSecondsMax = 10
+  /// So long the relay waits for the word that all results are there, however long calls do.
+  private static let confirmSecondsMax = 5
 
   private static func dial(_ visit: Visit) -> Finding {
     var ends: [Int32] = [-1, -1]
@@ -139,10 +142,12 @@ enum Doctor {
       for line in lines.read() {
         if story.take(line), case .standing = story.state {
           caller.finish()
-          limit = seconds() + Double(endSecondsMax)
+          story.askedToEnd = seconds()
+          limit = story.askedToEnd + Double(endSecondsMax)
         }
       }
     }
+    story.noteEnd(at: seconds(), within: visit.config.limits.finishSeconds)
     usleep(50_000)
     for line in lines.read() { _ = story.take(line) }
     let milliseconds = Int((seconds() - began) * 1000)
@@ -157,6 +162,8 @@ enum Doctor {
     var state = State.dialling
     /// How long it took.
     var after = ""
+    /// When it was to end.
+    var askedToEnd = 0.0
     /// What the upstream, or what is between here and there, had to say.
     var complaints: [String] = []
 
@@ -168,6 +175,14 @@ enum Doctor {
 
     func isWell(hasEnded: Bool) -> Bool {
       state == .standing && complaints.isEmpty && hasEnded
+    }
+
+    /// The relay let go, or is given up. Without a word of the upstream's it waits as long as it
+    /// may.
+    mutating func noteEnd(at now: Double, within most: Int) {
+      guard case .standing = state, now - askedToEnd >= Double(most) - 0.05 else { return }
+      complaints.append(
+        "it did not confirm the end of its results within \(most) s, as every call would wait for")
     }
 
     /// True: the session stands since this line.

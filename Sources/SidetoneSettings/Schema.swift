@@ -36,7 +36,8 @@ extension Setting where Target == Draft {
       \.key, check: readableFile),
     .list(
       "listen", "public_url", form: "URL, …",
-      help: "How carriers reach us, such as https://relay.example.com; else as each request says.",
+      help: "Address under which carriers reach us, such as https://relay.example.com: signatures "
+        + "are checked over it, and webhooks answer with it. Unset: what each request says.",
       \.config.publicURLs, each: readPublicURL),
     .list(
       "listen", "trusted_proxies", form: "NETWORK, …",
@@ -53,7 +54,9 @@ extension Setting where Target == Draft {
     [
       .list(
         "auth", "api_keys", form: "KEY, …",
-        help: "Keys that callers bring as `Authorization: Bearer KEY` or `X-API-Key: KEY`.",
+        help: "Keys, of which a caller brings one as `Authorization: Bearer KEY`, `X-API-Key: KEY` "
+          + "or, from a web page, the subprotocols `token, KEY`; such as what `openssl rand -hex 24` "
+          + "prints. Unset: what nothing else protects is open to this machine only.",
         \.apiKeys, each: readSecret
       ).secret(),
       .list(
@@ -251,7 +254,8 @@ extension Setting where Target == Draft {
       "Messages up to 1 MiB that are put together at once."),
     limit(
       "bad_messages_max", 1...1_000_000, \.badMessagesMax,
-      "Messages without sense from one carrier before its call is closed."),
+      "Messages without sense that one caller may send in a minute, such as audio that is no base64; "
+        + "one more and its call is closed with 1008."),
     limit("handshake_seconds", 1...300, \.handshakeSeconds, "Time for each step of a handshake."),
     limit(
       "recognise_seconds", 1...300, \.recogniseSeconds,

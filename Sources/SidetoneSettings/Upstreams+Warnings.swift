@@ -48,6 +48,23 @@ extension Draft {
     }
   }
 
+  /// Whether its url brings the key, as the service takes it too: that goes before any other, as
+  /// all that stands there does.
+  mutating func hasKeyInURL(_ upstream: Config.Upstream, _ kind: UpstreamRow) -> Bool {
+    let pairs = Query.decoded(upstream.endpoint.query)
+    let key = pairs.first { kind.settings.urlKeys.contains($0.name) && !$0.value.isEmpty }
+    guard let key else { return false }
+    let place = place(of: "upstreams.\(upstream.name).url")
+    let what = "[upstreams.\(upstream.name)] url"
+    if isPlaceholder(key.value) {
+      warn(place, "\(what): `\(key.name)` is a placeholder: put the real one in its place")
+    }
+    if !upstream.key.isEmpty, upstream.key != key.value {
+      warn(place, "\(what): `\(key.name)` goes before the other key that is set; keep one of them")
+    }
+    return true
+  }
+
   /// What stands in a url beside the host: a path, and options that go before the defaults.
   mutating func judgeURL(of upstream: Config.Upstream, _ kind: UpstreamRow) {
     let place = place(of: "upstreams.\(upstream.name).url")

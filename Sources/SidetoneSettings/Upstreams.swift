@@ -130,7 +130,9 @@ extension Draft {
         }
       }
       if row.needsKey {
-        if upstream.isPrivate {
+        if hasKeyInURL(upstream, kind) {
+          upstream.key = ""
+        } else if upstream.isPrivate {
           upstream.key = keyOfItsOwn(upstream)
         } else {
           if upstream.key.isEmpty { upstream.key = sharedKeys[upstream.kind]?.value ?? "" }

@@ -134,6 +134,29 @@ private typealias Talk = OpenAITalk
     #expect(talk.types == ["conversation.item.truncated"])
   }
 
+  @Test func itemsCanComeSideBySide() throws {
+    var manner = try manner(answer: "one two three four", "items=2,interleaved")
+    manner.deltaBytes = 160
+    var talk = Talk(manner)
+    talk.speak("hello")
+    let deltas = talk.all("response.output_audio.delta").compactMap { $0["item_id"]?.string }
+    #expect(Set(deltas.prefix(2)).count == 2 && Set(deltas).count == 2)
+    #expect(deltas[0] == deltas[2] && deltas[1] == deltas[3])
+    let output = talk.first("response.done")?["response"]?["output"]?.array ?? []
+    let said = output.compactMap { $0["content"]?[0]?["transcript"]?.string }
+    #expect(said == ["one two", "three four"])
+  }
+
+  @Test func wordsOfTurnsCanComeInTheWrongOrder() throws {
+    var talk = Talk(try manner("swapped-transcripts"))
+    let completed = "conversation.item.input_audio_transcription.completed"
+    talk.speak("first")
+    #expect(talk.first("input_audio_buffer.committed") != nil && talk.first(completed) == nil)
+    talk.wait(5)
+    talk.speak("second")
+    #expect(talk.all(completed).compactMap { $0["transcript"]?.string } == ["second", "first"])
+  }
+
   @Test func severalItemsKeepThePace() throws {
     var talk = Talk(try manner(pace: 2, answer: "one two three four", "items=2"))
     talk.say(#"{"type":"response.create"}"#)

@@ -32,6 +32,26 @@ import Testing
     #expect(try upstream("asr", open, cloud).key == "cloud-1")
   }
 
+  @Test func `a key in the url is a key where the service takes it there, and is never shown`()
+    throws
+  {
+    let url = ["GEMINI_LIVE_URL": "wss://g.example/live?key=AIzaSecret"]
+    let gemini = try upstream("gemini", nil, url)
+    #expect(!gemini.isWithoutKey && gemini.key.isEmpty)
+    #expect(gemini.endpoint.query == "key=AIzaSecret")
+    #expect(try load(env: url).twoWayCalls > 0)
+    let both = url.merging(["GEMINI_API_KEY": "AIzaOther"]) { $1 }
+    #expect(try upstream("gemini", nil, both).key.isEmpty)
+    let found = try warnings(env: both)
+    #expect(found.contains { $0.contains("goes before the other key") }, "\(found)")
+    #expect(!found.contains { $0.contains("AIza") })
+    // Without a value it is none, and no other service takes one there.
+    let empty = ["GEMINI_LIVE_URL": "wss://g.example/live?key="]
+    #expect(try upstream("gemini", nil, empty).isWithoutKey)
+    let other = ["OPENAI_REALTIME_URL": "wss://o.example/v1/realtime?key=k"]
+    #expect(try upstream("openai", nil, other).isWithoutKey)
+  }
+
   @Test func `nor is the one with the service's name, unless its own key is set`() throws {
     let file = "[upstreams.deepgram]\nurl = \"ws://10.0.0.5/v1/listen\"\nprivate = true\n"
     #expect(try upstream("deepgram", file, cloud).key.isEmpty)

@@ -6,23 +6,35 @@ import Testing
 
 struct GuestsTests {
   private struct Model {
-    var guests: [(link: Int, kind: Guests.Kind, address: Address)] = []
+    struct Guest {
+      let link: Int
+      var kind: Guests.Kind
+      let address: Address
+      var since: Instant
+    }
+    var guests: [Guest] = []
 
-    func inTheWay(of address: Address, _ asOperator: Bool, _ limits: Limits) -> Int? {
+    func inTheWay(
+      of address: Address, _ asOperator: Bool, _ limits: Limits, at now: Instant
+    ) -> Int? {
+      func first(of guests: [Guest]) -> Int {
+        let silent = guests.first { $0.kind == .silent }
+        let other = guests.first { $0.kind != .silent }
+        guard let silent, let other else { return guests[0].link }
+        return now - silent.since >= Guests.momentsSilence ? silent.link : other.link
+      }
       let operators = guests.filter { $0.kind == .operators }
       if asOperator {
         return operators.count < limits.operatorLinksMax ? nil : operators[0].link
       }
       let strangers = guests.filter { $0.kind != .operators }
       let own = strangers.filter { $0.address.counted == address.counted }
-      if own.count >= limits.unprovenPerAddress {
-        return (own.first { $0.kind == .silent } ?? own[0]).link
-      }
+      if own.count >= limits.unprovenPerAddress { return first(of: own) }
       guard strangers.count >= limits.otherLinksMax else { return nil }
       let sockets = strangers.filter { $0.kind == .socket }
       let others = strangers.filter { $0.kind != .socket }
       if sockets.count > others.count { return sockets[0].link }
-      return (others.first { $0.kind == .silent } ?? others[0]).link
+      return first(of: others)
     }
   }
 
@@ -36,7 +48,9 @@ struct GuestsTests {
     defer { guests.deallocate() }
     var model = Model()
     var free = Array(0..<limits.linksMax)
+    var now = Instant.zero
     for step in 0..<4000 {
+      now = now + .milliseconds(Int.random(in: 0..<5, using: &random))
       let address = Address(
         high: Int.random(in: 0..<3, using: &random) == 0 ? 1 : 0,
         low: 0xffff_0000_0000 | UInt64.random(in: 0..<9, using: &random),
@@ -44,16 +58,18 @@ struct GuestsTests {
       switch Int.random(in: 0..<4, using: &random) {
       case 0, 1:
         let asOperator = Int.random(in: 0..<5, using: &random) == 0
-        let gone = guests.inTheWay(of: address, asOperator: asOperator)?.link
-        #expect(gone == model.inTheWay(of: address, asOperator, limits))
+        let gone = guests.inTheWay(of: address, asOperator: asOperator, at: now)?.link
+        #expect(gone == model.inTheWay(of: address, asOperator, limits, at: now))
         if let gone {
           guests.left(gone)
           model.guests.removeAll { $0.link == gone }
           free.append(gone)
         }
         let link = free.remove(at: Int.random(in: 0..<free.count, using: &random))
-        guests.came(link, from: address, asOperator: asOperator, at: .zero)
-        model.guests.append((link, asOperator ? .operators : .silent, address))
+        guests.came(link, from: address, asOperator: asOperator, at: now)
+        model.guests.append(
+          Model.Guest(
+            link: link, kind: asOperator ? .operators : .silent, address: address, since: now))
       case 2:
         guard let index = model.guests.indices.randomElement(using: &random) else { continue }
         let guest = model.guests.remove(at: index)
@@ -70,8 +86,9 @@ struct GuestsTests {
           guests.spoke(guest.link)
           guest.kind = .connection
         } else {
-          guests.becameSocket(guest.link, owesToken: true, at: .zero)
+          guests.becameSocket(guest.link, owesToken: true, at: now)
           guest.kind = .socket
+          guest.since = now
         }
         model.guests.append(guest)
       }

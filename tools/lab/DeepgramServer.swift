@@ -67,7 +67,9 @@ final class DeepgramServer {
   private func admit(_ asked: Peer.Request, requestID: String) throws(DeepgramRefusal) -> Session {
     let request = try DeepgramRequest(target: asked.target, authorization: asked.authorization)
     let behaviour = try behaviour(for: request)
-    if let status = behaviour.refusal { throw .standard(status) }
+    if let status = behaviour.refusal {
+      throw .standard(status, retryAfter: behaviour.retryAfter)
+    }
     if let key = settings.key, request.key != key { throw .standard(401) }
     sessions += 1
     let twin = DeepgramTwin(

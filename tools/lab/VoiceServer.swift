@@ -96,7 +96,9 @@ final class VoiceServer {
     var manner = settings.manner
     manner.misbehaviour = behaviour(for: request)
     if let status = manner.misbehaviour.refusal {
-      throw VoiceRequest.refusal(request.service, status)
+      var refusal = VoiceRequest.refusal(request.service, status)
+      refusal.retryAfter = manner.misbehaviour.retryAfter
+      throw refusal
     }
     if let key = settings.key, request.key != key {
       throw VoiceRequest.refusal(request.service, 401)
@@ -124,6 +126,7 @@ final class VoiceServer {
 
   private static func response(_ refusal: VoiceRequest.Refusal) -> [UInt8] {
     var head = "HTTP/1.1 \(refusal.status) Refused\r\nConnection: close\r\n"
+    if let seconds = refusal.retryAfter { head += "Retry-After: \(seconds)\r\n" }
     head += "Content-Type: application/json\r\nContent-Length: \(refusal.body.utf8.count)\r\n"
     return Array((head + "\r\n" + refusal.body).utf8)
   }

@@ -71,7 +71,10 @@ extension Call {
   @_noAllocation @discardableResult mutating func carry(
     _ payload: Bytes, of piece: Media.Piece, _ store: Store, _ turn: inout Turn
   ) -> UplinkRing.Kept {
-    guard !state.isClosing else { return .empty }
+    guard !state.isClosing else {
+      turn.note(.messageIgnored)
+      return .empty
+    }
     guard upstream.partner != .nobody else { return echo(payload, store, &turn) }
     let kept = uplink.take(payload, of: piece, as: caller.media.payloadEncoding, store, &turn)
     turn.timers.wake(.call(id.index), at: uplink.heldUntil)

@@ -158,8 +158,10 @@ extension Call {
     var located = found
     var news: Upstream.Event?
     switch located {
-    case .malformed: return turn.note(.messageBad)
-    case .other: news = upstream.read(message)
+    case .malformed: return upstream.noteNotJSON(message, as: record.name, store, &turn)
+    case .other:
+      news = upstream.read(message)
+      if news?.saysNothing == true { turn.note(.messageIgnored) }
     case .speech(let piece):
       if piece.isNotAll { news = upstream.read(message) }
     }
@@ -187,7 +189,7 @@ extension Call {
   private mutating func handle(
     _ news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
-    guard !news.isMalformed else { return turn.note(.messageBad) }
+    guard upstream.understands(news, message, as: record.name, store, &turn) else { return }
     if news.callerWords != nil { upstream.worked() }
     conversation.heard(news, message, to: &caller, &record, store, &turn)
     handleRest(of: news, message, store, &turn)
@@ -221,7 +223,7 @@ extension Call {
   /// backlog the request would come too early.
   mutating func finalize(_ store: Store, _ turn: inout Turn) {
     guard !state.isClosing, uplink.finalize() else { return }
-    upstream.command(.finalize, store, &turn)
+    upstream.command(.finalize, as: record.name, store, &turn)
   }
 
   /// A sign of life where there was no audio for a while; before the first audio of a session,
@@ -233,7 +235,7 @@ extension Call {
       uplink.sendSilence(
         milliseconds: milliseconds, into: &store.links[upstream.link.index], store, &turn)
     }
-    upstream.command(.keepAlive, store, &turn)
+    upstream.command(.keepAlive, as: record.name, store, &turn)
   }
 }
 

@@ -102,7 +102,7 @@ extension Call {
   /// What would resume the session has changed: a next one that is there lacks what was said since
   /// it was described.
   mutating func keepHandle(_ text: Bytes, _ store: Store, _ turn: inout Turn) {
-    guard upstream.keepHandle(text, in: store.pool), state.state == .changing else { return }
+    guard upstream.keepHandle(text, store, &turn), state.state == .changing else { return }
     upstream.leaveNext(store, &turn)
     state.changeGivenUp()
   }

@@ -65,11 +65,10 @@ extension Call {
   /// A webhook has announced its caller: dials ahead, for what callers mostly send.
   mutating func announce(_ store: Store, _ turn: inout Turn) {
     origin = .webhook
-    if upstream.settleFormats(from: caller.input, to: caller.output, store) {
-      perform(state.started(), store, &turn)
-    } else {
-      end(.unsupported, store, &turn)
+    guard upstream.settleFormats(from: caller.input, to: caller.output, store) else {
+      return end(.unsupported, store, &turn)
     }
+    perform(state.started(), store, &turn)
   }
 
   /// It has no place on an upstream yet; it has one now.
@@ -142,22 +141,19 @@ extension Call {
   /// What the upstream is sent and what it sends: settled before it is dialled, by what the caller
   /// sends, or for one dialled ahead by what callers mostly send. False: it can take none of it.
   private mutating func settleFormats(_ store: Store, _ turn: inout Turn) -> Bool {
-    switch origin {
-    case .webhook:
-      origin = .caller
-      turn.availability.arrived(upstream.index)
-      return true
-    case .caller, .callerWithoutPlace:
+    guard origin == .webhook else {
       return upstream.settleFormats(from: caller.input, to: caller.output, store)
     }
+    origin = .caller
+    turn.availability.arrived(upstream.index)
+    return true
   }
 
   /// How audio is kept, converted and wrapped, both ways. False where the memory for it is missing.
   private mutating func prepare(isPaired: Bool, _ store: Store, at now: Instant) -> Bool {
-    let kind = upstream.kind
     let envelope = caller.envelope(store)
     if !AudioFinding.prepareUplink(of: &self, isPaired: isPaired, store, at: now) { return false }
-    if let voice = kind.voice {
+    if let voice = upstream.kind.voice {
       guard
         let conversation = Conversation(
           voice, from: upstream.output, to: caller.output, envelope, as: caller.carrier.playout,
@@ -191,16 +187,15 @@ extension Call {
     case .dial:
       guard hasUpstream else { return state.opened() }
       let isAgain = state.attempts > 0
-      guard upstream.dial(for: id, isAgain: isAgain, as: record.name, store, &turn)
-      else { return lost(.noLink, store, &turn) }
-      return .nothing
+      let isAsked = upstream.dial(for: id, isAgain: isAgain, as: record.name, store, &turn)
+      return isAsked ? .nothing : lost(.noLink, store, &turn)
     case .flow:
       if state.isClosing { uplink.takeHeld(store, &turn) }
       pump(store, &turn)
       return !hasUpstream || uplink.backlog == 0 && state.isClosing ? state.drained() : .nothing
     case .finish:
       guard hasUpstream else { return state.upstreamFinished() }
-      upstream.command(.finish, store, &turn)
+      upstream.command(.finish, as: record.name, store, &turn)
       // Where it never says that it has finished, it has when the last transcript is there.
       let lastWords = upstream.kind.timing.lastWordsWithin
       if lastWords == .never { return .nothing }
@@ -259,7 +254,7 @@ extension Call {
     while upstream.isOpen(store),
       let command = conversation.nextCommand(scratch: store.source, at: turn.now)
     {
-      upstream.command(command, store, &turn)
+      upstream.command(command, as: record.name, store, &turn)
     }
   }
 

@@ -144,7 +144,9 @@ extension CallerLeg {
     }
     switch recogniseBinary(among: carriers) {
     case .known: return .admission(Arrival(message: message))
-    case .notYet, .early, .earlyKey: return .nothing
+    case .notYet, .early, .earlyKey:
+      turn.note(.messageIgnored)
+      return .nothing
     case .unknown, .givenUp: return strange(.empty, among: carriers, name, store, &turn)
     }
   }
@@ -153,6 +155,7 @@ extension CallerLeg {
   private mutating func strange(
     _ message: Bytes, among carriers: [Int], _ name: Name, _ store: Store, _ turn: inout Turn
   ) -> Ask {
+    turn.note(.messageIgnored)
     let ask = messagesSeen >= Carrier.messagesToRecogniseMax ? Ask.end(.unrecognised) : .nothing
     guard !hasToldIgnored else { return ask }
     hasToldIgnored = true
@@ -194,6 +197,7 @@ extension CallerLeg {
       turn.note(.caller(.connected), of: name)
       turn.note(.messageIgnored)
     case .complaint(let text):
+      turn.note(.messageIgnored)
       if mayComplain(at: turn.now) { turn.note(.caller(.complains(message[text])), of: name) }
     case .mark(let mark): return .mark(name: message[mark])
     case .digit where !isStarted: return earlyKey(message, store, &turn)

@@ -11,7 +11,7 @@ extension Conversation {
       dialogue.callerSaid()
       transcript.gather(
         message[words.text], isWhole: words.isWhole, of: message[news.item], by: .caller,
-        from: store.pool)
+        at: turn.now, from: store.pool)
     }
     if news.isInterrupted { interrupt(&caller, &record, store, &turn) }
     if news.isTurnBegun { dialogue.answerBegan(message[news.response]) }
@@ -38,7 +38,9 @@ extension Conversation {
     }
     if news.isSpoken { dialogue.spoken() }
     let isTurnOver = news.isTurnOver && !dialogue.isOlder(message[news.response])
-    if news.isSpoken || isTurnOver { ended(item, isTurnOver: isTurnOver) }
+    if news.isSpoken || isTurnOver {
+      ended(item, isTurnOver: isTurnOver, of: record.name, &turn)
+    }
     if let ending = news.ending {
       transcript.turnEnded(at: turn.now)
       answerEnded(ending, message, message[news.response], of: record.name, &turn)
@@ -52,14 +54,16 @@ extension Conversation {
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
     guard case .heard = dialogue.came(response, isSound: false, at: turn.now) else {
-      return neverHeard(item, in: response)
+      return neverHeard(item, in: response, of: record.name, &turn)
     }
     if !item.isEmpty, downlink.utterances.latest(of: item) == nil,
       !downlink.utterances.isDone(item)
     {
       _ = beginItem(item, &caller, &record, store, &turn)
     }
-    transcript.gather(words, isWhole: isWhole, of: item, by: .agent, from: store.pool)
+    transcript.gather(
+      words, isWhole: isWhole, of: item, by: .agent, isEarly: !dialogue.isAnswerOpen,
+      at: turn.now, from: store.pool)
   }
 
   /// Shows the lines that can be shown, in their order.

@@ -16,6 +16,8 @@ package struct Conversation: BitwiseCopyable, Sendable {
   private(set) var itemsBegun = 0
   /// Whether the model is told of its items by name, and can be.
   private var naming = Naming.none
+  /// The buffer in which what is said lies; none where nobody talks.
+  private var memory = Int32(-1)
 
   private enum Naming: BitwiseCopyable { case none, items }
 
@@ -26,15 +28,20 @@ package struct Conversation: BitwiseCopyable, Sendable {
     downlink = Downlink(reply: format, envelope: envelope, as: payloadEncoding)
   }
 
+  /// Such a buffer holds what is said as items, then as lines.
+  private static let itemBytes = MemoryLayout<Utterances.Memory>.stride
+
   /// In which format the agent's audio comes (`says`) and goes (`reply`), and how it is played. Nil
-  /// where the carrier takes none, or there is no resampler.
+  /// where the carrier takes none, or there is no memory or no resampler.
   init?(
     _ voice: Upstream.Voice, from says: Format, to reply: Format, _ envelope: Envelope,
     as pacing: Carrier.Pacing?, after other: Conversation, _ store: Store
   ) {
-    guard var pacing,
-      let conversion = Conversion(from: says, to: reply, in: store.resamplers)
-    else { return nil }
+    guard var pacing, let memory = store.conversations.take() else { return nil }
+    guard let conversion = Conversion(from: says, to: reply, in: store.resamplers) else {
+      store.conversations.give(memory)
+      return nil
+    }
     // A piece cut in two messages would have one that is shorter than the carrier takes.
     let bytesMax = envelope.audioBytesMax(as: pacing.payloadEncoding)
     pacing.pieceMilliseconds = min(
@@ -45,13 +52,20 @@ package struct Conversation: BitwiseCopyable, Sendable {
     dialogue = Dialogue(voice)
     rate = reply.rate
     naming = voice.hasItems ? .items : .none
-    // A session that was dialled ahead has said already whether it transcribes.
-    transcript = other.transcript
+    self.memory = memory
+    let place = store.conversations.bytes(memory)
+    downlink.utterances = Utterances(in: place.prefix(Self.itemBytes))
+    transcript = Transcript(after: other.transcript, in: place.dropping(Self.itemBytes))
   }
 
   mutating func release(_ store: Store) {
     downlink.release(to: store.pool, store.resamplers)
     transcript.release(to: store.pool)
+    guard memory >= 0 else { return }
+    transcript = Transcript()
+    downlink.utterances = Utterances()
+    store.conversations.give(memory)
+    memory = -1
   }
 
   /// The caller's samples lie the other way round than was believed.
@@ -76,17 +90,20 @@ extension Conversation {
   ) -> Spoken {
     guard case .heard = dialogue.came(response, isSound: !payload.isEmpty, at: turn.now) else {
       turn.note(.speechLate)
-      neverHeard(item, in: response)
+      neverHeard(item, in: response, of: record.name, &turn)
       return .unheard
     }
+    let known = downlink.utterances.index(of: item)
+    let isForgotten = known == nil && downlink.utterances.isForgotten(item)
     guard
-      let index = downlink.utterances.index(of: item)
-        ?? beginItem(item, &caller, &record, store, &turn)
+      let index = known ?? (isForgotten ? nil : beginItem(item, &caller, &record, store, &turn))
     else {
       turn.note(.speechCut)
-      guard !downlink.utterances.isDone(item), let name = Name(item) else { return .unheard }
+      guard !isForgotten, !downlink.utterances.isDone(item), let name = Name(item) else {
+        return .unheard
+      }
       turn.note(.agent(.speechCut(keptMilliseconds: 0)), of: record.name)
-      tell(name, heardMilliseconds: 0)
+      tell(name, heardMilliseconds: 0, of: record.name, &turn)
       return .unheard
     }
     let isFirst = !downlink.utterances.hasSound(index)
@@ -121,15 +138,21 @@ extension Conversation {
 
   /// An item of the answer that was cut off last, which had not begun by then: the model is told
   /// that nobody heard it, once.
-  mutating func neverHeard(_ item: Bytes, in response: Bytes) {
+  mutating func neverHeard(
+    _ item: Bytes, in response: Bytes, of call: Name, _ turn: inout Turn
+  ) {
     guard dialogue.isLatest(response), !downlink.utterances.isDone(item), let name = Name(item)
     else { return }
-    tell(name, heardMilliseconds: 0)
+    tell(name, heardMilliseconds: 0, of: call, &turn)
   }
 
-  private mutating func tell(_ item: Name, heardMilliseconds: Int) {
+  private mutating func tell(
+    _ item: Name, heardMilliseconds: Int, of call: Name, _ turn: inout Turn
+  ) {
     guard naming == .items else { return }
-    downlink.utterances.tell(item, heardMilliseconds: heardMilliseconds)
+    if !downlink.utterances.tell(item, heardMilliseconds: heardMilliseconds) {
+      turn.note(.upstream(.untold), of: call)
+    }
   }
 
   /// Another item begins, or one of those that came before goes on. Nil where there is no place for
@@ -172,7 +195,7 @@ extension Conversation {
 
   /// All of an item has come, or of every one where the turn is over. An empty name: of the latest.
   /// Of one whose rest had no room the model is told.
-  mutating func ended(_ item: Bytes, isTurnOver: Bool) {
+  mutating func ended(_ item: Bytes, isTurnOver: Bool, of call: Name, _ turn: inout Turn) {
     let last = downlink.utterances.last
     for index in 0..<downlink.utterances.count {
       let isMeant =
@@ -180,7 +203,7 @@ extension Conversation {
       guard isTurnOver || isMeant else { continue }
       if index == last { downlink.finish() }
       guard downlink.utterances.complete(index) else { continue }
-      tell(downlink.utterances[index].item, heardMilliseconds: kept(of: index))
+      tell(downlink.utterances[index].item, heardMilliseconds: kept(of: index), of: call, &turn)
     }
   }
 
@@ -243,13 +266,15 @@ extension Conversation {
     record.wasInterrupted()
     turn.note(.interruption)
     while downlink.utterances.count > 0 {
-      cutOffOldest(at: heard, &record)
+      cutOffOldest(at: heard, &record, &turn)
       showLines(to: &caller, &record, store, &turn)
     }
   }
 
   /// Lets go of the oldest item, of which the model and the terminal are told how much was heard.
-  private mutating func cutOffOldest(at position: Int, _ record: inout CallRecord) {
+  private mutating func cutOffOldest(
+    at position: Int, _ record: inout CallRecord, _ turn: inout Turn
+  ) {
     let utterance = downlink.utterances[0]
     let heard = utterance.heard(at: position)
     let isHandedOn = downlink.utterances.handOn(heard: utterance.lengthBefore &+ heard)
@@ -258,7 +283,7 @@ extension Conversation {
     let bytes = utterance.receivedBefore &+ utterance.received
     let milliseconds = min(
       (utterance.lengthBefore &+ heard) &* 1000 / rate, downlink.says.milliseconds(forBytes: bytes))
-    tell(utterance.item, heardMilliseconds: milliseconds)
+    tell(utterance.item, heardMilliseconds: milliseconds, of: record.name, &turn)
     let generated =
       bytes == 0
       ? utterance.length &* 1000 / rate

@@ -92,6 +92,9 @@ extension Dialogue {
   /// Nobody speaks, and neither side owes the other anything.
   package var isIdle: Bool { state == .quiet && request == .none && keys.count == 0 }
 
+  /// An answer has begun, and its turn is not over.
+  var isAnswerOpen: Bool { if case .agentSpeaking = state { true } else { false } }
+
   /// What a session that begins now would be asked for; nil: nothing.
   package var owed: Prompt? {
     if case .due(let prompt, _) = request { return prompt }

@@ -7,8 +7,7 @@
 //   [caller: whole] [agent: whole] [caller: pieces] [agent: pieces]
 //        └── shown ──────┘              └ waited for until its time, then shown as it is
 //
-// Words are the inside of a JSON string, escapes and all, in blocks of the shared pool. What only
-// reads the lines is `mutating` as well, so that they are read where they lie (see Utterances).
+// Words are the inside of a JSON string, escapes and all, in blocks of the shared pool.
 
 package struct Transcript: BitwiseCopyable, Sendable {
   package enum Speaker: Equatable, BitwiseCopyable, Sendable { case caller, agent }
@@ -24,7 +23,12 @@ package struct Transcript: BitwiseCopyable, Sendable {
     /// Its words are no longer waited for from then on; `zero`: it is whole.
     var until = Instant.never
     package var heard = Heard.whole
+    var begun = Begun.anyhow
   }
+
+  /// Words without a name that come while no answer is open are late, or a little early: nobody
+  /// says which, so how soon the next answer begins does.
+  enum Begun: BitwiseCopyable, Sendable { case anyhow, early }
 
   /// How much of what a line says was heard, in milliseconds.
   package enum Heard: BitwiseCopyable, Sendable {
@@ -32,11 +36,16 @@ package struct Transcript: BitwiseCopyable, Sendable {
     case part(heard: Int, generated: Int)
   }
 
+  /// What lies where only calls that talk have memory. Without it there are no lines.
+  package struct Memory: BitwiseCopyable, Sendable {
+    fileprivate var lines = InlineArray<16, Line>(repeating: Line())
+    /// Items of the agent of which the whole words were shown.
+    fileprivate var shown = InlineArray<4, Name>(repeating: Name())
+  }
+
   private static let capacity = 16
-  private var lines = InlineArray<16, Line>(repeating: Line())
+  private let memory: Lent<Memory>
   private var count = 0
-  /// Items of the agent of which the whole words were shown.
-  private var shown = InlineArray<4, Name>(repeating: Name())
   private var shownCount = 0
   private var transcription = Transcription.off
 
@@ -50,11 +59,22 @@ package struct Transcript: BitwiseCopyable, Sendable {
     case on(owed: Int)
   }
 
-  init() {}
+  init() { memory = Lent() }
+
+  /// A session that was there before the caller has said already whether it transcribes.
+  init(after other: Transcript, in memory: Bytes) {
+    self.memory = Lent(Memory(), in: memory)
+    transcription = other.transcription
+  }
 
   mutating func release(to pool: BlockPool) {
-    for index in 0..<count { lines[index].words.clear(in: pool) }
+    for index in 0..<count { self[index].words.clear(in: pool) }
     count = 0
+  }
+
+  private subscript(index: Int) -> Line {
+    get { memory.value.lines[index] }
+    nonmutating _modify { yield &memory.value.lines[index] }
   }
 
   // MARK: What is owed
@@ -82,26 +102,34 @@ package struct Transcript: BitwiseCopyable, Sendable {
 
   // MARK: Lines
 
-  /// The line of this item, which is begun where there is none. Where there are too many it is the
-  /// last.
-  private mutating func line(of item: Bytes, by speaker: Speaker) -> Int {
-    if let index = index(of: item, by: speaker) { return index }
-    guard count < Self.capacity else { return count &- 1 }
-    lines[count] = Line()
-    lines[count].speaker = speaker
-    lines[count].item = Name(item) ?? Name()
+  /// The line of this item, which is begun where there is none. Where there are too many none is:
+  /// the last one says that something is missing.
+  private mutating func line(of item: Bytes, by speaker: Speaker) -> Int? {
+    index(of: item, by: speaker) ?? begin(Name(item) ?? Name(), by: speaker)
+  }
+
+  private mutating func begin(_ item: Name, by speaker: Speaker) -> Int? {
+    guard !isFull else {
+      self[count &- 1].isCut = true
+      return nil
+    }
+    self[count] = Line()
+    self[count].speaker = speaker
+    self[count].item = item
     count &+= 1
     return count &- 1
   }
 
-  private mutating func index(of item: Bytes, by speaker: Speaker) -> Int? {
+  private func index(of item: Bytes, by speaker: Speaker) -> Int? {
     var index = count
     while index > 0 {
       index &-= 1
-      guard lines[index].speaker == speaker, lines[index].item.equals(item) else { continue }
-      // Without a name it goes on while its turn does, and for a moment if nobody spoke since.
-      let until = lines[index].until
-      if !item.isEmpty || until == .never || until > .zero && index == count &- 1 { return index }
+      guard self[index].speaker == speaker, self[index].item.equals(item) else { continue }
+      // Without a name it goes on while its turn does, and for a moment: the caller's if nobody
+      // spoke since.
+      let until = self[index].until
+      let isLate = until > .zero && (speaker == .agent || index == count &- 1)
+      if !item.isEmpty || until == .never || isLate { return index }
     }
     return nil
   }
@@ -112,11 +140,15 @@ package struct Transcript: BitwiseCopyable, Sendable {
   /// the agent's without a name.
   mutating func agentBegins(_ item: Bytes, at now: Instant) {
     for index in 0..<count {
-      let line = lines[index]
+      let line = self[index]
       switch line.speaker {
       case .caller:
-        lines[index].until = min(line.until, isOwedWords ? now + Self.callersPatience : .zero)
-      case .agent: if line.item.isEmpty, line.until != .never { lines[index].until = .zero }
+        self[index].until = min(line.until, isOwedWords ? now + Self.callersPatience : .zero)
+      case .agent where !line.item.isEmpty: break
+      case .agent where line.begun == .early && line.until > now:
+        self[index].begun = .anyhow
+        self[index].until = .never
+      case .agent: if line.until != .never { self[index].until = .zero }
       }
     }
     _ = line(of: item, by: .agent)
@@ -125,64 +157,71 @@ package struct Transcript: BitwiseCopyable, Sendable {
   /// The caller has said this, and its words are to come.
   mutating func callerSaid(_ item: Bytes, at now: Instant) {
     guard !item.isEmpty, case .on = transcription else { return }
-    let index = line(of: item, by: .caller)
-    lines[index].until = min(lines[index].until, now + Self.callersPatience)
+    guard let index = line(of: item, by: .caller) else { return }
+    self[index].until = min(self[index].until, now + Self.callersPatience)
   }
 
-  /// Words of a line: more of them, or all of them anew.
+  /// Words of a line: more of them, or all of them anew. `isEarly`: no answer is open that they
+  /// could belong to.
   mutating func gather(
-    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker, from pool: BlockPool
+    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker, isEarly: Bool = false,
+    at now: Instant, from pool: BlockPool
   ) {
     if isWhole, !item.isEmpty, speaker == .agent, wasShown(item) { return }
-    let index = line(of: item, by: speaker)
-    if isWhole {
-      lines[index].words.clear(in: pool)
-      lines[index].isCut = false
-      lines[index].until = .zero
+    let before = count
+    guard let index = line(of: item, by: speaker) else { return }
+    if isEarly, item.isEmpty, index == before {
+      self[index].begun = .early
+      self[index].until = now + Self.patience
     }
-    let rest = Limits.wordsBytesMax &- lines[index].words.count
+    if isWhole {
+      self[index].words.clear(in: pool)
+      self[index].isCut = false
+      self[index].until = .zero
+    }
+    let rest = Limits.wordsBytesMax &- self[index].words.count
     let fitting = text.count <= rest ? text.count : Self.wholePrefix(of: text, upTo: rest)
-    if fitting < text.count || !lines[index].words.append(text.prefix(fitting), from: pool) {
-      lines[index].isCut = true
+    if fitting < text.count || !self[index].words.append(text.prefix(fitting), from: pool) {
+      self[index].isCut = true
     }
   }
 
-  private mutating func wasShown(_ item: Bytes) -> Bool {
-    for index in 0..<min(shownCount, 4) where shown[index].equals(item) { return true }
+  private func wasShown(_ item: Bytes) -> Bool {
+    for index in 0..<min(shownCount, 4) where memory.value.shown[index].equals(item) { return true }
     return false
   }
 
   /// The words of this will not come.
   mutating func end(_ item: Bytes, by speaker: Speaker) {
-    if let index = index(of: item, by: speaker) { lines[index].until = .zero }
+    if let index = index(of: item, by: speaker) { self[index].until = .zero }
   }
 
   /// The agent's turn is over: its words may still come, for a moment; the caller's are whole,
   /// where they have no name.
   mutating func turnEnded(at now: Instant) {
     for index in 0..<count {
-      let line = lines[index]
+      let line = self[index]
       switch line.speaker {
-      case .caller: if line.item.isEmpty { lines[index].until = .zero }
-      case .agent: lines[index].until = min(line.until, now + Self.patience)
+      case .caller: if line.item.isEmpty { self[index].until = .zero }
+      case .agent: self[index].until = min(line.until, now + Self.patience)
       }
     }
   }
 
   /// Nothing more is waited for of the agent.
   mutating func endAgents() {
-    for index in 0..<count where lines[index].speaker == .agent { lines[index].until = .zero }
+    for index in 0..<count where self[index].speaker == .agent { self[index].until = .zero }
   }
 
   /// What the caller is saying will be written down anew.
   mutating func forgetCallers(in pool: BlockPool) {
     var kept = 0
     for index in 0..<count {
-      if lines[index].speaker == .caller, lines[index].until != .zero {
-        lines[index].words.clear(in: pool)
+      if self[index].speaker == .caller, self[index].until != .zero {
+        self[index].words.clear(in: pool)
         continue
       }
-      lines[kept] = lines[index]
+      self[kept] = self[index]
       kept &+= 1
     }
     count = kept
@@ -190,45 +229,41 @@ package struct Transcript: BitwiseCopyable, Sendable {
 
   /// Nothing is waited for any longer.
   mutating func endAll() {
-    for index in 0..<count { lines[index].until = .zero }
+    for index in 0..<count { self[index].until = .zero }
   }
 
   /// Only so much of this was heard, and no more is said of it.
   mutating func cutOff(_ item: Name, heard: Int, generated: Int) {
     var index = count &- 1
     while index >= 0 {
-      let line = lines[index]
+      let line = self[index]
       if line.speaker == .agent, line.item == item, case .whole = line.heard { break }
       index &-= 1
     }
     if index < 0 {
-      guard count < Self.capacity else { return }
-      index = count
-      lines[index] = Line()
-      lines[index].speaker = .agent
-      lines[index].item = item
-      count &+= 1
+      guard let begun = begin(item, by: .agent) else { return }
+      index = begun
     }
-    lines[index].heard = .part(heard: heard, generated: generated)
-    lines[index].until = .zero
+    self[index].heard = .part(heard: heard, generated: generated)
+    self[index].until = .zero
   }
 
   /// The oldest line, if it can be shown by now: whole, or no longer waited for. Its words are
   /// given back by whoever shows it.
   mutating func next(at now: Instant) -> Line? {
-    guard count > 0, lines[0].until <= now || isFull else { return nil }
-    let line = lines[0]
-    for index in 1..<max(count, 1) { lines[index &- 1] = lines[index] }
+    guard count > 0, self[0].until <= now || isFull else { return nil }
+    let line = self[0]
+    for index in 1..<max(count, 1) { self[index &- 1] = self[index] }
     count &-= 1
     if line.speaker == .agent, !line.item.isEmpty, !line.words.isEmpty {
-      shown[shownCount & 3] = line.item
+      memory.value.shown[shownCount & 3] = line.item
       shownCount &+= 1
     }
     return line
   }
 
   /// When the oldest is no longer waited for.
-  var wakeTime: Instant { mutating get { count > 0 ? lines[0].until : .never } }
+  var wakeTime: Instant { count > 0 ? self[0].until : .never }
 
   // MARK: Pieces
 

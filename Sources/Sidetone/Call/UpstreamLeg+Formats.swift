@@ -30,6 +30,13 @@ extension UpstreamLeg {
     return !news.isMalformed
   }
 
+  /// The same of a message in which speech was looked for.
+  mutating func noteNotJSON(
+    _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  ) {
+    _ = understands(.malformed, message, as: name, store, &turn)
+  }
+
   // MARK: Formats
 
   /// What a session that is ready says of its audio is what it has. False where that cannot be

@@ -269,7 +269,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   /// What greets is its operator's to say.
-  mutating func command(_ command: Upstream.Command, _ store: Store, _ turn: inout Turn) {
+  mutating func command(
+    _ command: Upstream.Command, as name: Name, _ store: Store, _ turn: inout Turn
+  ) {
     guard isOpen(store) else { return }
     var writer = Writer(store.scratch)
     if case .greet = command {
@@ -278,7 +280,11 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       kind.write(command, &writer)
     }
     if writer.count == 0 { return }
-    if store.links[link.index].seal(.text, writer.written, store, &turn) { lastSign = turn.now }
+    if store.links[link.index].seal(.text, writer.written, store, &turn) {
+      lastSign = turn.now
+    } else {
+      turn.note(.upstream(.untold), of: name)
+    }
   }
 
   // MARK: Hearing
@@ -402,11 +408,14 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 
   /// What will resume the session, where it says so. True: what the next one was described with is
   /// outdated.
-  mutating func keepHandle(_ text: Bytes, in pool: BlockPool) -> Bool {
-    let isNew = !Transcript.equals(handle, text, in: pool)
-    guard isNew, text.count <= Limits.handleBytesMax else { return false }
-    handle.clear(in: pool)
-    _ = handle.append(text, from: pool)
+  mutating func keepHandle(_ text: Bytes, _ store: Store, _ turn: inout Turn) -> Bool {
+    guard text.count <= Limits.handleBytesMax else {
+      turn.note(.messageIgnored)
+      return false
+    }
+    if Transcript.equals(handle, text, in: store.pool) { return false }
+    handle.clear(in: store.pool)
+    if !handle.append(text, from: store.pool) { turn.note(.messageIgnored) }
     return next.isThere
   }
 

@@ -39,71 +39,95 @@ package struct Utterance: BitwiseCopyable, Sendable {
 
   package init() {}
 
+  /// So many bytes more have come of it.
+  @inline(__always)
+  fileprivate mutating func grow(by bytes: Int, odd: UInt8?, from says: Format, to reply: Format) {
+    received &+= bytes
+    length = received / says.bytesPerFrame &* reply.rate / says.rate
+    self.odd = odd
+    isComplete = false
+  }
+
   /// How much of it was heard, in its own samples.
   package func heard(at position: Int) -> Int { min(max(0, position &- start), length) }
 }
 
 /// Those that are not yet heard to their end, oldest first, behind those of which the model has
-/// still to be told.
+/// still to be told. The latest, of which nearly every piece is, lies in the call; the others where
+/// only calls that talk have memory (Lent). Without that there is no place for any.
 ///
-/// What only reads them is `mutating` as well: an `InlineArray` is read where it lies only through
-/// what may be changed, and copied whole otherwise.
+/// What only reads them is `mutating` as well, so that the latest is read where it lies: it is
+/// copied whole otherwise.
 package struct Utterances: BitwiseCopyable, Sendable {
   package static let capacity = 20
-
   /// A few more than may be said, so that what has no place can be told.
-  private var slots = InlineArray<24, Utterance>(repeating: Utterance())
+  private static let slotsMax = 24
+
+  package struct Memory: BitwiseCopyable, Sendable {
+    /// Those to be told; then all but the latest of those that are said.
+    fileprivate var slots = InlineArray<24, Utterance>(repeating: Utterance())
+    /// The items that were heard to their end, or of which the model was told, latest of all.
+    fileprivate var done = InlineArray<8, Name>(repeating: Name())
+    /// Items, by their hashes, of which the model was told that nobody heard any: that stays so,
+    /// whatever more comes of them.
+    fileprivate var forgotten = InlineArray<32, UInt64>(repeating: 0)
+  }
+
+  private let memory: Lent<Memory>
+  private var latest = Utterance()
   private var cutOff = 0
   package private(set) var count = 0
-  /// The items that were heard to their end, or of which the model was told, latest of all.
-  private var done = InlineArray<8, Name>(repeating: Name())
   private var doneCount = 0
+  private var forgottenCount = 0
 
-  package init() {}
+  init() { memory = Lent() }
+  package init(in memory: Bytes) { self.memory = Lent(Memory(), in: memory) }
 
   package subscript(index: Int) -> Utterance {
     mutating get {
       precondition(index < count)
-      return slots[cutOff &+ index]
+      return index == last ? latest : memory.value.slots[cutOff &+ index]
     }
     set {
       precondition(index < count)
-      slots[cutOff &+ index] = newValue
+      if index == last { latest = newValue } else { memory.value.slots[cutOff &+ index] = newValue }
     }
   }
 
-  package var last: Int { count &- 1 }
-  private var isFull: Bool { count == Self.capacity || cutOff &+ count == slots.count }
+  package var last: Int { @inline(__always) get { count &- 1 } }
+  /// How many of those that are said are not the latest.
+  private var earlier: Int { max(0, count &- 1) }
+  private var isFull: Bool {
+    count == Self.capacity || cutOff &+ count >= Self.slotsMax || !memory.isThere
+  }
 
   /// So many bytes have come of an item, which talks in one format to a caller who hears another.
   @_noAllocation mutating func grow(
     _ index: Int, by bytes: Int, odd: UInt8?, from says: Format, to reply: Format
   ) {
     precondition(index < count)
-    let place = cutOff &+ index
-    let received = slots[place].received &+ bytes
-    slots[place].received = received
-    slots[place].length = received / says.bytesPerFrame &* reply.rate / says.rate
-    slots[place].odd = odd
-    slots[place].isComplete = false
+    if index == last {
+      latest.grow(by: bytes, odd: odd, from: says, to: reply)
+    } else {
+      memory.value.slots[cutOff &+ index].grow(by: bytes, odd: odd, from: says, to: reply)
+    }
   }
 
   @inline(__always) mutating func odd(of index: Int) -> UInt8? {
     precondition(index < count)
-    return slots[cutOff &+ index].odd
+    return index == last ? latest.odd : memory.value.slots[cutOff &+ index].odd
   }
 
   /// Whether anything of this stretch has come to be heard: words may begin it.
   @inline(__always) mutating func hasSound(_ index: Int) -> Bool {
     precondition(index < count)
-    return slots[cutOff &+ index].received > 0
+    return (index == last ? latest.received : memory.value.slots[cutOff &+ index].received) > 0
   }
 
   /// Whether more of it can be taken.
   @inline(__always) mutating func hasRoom(_ index: Int) -> Bool {
     precondition(index < count)
-    if case .enough = slots[cutOff &+ index].room { return true }
-    return false
+    return (index == last ? latest.room : memory.value.slots[cutOff &+ index].room) == .enough
   }
 
   /// A piece of it had no room. True: the first one.
@@ -138,9 +162,8 @@ package struct Utterances: BitwiseCopyable, Sendable {
   /// there is room for no other; nil where another stretch begins.
   @inline(__always) package mutating func index(of item: Bytes) -> Int? {
     guard count > 0 else { return nil }
-    let last = cutOff &+ count &- 1
-    if slots[last].item.equals(item) {
-      return !item.isEmpty || !slots[last].isComplete ? count &- 1 : nil
+    if latest.item.equals(item) {
+      return !item.isEmpty || !latest.isComplete ? count &- 1 : nil
     }
     return isFull ? latest(of: item) : nil
   }
@@ -150,7 +173,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
     var index = count
     while index > 0 {
       index &-= 1
-      let utterance = slots[cutOff &+ index]
+      let utterance = self[index]
       if utterance.item.equals(item), !item.isEmpty || !utterance.isComplete { return index }
     }
     return nil
@@ -170,9 +193,10 @@ package struct Utterances: BitwiseCopyable, Sendable {
       utterance.room = self[before].room
       self[before].odd = nil
     }
+    if count > 0 { memory.value.slots[cutOff &+ last] = latest }
     count &+= 1
-    self[count &- 1] = utterance
-    return count &- 1
+    latest = utterance
+    return last
   }
 
   /// The next stretch of the same item, if there is one.
@@ -190,7 +214,9 @@ package struct Utterances: BitwiseCopyable, Sendable {
   package mutating func removeFirst() -> Utterance {
     let first = self[0]
     count &-= 1
-    for index in cutOff..<cutOff &+ count { slots[index] = slots[index &+ 1] }
+    for index in cutOff..<cutOff &+ earlier {
+      memory.value.slots[index] = memory.value.slots[index &+ 1]
+    }
     isDone(with: first.item)
     return first
   }
@@ -207,36 +233,53 @@ package struct Utterances: BitwiseCopyable, Sendable {
 
   /// Whether nothing more has to be done about this item, as far as is remembered.
   mutating func isDone(_ item: Bytes) -> Bool {
-    for index in 0..<min(doneCount, 8) where done[index].equals(item) { return true }
+    for index in 0..<min(doneCount, 8) where memory.value.done[index].equals(item) { return true }
+    return false
+  }
+
+  /// Whether the model was told that nobody heard any of this item.
+  mutating func isForgotten(_ item: Bytes) -> Bool {
+    guard forgottenCount > 0, let hash = Name(item)?.hash else { return false }
+    for index in 0..<min(forgottenCount, 32) where memory.value.forgotten[index] == hash {
+      return true
+    }
     return false
   }
 
   private mutating func isDone(with item: Name) {
     guard !item.isEmpty else { return }
-    done[doneCount & 7] = item
+    memory.value.done[doneCount & 7] = item
     doneCount &+= 1
   }
 
-  /// It is to be told that so much of this item was heard.
-  mutating func tell(_ item: Name, heardMilliseconds: Int) {
-    guard !item.isEmpty, cutOff &+ count < slots.count else { return }
+  /// It is to be told that so much of this item was heard. False where there is no room for that.
+  mutating func tell(_ item: Name, heardMilliseconds: Int) -> Bool {
+    guard !item.isEmpty, memory.isThere else { return true }
     isDone(with: item)
-    var index = cutOff &+ count
+    if heardMilliseconds == 0 {
+      memory.value.forgotten[forgottenCount & 31] = item.hash
+      forgottenCount &+= 1
+    }
+    guard cutOff &+ count < Self.slotsMax else { return false }
+    var index = cutOff &+ earlier
     while index > cutOff {
-      slots[index] = slots[index &- 1]
+      memory.value.slots[index] = memory.value.slots[index &- 1]
       index &-= 1
     }
-    slots[cutOff].item = item
-    slots[cutOff].length = heardMilliseconds
+    memory.value.slots[cutOff].item = item
+    memory.value.slots[cutOff].length = heardMilliseconds
     cutOff &+= 1
+    return true
   }
 
   /// What it is to be told next.
   mutating func nextTold() -> (item: Name, heardMilliseconds: Int)? {
     guard cutOff > 0 else { return nil }
-    let first = slots[0]
+    let first = memory.value.slots[0]
     cutOff &-= 1
-    for index in 0..<cutOff &+ count { slots[index] = slots[index &+ 1] }
+    for index in 0..<cutOff &+ earlier {
+      memory.value.slots[index] = memory.value.slots[index &+ 1]
+    }
     return (first.item, first.length)
   }
 }

@@ -260,6 +260,8 @@ package struct Pages: Sendable {
     counter(
       "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
       totals.deadAir)
+    counter(
+      "sidetone_commands_lost_total", "What upstreams could not be told.", totals.commandsLost)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
     counter(
       "sidetone_transcript_lines_dropped_total", "Of these, lines of the transcript.",

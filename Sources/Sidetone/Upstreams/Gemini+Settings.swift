@@ -41,7 +41,7 @@ extension Gemini {
           help: "How long it thinks before it speaks, where the model takes a level."),
       ],
       paths: [.init("/ws/phone", bot: "gemini-live", isFirst: true)],
-      complaints: complaints)
+      urlKeys: ["key", "access_token"], complaints: complaints)
   }
 
   private static let levels: [StaticString] = ["minimal", "low", "medium", "high"]

@@ -18,6 +18,8 @@ extension Upstream {
     package var passesOptions = false
     /// Options that only the relay may say, and why.
     package var owned: [(name: String, reason: String)] = []
+    /// Members of its URL's query that are a key: whoever writes one there needs no other.
+    package var urlKeys: [String] = []
     /// What it would not take, or not as it was meant, of options that are asked for together.
     package var complaints: @Sendable (Options) -> [Complaint] = { _ in [] }
 

@@ -197,6 +197,13 @@ extension Upstream {
     var saysMore: Bool {
       isFinished || complaint != nil || handle != nil || leavesWithin != nil
     }
+    /// It is understood, and of no concern.
+    var saysNothing: Bool {
+      let isOfTurn =
+        isInterrupted || isCallerDone || isTurnBegun || isAskedTooEarly || isSpoken || isTurnOver
+      let isOfWords = callerWords != nil || agentWords != nil || transcriptsOwed != 0
+      return !isOfTurn && !isOfWords && !saysMore && !isMalformed && unknown == nil
+    }
 
     package init() {}
 

@@ -1,10 +1,12 @@
 // What a client offers in `Sec-WebSocket-Protocol`. No subprotocol means anything here, but a
-// browser gives up a socket whose answer names none of those that it offered, and a page, which can
-// set no header, brings its key among them: `token, KEY`, `bearer, KEY`, or `…api-key.KEY`.
+// browser gives up a socket whose answer names none of those that it offered (the WHATWG's rule;
+// RFC 6455 §4.1 lets a client go on), and a page, which can set no header, brings its key among
+// them: `token, KEY`, `bearer, KEY`, or `…api-key.KEY`.
 
 enum Subprotocols {
-  /// The longest that is named in an answer.
+  /// The longest that is named in an answer, and the longest key.
   private static let bytesMax = 64
+  private static let keyBytesMax = 512
   private static let marker: StaticString = "api-key."
 
   /// The key among them, or nil; the first one where there are several.
@@ -19,16 +21,21 @@ enum Subprotocols {
     return nil
   }
 
-  /// The one that the answer names: the first that is no key, so that none is ever repeated. Empty:
-  /// none.
+  /// The one that the answer names: the first that is no key. A key only where nothing else was
+  /// offered, to the one who brought it: no browser would take any other answer. Empty: none.
   static func answer(to fields: HTTP.Fields, of head: Bytes) -> Bytes {
     var items = HTTP.Items(of: "sec-websocket-protocol", fields, in: head)
     var isKey = false
+    var key = Bytes.empty
     while let item = items.next() {
-      if !isKey, keyStart(of: item) == nil, isName(item) { return item }
+      if keyStart(of: item) != nil {
+        if key.isEmpty, isName(item, upTo: keyBytesMax) { key = item }
+      } else if !isKey, isName(item, upTo: bytesMax) {
+        return item
+      }
       isKey = Self.isScheme(item)
     }
-    return .empty
+    return key
   }
 
   private static func isScheme(_ item: Bytes) -> Bool {
@@ -43,7 +50,7 @@ enum Subprotocols {
     return nil
   }
 
-  private static func isName(_ item: Bytes) -> Bool {
+  private static func isName(_ item: Bytes, upTo bytesMax: Int) -> Bool {
     guard !item.isEmpty, item.count <= bytesMax else { return false }
     for index in 0..<item.count where !HTTP.isToken(item[index]) { return false }
     return true

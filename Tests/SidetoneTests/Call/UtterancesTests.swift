@@ -17,7 +17,7 @@ struct UtterancesTests {
   }
 
   @Test func `items stay in the order in which they began`() {
-    var utterances = Utterances()
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     for (index, name) in ["a", "b", "c"].enumerated() {
       let place = begin(&utterances, name, at: 100 * index)
       #expect(place == index)
@@ -34,7 +34,7 @@ struct UtterancesTests {
   }
 
   @Test func `there is place for thirty-two, and for another when one has gone`() {
-    var utterances = Utterances()
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     for index in 0..<Utterances.capacity {
       let place = begin(&utterances, "i\(index)")
       #expect(place == index)
@@ -46,14 +46,14 @@ struct UtterancesTests {
   }
 
   @Test func `a name that is too long begins nothing`() {
-    var utterances = Utterances()
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     let long = String(repeating: "x", count: Name.bytesMax + 1)
     let place = begin(&utterances, long)
     #expect(place == nil && utterances.count == 0)
   }
 
   @Test func `what has no name goes to the item without one that is not complete`() {
-    var utterances = Utterances()
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     let atFirst = utterances.index(of: .empty)
     #expect(atFirst == nil)
     let first = begin(&utterances, "")
@@ -68,7 +68,7 @@ struct UtterancesTests {
   }
 
   @Test func `an item that goes on behind another is a stretch that knows the one before`() {
-    var utterances = Utterances()
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     _ = begin(&utterances, "a")
     grow(&utterances, 0, by: 800)
     _ = begin(&utterances, "b", at: 400)
@@ -86,7 +86,7 @@ struct UtterancesTests {
   }
 
   @Test func `the rest of an item for which there is no room has none, and is told once`() {
-    var utterances = Utterances()
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     _ = begin(&utterances, "a")
     let isFirst = utterances.drop(10, of: 0)
     let isSecond = utterances.drop(10, of: 0)
@@ -104,10 +104,11 @@ struct UtterancesTests {
   }
 
   @Test func `what is to be told waits in its order, and takes nothing from what is said`() {
-    var utterances = Utterances()
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
     _ = begin(&utterances, "c")
     for (name, heard) in [("a", 100), ("b", 0)] {
-      utterances.tell(Name(kept(name))!, heardMilliseconds: heard)
+      let isTold = utterances.tell(Name(kept(name))!, heardMilliseconds: heard)
+      #expect(isTold)
     }
     #expect(utterances.count == 1 && utterances[0].item.equals(kept("c")))
     _ = begin(&utterances, "d")
@@ -120,6 +121,16 @@ struct UtterancesTests {
     let isFirstDone = utterances.isDone(kept("a"))
     let isOtherDone = utterances.isDone(kept("c"))
     #expect(isFirstDone && !isOtherDone)
+    // Of the one nobody has heard anything, and it stays so.
+    let areForgotten = ["a", "b", "c"].map { utterances.isForgotten(kept($0)) }
+    #expect(areForgotten == [false, true, false])
+  }
+
+  @Test func `more than can be told is said to be lost`() {
+    var utterances = Utterances(in: kept(count: Limits.conversationBytes))
+    for index in 0..<Utterances.capacity { _ = begin(&utterances, "i\(index)") }
+    let told = (0..<6).map { utterances.tell(Name(kept("x\($0)"))!, heardMilliseconds: 0) }
+    #expect(told == [true, true, true, true, false, false])
   }
 
   @Test func `heard is never before an item's begin and never behind its end`() {

@@ -161,4 +161,30 @@ struct AnswersTests {
     talk.interrupt()
     #expect(talk.told() == [truncate(200), truncate(150, "item_2")])
   }
+
+  @Test func `an item that the model was told nobody heard is not heard later`() throws {
+    let talk = try Talk("ucid")
+    func say(_ item: Int) {
+      talk.tell(
+        """
+        {"type":"response.output_audio.delta","response_id":"r","item_id":"i\(item)",\
+        "delta":"\(Talk.base64([UInt8](repeating: 0, count: 4800)))"}
+        """)
+    }
+    for item in 0...20 {
+      say(item)
+      if item < 20 { talk.end(item: "i\(item)") }
+    }
+    #expect(talk.told() == [#"{"type":"conversation.item.delete","item_id":"i20"}"#])
+    talk.rig.advance(milliseconds: 3000)
+    #expect(talk.heardBytes() >= 20 * 1600)
+    for _ in 0..<3 { say(20) }
+    talk.rig.advance(milliseconds: 3000)
+    #expect(talk.heardBytes() == 0 && talk.told() == [])
+    // Another one has room by now.
+    say(21)
+    talk.end(item: "i21")
+    talk.rig.advance(milliseconds: 3000)
+    #expect(talk.heardBytes() >= 1600)
+  }
 }

@@ -122,4 +122,37 @@ struct WordsTests {
     #expect(
       lines(talk) == ["[FINAL] Transcription: alpha", "[FINAL] Transcription: bravo charlie"])
   }
+
+  // MARK: A model without names
+
+  private func said(_ text: String) -> String {
+    #"{"serverContent":{"outputTranscription":{"text":"\#(text)"}}}"#
+  }
+
+  /// Gemini has said one thing, then the caller another; after so long the rest of the former's
+  /// words comes, and after so long again the next answer.
+  private func late(_ first: Int, _ second: Int) throws -> [String] {
+    let talk = try Talk("ucid", with: "gemini") { $0.printsTranscripts = true }
+    talk.say(100)
+    talk.tell(said("one"))
+    talk.finish()
+    talk.tell(#"{"serverContent":{"inputTranscription":{"text":"hm"}}}"#)
+    talk.rig.advance(milliseconds: first)
+    talk.tell(said(" more"))
+    talk.rig.advance(milliseconds: second)
+    talk.say(100)
+    talk.tell(said("two"))
+    talk.finish()
+    talk.rig.advance(milliseconds: 2000)
+    return lines(talk)
+  }
+
+  @Test func `words that come late are no part of the next answer's line`() throws {
+    let hm = "[FINAL] Transcription: hm"
+    #expect(try late(200, 1500) == ["[AGENT] one more", hm, "[AGENT] two"])
+    #expect(try late(200, 300) == ["[AGENT] one more", hm, "[AGENT] two"])
+    #expect(try late(1500, 1500) == ["[AGENT] one", hm, "[AGENT]  more", "[AGENT] two"])
+    // Nobody can say whose they are: what is soon behind them is taken to go on with them.
+    #expect(try late(1500, 300) == ["[AGENT] one", hm, "[AGENT]  moretwo"])
+  }
 }

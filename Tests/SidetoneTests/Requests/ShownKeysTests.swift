@@ -72,9 +72,10 @@ struct ShownKeysTests {
       ("token, abc", "token"), ("bearer, abc", "bearer"), ("audio.v1", "audio.v1"),
       ("a, b, c", "a"), ("realtime, x-api-key.abc", "realtime"),
       ("x-api-key.abc, realtime", "realtime"),
-      ("x-api-key.abc", nil), ("bad name, good", "good"), ("", nil), (" , ,last", "last"),
+      ("x-api-key.abc", "x-api-key.abc"), ("bad name, good", "good"), ("", nil),
+      (" , ,last", "last"),
     ] as [(String, String?)])
-  func `one of the subprotocols that were offered is answered, and never a key`(
+  func `one of the subprotocols on offer is answered, a key only where it is alone`(
     offer: String, answered: String?
   ) throws {
     let lines = try answer(["Sec-WebSocket-Protocol: " + offer], keyed: false)
@@ -88,6 +89,13 @@ struct ShownKeysTests {
     #expect(
       try answer(["Sec-WebSocket-Protocol: token, \(key)"], keyed: true)
         == ["HTTP/1.1 101 Switching Protocols", "Sec-WebSocket-Protocol: token"])
+    // What a browser needs, which gives up where nothing that it offered is answered.
+    #expect(
+      try answer(["Sec-WebSocket-Protocol: api-key.\(key)"], keyed: true)
+        == ["HTTP/1.1 101 Switching Protocols", "Sec-WebSocket-Protocol: api-key.\(key)"])
+    #expect(
+      try answer(["Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.\(key)"], keyed: true)
+        == ["HTTP/1.1 101 Switching Protocols", "Sec-WebSocket-Protocol: realtime"])
     #expect(
       try answer(["X-API-Key: \(key)"], keyed: true) == ["HTTP/1.1 101 Switching Protocols"])
     #expect(

@@ -35,7 +35,7 @@ struct FixtureFile: CustomTestStringConvertible, Sendable {
     return names
   }
 
-  private static func read(_ path: String) -> String {
+  static func read(_ path: String) -> String {
     guard let file = fopen(path, "r") else { preconditionFailure("cannot read \(path)") }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 1 << 16)

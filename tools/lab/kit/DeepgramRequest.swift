@@ -42,6 +42,13 @@ package struct DeepgramRefusal: Error, Equatable, Sendable {
     DeepgramRefusal(status: 400, code: "INVALID_QUERY_PARAMETER", message: message)
   }
 
+  /// What the service says with this status, and when it may be asked again.
+  package static func standard(_ status: Int, retryAfter seconds: Int?) -> DeepgramRefusal {
+    var refusal = standard(status)
+    refusal.retryAfterSeconds = seconds ?? refusal.retryAfterSeconds
+    return refusal
+  }
+
   /// What the service says with this status.
   package static func standard(_ status: Int) -> DeepgramRefusal {
     switch status {

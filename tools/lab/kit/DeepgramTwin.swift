@@ -137,6 +137,7 @@ package struct DeepgramTwin {
   }
 
   private mutating func endOfStream(at now: Double) -> [Output] {
+    if behaviour.ignoresEnd { return take() }
     finishAt = now + (behaviour.finalsLate ?? 0)
     return advance(to: now)
   }

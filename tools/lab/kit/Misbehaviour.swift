@@ -6,6 +6,8 @@ package struct Misbehaviour: Equatable, Sendable {
 
   /// Answer the handshake with this status.
   package var refusal: Int?
+  /// With `refusal`: the seconds of its Retry-After, where they are not the usual ones.
+  package var retryAfter: Int?
   /// Take everything and never say anything.
   package var isSilent = false
   /// Break the connection after so many seconds of audio.
@@ -22,6 +24,8 @@ package struct Misbehaviour: Equatable, Sendable {
   package var isThrottled = false
   /// Leave Finalize unanswered.
   package var ignoresFinalize = false
+  /// Leave CloseStream unanswered.
+  package var ignoresEnd = false
   /// Leave the duration out of Results.
   package var omitsDuration = false
   /// Send a message of type Error after so many seconds of audio.
@@ -43,6 +47,7 @@ package struct Misbehaviour: Equatable, Sendable {
 
   package static let help = """
     refuse=STATUS      answer the handshake with 400, 401, 402, 403, 429 or 503
+    retry-after=N      with such an answer: Retry-After: N
     silent             accept, read everything, never say a word
     reset-after=N      break the connection after N seconds of audio
     fail-after=N       close with 1011 in the middle of a word after N seconds of audio
@@ -51,6 +56,7 @@ package struct Misbehaviour: Equatable, Sendable {
     throttle           take audio at no more than 1.25 times real time
     unknown            send messages and fields that no document names
     no-finalize        leave Finalize unanswered
+    no-end             leave CloseStream unanswered
     no-duration        leave the duration out of Results
     error-after=N      send a message of type Error after N seconds of audio, and go on
     close-after=N      close after N seconds of audio, with 1000
@@ -67,6 +73,8 @@ package struct Misbehaviour: Equatable, Sendable {
       switch (halves[0], value) {
       case ("refuse", let status?) where [400, 401, 402, 403, 429, 503].contains(status):
         refusal = Int(status)
+      case ("retry-after", let seconds?) where seconds >= 0 && seconds < 1e6:
+        retryAfter = Int(seconds)
       case ("silent", nil): isSilent = true
       case ("reset-after", let seconds?): resetAfter = seconds
       case ("fail-after", let seconds?): failAfter = seconds
@@ -75,6 +83,7 @@ package struct Misbehaviour: Equatable, Sendable {
       case ("throttle", nil): isThrottled = true
       case ("unknown", nil): sendsUnknown = true
       case ("no-finalize", nil): ignoresFinalize = true
+      case ("no-end", nil): ignoresEnd = true
       case ("no-duration", nil): omitsDuration = true
       case ("error-after", let seconds?): errorAfter = seconds
       case ("close-after", let seconds?): closeAfter = seconds

@@ -123,6 +123,14 @@ extension OpenAITwin {
       whole["usage"] = ["type": "duration", "seconds": .number(Double(milliseconds) / 1000)]
       messages.append((kind + "completed", whole))
     }
+    if behaviour.swapsTranscripts {
+      if heldTranscript.isEmpty {
+        heldTranscript = messages
+        return
+      }
+      messages += heldTranscript
+      heldTranscript = []
+    }
     for (type, rest) in messages {
       if let late = behaviour.transcriptsLate {
         later.append((now + late, type, rest))

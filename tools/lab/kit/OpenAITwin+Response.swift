@@ -58,18 +58,20 @@ extension OpenAITwin {
     send("response.content_part.added", part)
   }
 
-  /// The next piece, its words first.
-  mutating func sendPiece(of response: Response) {
-    guard let piece = speeches[response.item]?.next(manner.deltaBytes) else { return }
+  /// The next piece of an item, its words first.
+  mutating func sendPiece(of response: Response, _ index: Int) {
+    guard let piece = speeches[response.items[index]]?.next(manner.deltaBytes) else { return }
     if !piece.text.isEmpty {
-      send(words: piece.text, "response.output_audio_transcript.delta", place(response))
+      send(words: piece.text, "response.output_audio_transcript.delta", place(response, index))
     }
-    send(audio: piece.audio, of: response)
+    send(audio: piece.audio, of: response, index)
     if behaviour.closesAfterFirst { end(behaviour.closeCode ?? 1011) }
   }
 
-  private mutating func send(audio bytes: ArraySlice<UInt8>, of response: Response) {
-    var audio = place(response)
+  private mutating func send(
+    audio bytes: ArraySlice<UInt8>, of response: Response, _ index: Int? = nil
+  ) {
+    var audio = place(response, index)
     audio["delta"] = .string(Base64Text.encode(bytes, forURL: behaviour.writesURLBase64))
     send("response.output_audio.delta", audio)
   }

@@ -34,6 +34,8 @@ package struct OpenAITwin: VoiceTwin {
   var hasQuestion = false
   /// How many answers brought no sound by order.
   var silentAnswers = 0
+  /// The words of a turn of the caller's that wait for those of the next one.
+  var heldTranscript: [(type: String, rest: JSON.Members)] = []
   /// Words that are sent behind the end of the response.
   var heldWords: [(type: String, rest: JSON.Members)] = []
 
@@ -282,19 +284,28 @@ extension OpenAITwin {
   /// Gives out what is due of the answer under way.
   mutating func push(at now: Double) {
     while !isOver, let response = active, let speech = speeches[response.item] {
-      if speech.isComplete, response.items.count < response.texts.count {
+      let isNext = speech.isComplete || behaviour.interleavesItems
+      if isNext, response.items.count < response.texts.count {
         // An item is played behind the one before it.
         let begin = manner.pace == nil ? speech.playedAt : nextDelta ?? now
         beginItem(of: response, at: begin)
         continue
       }
-      if speech.isComplete {
+      guard let index = nextItem(of: response) else {
         finish("completed", reason: nil)
         return sayWaiting(at: now)
       }
       if let nextDelta, nextDelta > now { return }
-      sendPiece(of: response)
+      sendPiece(of: response, index)
     }
+  }
+
+  /// Of which item the next piece is: of the one that was begun last, or where they come side by
+  /// side, of the one of which least was sent. Nil: all were given out.
+  private func nextItem(of response: Response) -> Int? {
+    func sent(_ index: Int) -> Int { speeches[response.items[index]]?.sentBytes ?? 0 }
+    let open = response.items.indices.filter { speeches[response.items[$0]]?.isComplete == false }
+    return behaviour.interleavesItems ? open.min { sent($0) < sent($1) } : open.last
   }
 
   mutating func sayWaiting(at now: Double) {

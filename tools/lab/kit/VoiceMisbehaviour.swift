@@ -4,6 +4,8 @@
 package struct VoiceMisbehaviour: Equatable, Sendable {
   /// Answer the handshake with this status.
   package var refusal: Int?
+  /// With `refusal`: the seconds of its Retry-After.
+  package var retryAfter: Int?
   /// Take everything and never say anything.
   package var isSilent = false
   /// Break the connection after so many seconds.
@@ -43,6 +45,10 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
   package var deltasBeforeCancel = 0
   /// OpenAI: the most items that an answer is told in.
   package var items = 1
+  /// OpenAI: the items of an answer come side by side, a piece of each in turn.
+  package var interleavesItems = false
+  /// OpenAI: the words of a turn of the caller's come behind those of the next one.
+  package var swapsTranscripts = false
   /// OpenAI: answer so many seconds after the response was created.
   package var thinks = 0.0
   /// OpenAI: the session is in this format, whatever was asked for.
@@ -88,6 +94,7 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
 
   private static let commonHelp = """
     refuse=STATUS      answer the handshake with 400, 401, 403, 404, 429 or 503
+    retry-after=N      with such an answer: Retry-After: N
     silent             accept, read everything, never say a word
     reset-after=N      break the connection after N seconds
     unknown            send messages and fields that no document names
@@ -112,6 +119,8 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
       failed-transcripts=CODE the same with model_not_found, insufficient_quota or invalid_api_key
       expire-after=N     session_expired and close 1001 after N seconds
       items=N            tell an answer in N items, their ends behind the last of them
+      interleaved        with items=N: a piece of each item in turn
+      swapped-transcripts send the words of each second turn of the caller's before the first's
       think=N            send the first delta N seconds after response.created
       echo-format=NAME   the session is in pcm, pcmu or pcma, whatever was asked for
       die-on-question=CODE close with CODE once the answer to the caller's words is created
@@ -170,6 +179,7 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
     switch (name, value) {
     case ("refuse", let status?) where [400, 401, 403, 404, 429, 503].contains(status):
       refusal = Int(status)
+    case ("retry-after", let seconds?): retryAfter = Int(seconds)
     case ("silent", nil): isSilent = true
     case ("reset-after", let seconds?): resetAfter = seconds
     case ("unknown", nil): sendsUnknown = true
@@ -195,6 +205,8 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
     case ("expire-after", let seconds?): expireAfter = seconds
     case ("slow-cancel", let count?): deltasBeforeCancel = Int(count)
     case ("items", let count?) where count >= 1: items = Int(count)
+    case ("interleaved", nil): interleavesItems = true
+    case ("swapped-transcripts", nil): swapsTranscripts = true
     case ("think", let seconds?): thinks = seconds
     case ("die-on-question", let code?) where Self.closeCodes.contains(code):
       questionClose = UInt16(code)

@@ -18,6 +18,8 @@ package struct VoiceRequest: Equatable, Sendable {
     package let status: Int
     package let message: String
     package let body: String
+    /// The seconds of its Retry-After; nil: it has none.
+    package var retryAfter: Int?
 
     init(_ service: Service, _ status: Int, _ message: String) {
       self.status = status
