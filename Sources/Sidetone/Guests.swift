@@ -157,8 +157,8 @@ package struct Guests: Sendable {
     return Int(isSilent ? silent.first : others.first)
   }
 
-  /// When the socket that has owed its token for longest has had its time.
-  var tokenDue: Instant { oldestSocket.map { since($0) + tokenSpan } ?? .never }
+  /// When the socket that has owed its token for longest has had its time; asked in every turn.
+  private(set) var tokenDue = Instant.never
   /// The socket that has owed its token for longest.
   package var oldestSocket: Int? {
     let first = queues[Kind.socket.rawValue].first
@@ -209,6 +209,7 @@ package struct Guests: Sendable {
   @_noAllocation private mutating func enter(_ link: Int) {
     guard let kind = guests[link].kind else { return }
     Self.append(link, to: &queues[kind.rawValue], Self.byKind, guests)
+    if kind == .socket { setTokenDue() }
     let address = guests[link].address
     guard address != .none else { return }
     if kind == .silent {
@@ -221,6 +222,7 @@ package struct Guests: Sendable {
   @_noAllocation private mutating func leaveLists(_ link: Int) {
     guard let kind = guests[link].kind else { return }
     Self.remove(link, from: &queues[kind.rawValue], Self.byKind, guests)
+    if kind == .socket { setTokenDue() }
     let address = guests[link].address
     guard address != .none else { return }
     if kind == .silent {
@@ -228,6 +230,11 @@ package struct Guests: Sendable {
     } else {
       Self.remove(link, from: &places[address.index].others, Self.byAddress, guests)
     }
+  }
+
+  @_noAllocation private mutating func setTokenDue() {
+    let first = queues[Kind.socket.rawValue].first
+    tokenDue = first == Self.nobody ? .never : guests[Int(first)].since + tokenSpan
   }
 
   @_noAllocation private static func append(

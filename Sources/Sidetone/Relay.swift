@@ -209,7 +209,7 @@ extension Relay {
     while turn.guests.tokenDue <= now, let guest = turn.guests.oldestSocket {
       endGuest(guest, .noToken)
     }
-    turn.tellTroubles()
+    if turn.troubles.nextDue <= now { turn.tellTroubles() }
     if draining != .no, drainDeadline <= now { drainIsOver() }
   }
 

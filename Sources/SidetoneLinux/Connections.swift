@@ -13,9 +13,13 @@ extension Machine {
     let isSecure = tls.isServer(listener)
     for _ in 0..<(isSecure ? Self.helloesPerTurnMax : Self.acceptsPerTurnMax) {
       if isSecure, handshakes.waiting >= Self.helloesWaitingMax { return holdHellos(true) }
+      guard listeners[listener].isOpen else { return }
       var peer = Address.none
       switch SocketCall.accept(on: listeners[listener].descriptor, peer: &peer) {
-      case .done(let descriptor): admit(Int32(descriptor), from: peer, on: listener)
+      case .done(let descriptor):
+        // Who comes behind a signal shall see what follows from it.
+        obeySignals()
+        admit(Int32(descriptor), from: peer, on: listener)
       case .wouldBlock: return
       case .failed(let error) where error.isExhaustion: return pauseAccepting(error)
       // The peer went away while it waited for us.

@@ -90,6 +90,8 @@ import Synchronization
     if isDialled { dials.push(index) } else { hellos.push(index) }
   }
 
+  /// Whether there is anything for the loop to do or to wait for.
+  var isBusy: Bool { hasMore || outstanding > 0 || dials.count > 0 || hellos.count > 0 }
   /// Hellos, and other steps of those who came, that wait to be lent.
   var waiting: Int { hellos.count }
 

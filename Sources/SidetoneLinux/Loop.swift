@@ -39,8 +39,8 @@ extension Machine {
       count = more
       rounds -= 1
     }
-    advanceHandshakes()
-    readBusy()
+    if handshakes.isBusy || isHoldingHellos { advanceHandshakes() }
+    if busy.count > 0 { readBusy() }
     deadlines.expire(at: now) { timeOut($0) }
     resolver.advance(at: now)
     continueDials()
@@ -66,7 +66,7 @@ extension Machine {
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
-    let ending = Clock.now
+    var ending = Clock.now
     if turnBegan > .zero {
       relay.turnEnded(
         after: ending - turnBegan, working: { Clock.threadTime - workCounted }, at: ending)
@@ -77,10 +77,11 @@ extension Machine {
       pauseEnd > now
     {
       Clock.sleep(until: pauseEnd)
-      now = Clock.now
+      ending = Clock.now
+      now = ending
     }
     let span: Instant.Span =
-      if hasMore { .zero } else if wakeAsked == .never { .never } else { wakeAsked - Clock.now }
+      if hasMore { .zero } else if wakeAsked == .never { .never } else { wakeAsked - ending }
     switch poller.wait(atMost: span) {
     case .done(let count): return count
     case .wouldBlock: return 0
@@ -181,7 +182,6 @@ extension Machine {
   /// Goes round among those who have much to say, a share for each, as long as a turn may last for
   /// their sake. However many they are, a frame of anybody else waits no longer than that.
   private func readBusy() {
-    guard busy.count > 0 else { return }
     let end = Clock.now + Self.busySpan
     while let index = busy.pop() {
       guard sockets[index].stage == .open, sockets[index].pace == .busy,
@@ -357,7 +357,7 @@ extension Machine {
     droppedTold = transcripts + logs
   }
 
-  private func obeySignals() {
+  func obeySignals() {
     let before = signals.received
     for name in signals.take() {
       relay.log(
