@@ -14,17 +14,20 @@ final class Operator: Peer {
   weak var wire: Wire?
   let world: World
   let wish: Wish
+  private let address: Address?
   private var answer: [UInt8] = []
   private var isConnected = false
   private var isDone = false
 
-  init(world: World, wish: Wish) {
+  /// `address`: where it comes from; nil: from this machine.
+  init(world: World, wish: Wish, from address: Address? = nil) {
     self.world = world
     self.wish = wish
+    self.address = address
   }
 
   func start() {
-    isConnected = world.connect(self)
+    isConnected = world.connect(self, from: address)
     let request: String
     switch wish {
     case .health, .ready, .stats: request = "GET /\(wish) HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -59,6 +62,7 @@ final class Operator: Peer {
     }
   }
 
+  var isAnswered: Bool { isConnected && isDone }
   /// Whoever knocked was answered.
   var isServed: Bool { !isConnected || isDone }
 }

@@ -127,7 +127,7 @@ struct Run: SeededRun {
   // MARK: Checks
 
   /// In the same turn: what was handed over has left, once a live call's upstream has caught up.
-  private static func checkStep(_ world: World, _ isLive: Bool) {
+  static func checkStep(_ world: World, _ isLive: Bool) {
     let relay = world.relay
     if relay.blocksFree > relay.blocksMax { world.fail("more blocks than there are") }
     guard isLive else { return }

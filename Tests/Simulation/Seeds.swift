@@ -1,10 +1,10 @@
 // Many seeds, run side by side: which of them failed, where they have been, what each came to. The
 // settings of a run come from the environment:
 //
-//     SIDETONE_SEEDS=N         how many seeds are run
+//     SIDETONE_SEEDS=N         how many seeds are run (of what takes long, fewer)
 //     SIDETONE_FIRST_SEED=N    the first of them (1)
-//     SIDETONE_TRACE=PREFIX    writes PREFIX-run.txt and PREFIX-talk.txt: all that the relay did in
-//                              each seed as one digest, or step by step where one seed is replayed
+//     SIDETONE_TRACE=PREFIX    writes PREFIX-NAME.txt for each kind of run: all that the relay did
+//                              in each seed as one digest, or step by step where one is replayed
 //     SIDETONE_RECORD=1        writes the goldens anew instead of comparing with them
 
 import Glibc
@@ -31,11 +31,12 @@ struct Seeds<Run: SeededRun> {
   private var traces: [Int: String] = [:]
 
   /// Runs the seeds that were asked for, `usual` many where nobody asked; so many must have been in
-  /// all of `places`, or they prove less than they say.
-  static func expectSound(usual: Int, places: Set<String>) async {
+  /// all of `places`, or they prove less than they say. Of runs that take long only each `every`th
+  /// of those that were asked for is one.
+  static func expectSound(usual: Int, every: Int = 1, places: Set<String>) async {
     if let seed = Setting.number(Run.replay) { return replay(seed) }
     let first = Setting.number("SIDETONE_FIRST_SEED") ?? 1
-    let count = Setting.number("SIDETONE_SEEDS") ?? usual
+    let count = Setting.number("SIDETONE_SEEDS").map { max(1, $0 / every) } ?? usual
     let all = await run(first..<first + count)
     for seed in all.failed.sorted() {
       Issue.record(

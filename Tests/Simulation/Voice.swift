@@ -54,6 +54,8 @@ final class Voice: Peer {
   private var isOpen = false
   private(set) var isReady = false
   private(set) var isDead = false
+  /// It has said that its session is over, and says nothing behind that.
+  private var hasExpired = false
   private var socket = Socket(isClient: false)
 
   // What has left the relay, and what the relay has read, as they happen.
@@ -177,6 +179,7 @@ final class Voice: Peer {
     case .silence: wire?.isSilent = true
     case .expiry where kind == .openai:
       say("{\"type\":\"error\",\"error\":{\"code\":\"session_expired\",\"message\":\"60 min\"}}")
+      hasExpired = true
       return
     case .expiry, .notice:
       sayHandle()
@@ -219,7 +222,7 @@ final class Voice: Peer {
   // MARK: What it sends
 
   func say(_ text: String, _ effect: Effect = .nothing) {
-    guard !isDead else { return }
+    guard !isDead, !hasExpired else { return }
     effects.append(effect)
     wire?.send(socket.frame(kind == .openai ? .text : .binary, Array(text.utf8)))
   }
@@ -290,7 +293,11 @@ final class Voice: Peer {
         // A model that takes too little hears with gaps, also inside a message: what waits has a
         // bound.
         let isFull = !world.isPrompt && talker.spoken - heardTo > 9 * 8000
-        guard isFull, let found = position(of: Array(heard[index...]), in: talker, from: heardTo)
+        // What was said out of order and then broke off has a gap of silence.
+        let isBrokenOff = talker.hasLeft && talker.plan.shuffles
+        if isBrokenOff, heard[index] == 0xff { continue }
+        guard isFull || isBrokenOff,
+          let found = position(of: Array(heard[index...]), in: talker, from: heardTo)
         else { return world.fail("call \(talker.number): wrong audio to the model at \(heardTo)") }
         heardTo = found
         world.marks.insert("uplink cut")

@@ -139,8 +139,13 @@ final class World: Sockets {
 
   // MARK: Sockets
 
-  func connect(_ peer: Peer) -> Bool {
-    guard let link = driver.accept(port: UInt16(20_000 + dice.below(40_000))) else { return false }
+  /// `address`: where it comes from; nil: from this machine.
+  func connect(_ peer: Peer, from address: Address? = nil) -> Bool {
+    let link =
+      if let address { driver.accept(from: address) } else {
+        driver.accept(port: UInt16(20_000 + dice.below(40_000)))
+      }
+    guard let link else { return false }
     join(link, peer)
     return true
   }

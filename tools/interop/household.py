@@ -99,6 +99,8 @@ async def start_relay(settings, file=None):
     settings = {
         "SIDETONE_LISTEN_ADDRESS": f"127.0.0.1:{port}",
         "SIDETONE_OUTPUT_TRANSCRIPTS": "true",
+        # Where many wait for one processor, a client takes its time between two lines.
+        "SIDETONE_LIMITS_FIRST_BYTE_SECONDS": "20",
     } | settings
     command = [BIN / "sidetone", "serve"]
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as written:

@@ -24,7 +24,7 @@ struct Loss: CustomTestStringConvertible, Sendable {
     self.provoke = provoke
   }
 
-  static let all = requests + callers + early + audio + models + speech + sessions + memory
+  static let all = requests + floods + callers + early + audio + models + speech + sessions + memory
 
   // MARK: Who calls
 
@@ -52,9 +52,57 @@ struct Loss: CustomTestStringConvertible, Sendable {
       rig.feed("GET /nowhere HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
       return rig
     },
-    Loss("a connection for which there is no slot", "linksRefused") {
+    Loss("a connection for which there is no slot", "linksRefused", "links_refused") {
       let rig = Rig()
-      while rig.accept() != nil {}
+      for _ in 0..<1000 {
+        guard let link = rig.accept() else { break }
+        // Nobody takes the answer.
+        rig.stall(link)
+        rig.feed("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
+      }
+      return rig
+    },
+    Loss("a connection that gives way to another", "guestsDisplaced", "refused") {
+      let rig = Rig()
+      for _ in 0..<100 where rig.relay.totals.guestsDisplaced == 0 { _ = rig.accept() }
+      return rig
+    },
+    Loss("more TLS handshakes than an address may begin", "handshakesRefused", "handshakes_refused")
+    {
+      let rig = Rig()
+      for _ in 0..<3 { rig.relay.handshakeRefused(from: .here, perSecond: 1, at: rig.now) }
+      rig.perform()
+      return rig
+    },
+  ]
+
+  // MARK: Too much
+
+  private static func flooded(for seconds: Int) throws -> Rig {
+    let (rig, link) = try caller("/ws/transcribe")
+    let pings = Frames.frame(.ping, [], isMasked: true)
+    for _ in 0..<20 * seconds where !rig.isGone(link) {
+      for _ in 0..<400 { _ = rig.hand(pings[...], on: link) }
+      rig.advance(milliseconds: 50)
+    }
+    return rig
+  }
+
+  private static let floods = [
+    Loss("more pings than a call needs", "peersSlowed", "peer_slowed") { try flooded(for: 3) },
+    Loss("more pings than a call needs, on and on", "peersFlooding", "peer_flooding") {
+      try flooded(for: 30)
+    },
+    Loss("an upstream that many calls lose at once", nil, "upstream_trouble") {
+      let rig = Rig {
+        $0.limits.callsMax = 40
+        $0.limits.redialsMax = 0
+      }
+      for _ in 0..<30 {
+        _ = try #require(rig.open("/ws/transcribe"))
+        rig.fail(try #require(rig.answerDial()))
+      }
+      rig.advance(milliseconds: 61_000)
       return rig
     },
   ]

@@ -82,6 +82,8 @@ struct TimesTests {
     #expect(!rest.isEmpty)
     for _ in 0..<60 {
       rig.advance(milliseconds: 1000)
+      // The upstream lives, and takes nothing.
+      rig.feed(Frames.frame(.ping, [], isMasked: false), on: upstream)
       while case let count = rig.hand(rest, on: caller), count > 0 { rest = rest.dropFirst(count) }
     }
     #expect(!rig.isGone(caller) && rig.relay.callsInUse == 1)
