@@ -28,6 +28,8 @@ package struct Downlink: BitwiseCopyable, Sendable {
   private var payloadEncoding = Media.PayloadEncoding.base64
   /// No more will come soon: what is less than a piece is said too.
   private var isEnding = false
+  /// Until when the rest of a piece is waited for: a little more than a frame behind what came last.
+  private var patience = Instant.never
   /// The filter holds something of what was said.
   private var isTailOwed = false
   package init() {}
@@ -151,6 +153,7 @@ extension Downlink {
     switch kept {
     case .bytes(let count, let odd):
       utterances.grow(utterance, by: count, odd: odd, from: says, to: reply)
+      patience = turn.now + Self.frameAndLittle
       turn.note(.speechPiece)
     case .malformed, .full: break
     }
@@ -312,7 +315,7 @@ extension Downlink {
     else { return .nothing }
     let isLast = isLast
     let waiting = waiting
-    let count = playout.due(waiting, isLast: isLast, at: turn.now)
+    let count = playout.due(waiting, isLast: isLast, patience: patience, at: turn.now)
     guard count > 0 else { return .nothing }
     var audio = next(count, scratch: store.gathered, in: store.pool)
     audio = filled(audio, store)
@@ -343,7 +346,7 @@ extension Downlink {
     outboxBytes: Int, conversionsLeft: Int, _ store: Store, at now: Instant
   ) -> Instant {
     guard outboxBytes < Limits.playoutOutboxBytesMax else { return .never }
-    var next = playout.time(waiting, isLast: isLast)
+    var next = playout.time(waiting, isLast: isLast, patience: patience)
     if hasToConvert {
       // The rest of a burst, in the next turn: others come first. Where the budget was not what
       // was missing the pool is dry.
@@ -354,6 +357,7 @@ extension Downlink {
     return next == .never ? next : max(next, now + Self.leastPause)
   }
 
+  private static let frameAndLittle = Instant.Span.milliseconds(25)
   private static let dryPause = Instant.Span.milliseconds(5)
   private static let burstPause = Instant.Span.microseconds(200)
   private static let leastPause = Instant.Span.microseconds(100)

@@ -13,7 +13,8 @@
 //    and the clock is set by it. A carrier that has run dry, whoever was late, begins a new spurt:
 //    nothing is ever played faster in order to catch up.
 // 2. Inside a spurt a piece goes as soon as `ahead` leaves room for it below the lead.
-// 3. Less than a whole piece waits for more of it, as long as the carrier has a piece to play.
+// 3. Less than a whole piece waits for more of it, as long as the carrier has a piece to play and
+//    more is likely to come: where nothing has come for a moment it goes like a whole one.
 // 4. Carriers with marks say what they have played. The first piece behind a pause is short and is
 //    marked, so that their delay is known from then on; between marks the clock counts on.
 // 5. Some carriers never send marks back, or stop: once that is learnt the clock counts alone,
@@ -96,20 +97,25 @@ extension Playout {
     spurtAt == .never ? sent : min(sent, spurt &+ samples(in: now - spurtAt))
   }
 
-  /// How many of `waiting` samples may go now as one message; 0: none yet, see `time`. `isLast`: no
-  /// more will follow soon, so even less than the least goes, to be filled up with silence.
-  @inline(__always) package func due(_ waiting: Int, isLast: Bool, at now: Instant) -> Int {
+  /// How many of `waiting` samples may go now as one message; 0: none yet, see `time`. Less than a
+  /// piece waits for more of it until `patience`. `isLast`: no more will follow, so even less than
+  /// the least goes, to be filled up with silence.
+  @inline(__always) package func due(
+    _ waiting: Int, isLast: Bool, patience: Instant = .never, at now: Instant
+  ) -> Int {
     guard waiting > 0 else { return 0 }
     let ahead = sent &- played(at: now)
     if waiting < least { return isLast && ahead &+ least <= lead ? waiting : 0 }
     if ahead == 0 { return min(waiting, hasMarks ? firstPiece : piece) }
     if waiting >= piece { return ahead &+ piece <= lead ? piece : 0 }
-    guard isLast || ahead < piece else { return 0 }
+    guard isLast || ahead < piece || now >= patience else { return 0 }
     return ahead &+ waiting <= lead ? waiting : 0
   }
 
   /// When `due` will have something to say though nothing more comes; `never` where nothing waits.
-  @inline(__always) package func time(_ waiting: Int, isLast: Bool) -> Instant {
+  @inline(__always) package func time(
+    _ waiting: Int, isLast: Bool, patience: Instant = .never
+  ) -> Instant {
     guard waiting > 0, spurtAt != .never else { return .never }
     let ahead: Int
     if waiting < least {
@@ -120,9 +126,14 @@ extension Playout {
     } else if isLast {
       ahead = lead &- waiting
     } else {
-      ahead = piece &- 1
+      return min(moment(ahead: piece &- 1), max(patience, moment(ahead: lead &- waiting)))
     }
-    return spurtAt + span(of: max(0, sent &- ahead &- spurt))
+    return moment(ahead: ahead)
+  }
+
+  /// When no more than so many samples will be ahead of what is played.
+  @inline(__always) private func moment(ahead: Int) -> Instant {
+    spurtAt + span(of: max(0, sent &- ahead &- spurt))
   }
 
   /// That many samples went to the carrier. Says whether a mark shall follow.

@@ -92,6 +92,22 @@ struct PlayoutTests {
     #expect(flow(&playout, 8, isLast: true, at(30)) == [8])
   }
 
+  @Test func `where nothing more comes less than a piece is as punctual as a whole one`() {
+    var playout = Playout(Self.buffered, rate: 8000)
+    #expect(flow(&playout, 160 + 320 + 320 + 320 + 320 + 8, at(0)) == [160, 320, 320, 320, 320])
+    // 180 ms are ahead, so there is room for it, but more may come with the next frame.
+    #expect(playout.due(8, isLast: false, patience: at(25), at: at(24)) == 0)
+    #expect(playout.time(8, isLast: false, patience: at(25)) == at(25))
+    #expect(playout.due(8, isLast: false, patience: at(25), at: at(25)) == 8)
+    // No room yet: patience does not help it.
+    #expect(playout.due(300, isLast: false, patience: at(5), at: at(17)) == 0)
+    let time = playout.time(300, isLast: false, patience: at(5))
+    #expect(time > at(17) && time < at(18))
+    #expect(playout.due(300, isLast: false, patience: at(5), at: time) == 300)
+    // Patience holds nothing back that the carrier needs.
+    #expect(playout.time(8, isLast: false, patience: at(1000)) == playout.time(8, isLast: false))
+  }
+
   @Test func `without marks the clock says what was heard`() {
     var playout = Playout(Self.exact, rate: 8000)
     _ = flow(&playout, 8000, at(0))
