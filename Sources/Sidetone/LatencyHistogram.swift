@@ -23,10 +23,11 @@
   }
 
   /// The delay that this share of the frames (0 to 1000 per mille) did not exceed, to the next step
-  /// up.
-  @_noAllocation package func percentile(perMille: UInt64) -> Instant.Span {
+  /// up. Not marked: the compiler believes that to let go of a span may free something.
+  package func percentile(perMille: UInt64) -> Instant.Span {
     guard count > 0 else { return .zero }
     let rank = (count &* perMille &+ 999) / 1000
+    let counts = counts.span
     var seen: UInt64 = 0
     for bucket in 0..<counts.count {
       seen &+= counts[bucket]
@@ -35,10 +36,12 @@
     return worst
   }
 
-  /// How many frames were delayed by no more than this.
-  @_noAllocation package func count(upTo delay: Instant.Span) -> UInt64 {
+  /// How many frames were delayed by no more than this. Not marked, as `percentile` is not.
+  package func count(upTo delay: Instant.Span) -> UInt64 {
+    // Read through a span: an element of an array in here would be read from a copy of them all.
+    let counts = counts.span
     var seen: UInt64 = 0
-    for bucket in 0..<counts.count where Self.ceiling(of: bucket) <= delay {
+    for bucket in 0..<Self.bucket(of: UInt64(max(delay.nanoseconds, 0)) &+ 1) {
       seen &+= counts[bucket]
     }
     return seen

@@ -10,11 +10,8 @@ extension Relay {
   @_noAllocation package func room(for link: SlotID) -> Bytes {
     guard store.links.holds(link) else { return .empty }
     let index = link.index
-    if store.links[index].phase == .caller,
-      calls[store.links[index].call.index].holdBack(store, &turn)
-    {
-      return .empty
-    }
+    let isCaller = store.links[index].phase == .caller
+    if isCaller, calls[store.links[index].call.index].holdBack(store, &turn) { return .empty }
     if store.links[index].mustWait(at: turn.now) {
       store.links[index].makeWait(&turn)
       return .empty

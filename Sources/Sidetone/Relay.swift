@@ -99,6 +99,11 @@ extension Relay {
     if store.links.holds(link) { turn.guests.spoke(link.index) }
   }
 
+  /// What comes on this link is a request, which may cost more than a frame.
+  package func isAsking(_ link: SlotID) -> Bool {
+    store.links.holds(link) && store.links[link.index].phase == .request
+  }
+
   /// A guest loses its place to a newcomer, and is told.
   func giveWay(_ guest: Int, _ why: Guests.Crowd) {
     turn.note(.guestDisplaced)

@@ -45,6 +45,7 @@ extension Machine {
     socket.peer = peer
     socket.watched = .readable
     socket.stage = .open
+    socket.pace = .asking
     socket.handshakeDeadline = now + .seconds(config.limits.handshakeSeconds)
     sockets[id.index] = socket
     attach(id, to: link)

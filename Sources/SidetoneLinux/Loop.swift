@@ -149,7 +149,21 @@ extension Machine {
       if !ready.isDisjoint(with: .broken) { broke(id, .reset) }
       return
     }
-    if sockets[index].pace == .busy { busy.push(index) } else { read(id) }
+    switch sockets[index].pace {
+    case .calm: read(id)
+    case .busy: busy.push(index)
+    case .asking:
+      if Clock.now - turnBegan > Self.requestsSpan { busy.push(index) } else { readRequest(id) }
+    }
+  }
+
+  /// What follows is a request too until one has been let in as a call.
+  private func readRequest(_ id: SlotID) {
+    let index = id.index
+    read(id)
+    guard sockets.holds(id), relay.isAsking(sockets[index].link) else { return }
+    if sockets[index].pace == .busy { busy.push(index) }
+    sockets[index].pace = .asking
   }
 
   private func read(_ id: SlotID) {
@@ -184,11 +198,11 @@ extension Machine {
   private func readBusy() {
     let end = Clock.now + Self.busySpan
     while let index = busy.pop() {
-      guard sockets[index].stage == .open, sockets[index].pace == .busy,
+      guard sockets[index].stage == .open, sockets[index].pace != .calm,
         sockets[index].watched.contains(.readable)
       else { continue }
       let id = sockets.id(at: index)
-      read(id)
+      if sockets[index].pace == .busy { read(id) } else { readRequest(id) }
       performOutputs()
       now = Clock.now
       if sockets.holds(id), sockets[index].pace == .busy { busy.push(index) }

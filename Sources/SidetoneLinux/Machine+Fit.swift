@@ -52,15 +52,16 @@ extension Machine {
     fitted.limits.otherLinksMax = min(config.limits.otherLinksMax, max(4, room / 10))
     fitted.limits.handshakesPerAddressMax = min(
       config.limits.handshakesPerAddressMax, fitted.limits.otherLinksMax)
-    func lower(to calls: Int) {
-      fitted.limits.callsMax = calls
-      fitted.limits.twoWayCallsMax = min(config.twoWayCalls, calls)
+    func limits(for calls: Int) -> Limits {
+      var limits = fitted.limits
+      limits.callsMax = calls
+      limits.twoWayCallsMax = min(config.twoWayCalls, calls)
+      return limits
     }
     let calls = greatest(from: 0, below: config.limits.callsMax + 1) {
-      lower(to: $0)
-      return socketsMax(fitted.limits) <= room
+      socketsMax(limits(for: $0)) <= room
     }
-    lower(to: calls)
+    fitted.limits = limits(for: calls)
     let advice =
       "raise the limit to \(needed) (ulimit -n; LimitNOFILE= of systemd; "
       + "--ulimit nofile= of Docker)"

@@ -140,6 +140,8 @@ extension Machine {
   /// little enough that its work lasts no longer than a handful of frames.
   static let shareBytes = 4096
   static let shareRecords = 16
+  /// How far into a turn requests are answered beside the frames; the others wait among the busy.
+  static let requestsSpan = Instant.Span.milliseconds(1)
   /// How long a turn may go round among those who have more to say.
   static let busySpan = Instant.Span.microseconds(100)
   /// Reads of a lingering socket in one turn.

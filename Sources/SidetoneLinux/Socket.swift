@@ -8,9 +8,10 @@ import CLinux
 import Sidetone
 
 struct Socket: BitwiseCopyable {
-  /// Whether its last share of reading held all that there was. Who has more to say than a call
-  /// needs is read after all others, a share at a time.
-  enum Pace: UInt8 { case calm, busy }
+  /// When it is read. Calm: at once, since its last share of reading held all that there was. Busy:
+  /// it has more to say than a call needs, and is read after all others, a share at a time. Asking:
+  /// what comes is a request, which may cost more than a frame; at once where the turn has time.
+  enum Pace: UInt8 { case calm, busy, asking }
 
   /// The way of a socket. Every stage can also end at once, by an error or a deadline.
   ///

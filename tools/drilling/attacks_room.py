@@ -144,7 +144,7 @@ class SlowReaders(Attack):
     """64 clients that ask for /metrics, /stats and an unknown page a hundred times on one
     connection and never read"""
 
-    name, kind = "never-read-answers", "room"
+    name, kind, short = "never-read-answers", "room", True
 
     def perform(self, scene):
         pages = [request(path, scene.door.proof()) for path in ("/metrics", "/stats", "/nothing")]

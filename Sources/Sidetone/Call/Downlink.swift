@@ -28,7 +28,7 @@ package struct Downlink: BitwiseCopyable, Sendable {
   private var payloadEncoding = Media.PayloadEncoding.base64
   /// No more will come soon: what is less than a piece is said too.
   private var isEnding = false
-  /// Until when the rest of a piece is waited for: a little more than a frame behind what came last.
+  /// Until when the rest of a piece is waited for: a frame and a little behind what came last.
   private var patience = Instant.never
   /// The filter holds something of what was said.
   private var isTailOwed = false

@@ -29,6 +29,12 @@ struct LatencyHistogramTests {
     }
     #expect(delays.worst.nanoseconds == all.last)
     #expect(delays.sum.nanoseconds == all.reduce(0, +) && delays.count == 1000)
+    for bound in all where bound > 0 {
+      // A step that is not whole below the bound is left out.
+      let told = delays.count(upTo: Instant.Span(nanoseconds: bound))
+      let surely = all.count { $0 + $0 / 16 < bound }
+      #expect(told >= surely && told <= all.count { $0 <= bound })
+    }
   }
 
   @Test("The count up to a delay grows to all of them, and a clock that stood still is no delay")
