@@ -256,8 +256,18 @@ extension AudioFinding {
 
 extension AudioFinding {
   /// A session has begun: audio goes to it, and comes from it, as it says itself. False where the
-  /// memory for that is missing.
-  static func followsFormats(in call: inout Call, _ store: Store) -> Bool {
+  /// memory for that is missing, and the call has ended.
+  static func followsFormats(
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    let isFollowed = follow(in: &call, store, &turn)
+    if !isFollowed { call.end(.noMemory, store, &turn) }
+    return isFollowed
+  }
+
+  private static func follow(
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
     guard call.caller.isStarted, call.upstream.partner != .nobody else { return true }
     let takes = call.upstream.input
     if call.uplink.sends != takes {
@@ -271,15 +281,19 @@ extension AudioFinding {
     guard call.isTwoWay, call.conversation.downlink.says != call.upstream.output else {
       return true
     }
-    return listens(to: call.upstream.output, in: &call, store)
+    return listens(to: call.upstream.output, in: &call, store, &turn)
   }
 
-  private static func listens(to says: Format, in call: inout Call, _ store: Store) -> Bool {
+  private static func listens(
+    to says: Format, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
     let reply = call.conversation.downlink.reply
     guard let conversion = Conversion(from: says, to: reply, in: store.resamplers) else {
       return false
     }
-    call.conversation.downlink.follow(says, by: conversion, store)
+    let isKept = call.conversation.downlink.follow(
+      says, by: conversion, scratch: store.gathered, in: store.pool, store.resamplers)
+    if !isKept { turn.note(.speechCut) }
     return true
   }
 
@@ -309,7 +323,7 @@ extension AudioFinding {
   ) -> Bool {
     guard piece.rate != 0, piece.rate != call.upstream.output.rate else { return true }
     let says = piece.rate > 0 ? Format(codec: .linear16, rate: piece.rate) : nil
-    let isHeeded = says.map { listens(to: $0, in: &call, store) } ?? false
+    let isHeeded = says.map { listens(to: $0, in: &call, store, &turn) } ?? false
     if let says, isHeeded { call.upstream.become(takes: call.upstream.input, sends: says) }
     call.upstream.noteOtherSpeech(
       max(piece.rate, 0), isHeeded: isHeeded, as: call.record.name, store, &turn)

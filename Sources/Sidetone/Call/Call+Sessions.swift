@@ -37,7 +37,7 @@ extension Call {
     }
     upstream.takeOver(store, &turn)
     caller.forgetLoss()
-    guard AudioFinding.followsFormats(in: &self, store) else { return end(.noMemory, store, &turn) }
+    guard AudioFinding.followsFormats(in: &self, store, &turn) else { return }
     conversation.sessionReady(transcribes: transcribes)
     if uplink.unanswered.isThere { conversation.forgetCallerWords(in: store.pool) }
     uplink.beginSession(at: turn.now, in: store.pool)

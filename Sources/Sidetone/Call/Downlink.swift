@@ -115,19 +115,23 @@ extension Downlink {
 // MARK: Another format
 
 extension Downlink {
-  /// What the agent says comes in another format from now on; what has come is converted first.
-  @_noAllocation mutating func follow(_ says: Format, by next: Conversion, _ store: Store) {
-    while hasToConvert {
-      let frames = convert(
-        budget: 50, scratch: store.gathered, in: store.pool, store.resamplers)
-      if frames == 0 { break }
-    }
-    // Less than a step, which no conversion takes.
-    staged.clear(in: store.pool)
+  /// What the agent says comes in another format from now on. What has come is converted first, to
+  /// its end: less than a step is filled up with silence. False: the pool was dry, and it is lost.
+  @_noAllocation package mutating func follow(
+    _ says: Format, by next: Conversion, scratch: Bytes, in pool: BlockPool,
+    _ resamplers: ResamplerPool
+  ) -> Bool {
+    let wasEnding = isEnding
+    isEnding = true
+    while hasToConvert, convert(budget: 50, scratch: scratch, in: pool, resamplers) > 0 {}
+    isEnding = wasEnding
+    let isKept = staged.isEmpty
+    staged.clear(in: pool)
     isTailOwed = false
-    conversion.release(to: store.resamplers)
+    conversion.release(to: resamplers)
     conversion = next
     self.says = says
+    return isKept
   }
 }
 
