@@ -31,6 +31,8 @@ class Attack:
     # Done with `--tools` only.
     extra = False
     seconds = None
+    # How long what it began may take to end, in seconds.
+    ends_within = 30
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)

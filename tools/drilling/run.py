@@ -129,10 +129,10 @@ class Drill:
         program.end()
         return []
 
-    def settle(self, program, measurer, base):
+    def settle(self, program, measurer, base, seconds):
         """Until what the attack held is given back and what it delayed is caught up; whether that
         was so in the time for it."""
-        end = time.monotonic() + (5 if self.options.short else 30)
+        end = time.monotonic() + (5 if self.options.short else seconds)
         while time.monotonic() < end and program.process.poll() is None:
             if Usage(program.pid).descriptors > base.descriptors + 4:
                 time.sleep(0.05)
@@ -162,14 +162,14 @@ class Drill:
             self.control = None
         for attempt in range(1 if self.options.short else 3):
             if attempt:
-                self.settle(program, measurer, base)
+                self.settle(program, measurer, base, attack.ends_within)
             lines, faults, is_sure = self.attempt(attack, program, door, measurer)
             if is_sure:
                 break
         if attempt:
             lines.append(f"tried       {attempt + 1} times, since only times were wrong")
         begin = time.monotonic()
-        is_over = self.settle(program, measurer, base)
+        is_over = self.settle(program, measurer, base, attack.ends_within)
         took = time.monotonic() - begin
         if took > 2 and program.process.poll() is None:
             lines.append(f"afterwards  all as before {took:.0f} s later" if is_over else
