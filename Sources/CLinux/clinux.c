@@ -214,6 +214,27 @@ ptrdiff_t cl_send(int descriptor, const void *from, ptrdiff_t count) {
   return answer(syscall(SYS_sendto, descriptor, from, (size_t)count, MSG_NOSIGNAL, NULL, 0));
 }
 
+int cl_set_stamped(int descriptor) {
+  int on = 1;
+  return (int)answer(setsockopt(descriptor, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on));
+}
+
+int64_t cl_came_at(int descriptor) {
+  char byte;
+  struct iovec place = {.iov_base = &byte, .iov_len = 1};
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+  struct msghdr message = {.msg_iov = &place,
+                           .msg_iovlen = 1,
+                           .msg_control = control,
+                           .msg_controllen = sizeof control};
+  if (recvmsg(descriptor, &message, MSG_PEEK) <= 0) return 0;
+  struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+  if (head == NULL || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_TIMESTAMPNS) return 0;
+  struct timespec came;
+  memcpy(&came, CMSG_DATA(head), sizeof came);
+  return (int64_t)came.tv_sec * 1000000000 + came.tv_nsec;
+}
+
 int cl_close(int descriptor) { return (int)answer(close(descriptor)); }
 
 // The loop

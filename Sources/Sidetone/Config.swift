@@ -6,6 +6,8 @@ package struct Config: Sendable {
   package var listeners: [Listener] = [Listener()]
   /// Another process may listen on the same addresses: a successor, before this one ends.
   package var sharesPorts = false
+  /// The kernel stamps what callers send, so that it is known how long it waited to be read.
+  package var stampsArrivals = false
   /// The addresses that carriers and webhooks know us by, for example `https://relay.example.com`,
   /// without a trailing slash; a path is what a proxy in front has before ours. Signatures are
   /// checked against them; where none is set, against what each request names.

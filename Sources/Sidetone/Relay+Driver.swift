@@ -24,6 +24,9 @@ extension Relay {
     turn.noteEnded(after: span, working: working)
   }
 
+  /// What a caller sent has waited so long in the kernel before it was read.
+  package func waited(_ span: Instant.Span) { turn.waits.record(span) }
+
   /// A TLS handshake was not begun, since its address had begun so many in this second.
   package func handshakeRefused(from peer: Address, perSecond: Int, at now: Instant) {
     turn.now = now

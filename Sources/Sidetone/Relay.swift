@@ -140,8 +140,7 @@ extension Relay {
   package func failed(_ link: SlotID, _ failure: LinkFailure, at now: Instant) {
     turn.now = now
     guard store.links.holds(link) else { return }
-    let phase = store.links[link.index].phase
-    let call = store.links[link.index].call
+    let (phase, call) = (store.links[link.index].phase, store.links[link.index].call)
     freeLink(link)
     lost(link, phase, call, failure)
   }

@@ -26,6 +26,8 @@ package struct Turn {
   /// How long the driver's turns last, and how late they begin.
   var turns = LatencyHistogram()
   var lags = LatencyHistogram()
+  /// How long what callers sent waited to be read, where the kernel stamps it.
+  var waits = LatencyHistogram()
   var log: Log
 }
 

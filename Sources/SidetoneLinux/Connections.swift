@@ -49,6 +49,7 @@ extension Machine {
     socket.handshakeDeadline = now + .seconds(config.limits.handshakeSeconds)
     sockets[id.index] = socket
     attach(id, to: link)
+    if config.stampsArrivals { _ = cl_set_stamped(descriptor) }
     poller.register(descriptor, for: .readable, as: Source(.socket(id)))
     // Its request has mostly come with it: whoever shows something at once is never in the way.
     guard tls.isServer(listener) else { return readable(id, .readable) }

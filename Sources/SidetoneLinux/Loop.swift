@@ -149,12 +149,22 @@ extension Machine {
       if !ready.isDisjoint(with: .broken) { broke(id, .reset) }
       return
     }
+    if stampsArrivals { noteWait(id) }
     switch sockets[index].pace {
     case .calm: read(id)
     case .busy: busy.push(index)
     case .asking:
       if Clock.now - turnBegan > Self.requestsSpan { busy.push(index) } else { readRequest(id) }
     }
+  }
+
+  /// How long what is about to be read has waited in the kernel. Not where its wall clock was set
+  /// back meanwhile.
+  private func noteWait(_ id: SlotID) {
+    guard !sockets[id.index].isDialled else { return }
+    let came = cl_came_at(sockets[id.index].descriptor)
+    let wait = cl_wall() - came
+    if came > 0, wait >= 0 { relay.waited(Instant.Span(nanoseconds: wait)) }
   }
 
   /// What follows is a request too until one has been let in as a call.
@@ -314,13 +324,14 @@ extension Machine {
     let socket = sockets[id.index]
     leave(socket)
     deadlines.clear(id.index)
-    // What is lent comes back, and is buried then.
-    if socket.tls.holder != .helper { bury(socket) }
+    // What is lent comes back, and is closed then.
+    if socket.tls.holder != .helper { closeLater(socket) }
     sockets[id.index] = Socket()
     sockets.release(id)
   }
 
-  func bury(_ socket: Socket) {
+  /// In the next sweep.
+  func closeLater(_ socket: Socket) {
     if dyingCount == sockets.capacity { sweep() }
     unsafe dying[dyingCount] = socket
     dyingCount += 1

@@ -164,7 +164,7 @@ extension Machine {
       var gone = Socket()
       gone.descriptor = step.descriptor
       gone.tls = link
-      return bury(gone)
+      return closeLater(gone)
     }
     let id = step.id
     sockets[id.index].tls = link

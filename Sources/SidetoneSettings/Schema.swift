@@ -27,6 +27,10 @@ extension Setting where Target == Draft {
       "listen", "reuse_port", standard: false,
       help: "Let another process listen there too: a successor, while this one ends its calls.",
       \.config.sharesPorts),
+    .toggle(
+      "listen", "arrival_stamps", standard: false,
+      help: "Measure how long what callers send waits in the kernel: a system call more a read.",
+      \.config.stampsArrivals),
     .text(
       "listen", "certificate", form: "FILE",
       help: "PEM file with the certificate chain; together with `key` it turns TLS on.",

@@ -66,6 +66,30 @@ struct BusyTests {
     #expect(machine.relay.totals.bytesIn - before >= 4 * 120_000)
   }
 
+  /// The loop stands still while bytes wait: only the kernel's stamps know.
+  @Test(arguments: [true, false])
+  func `what waits to be read is measured where it is asked for`(isAsked: Bool) throws {
+    var config = Config.small()
+    config.stampsArrivals = isAsked
+    let machine = try Machine(config: config, lines: .none(), catchesSignals: false)
+    let port = machine.listeners[0].port
+    let (late, punctual) = (Peer(port: port), Peer(port: port))
+    machine.turn()
+    late.send("GET /nothing HTTP/1.1\r\n")
+    usleep(30_000)
+    for _ in 0..<100 where machine.relay.totals.bytesIn == 0 { machine.turn() }
+    punctual.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for _ in 0..<100 where machine.relay.totals.requests == 0 { machine.turn() }
+    let page = String(decoding: punctual.readToEnd() ?? [], as: UTF8.self)
+    #expect(page.contains("sidetone_arrival_wait_seconds_count") == isAsked)
+    guard isAsked else { return }
+    let worst = page.split(separator: "\n").first {
+      $0.hasPrefix("sidetone_arrival_wait_worst_nanoseconds ")
+    }
+    let nanoseconds = worst.flatMap { Int($0.split(separator: " ")[1]) } ?? 0
+    #expect(nanoseconds >= 30_000_000)
+  }
+
   @Test func `who asks for new keys without end is let go, and others notice nothing`() throws {
     let running = try Running(.secure())
     defer { running.stop() }

@@ -39,6 +39,11 @@ int cl_set_abortive(int descriptor);
 int cl_shutdown_write(int descriptor);
 ptrdiff_t cl_recv(int descriptor, void *into, ptrdiff_t count);
 ptrdiff_t cl_send(int descriptor, const void *from, ptrdiff_t count);
+// Has the kernel stamp what comes with the time (SO_TIMESTAMPNS, socket(7)).
+int cl_set_stamped(int descriptor);
+// The wall clock's time, in nanoseconds, at which what is to be read next came; where more came
+// soon after it, the time of the last of these. 0: nothing is there, or it has no stamp.
+int64_t cl_came_at(int descriptor);
 int cl_close(int descriptor);
 
 // The loop.

@@ -143,7 +143,8 @@ package struct Pages: Sendable {
   /// The text format of Prometheus, version 0.0.4. `delays`: what was added to each frame.
   package func writeMetrics(
     _ now: Snapshot, delays: LatencyHistogram, turns: LatencyHistogram = LatencyHistogram(),
-    lags: LatencyHistogram = LatencyHistogram(), isHead: Bool = false, into out: inout Writer
+    lags: LatencyHistogram = LatencyHistogram(), waits: LatencyHistogram = LatencyHistogram(),
+    isHead: Bool = false, into out: inout Writer
   ) {
     var response = HTTP.Response(.ok, isHead: isHead, into: &out)
     response.beginBody("text/plain; version=0.0.4", into: &out)
@@ -153,6 +154,13 @@ package struct Pages: Sendable {
     write(turns, "sidetone_turn_seconds", "How long turns of the loop last.", &out)
     writeWorst("sidetone_loop_lag_worst_nanoseconds", "The latest turn of the loop.", lags, &out)
     write(lags, "sidetone_loop_lag_seconds", "How late the loop wakes up for what is due.", &out)
+    if waits.count > 0 {
+      writeWorst(
+        "sidetone_arrival_wait_worst_nanoseconds", "What was read latest after it came.", waits,
+        &out)
+      write(
+        waits, "sidetone_arrival_wait_seconds", "From the kernel's stamp to reading a frame.", &out)
+    }
     writeDoor(now, &out)
     writeCounters(now, &out)
     response.end(into: &out)

@@ -7,7 +7,8 @@ extension Requests {
     _ turn: inout Turn
   ) throws(Refusal) {
     let isHead = admitted.isHead
-    let (delays, turns, lags) = (turn.delays, turn.turns, turn.lags)
+    let (delays, turns) = (turn.delays, turn.turns)
+    let (lags, waits) = (turn.lags, turn.waits)
     switch admitted.destination {
     case .health:
       answer(link, store, &turn) { pages.writeHealth(snapshot, isHead: isHead, into: &$0) }
@@ -16,7 +17,8 @@ extension Requests {
     case .metrics:
       answer(link, store, &turn) {
         pages.writeMetrics(
-          snapshot, delays: delays, turns: turns, lags: lags, isHead: isHead, into: &$0)
+          snapshot, delays: delays, turns: turns, lags: lags, waits: waits, isHead: isHead,
+          into: &$0)
       }
     case .stats: try sendStats(snapshot, calls, isHead, on: link, store, &turn)
     case .voice, .connect, .call: preconditionFailure("these are no pages")

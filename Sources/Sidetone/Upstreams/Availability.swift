@@ -62,11 +62,8 @@ package struct Availability {
     if isExpected { others &-= entry.announced }
     if others >= entry.sessionsMax { return .sessions }
     if entry.isTwoWay {
-      var talking = held.map { entries[$0].isTwoWay ? -1 : 0 } ?? 0
-      for other in entries where other.isTwoWay {
-        talking &+= isExpected ? other.calls &- other.announced : other.calls
-      }
-      if talking >= twoWayCallsMax { return .twoWayCalls }
+      let own = held.map { entries[$0].isTwoWay ? 1 : 0 } ?? 0
+      if twoWayCalls(announced: !isExpected) &- own >= twoWayCallsMax { return .twoWayCalls }
     }
     // Who has a place on it was let in before it refused.
     if held != upstream, now < entry.refusedUntil {
@@ -79,11 +76,9 @@ package struct Availability {
   /// callers who are there.
   func hasRoomAhead(_ upstream: Int) -> Bool {
     let entry = entries[upstream]
-    var talking = 0
-    for other in entries where other.isTwoWay { talking &+= other.calls }
     // There may be as many sessions as numbers go.
-    return entry.calls < entry.sessionsMax &- entry.sessionsMax / 4
-      && talking < twoWayCallsMax &- twoWayCallsMax / 4
+    guard entry.calls < entry.sessionsMax &- entry.sessionsMax / 4 else { return false }
+    return !entry.isTwoWay || twoWayCalls() < twoWayCallsMax &- twoWayCallsMax / 4
   }
 
   /// Whether a place less on `other` would make one on `upstream`, where that was refused so.
@@ -106,10 +101,15 @@ package struct Availability {
   }
 
   /// How many more two-way calls there is memory for.
-  var twoWayFree: Int {
-    var talking = 0
-    for entry in entries where entry.isTwoWay { talking &+= entry.calls }
-    return max(0, twoWayCallsMax &- talking)
+  var twoWayFree: Int { max(0, twoWayCallsMax &- twoWayCalls()) }
+
+  /// Places that two-way calls have, with or without those of callers who have not come yet.
+  private func twoWayCalls(announced: Bool = true) -> Int {
+    var calls = 0
+    for entry in entries where entry.isTwoWay {
+      calls &+= announced ? entry.calls : entry.calls &- entry.announced
+    }
+    return calls
   }
 
   // MARK: The book
