@@ -41,7 +41,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
 }
 
 @Suite struct DeepgramTwinTests {
-  @Test func wordsAreFinalAtSilenceWithTheirTimes() throws {
+  @Test func `words are final at silence with their times`() throws {
     var twin = try twin()
     let outputs = play(mulaw("hello there, caller"), to: &twin)
     #expect(transcripts(outputs) == ["hello there, caller"])
@@ -53,7 +53,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(final["speech_final"]?.bool == true && final["from_finalize"]?.bool == false)
   }
 
-  @Test func interimResultsComeOnceASecondAndOnlyWhereAskedFor() throws {
+  @Test func `interim results come once a second and only where asked for`() throws {
     let audio = mulaw("a long sentence that takes some seconds to say and goes on and on")
     var asked = try twin()
     let interim = transcripts(play(audio, to: &asked), final: false)
@@ -63,7 +63,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(transcripts(play(audio, to: &unasked), final: false).isEmpty)
   }
 
-  @Test func theSizeOfTheMessagesMakesNoDifference() throws {
+  @Test func `the size of the messages makes no difference`() throws {
     let audio = mulaw("one two three four five six seven eight nine ten eleven twelve")
     var expected = try twin()
     let outputs = play(audio, to: &expected)
@@ -73,13 +73,13 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     }
   }
 
-  @Test func silenceIsAcknowledgedToo() throws {
+  @Test func `silence is acknowledged too`() throws {
     var twin = try twin()
     let outputs = play([UInt8](repeating: 0xff, count: 8000 * 12), to: &twin)
     #expect(transcripts(outputs) == ["", ""])
   }
 
-  @Test func windowsOfFinalResultsFollowEachOtherWithoutAGap() throws {
+  @Test func `windows of final results follow each other without a gap`() throws {
     var twin = try twin()
     let said = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron "
     let long = String(repeating: said, count: 3)
@@ -95,7 +95,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(words == Tones.words(of: long))
   }
 
-  @Test func closeStreamBringsLastWordsThenMetadataThenTheEnd() throws {
+  @Test func `close stream brings last words then metadata then the end`() throws {
     var twin = try twin()
     let audio = mulaw("goodbye", silence: 0)
     _ = play(audio, to: &twin)
@@ -107,12 +107,12 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(outputs.last == .close(code: 1000, reason: ""))
   }
 
-  @Test func anEmptyMessageEndsTheStream() throws {
+  @Test func `an empty message ends the stream`() throws {
     var twin = try twin()
     #expect(twin.binary([], at: 0).last == .close(code: 1000, reason: ""))
   }
 
-  @Test func textSentAsAudioIsRefused() throws {
+  @Test func `text sent as audio is refused`() throws {
     var twin = try twin()
     let outputs = twin.binary(Array("{\"type\":\"KeepAlive\"}".utf8), at: 0)
     guard case .close(1008, let reason) = outputs.last else {
@@ -122,7 +122,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(reason.contains("DATA-0000"))
   }
 
-  @Test func keepAliveSavesOnlyAStreamThatHadAudio() throws {
+  @Test func `keep alive saves only a stream that had audio`() throws {
     let alive = Array("{\"type\":\"KeepAlive\"}".utf8)
     var fresh = try twin()
     _ = fresh.text(alive, at: 8)
@@ -138,7 +138,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(used.advance(to: 13).isEmpty && used.wakeTime == 22)
   }
 
-  @Test func finalizeAnswersOnlyWhereEnoughIsBuffered() throws {
+  @Test func `finalize answers only where enough is buffered`() throws {
     let finalize = Array("{\"type\":\"Finalize\"}".utf8)
     var twin = try twin()
     _ = twin.binary([UInt8](repeating: 0xff, count: 700), at: 0)
@@ -157,7 +157,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     return deaf
   }
 
-  @Test func eachChannelHasItsOwnTranscript() throws {
+  @Test func `each channel has its own transcript`() throws {
     var twin = try twin(
       "/v1/listen?model=nova-2&encoding=linear16&sample_rate=16000&channels=2&multichannel=true")
     let left = Resample.all(Tones.encode("left side"), from: 8000, to: 16000)
@@ -177,7 +177,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(Set(places) == [0, 1])
   }
 
-  @Test func speechEventsComeWhereAskedFor() throws {
+  @Test func `speech events come where asked for`() throws {
     var twin = try twin(
       telephony + "&interim_results=true&vad_events=true&utterance_end_ms=1000")
     let types = messages(play(mulaw("hello you", silence: 12_000), to: &twin))
@@ -186,7 +186,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(types.filter { $0 == "UtteranceEnd" }.count == 1)
   }
 
-  @Test func anUnknownMessageIsAnsweredAndTheStreamStaysOpen() throws {
+  @Test func `an unknown message is answered and the stream stays open`() throws {
     var twin = try twin()
     #expect(
       messages(twin.text(Array("{\"type\":\"Nope\"}".utf8), at: 0)).first?["type"]?.string
@@ -196,7 +196,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
 }
 
 @Suite struct DeepgramMisbehaviourTests {
-  @Test func lastWordsCanBeLate() throws {
+  @Test func `last words can be late`() throws {
     var twin = try twin(telephony, "late-finals=2")
     _ = play(mulaw("bye", silence: 0), to: &twin)
     #expect(twin.text(Array("{\"type\":\"CloseStream\"}".utf8), at: 5).isEmpty)
@@ -204,7 +204,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(transcripts(twin.advance(to: 7)) == ["bye"])
   }
 
-  @Test func aSessionCanBreakOrFailInAWord() throws {
+  @Test func `a session can break or fail in a word`() throws {
     var broken = try twin(telephony, "reset-after=0.1")
     #expect(play(mulaw("hello"), to: &broken) == [.reset])
     var failed = try twin(telephony, "fail-after=0.5")
@@ -215,7 +215,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     }
   }
 
-  @Test func silentMeansSilent() throws {
+  @Test func `silent means silent`() throws {
     var twin = try twin(telephony, "silent")
     var outputs = play(mulaw("hello"), to: &twin)
     outputs += twin.text(Array("{\"type\":\"CloseStream\"}".utf8), at: 1)
@@ -223,14 +223,14 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(outputs.isEmpty && twin.wakeTime == nil)
   }
 
-  @Test func aThrottledSessionTakesAudioLittleFasterThanItIsSpoken() throws {
+  @Test func `a throttled session takes audio little faster than it is spoken`() throws {
     var slow = try twin(telephony, "throttle")
     #expect(slow.takesAudioAt < 0)
     _ = slow.binary([UInt8](repeating: 0xff, count: 8000 * 5), at: 0)
     #expect(abs(slow.takesAudioAt - 3.6) < 0.001)
   }
 
-  @Test func wordsOfABrokenConnectionCountAsHeard() throws {
+  @Test func `words of a broken connection count as heard`() throws {
     var lost = try twin(telephony)
     _ = play(mulaw("left alone", silence: 0), to: &lost)
     #expect(lost.heard.isEmpty)
@@ -238,14 +238,14 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(lost.heard.map(\.text) == ["left", "alone"])
   }
 
-  @Test func resultsCanLackTheirDuration() throws {
+  @Test func `results can lack their duration`() throws {
     var odd = try twin(telephony, "no-duration")
     let outputs = play(mulaw("hello"), to: &odd)
     #expect(transcripts(outputs) == ["hello"])
     #expect(messages(outputs).allSatisfy { $0["duration"] == nil && $0["start"] != nil })
   }
 
-  @Test func anErrorCanComeInTheMidst() throws {
+  @Test func `an error can come in the midst`() throws {
     var odd = try twin(telephony, "error-after=0.1")
     let outputs = play(mulaw("still here"), to: &odd)
     let errors = messages(outputs).filter { $0["type"]?.string == "Error" }
@@ -253,7 +253,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     #expect(transcripts(outputs) == ["still here"])
   }
 
-  @Test func aSessionCanDieBehindAnEmptyInterim() throws {
+  @Test func `a session can die behind an empty interim`() throws {
     var odd = try twin(telephony, "close-after-first")
     let outputs = play(mulaw("hello"), to: &odd)
     #expect(transcripts(outputs, final: false) == [""] && outputs.count == 2)
@@ -264,12 +264,12 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
   }
 
   @Test(arguments: [("close-after=0.1", UInt16(1000)), ("close-after=0.1,close-code=4000", 4000)])
-  func aSessionCanBeClosedWithAnyCode(_ order: String, _ code: UInt16) throws {
+  func `a session can be closed with any code`(_ order: String, _ code: UInt16) throws {
     var odd = try twin(telephony, order)
     #expect(play(mulaw("hello"), to: &odd) == [.close(code: code, reason: "")])
   }
 
-  @Test func ordersAreReadFromKeysAndTags() throws {
+  @Test func `orders are read from keys and tags`() throws {
     let request = try DeepgramRequest(
       target: telephony + "&tag=misbehave%3Arefuse%3D429,first%3D1", authorization: "token abc")
     let order = try #require(Misbehaviour.order(in: request))
@@ -285,13 +285,13 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
     "/v1/listen", telephony + "&colour=red", telephony + "&channels=0",
     telephony + "&punctuate=yes", telephony + "&callback=https%3A%2F%2Fx", telephony + "&model=gpt",
     telephony + "&utterance_end_ms=1000", "/v1/listen?model=nova-2", "/v1/talk?model=nova-2",
-  ]) func whatMakesNoSenseIsRefused(_ target: String) {
+  ]) func `what makes no sense is refused`(_ target: String) {
     #expect(throws: DeepgramRefusal.self) {
       try DeepgramRequest(target: target, authorization: "Token k")
     }
   }
 
-  @Test(arguments: ["", "k", "Basic k", "Token"]) func aKeyIsNeeded(_ authorization: String) {
+  @Test(arguments: ["", "k", "Basic k", "Token"]) func `a key is needed`(_ authorization: String) {
     #expect(throws: DeepgramRefusal.standard(401)) {
       try DeepgramRequest(target: telephony, authorization: authorization)
     }
@@ -299,7 +299,7 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
 }
 
 @Suite struct SHA256Tests {
-  @Test func publishedVectors() {
+  @Test func `published vectors`() {
     var digest = SHA256()
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     #expect(digest.hexadecimal == empty)
@@ -316,12 +316,12 @@ private func play(_ audio: [UInt8], to twin: inout DeepgramTwin, frame: Int = 16
 @Suite struct JSONTests {
   @Test(arguments: [
     "{\"a\":[1,-2.5e3,true,null,\"x\\u00e9\\ud83d\\ude00\\n\"]}", " [ ] ", "0", "\"\"", "{}",
-  ]) func validTextIsRead(_ text: String) { #expect(JSON(text.utf8) != nil) }
+  ]) func `valid text is read`(_ text: String) { #expect(JSON(text.utf8) != nil) }
 
   @Test(arguments: ["", "{", "[1,]", "01", "\"\\x\"", "\"\\ud83d\"", "nul", "1 2", "{\"a\" 1}"])
-  func otherTextIsNot(_ text: String) { #expect(JSON(text.utf8) == nil) }
+  func `other text is not`(_ text: String) { #expect(JSON(text.utf8) == nil) }
 
-  @Test func quotedTextComesBack() {
+  @Test func `quoted text comes back`() {
     let text = "a\"b\\c\n\u{1}é😀"
     #expect(JSON(JSON.quote(text).utf8) == .string(text))
   }

@@ -31,7 +31,7 @@ private func play(
       interruption: interruption.map { Dialogue.Interruption(turn: turns - 1, after: $0) }, at: 0)
   }
 
-  @Test func theCallerSpeaksWhenTheOtherSideHasFinished() {
+  @Test func `the caller speaks when the other side has finished`() {
     // A greeting until 3, and an answer of two seconds, half a second after each turn.
     let steps = play(dialogue(turns: 2), seconds: 30) { now, ends in
       now <= 3 || ends.contains { now >= $0 + 0.5 && now <= $0 + 2.5 }
@@ -41,20 +41,20 @@ private func play(
     #expect(abs(steps[1].at - (5 + 2.5 + 1)) < 0.03)
   }
 
-  @Test func aPauseWithinAnAnswerIsNoEnd() {
+  @Test func `a pause within an answer is no end`() {
     let steps = play(dialogue(turns: 1), seconds: 10) { now, _ in
       now <= 1 || (now >= 1.8 && now <= 3)
     }
     #expect(abs((steps.first?.at ?? 0) - 4) < 0.02)
   }
 
-  @Test func aSilentOtherSideIsWaitedForAndThenLeft() {
+  @Test func `a silent other side is waited for and then left`() {
     let steps = play(dialogue(turns: 2), seconds: 30) { _, _ in false }
     #expect(steps.map(\.step) == [.begin(turn: 0), .begin(turn: 1), .hangUp])
     #expect(abs(steps[1].at - 7) < 0.03 && abs(steps[2].at - 13) < 0.05)
   }
 
-  @Test func onlyTheTurnThatIsToInterruptDoes() {
+  @Test func `only the turn that is to interrupt does`() {
     // Answers of ten seconds, at once; the greeting ends at 3.
     let steps = play(dialogue(turns: 2, interruption: 0.5), seconds: 40) { now, ends in
       now <= 3 || ends.first.map { now >= $0 && now <= $0 + 10 } ?? false
@@ -63,7 +63,7 @@ private func play(
     #expect(abs(steps[1].at - 5.5) < 0.03)
   }
 
-  @Test func anAnswerThatIsOverBeforeItsInterruptionIsNotInterrupted() {
+  @Test func `an answer that is over before its interruption is not interrupted`() {
     // Looked at between the end and the moment of the interruption, and only after both.
     for look in [1.3, 4] {
       var dialogue = dialogue(turns: 1, interruption: 3)
@@ -74,7 +74,7 @@ private func play(
     }
   }
 
-  @Test func everythingIsSaidOnlyWhenTheLastTurnIsOver() {
+  @Test func `everything is said only when the last turn is over`() {
     var dialogue = dialogue(turns: 1)
     #expect(!dialogue.isComplete)
     _ = dialogue.step(at: 2)

@@ -95,14 +95,14 @@ private let greet = #"""
   """#
 
 @Suite struct GeminiTurnTests {
-  @Test func nothingIsSaidBeforeTheSetup() {
+  @Test func `nothing is said before the setup`() {
     var talk = Talk(setup: nil)
     #expect(talk.messages.isEmpty)
     talk.say(#"{"setup":\#(Talk.setup)}"#)
     #expect(talk.kinds == ["setupComplete", "sessionResumptionUpdate"])
   }
 
-  @Test func theFirstWordsInWritingBringTheGreeting() {
+  @Test func `the first words in writing bring the greeting`() {
     var talk = Talk()
     talk.say(greet)
     #expect(talk.heard == VoiceManner.greeting)
@@ -112,7 +112,7 @@ private let greet = #"""
     #expect(talk.heard == "you said: the caller pressed 1")
   }
 
-  @Test(arguments: [8000, 16_000, 24_000]) func wordsAreHeardAtTheStatedRate(_ rate: Int) {
+  @Test(arguments: [8000, 16_000, 24_000]) func `words are heard at the stated rate`(_ rate: Int) {
     var talk = Talk()
     talk.speak("where is it", rate: rate)
     #expect(talk.text("inputTranscription") == "where is it")
@@ -120,7 +120,7 @@ private let greet = #"""
     #expect(talk.events.contains(.heard("where is it")))
   }
 
-  @Test func theTurnIsCompleteOnceTheAnswerWouldHaveBeenPlayed() throws {
+  @Test func `the turn is complete once the answer would have been played`() throws {
     var talk = Talk()
     talk.say(greet)
     #expect(talk.kinds.last == "generationComplete")
@@ -133,19 +133,19 @@ private let greet = #"""
     #expect(last?["serverContent"]?["turnComplete"]?.bool == true)
   }
 
-  @Test func transcriptsComeOnlyWhereAskedFor() {
+  @Test func `transcripts come only where asked for`() {
     var talk = Talk(setup: #"{"model":"models/m"}"#)
     talk.speak("hello")
     #expect(talk.kinds == ["modelTurn", "generationComplete"])
   }
 
-  @Test func snakeCaseIsReadToo() {
+  @Test func `snake case is read too`() {
     var talk = Talk(setup: #"{"model":"models/m","input_audio_transcription":{}}"#)
     talk.speak("hello")
     #expect(talk.text("inputTranscription") == "hello")
   }
 
-  @Test func theEndOfTheStreamEndsTheTurn() {
+  @Test func `the end of the stream ends the turn`() {
     var talk = Talk()
     talk.speak("cut off", silence: 0)
     #expect(talk.heard == "")
@@ -153,7 +153,7 @@ private let greet = #"""
     #expect(talk.heard == "you said: cut off")
   }
 
-  @Test func aClientCanMarkTheTurnsItself() {
+  @Test func `a client can mark the turns itself`() {
     var talk = Talk(
       setup: #"""
         {"model":"models/m","realtimeInputConfig":{"automaticActivityDetection":{"disabled":true}}}
@@ -170,7 +170,7 @@ private let greet = #"""
 }
 
 @Suite struct GeminiInterruptionTests {
-  @Test func soundEndsTheTurnWithoutItsGeneration() throws {
+  @Test func `sound ends the turn without its generation`() throws {
     var talk = Talk(try manner(pace: 1.2, answer: "an answer of many words that goes on"))
     talk.speak("hello")
     talk.speak("stop", silence: 0)
@@ -183,7 +183,7 @@ private let greet = #"""
     #expect(!talk.kinds.contains("generationComplete"))
   }
 
-  @Test func aBurstCanBeInterruptedWhileItPlays() {
+  @Test func `a burst can be interrupted while it plays`() {
     var talk = Talk()
     talk.say(greet)
     talk.speak("stop", silence: 0)
@@ -194,7 +194,7 @@ private let greet = #"""
     #expect(talk.events == [.speechStarted(interrupts: false)])
   }
 
-  @Test func interruptionCanBeForbidden() {
+  @Test func `interruption can be forbidden`() {
     var talk = Talk(
       setup: #"""
         {"model":"models/m","realtimeInputConfig":{"activityHandling":"NO_INTERRUPTION"}}
@@ -214,7 +214,7 @@ private let greet = #"""
     (#"{"setup":{"model":"models/m"},"realtimeInput":{}}"#, 1007),
     (#"{"setup":{"model":"models/m","generationConfig":{"responseModalities":["TEXT"]}}}"#, 1007),
     (#"{"setup":{"model":"models/m","sessionResumption":{"handle":"old"}}}"#, 1008),
-  ]) func aBadSetupIsAClose(_ text: String, _ wanted: Int) {
+  ]) func `a bad setup is a close`(_ text: String, _ wanted: Int) {
     var talk = Talk(setup: nil)
     talk.say(text)
     guard case .close(let code, let reason)? = talk.end, code == wanted else {
@@ -229,7 +229,7 @@ private let greet = #"""
     #"{"realtimeInput":{"audio":{"data":"AAAA","mimeType":"audio/pcm;rate=16000"}}}"#,
     #"{"realtimeInput":{"audio":{"data":"?","mimeType":"audio/pcm"}}}"#,
     #"{"realtimeInput":{"sound":true}}"#, #"{"setup":{"model":"models/m"}}"#, #"{"truncate":{}}"#,
-  ]) func aMessageThatMakesNoSenseIsAClose(_ text: String) {
+  ]) func `a message that makes no sense is a close`(_ text: String) {
     var talk = Talk()
     talk.say(text)
     guard case .close(1007, _)? = talk.end else {
@@ -239,7 +239,7 @@ private let greet = #"""
     #expect(talk.twin.wakeTime == nil)
   }
 
-  @Test func aHandleGoesOnWithTheSession() throws {
+  @Test func `a handle goes on with the session`() throws {
     let first = Talk()
     let update = first.messages.last?["sessionResumptionUpdate"]
     let handle = try #require(update?["newHandle"]?.string)
@@ -253,7 +253,8 @@ private let greet = #"""
 }
 
 @Suite struct GeminiMisbehaviourTests {
-  @Test(arguments: [UInt16(1007), 1008, 1011]) func aSetupCanBeRefused(_ code: UInt16) throws {
+  @Test(arguments: [UInt16(1007), 1008, 1011]) func `a setup can be refused`(_ code: UInt16) throws
+  {
     let talk = Talk(try manner("refuse-setup=\(code)"))
     guard case .close(code, let reason)? = talk.end else {
       Issue.record("\(String(describing: talk.end))")
@@ -262,7 +263,7 @@ private let greet = #"""
     #expect(!reason.isEmpty && reason.utf8.count <= 123)
   }
 
-  @Test func goAwayComesBeforeTheCut() throws {
+  @Test func `go away comes before the cut`() throws {
     var talk = Talk(try manner("go-away=5,time-left=1.5"))
     #expect(talk.twin.wakeTime == 5)
     talk.wait(5)
@@ -275,7 +276,7 @@ private let greet = #"""
     }
   }
 
-  @Test func theQuotaCanRunOutAndTheConnectionBreak() throws {
+  @Test func `the quota can run out and the connection break`() throws {
     var poor = Talk(try manner("no-quota=1"))
     poor.wait(1)
     guard case .close(1011, let reason)? = poor.end else {
@@ -288,14 +289,14 @@ private let greet = #"""
     #expect(broken.end == .reset)
   }
 
-  @Test func aSetUpCanStayUnanswered() throws {
+  @Test func `a set up can stay unanswered`() throws {
     #expect(Talk(try manner("mute-setup")).messages.isEmpty)
   }
 
   @Test(arguments: [
     ("close-after=3", UInt16(1000)), ("close-after=3,close-code=1007", 1007),
     ("close-after-first", 1011),
-  ]) func aSessionCanBeClosedWithAnyCode(_ order: String, _ code: UInt16) throws {
+  ]) func `a session can be closed with any code`(_ order: String, _ code: UInt16) throws {
     var talk = Talk(try manner(order))
     talk.say(greet)
     talk.wait(3)
@@ -307,7 +308,7 @@ private let greet = #"""
     #expect(order == "close-after-first" ? answers.count == 1 : answers.count > 1)
   }
 
-  @Test func anInterruptionCanComeWhereNothingPlays() throws {
+  @Test func `an interruption can come where nothing plays`() throws {
     var talk = Talk(try manner("stray-interrupted=1"))
     talk.say(greet)
     talk.wait(1.1)
@@ -320,7 +321,7 @@ private let greet = #"""
     #expect(talk.heard == "you said: hello" && !talk.kinds.contains("interrupted"))
   }
 
-  @Test func aTurnCanBeRejectedWithoutSound() throws {
+  @Test func `a turn can be rejected without sound`() throws {
     var talk = Talk(try manner("rejected=2,turn-reason=NEED_MORE_INPUT"))
     for _ in 0..<2 {
       talk.say(greet)
@@ -333,7 +334,7 @@ private let greet = #"""
     #expect(try VoiceMisbehaviour("rejected").rejected == .max)
   }
 
-  @Test(arguments: [8000, 16_000, 48_000]) func audioCanBeAtAnotherRate(_ rate: Int) throws {
+  @Test(arguments: [8000, 16_000, 48_000]) func `audio can be at another rate`(_ rate: Int) throws {
     var talk = Talk(try manner("rate=\(rate)"))
     talk.say(greet)
     #expect(talk.heard(rate: rate) == VoiceManner.greeting)
@@ -342,7 +343,7 @@ private let greet = #"""
       parts.allSatisfy { $0["inlineData"]?["mimeType"]?.string == "audio/pcm;rate=\(rate)" })
   }
 
-  @Test func wordsCanComeBehindTheEndAndInEscapes() throws {
+  @Test func `words can come behind the end and in escapes`() throws {
     var talk = Talk(try manner("late-words,escaped-words"))
     talk.say(greet)
     #expect(talk.text("outputTranscription").isEmpty)
@@ -353,7 +354,7 @@ private let greet = #"""
     #expect(kinds[(end + 1)...].first == "outputTranscription")
   }
 
-  @Test func audioCanBeInTheURLAlphabet() throws {
+  @Test func `audio can be in the URL alphabet`() throws {
     var talk = Talk(try manner("base64=url"))
     talk.say(greet)
     let text = talk.messages.compactMap {
@@ -363,7 +364,7 @@ private let greet = #"""
     #expect(!text.contains("+") && !text.contains("/"))
   }
 
-  @Test func aStateCanEndTheTurn() throws {
+  @Test func `a state can end the turn`() throws {
     var talk = Talk(try manner("idle-ends"))
     talk.say(greet)
     let piece = talk.messages.last?["serverContent"]

@@ -7,14 +7,14 @@ import Testing
 private typealias Talk = OpenAITalk
 
 @Suite struct OpenAIMisbehaviourTests {
-  @Test func aRefusedUpdateLeavesTheSessionAsItWas() throws {
+  @Test func `a refused update leaves the session as it was`() throws {
     var talk = Talk(try manner("reject-update"))
     #expect(talk.code == "unknown_parameter")
     talk.speak("hello", format: .pcm24)
     #expect(talk.events.contains(.heard("hello")))
   }
 
-  @Test func deltasCanTrailACancelledResponse() throws {
+  @Test func `deltas can trail a cancelled response`() throws {
     var manner = try manner(pace: 1, "trailing-deltas=2")
     manner.deltaBytes = 160
     var talk = Talk(manner)
@@ -29,7 +29,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.events.last.map { "\($0)" }?.contains("milliseconds: \(said / 8)") == true)
   }
 
-  @Test func transcriptsCanBeLateOrFail() throws {
+  @Test func `transcripts can be late or fail`() throws {
     let completed = "conversation.item.input_audio_transcription.completed"
     var late = Talk(try manner("late-transcripts=2"))
     late.speak("hello")
@@ -41,7 +41,7 @@ private typealias Talk = OpenAITalk
     #expect(failing.first("conversation.item.input_audio_transcription.failed") != nil)
   }
 
-  @Test func aSessionCanExpireOrBreak() throws {
+  @Test func `a session can expire or break`() throws {
     var talk = Talk(try manner("expire-after=5"))
     #expect(talk.twin.wakeTime == 5)
     talk.wait(5)
@@ -56,20 +56,20 @@ private typealias Talk = OpenAITalk
     #expect(broken.outputs.last == .reset && broken.twin.wakeTime == nil)
   }
 
-  @Test func silentMeansSilent() throws {
+  @Test func `silent means silent`() throws {
     var talk = Talk(try manner("silent"))
     talk.speak("hello")
     #expect(talk.messages.isEmpty && talk.events.contains(.heard("hello")))
   }
 
-  @Test func aSetUpCanStayUnanswered() throws {
+  @Test func `a set up can stay unanswered`() throws {
     let talk = Talk(try manner("mute-setup"))
     #expect(talk.types.isEmpty && talk.code == nil)
     #expect(talk.twin.session.outputFormat == .telephone)
   }
 
   @Test(arguments: [("close-after=3", UInt16(1000)), ("close-after=3,close-code=4000", 4000)])
-  func aSessionCanBeClosedWithAnyCode(_ order: String, _ code: UInt16) throws {
+  func `a session can be closed with any code`(_ order: String, _ code: UInt16) throws {
     var talk = Talk(try manner(order))
     #expect(talk.twin.wakeTime == 3)
     talk.wait(3)
@@ -79,7 +79,7 @@ private typealias Talk = OpenAITalk
   @Test(arguments: [
     ("close-after-first", UInt16(1011)), ("close-after-first,close-code=1008", 1008),
   ])
-  func aSessionCanDieInItsFirstWord(_ order: String, _ code: UInt16) throws {
+  func `a session can die in its first word`(_ order: String, _ code: UInt16) throws {
     var talk = Talk(try manner(order))
     talk.say(#"{"type":"response.create"}"#)
     #expect(talk.all("response.output_audio.delta").count == 1)
@@ -87,7 +87,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.outputs.last == .close(code: code, reason: ""))
   }
 
-  @Test func aSessionCanDieOnAQuestion() throws {
+  @Test func `a session can die on a question`() throws {
     var talk = Talk(try manner("die-on-question=1011"))
     talk.say(#"{"type":"response.create"}"#)
     #expect(talk.heard(.telephone) == VoiceManner.greeting)
@@ -99,7 +99,7 @@ private typealias Talk = OpenAITalk
   }
 
   @Test(arguments: ["model_not_found", "insufficient_quota", "invalid_api_key"])
-  func transcriptsCanFailForAReason(_ code: String) throws {
+  func `transcripts can fail for a reason`(_ code: String) throws {
     var talk = Talk(try manner("failed-transcripts=\(code)"))
     talk.speak("hello")
     let failed = talk.first("conversation.item.input_audio_transcription.failed")
@@ -107,7 +107,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.heard(.telephone) == "you said: hello")
   }
 
-  @Test func anotherFormatCanBeEchoed() throws {
+  @Test func `another format can be echoed`() throws {
     var talk = Talk(try manner("echo-format=pcma"))
     let audio = talk.first("session.updated")?["session"]?["audio"]
     #expect(audio?["output"]?["format"]?["type"]?.string == "audio/pcma")
@@ -116,7 +116,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.heard(WireFormat(.alaw)) == VoiceManner.greeting)
   }
 
-  @Test func anAnswerCanHaveSeveralItems() throws {
+  @Test func `an answer can have several items`() throws {
     var talk = Talk(try manner(answer: "one two three four five six seven", "items=5"))
     talk.speak("hello")
     let added = talk.all("response.output_item.added")
@@ -134,7 +134,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.types == ["conversation.item.truncated"])
   }
 
-  @Test func itemsCanComeSideBySide() throws {
+  @Test func `items can come side by side`() throws {
     var manner = try manner(answer: "one two three four", "items=2,interleaved")
     manner.deltaBytes = 160
     var talk = Talk(manner)
@@ -147,7 +147,7 @@ private typealias Talk = OpenAITalk
     #expect(said == ["one two", "three four"])
   }
 
-  @Test func wordsOfTurnsCanComeInTheWrongOrder() throws {
+  @Test func `words of turns can come in the wrong order`() throws {
     var talk = Talk(try manner("swapped-transcripts"))
     let completed = "conversation.item.input_audio_transcription.completed"
     talk.speak("first")
@@ -157,7 +157,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.all(completed).compactMap { $0["transcript"]?.string } == ["second", "first"])
   }
 
-  @Test func severalItemsKeepThePace() throws {
+  @Test func `several items keep the pace`() throws {
     var talk = Talk(try manner(pace: 2, answer: "one two three four", "items=2"))
     talk.say(#"{"type":"response.create"}"#)
     talk.wait(30)
@@ -165,7 +165,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.twin.wakeTime == nil)
   }
 
-  @Test func anAnswerCanBeLateBehindItsResponse() throws {
+  @Test func `an answer can be late behind its response`() throws {
     var talk = Talk(try manner("think=1.5"))
     talk.say(#"{"type":"response.create"}"#)
     #expect(talk.first("response.created") != nil && talk.heardAudio.isEmpty)
@@ -177,7 +177,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.first("response.done") != nil)
   }
 
-  @Test func deltasCanComeBetweenSoundAndTheCancelledEnd() throws {
+  @Test func `deltas can come between sound and the cancelled end`() throws {
     var manner = try manner(pace: 1, answer: "an answer of some words", "slow-cancel=6")
     manner.deltaBytes = 160
     var talk = Talk(manner)
@@ -191,7 +191,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.first("response.done")?["response"]?["status"]?.string == "cancelled")
   }
 
-  @Test func wordsCanComeBehindTheEndAndInEscapes() throws {
+  @Test func `words can come behind the end and in escapes`() throws {
     var talk = Talk(try manner("late-words,escaped-words"))
     talk.say(#"{"type":"response.create"}"#)
     let kind = "response.output_audio_transcript."
@@ -206,7 +206,7 @@ private typealias Talk = OpenAITalk
     #expect(messages.contains { $0.contains(#""delta":"\u0068""#) })
   }
 
-  @Test func audioCanBeInTheURLAlphabet() throws {
+  @Test func `audio can be in the URL alphabet`() throws {
     var manner = try manner(answer: "hello", "base64=url")
     manner.deltaBytes = 160
     var plain = Talk(try LabTests.manner(answer: "hello"))
@@ -223,7 +223,7 @@ private typealias Talk = OpenAITalk
   @Test(arguments: [
     ("text-only", "completed", "message"), ("call-only", "completed", "function_call"),
     ("rate-limit", "failed", nil), ("incomplete", "incomplete", nil),
-  ]) func anAnswerCanBringNoSound(_ way: String, _ status: String, _ item: String?) throws {
+  ]) func `an answer can bring no sound`(_ way: String, _ status: String, _ item: String?) throws {
     var talk = Talk(try manner(way + "=1"))
     talk.say(#"{"type":"response.create"}"#)
     #expect(talk.heardAudio.isEmpty)
@@ -240,7 +240,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.heard(.telephone) == VoiceManner.greeting)
   }
 
-  @Test func anErrorCanNameItsTypeAlone() throws {
+  @Test func `an error can name its type alone`() throws {
     var talk = Talk(try manner("bare-error"))
     for _ in 0..<3 {
       talk.say(#"{"type":"response.create"}"#)

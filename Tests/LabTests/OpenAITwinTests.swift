@@ -7,7 +7,7 @@ import Testing
 private typealias Talk = OpenAITalk
 
 @Suite struct OpenAITurnTests {
-  @Test func aTurnIsToldInTheServicesOrder() {
+  @Test func `a turn is told in the service's order`() {
     var talk = Talk()
     talk.speak("good morning")
     let start = "input_audio_buffer."
@@ -29,7 +29,7 @@ private typealias Talk = OpenAITalk
   }
 
   @Test(arguments: ["audio/pcm", "audio/pcmu", "audio/pcma"])
-  func wordsAreHeardAndSaidInTheSessionsFormat(_ name: String) {
+  func `words are heard and said in the session's format`(_ name: String) {
     let settings = #"""
       {"type":"realtime","audio":{"input":{"format":{"type":"\#(name)"},"transcription":{}},
       "output":{"format":{"type":"\#(name)"}}}}
@@ -44,7 +44,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.events.contains(.heard("where is it")))
   }
 
-  @Test func audioBeforeAnyUpdateIsTakenForPCM() {
+  @Test func `audio before any update is taken for PCM`() {
     var talk = Talk(settings: nil)
     talk.speak("hello", format: .telephone)
     #expect(!talk.events.contains(.heard("hello")))
@@ -53,7 +53,7 @@ private typealias Talk = OpenAITalk
     #expect(other.events.contains(.heard("hello")))
   }
 
-  @Test func theTimesOfATurnCountTheAudio() {
+  @Test func `the times of a turn count the audio`() {
     var talk = Talk()
     talk.wait(100)
     talk.speak("", silence: 1)
@@ -65,7 +65,7 @@ private typealias Talk = OpenAITalk
     #expect(abs(end - (1000 + spoken + 300)) <= 20)
   }
 
-  @Test func wordsComeJustAheadOfTheirSound() throws {
+  @Test func `words come just ahead of their sound`() throws {
     var manner = VoiceManner()
     manner.deltaBytes = 800
     var talk = Talk(manner)
@@ -83,7 +83,7 @@ private typealias Talk = OpenAITalk
     #expect(text == VoiceManner.greeting)
   }
 
-  @Test func aPaceSpreadsTheDeltas() throws {
+  @Test func `a pace spreads the deltas`() throws {
     var talk = Talk(try manner(pace: 2, answer: "one two three four five six"))
     talk.say(#"{"type":"response.create"}"#)
     talk.speak("", silence: 0.1)
@@ -93,7 +93,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.twin.wakeTime == nil)
   }
 
-  @Test func aClientCanEndTurnsItself() {
+  @Test func `a client can end turns itself`() {
     var talk = Talk(
       settings: #"{"type":"realtime","audio":{"input":{"turn_detection":null}}}"#)
     talk.say(#"{"type":"input_audio_buffer.commit"}"#)
@@ -107,7 +107,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.heard(.pcm24) == "you said: push to talk")
   }
 
-  @Test func wordsInWritingAreAnsweredWhenAsked() {
+  @Test func `words in writing are answered when asked`() {
     var talk = Talk()
     talk.say(
       #"""
@@ -120,7 +120,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.heard(.telephone) == "you said: the caller pressed 1")
   }
 
-  @Test func wordsOfABrokenConnectionCountAsHeard() {
+  @Test func `words of a broken connection count as heard`() {
     var talk = Talk()
     talk.speak("left alone", silence: 0)
     talk.leave()
@@ -129,7 +129,7 @@ private typealias Talk = OpenAITalk
 }
 
 @Suite struct OpenAIInterruptionTests {
-  @Test func soundCancelsAnAnswerThatIsGivenOut() throws {
+  @Test func `sound cancels an answer that is given out`() throws {
     var talk = Talk(try manner(pace: 1.5, answer: "a long answer that takes quite some time"))
     talk.say(#"{"type":"response.create"}"#)
     talk.speak("", silence: 0.4)
@@ -145,7 +145,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.events.contains(.speechStarted(interrupts: true)))
   }
 
-  @Test func aBurstIsOverButStillPlaying() {
+  @Test func `a burst is over but still playing`() {
     var talk = Talk()
     talk.say(#"{"type":"response.create"}"#)
     talk.speak("stop", silence: 0)
@@ -158,7 +158,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.events == [.speechStarted(interrupts: false)])
   }
 
-  @Test func withoutInterruptionTheNextAnswerWaits() throws {
+  @Test func `without interruption the next answer waits`() throws {
     var talk = Talk(
       try manner(pace: 1, answer: "an answer of many words that goes on"),
       settings: #"""
@@ -173,7 +173,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.all("response.created").count == 1)
   }
 
-  @Test func truncationIsBelievedWithinWhatWasSaid() {
+  @Test func `truncation is believed within what was said`() {
     var talk = Talk()
     talk.say(#"{"type":"response.create"}"#)
     let item = talk.first("response.output_audio.delta")?["item_id"]?.string ?? ""
@@ -202,7 +202,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.code == "item_not_found")
   }
 
-  @Test func theCallersItemsCannotBeTruncated() throws {
+  @Test func `the caller's items cannot be truncated`() throws {
     var talk = Talk()
     talk.speak("hello")
     let item = try #require(talk.first("input_audio_buffer.committed")?["item_id"]?.string)
@@ -212,7 +212,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.code == "unsupported_content_type")
   }
 
-  @Test func onlyOneAnswerAtATime() throws {
+  @Test func `only one answer at a time`() throws {
     var talk = Talk(try manner(pace: 1))
     talk.say(#"{"type":"response.cancel"}"#)
     #expect(talk.code == "response_cancel_not_active")
@@ -244,7 +244,8 @@ private typealias Talk = OpenAITalk
       "session.max_output_tokens"
     ),
     (#"{"type":"realtime","model":"other"}"#, "invalid_value", "session.model"),
-  ]) func oneMistakeVoidsTheWholeUpdate(_ settings: String, _ code: String, _ param: String) {
+  ]) func `one mistake voids the whole update`(_ settings: String, _ code: String, _ param: String)
+  {
     var talk = Talk(settings: nil)
     let before = talk.twin.session.value
     talk.say(#"{"type":"session.update","event_id":"e","session":\#(settings)}"#)
@@ -254,7 +255,7 @@ private typealias Talk = OpenAITalk
     #expect(talk.twin.session.value == before)
   }
 
-  @Test func onlyWhatIsSaidChanges() {
+  @Test func `only what is said changes`() {
     var talk = Talk()
     talk.say(#"{"type":"session.update","session":{"type":"realtime","instructions":"be kind"}}"#)
     let session = talk.first("session.updated")?["session"]
@@ -265,7 +266,7 @@ private typealias Talk = OpenAITalk
     #expect(detection?["create_response"]?.bool == true)
   }
 
-  @Test func theVoiceIsSetOnceItWasHeard() {
+  @Test func `the voice is set once it was heard`() {
     var talk = Talk()
     talk.say(#"{"type":"response.create"}"#)
     talk.say(
@@ -282,7 +283,7 @@ private typealias Talk = OpenAITalk
     (#"{"type":"input_audio_buffer.append","audio":"AAAA"}"#, "invalid_value"),
     (#"{"type":"response.create","voice":"x"}"#, "unknown_parameter"),
     (#"{"type":"conversation.item.delete","item_id":"x"}"#, "item_not_found"),
-  ]) func aMessageThatMakesNoSenseIsAnswered(_ text: String, _ code: String) {
+  ]) func `a message that makes no sense is answered`(_ text: String, _ code: String) {
     var talk = Talk(settings: nil)
     talk.say(text)
     #expect(talk.code == code)

@@ -15,7 +15,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
 }
 
 @Suite struct PlaybackInRealTime {
-  @Test func whatCameIsPlayedOnceAndInOrder() {
+  @Test func `what came is played once and in order`() {
     var playback = Playback(rate: 8000, at: 100)
     let samples = (0..<4000).map { Int16($0) }
     _ = playback.receive(Array(samples[..<1000]), at: 100.5)
@@ -28,7 +28,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(playback.isEmpty && playback.figures.samplesPlayed == 4000)
   }
 
-  @Test func howOftenTheClockIsReadMakesNoDifference() {
+  @Test func `how often the clock is read makes no difference`() {
     var often = Playback(rate: 8000, at: 0)
     var seldom = Playback(rate: 8000, at: 0)
     let samples = Tones.encode("so it goes")
@@ -41,7 +41,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(words(heard) == ["so", "it", "goes"] && words(heard) == words(all))
   }
 
-  @Test func aDelayShiftsTheBeginningOfAStretch() {
+  @Test func `a delay shifts the beginning of a stretch`() {
     var playback = Playback(rate: 8000, delay: 0.05, at: 0)
     _ = playback.receive(loud, at: 0.1)
     _ = playback.advance(to: 1)
@@ -49,7 +49,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(playback.figures.late == 0)
   }
 
-  @Test func aMessageThatCameTooLateLeavesAGapAndIsCounted() {
+  @Test func `a message that came too late leaves a gap and is counted`() {
     var playback = Playback(rate: 8000, at: 0)
     _ = playback.receive(loud, at: 0)
     _ = playback.receive(loud, at: 0.03)
@@ -60,7 +60,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(playback.line[240..<400].allSatisfy { $0 == 1000 })
   }
 
-  @Test func messagesInTimeAreNotLateAndNeitherIsTheNextAnswer() {
+  @Test func `messages in time are not late and neither is the next answer`() {
     var playback = Playback(rate: 8000, at: 0)
     for index in 0..<50 { _ = playback.receive(loud, at: Double(index) * 0.02) }
     _ = playback.receive(loud, at: 5)
@@ -70,7 +70,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
 }
 
 @Suite struct PlaybackMarksAndClears {
-  @Test func aMarkComesBackWhenTheAudioBeforeItHasBeenPlayed() throws {
+  @Test func `a mark comes back when the audio before it has been played`() throws {
     var playback = Playback(rate: 8000, at: 0)
     _ = playback.receive(loud, at: 1)
     #expect(marks(playback.mark("one", at: 1)).isEmpty)
@@ -84,12 +84,12 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(playback.wakeTime == nil)
   }
 
-  @Test func aMarkBehindNothingComesBackAtOnce() {
+  @Test func `a mark behind nothing comes back at once`() {
     var playback = Playback(rate: 8000, at: 0)
     #expect(marks(playback.mark("one", at: 1)) == ["one"])
   }
 
-  @Test func aClearEmptiesTheBufferAndBringsBackEveryMark() {
+  @Test func `a clear empties the buffer and brings back every mark`() {
     var playback = Playback(rate: 8000, at: 0)
     for name in ["one", "two", "three"] {
       _ = playback.receive(loud, at: 1)
@@ -101,7 +101,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(playback.line.filter { $0 != 0 }.count == 240)
   }
 
-  @Test func whatComesAfterAClearIsNotLate() {
+  @Test func `what comes after a clear is not late`() {
     var playback = Playback(rate: 8000, at: 0)
     _ = playback.receive(loud, at: 0)
     _ = playback.clear(at: 0.01)
@@ -109,7 +109,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(playback.figures.late == 0)
   }
 
-  @Test func aWordIsHeardOnlyIfItWasPlayed() {
+  @Test func `a word is heard only if it was played`() {
     var playback = Playback(rate: 8000, at: 0)
     _ = playback.receive(Tones.encode("alpha beta gamma"), at: 0)
     var heard = playback.advance(to: 0.5)
@@ -118,7 +118,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(words(heard) == ["alpha", HeardWord.damagedText])
   }
 
-  @Test(arguments: [8000, 16000, 24000]) func theEndIsPlayedToTheLastWord(_ rate: Int) {
+  @Test(arguments: [8000, 16000, 24000]) func `the end is played to the last word`(_ rate: Int) {
     var playback = Playback(rate: rate, at: 0)
     let said = Recording(rate: 8000, channels: [Tones.encode("the last word")])
     var heard = playback.receive(said.resampled(to: rate).mono, at: 0)
@@ -126,7 +126,7 @@ private func marks(_ outputs: [Playback.Output]) -> [String] {
     #expect(words(heard) == ["the", "last", "word"])
   }
 
-  @Test func onlyWhatCanBeHeardIsSound() {
+  @Test func `only what can be heard is sound`() {
     var playback = Playback(rate: 8000, at: 0)
     _ = playback.receive([Int16](repeating: 3, count: 160), at: 0)
     #expect(playback.advance(to: 0.5) == [])

@@ -38,14 +38,14 @@ import Testing
     return names
   }
 
-  @Test func everyFrameIsKnownFarBeyondThePlacesThatItsSoundHolds() {
+  @Test func `every frame is known far beyond the places that its sound holds`() {
     let frames = Array(0..<1_000)
     let names = heard(sound(frames, stream: 9_731), perStep: 32)
     #expect(names == frames.map { [9_731, $0] })
   }
 
   /// Straight lines to 24 kHz, up to 1 ms of delay, and a ringing edge.
-  @Test(arguments: 0...24) func framesAreKnownBehindAConversion(delay: Int) {
+  @Test(arguments: 0...24) func `frames are known behind a conversion`(delay: Int) {
     let frames = Array(0..<200)
     var converted = [Int16](repeating: 0, count: delay)
     var last = 0
@@ -61,25 +61,25 @@ import Testing
     #expect(names == frames.map { [5_555, $0] })
   }
 
-  @Test func aFrameThatIsMissingOrDoubledOrOvertakenShows() {
+  @Test func `a frame that is missing or doubled or overtaken shows`() {
     let frames = [0, 1, 2, 4, 5, 5, 6, 8, 7, 9]
     #expect(heard(sound(frames, stream: 3), perStep: 32) == frames.map { [3, $0] })
   }
 
-  @Test func anotherCallsFrameIsDamage() {
+  @Test func `another calls frame is damage`() {
     let mixed = sound([0, 1], stream: 3) + sound([2], stream: 4) + sound([3], stream: 3)
     #expect(heard(mixed, perStep: 32) == [[3, 0], [3, 1], nil, [3, 3]])
   }
 
   /// A relay that loses samples shifts all that follows: the frames must not look whole.
-  @Test func lostSamplesAreSeen() {
+  @Test func `lost samples are seen`() {
     let frames = Array(0..<20)
     var samples = sound(frames, stream: 77)
     samples.removeSubrange(1_000..<1_060)
     #expect(heard(samples, perStep: 32) != frames.dropLast().map { [77, $0] })
   }
 
-  @Test(arguments: [0, 1, 2, 3, 4, 160, 191, 300]) func base64IsUndone(count: Int) {
+  @Test(arguments: [0, 1, 2, 3, 4, 160, 191, 300]) func `base 64 is undone`(count: Int) {
     let bytes = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 151 &+ count) }
     var letters = [UInt8](repeating: 0, count: 404)
     let length = Base64.encode(bytes, count: count, to: &letters)

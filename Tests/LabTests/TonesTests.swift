@@ -26,30 +26,30 @@ private func hear(_ samples: [Int16], chunk: Int = 160) -> [HeardWord] {
 private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
 
 @Suite struct TonesAsTheyAreSaid {
-  @Test(arguments: texts) func everyTextComesBack(_ said: String) {
+  @Test(arguments: texts) func `every text comes back`(_ said: String) {
     #expect(text(hear(Tones.encode(said))) == Tones.words(of: said))
   }
 
-  @Test func everyByteComesBack() {
+  @Test func `every byte comes back`() {
     for first in stride(from: 0x21, to: 0x7f, by: 16) {
       let said = String(decoding: (first..<min(first + 16, 0x7f)).map { UInt8($0) }, as: UTF8.self)
       #expect(text(hear(Tones.encode(said))) == [said])
     }
   }
 
-  @Test func aLongWordIsSaidInPieces() {
+  @Test func `a long word is said in pieces`() {
     let said = String(repeating: "0123456789", count: 20)
     let words = text(hear(Tones.encode(said)))
     #expect(words.joined() == said && words.count == 4)
   }
 
-  @Test func aSentenceIsSaidAtLeastAsFastAsEightCharactersASecond() {
+  @Test func `a sentence is said at least as fast as eight characters a second`() {
     let said = "the quick brown fox jumps over the lazy dog"
     let seconds = Double(Tones.encode(said).count) / 8000
     #expect(Double(said.count) / seconds >= 8)
   }
 
-  @Test func theSizeOfThePiecesMakesNoDifference() {
+  @Test func `the size of the pieces makes no difference`() {
     let samples = Tones.encode("one two three")
     let whole = hear(samples, chunk: samples.count)
     for chunk in [1, 2, 3, 7, 79, 80, 160, 161, 320, 1000] {
@@ -57,7 +57,7 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
     }
   }
 
-  @Test func everyOffsetIntoTheStreamIsHeard() {
+  @Test func `every offset into the stream is heard`() {
     let samples = Tones.encode("so it goes")
     for offset in stride(from: 0, to: 400, by: 13) {
       let words = hear([Int16](repeating: 0, count: offset) + samples)
@@ -65,7 +65,7 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
     }
   }
 
-  @Test func wordsCarryTheTimesAtWhichTheyWereHeard() throws {
+  @Test func `words carry the times at which they were heard`() throws {
     let samples = [Int16](repeating: 0, count: 8000) + Tones.encode("hello you")
     let words = hear(samples)
     try #require(words.count == 2)
@@ -74,7 +74,7 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
     #expect(abs(words[1].start - 1.33) < 0.002 && abs(words[1].end - 1.54) < 0.002)
   }
 
-  @Test func aCutAtTheStartCostsOnlyTheWordItHits() {
+  @Test func `a cut at the start costs only the word it hits`() {
     let samples = Tones.encode("alpha beta gamma")
     for cut in stride(from: 40, to: 2100, by: 97) {
       let words = text(hear([Int16](samples[cut...])))
@@ -88,37 +88,37 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
   private let said = "the quick brown fox jumps over the lazy dog 0123456789"
   private var expected: [String] { Tones.words(of: said) }
 
-  @Test(arguments: [Law.mu, Law.a]) func companding(_ law: Law) {
+  @Test(arguments: [Law.mu, Law.a]) func `companding`(_ law: Law) {
     let samples = Tones.encode(said).map { law.decode(law.encode($0)) }
     #expect(text(hear(samples)) == expected)
   }
 
-  @Test(arguments: [16000, 24000, 44100, 48000]) func anotherRateAndBack(_ rate: Int) {
+  @Test(arguments: [16000, 24000, 44100, 48000]) func `another rate and back`(_ rate: Int) {
     let samples = Tones.encode(said).map { Law.mu.decode(Law.mu.encode($0)) }
     let there = Resample.all(samples, from: 8000, to: rate)
     #expect(text(hear(Resample.all(there, from: rate, to: 8000))) == expected)
   }
 
-  @Test(arguments: [0.01, 0.05, 0.2, 0.9]) func loudness(_ level: Double) {
+  @Test(arguments: [0.01, 0.05, 0.2, 0.9]) func `loudness`(_ level: Double) {
     let samples = Tones.encode(said, level: level).map { Law.mu.decode(Law.mu.encode($0)) }
     #expect(text(hear(samples)) == expected)
   }
 
-  @Test func loudnessThatChangesAllTheTime() {
+  @Test func `loudness that changes all the time`() {
     let samples = Tones.encode(said).enumerated().map { index, sample in
       Int16(Int(sample) * (20 + index / 80 % 80) / 100)
     }
     #expect(text(hear(samples)) == expected)
   }
 
-  @Test(arguments: 1...5) func noiseTwentyDecibelsBelow(_ seed: Int) {
+  @Test(arguments: 1...5) func `noise twenty decibels below`(_ seed: Int) {
     var random = SplitMix(seed: UInt64(seed))
     // Tones of level 0.4 have an effective value of 6553; a tenth of it as noise.
     let samples = Tones.encode(said).map { Int16(clamping: Int($0) + random.noise(655)) }
     #expect(text(hear(samples)) == expected)
   }
 
-  @Test func silenceAndNoiseAloneSayNothing() {
+  @Test func `silence and noise alone say nothing`() {
     var random = SplitMix(seed: 7)
     #expect(hear([Int16](repeating: 0, count: 40_000)).isEmpty)
     #expect(hear((0..<40_000).map { _ in Int16(clamping: random.noise(3000)) }).isEmpty)
@@ -136,7 +136,7 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
       && words.count - good.count == missing.count
   }
 
-  @Test func aFrameThatNeverCameCostsOneWordAtMost() {
+  @Test func `a frame that never came costs one word at most`() {
     let samples = Tones.encode(said.joined(separator: " "))
     for lost in stride(from: 0, to: samples.count - 160, by: 53) {
       let words = hear([Int16](samples[..<lost] + samples[(lost + 160)...]))
@@ -144,7 +144,7 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
     }
   }
 
-  @Test func aSymbolThatNeverCameIsNoticedByTheChecksum() {
+  @Test func `a symbol that never came is noticed by the checksum`() {
     let samples = Tones.encode("alpha")
     for symbol in 1...7 {
       let place = symbol * Tones.symbolSamples
@@ -153,7 +153,7 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
     }
   }
 
-  @Test func aFrameOfSilenceCostsOneWordAtMost() {
+  @Test func `a frame of silence costs one word at most`() {
     let samples = Tones.encode(said.joined(separator: " "))
     for lost in stride(from: 0, to: samples.count - 160, by: 53) {
       var damaged = samples
@@ -163,7 +163,7 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
     }
   }
 
-  @Test func framesInTheWrongOrderInventNothing() {
+  @Test func `frames in the wrong order invent nothing`() {
     let samples = Tones.encode(said.joined(separator: " "))
     for place in stride(from: 0, to: samples.count - 320, by: 160) {
       var swapped = samples
@@ -174,14 +174,14 @@ private func text(_ words: [HeardWord]) -> [String] { words.map(\.text) }
     }
   }
 
-  @Test func aWordThatBreaksOffIsMissing() {
+  @Test func `a word that breaks off is missing`() {
     let samples = Tones.encode("alpha beta")
     let cut = [Int16](samples[..<3000])
     #expect(text(hear(cut)) == ["alpha", "[?]"])
     #expect(text(hear(cut + [Int16](repeating: 0, count: 4000))) == ["alpha", "[?]"])
   }
 
-  @Test(arguments: [10, 25, 50, 100]) func twoSpeakersNeverInventAWord(_ percent: Int) {
+  @Test(arguments: [10, 25, 50, 100]) func `two speakers never invent a word`(_ percent: Int) {
     let one = Tones.encode("alpha beta gamma delta")
     let two = Tones.encode("uniform victor whiskey")
     let known = Set(["alpha", "beta", "gamma", "delta", "uniform", "victor", "whiskey"])

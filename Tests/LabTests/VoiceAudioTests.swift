@@ -10,7 +10,8 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
 }
 
 @Suite struct TurnEarTests {
-  @Test(arguments: [8000, 16_000, 24_000]) func aTurnIsHeardWithItsTimes(_ rate: Int) throws {
+  @Test(arguments: [8000, 16_000, 24_000]) func `a turn is heard with its times`(_ rate: Int) throws
+  {
     var ear = TurnEar(rate: rate, silence: 0.5)
     let lead = [Int16](repeating: 0, count: rate)
     let events = ear.hear(lead + sound("good morning", rate: rate, silence: 1))
@@ -27,7 +28,7 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
     #expect(words.map(\.text) == ["good", "morning"])
   }
 
-  @Test func theSizeOfThePiecesMakesNoDifference() {
+  @Test func `the size of the pieces makes no difference`() {
     let samples = sound("one two", rate: 24_000, silence: 0.6)
     var whole = TurnEar(rate: 24_000, silence: 0.5)
     let expected = whole.hear(samples)
@@ -41,19 +42,19 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
     }
   }
 
-  @Test func thePausesBetweenWordsEndNothing() {
+  @Test func `the pauses between words end nothing`() {
     var ear = TurnEar(rate: 8000, silence: 0)
     let events = ear.hear(sound("a b c d e f", rate: 8000, silence: 0.3))
     #expect(events.count == 2)
   }
 
-  @Test func quietNoiseIsNoTurn() {
+  @Test func `quiet noise is no turn`() {
     var ear = TurnEar(rate: 8000, silence: 0.5)
     let noise = (0..<16_000).map { Int16(($0 * 7919) % 601 - 300) }
     #expect(ear.hear(noise).isEmpty)
   }
 
-  @Test func aTurnCanEndByOrder() {
+  @Test func `a turn can end by order`() {
     var ear = TurnEar(rate: 16_000, silence: nil)
     let events = ear.hear(sound("push to talk", rate: 16_000, silence: 5))
     #expect(events == [.started(at: 0)])
@@ -63,7 +64,8 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
 }
 
 @Suite struct SpeechTests {
-  @Test(arguments: [WireFormat.pcm24, .telephone, WireFormat(.alaw)]) func whatIsSaidCanBeHeard(
+  @Test(arguments: [WireFormat.pcm24, .telephone, WireFormat(.alaw)])
+  func `what is said can be heard`(
     _ format: WireFormat
   ) {
     var speech = Speech("you said: hello", in: format, at: 0)
@@ -74,7 +76,7 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
     #expect((ear.hear(samples) + ear.finish()).map(\.text) == ["you", "said:", "hello"])
   }
 
-  @Test func aWordIsWrittenNoLaterThanItsSound() {
+  @Test func `a word is written no later than its sound`() {
     var speech = Speech("one two three", in: .telephone, at: 0)
     let first = speech.next(160)
     #expect(first.text == "one" && first.audio.count == 160 && speech.sentMilliseconds == 20)
@@ -83,7 +85,7 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
     #expect(speech.sentText == "one two three")
   }
 
-  @Test func aWordCountsAsHeardOnceItIsOver() {
+  @Test func `a word counts as heard once it is over`() {
     let speech = Speech("one two", in: .pcm24, at: 0)
     let end = Tones.encode("one").count / 8
     #expect(speech.heard(end - 1) == "")
@@ -99,7 +101,7 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
     try VoiceRequest(service, target: target) { headers["\($0)"] ?? "" }
   }
 
-  @Test func keysAreFoundWhereClientsPutThem() throws {
+  @Test func `keys are found where clients put them`() throws {
     let path = "/v1/realtime?model=m"
     let gemini = "/ws/google.x.GenerativeService.BidiGenerateContent"
     #expect(try request(.openai, path, ["authorization": "Bearer k"]).key == "k")
@@ -114,7 +116,9 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
   @Test(arguments: [
     ("/v1/chat?model=m", "Bearer k", 404), ("/v1/realtime?model=m", "", 401),
     ("/v1/realtime?model=m", "Token k", 401), ("/v1/realtime", "Bearer k", 400),
-  ]) func whatCannotBeLetInIsRefused(_ target: String, _ authorization: String, _ status: Int) {
+  ]) func `what cannot be let in is refused`(
+    _ target: String, _ authorization: String, _ status: Int
+  ) {
     do throws(VoiceRequest.Refusal) {
       _ = try request(.openai, target, ["authorization": authorization])
       Issue.record("let in")
@@ -123,12 +127,12 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
     }
   }
 
-  @Test func theBetaInterfaceIsNoticed() throws {
+  @Test func `the beta interface is noticed`() throws {
     let headers = ["authorization": "Bearer k", "openai-beta": "realtime=v1"]
     #expect(try request(.openai, "/realtime?model=m", headers).isBeta)
   }
 
-  @Test func ordersToGoWrongAreReadFromKeys() throws {
+  @Test func `orders to go wrong are read from keys`() throws {
     let order = try #require(VoiceMisbehaviour.order(in: "misbehave:expire-after=3,first=1"))
     let read = try VoiceMisbehaviour(order)
     #expect(read.expireAfter == 3 && read.first == 1)
@@ -143,19 +147,19 @@ private func sound(_ text: String, rate: Int, silence: Double) -> [Int16] {
 }
 
 @Suite struct MessageTextTests {
-  @Test func valuesAreWrittenInTheirOrder() {
+  @Test func `values are written in their order`() {
     let value: JSON = ["type": "x", "b": [1, 2.5, nil, true], "a": ["q\"": ""]]
     #expect(value.text == #"{"type":"x","b":[1,2.5,null,true],"a":{"q\"":""}}"#)
     #expect(JSON(value.text.utf8) == value)
     #expect(value == ["a": ["q\"": ""], "b": [1, 2.5, nil, true], "type": "x"])
   }
 
-  @Test(arguments: 0..<7) func base64ComesBack(_ count: Int) {
+  @Test(arguments: 0..<7) func `base 64 comes back`(_ count: Int) {
     let bytes = (0..<UInt8(count)).map { $0 &* 91 &+ 200 }
     #expect(Base64Text.decode(Base64Text.encode(bytes)) == bytes)
   }
 
-  @Test(arguments: ["a", "====", "ab=c", "a b="]) func otherTextIsNotBase64(_ text: String) {
+  @Test(arguments: ["a", "====", "ab=c", "a b="]) func `other text is not base 64`(_ text: String) {
     #expect(Base64Text.decode(text) == nil)
   }
 }

@@ -25,7 +25,7 @@ private let parameters = [
     json(wire.begin()[1])?["streamSid"]?.string ?? ""
   }
 
-  @Test func numberEveryMessageAndCarryTheParameters() throws {
+  @Test func `number every message and carry the parameters`() throws {
     var wire = TwilioWire(parameters: parameters)
     let begin = wire.begin()
     #expect(json(begin[0])?["event"]?.string == "connected")
@@ -42,7 +42,7 @@ private let parameters = [
     #expect(json(rest[2])?["mark"]?["name"]?.string == "m\"1")
   }
 
-  @Test func takeExactMessagesOfTheirOwnStreamOnly() {
+  @Test func `take exact messages of their own stream only`() {
     var wire = TwilioWire()
     let id = Self.streamSid(of: &wire)
     let media = "{\"event\":\"media\",\"streamSid\":\"\(id)\",\"media\":{\"payload\":\"/w==\"}}"
@@ -63,7 +63,7 @@ private let parameters = [
 }
 
 @Suite struct TelnyxCallers {
-  @Test func stateTheirFormatAndKeepTheStreamOutOfStart() throws {
+  @Test func `state their format and keep the stream out of start`() throws {
     let format = WireFormat(.linear16, rate: 16000)
     var wire = TelnyxWire(uplink: format, parameters: parameters)
     let start = try #require(json(wire.begin()[1]))
@@ -78,7 +78,7 @@ private let parameters = [
     #expect(media["sequence_number"]?.string == "2")
   }
 
-  @Test func shuffleWithoutLosingAChunk() {
+  @Test func `shuffle without losing a chunk`() {
     var wire = TelnyxWire(isShuffled: true)
     var chunks: [Int] = []
     for index in 0..<70 {
@@ -92,7 +92,7 @@ private let parameters = [
     #expect(chunks.count + rest.count > 70)
   }
 
-  @Test func playFrom20MillisecondsTo30Seconds() {
+  @Test func `play from 20 milliseconds to 30 seconds`() {
     let wire = TelnyxWire(downlink: WireFormat(.linear16, rate: 16000))
     func media(_ count: Int) -> [WireEvent] {
       let payload = Base64Text.encode([UInt8](repeating: 0, count: count))
@@ -112,7 +112,7 @@ private let parameters = [
       + "\"numberOfFrames\":\(frames),\"type\":\"data\"}}"
   }
 
-  @Test func writeTheFieldsInTheVendorsOrder() {
+  @Test func `write the fields in the vendor's order`() {
     var wire = UcidWire()
     #expect(
       wire.begin().map(text) == [
@@ -127,7 +127,7 @@ private let parameters = [
       ])
   }
 
-  @Test func ofKooKooBeginWithAMessageOfAnotherRate() throws {
+  @Test func `of koo koo begin with a message of another rate`() throws {
     var wire = UcidWire(isKooKoo: true, parameters: parameters, begunAt: 1_735_689_600_000)
     let begin = wire.begin()
     let headers = try #require(json(begin[0])?["x_headers"]?.string)
@@ -145,7 +145,7 @@ private let parameters = [
     #expect(wire.read(.text(media)).last == .mark("s-1"))
   }
 
-  @Test func takeEightySamplesInTheirOwnForm() {
+  @Test func `take eighty samples in their own form`() {
     let wire = UcidWire()
     let samples = (0..<80).map { "\($0 * 400 - 16000)" }.joined(separator: ",")
     let media = Self.media(samples, id: wire.callID)
@@ -166,14 +166,14 @@ private let parameters = [
 }
 
 @Suite struct Formats {
-  @Test(arguments: [false, true]) func keepEverySampleInBothOrders(_ isBigEndian: Bool) {
+  @Test(arguments: [false, true]) func `keep every sample in both orders`(_ isBigEndian: Bool) {
     let format = WireFormat(.linear16, isBigEndian: isBigEndian)
     let samples: [Int16] = [0, 1, -1, 256, -32768, 32767, 4660]
     #expect(format.read(format.write(samples)) == samples)
     #expect(format.write([0x1234]) == (isBigEndian ? [0x12, 0x34] : [0x34, 0x12]))
   }
 
-  @Test func sayAMonoRecordingOnAllChannels() {
+  @Test func `say a mono recording on all channels`() {
     let format = WireFormat(.linear16, channels: 2)
     let sound = Recording(rate: 8000, channels: [[1, 2, 3]])
     #expect(format.read(format.encode(sound)) == [1, 1, 2, 2, 3, 3])

@@ -12,7 +12,7 @@ struct MachineTests {
 
   // MARK: Listening
 
-  @Test func answersOnThePortThatItReports() throws {
+  @Test func `answers on the port that it reports`() throws {
     let running = try Running(.small())
     defer { running.stop() }
     let peer = Peer(port: running.port)
@@ -20,7 +20,7 @@ struct MachineTests {
     #expect(peer.readHead().hasPrefix("HTTP/1.1 200 "))
   }
 
-  @Test func aPortInUseIsNamed() throws {
+  @Test func `a port in use is named`() throws {
     let acceptor = Acceptor()
     var config = Config.small()
     config.listeners[0].port = acceptor.port
@@ -34,7 +34,7 @@ struct MachineTests {
     }
   }
 
-  @Test func waitsForDescriptorsInsteadOfRefusing() throws {
+  @Test func `waits for descriptors instead of refusing`() throws {
     let running = try Running(.small()) { cl_force(CL_ACCEPT, 24, 0, 3) }
     defer { running.stop() }
     let peer = Peer(port: running.port)
@@ -86,26 +86,26 @@ struct MachineTests {
 
   // MARK: Frames
 
-  @Test func echoesEveryByteInOrder() throws {
+  @Test func `echoes every byte in order`() throws {
     let running = try Running(.small())
     defer { running.stop() }
     Self.checkEcho(Peer(port: running.port), messages: 200)
   }
 
   @Test(arguments: [CL_RECV, CL_SEND, CL_EPOLL_WAIT], [4, 11] as [Int32])
-  func survivesInterruptedAndUnreadyCalls(_ call: cl_call, _ error: Int32) throws {
+  func `survives interrupted and unready calls`(_ call: cl_call, _ error: Int32) throws {
     let running = try Running(.small()) { cl_force(call, error, 1, 5) }
     defer { running.stop() }
     Self.checkEcho(Peer(port: running.port), messages: 20)
   }
 
-  @Test func servesWhereTheKernelTakesMilliseconds() throws {
+  @Test func `serves where the kernel takes milliseconds`() throws {
     let running = try Running(.small()) { cl_force(CL_EPOLL_WAIT, 38, 1, .max) }
     defer { running.stop() }
     Self.checkEcho(Peer(port: running.port), messages: 20)
   }
 
-  @Test func stopsWithASentenceWhereItCannotWait() throws {
+  @Test func `stops with a sentence where it cannot wait`() throws {
     let log = Pipe()
     let writing = log.fileHandleForWriting.fileDescriptor
     let lines = try LineWriter(transcripts: writing, logs: writing)
@@ -122,7 +122,7 @@ struct MachineTests {
     #expect(sentences[0].hasSuffix("ERROR: cannot_wait: cannot wait for events: Invalid argument"))
   }
 
-  @Test func echoesWithTurnsKeptApart() throws {
+  @Test func `echoes with turns kept apart`() throws {
     let running = try Running(
       .small(), turnGap: TurnGap(microseconds: 2000, framesPerSecondMin: 0))
     defer { running.stop() }
@@ -131,7 +131,7 @@ struct MachineTests {
   }
 
   /// Of many tries one must end well before the gap does, or the gap held it up.
-  @Test func whatIsDueIsNotHeldUpByTheGap() throws {
+  @Test func `what is due is not held up by the gap`() throws {
     let nowhere = open("/dev/null", O_WRONLY)
     let machine = try Machine(
       config: .small(), lines: LineWriter(transcripts: nowhere, logs: nowhere),
@@ -172,7 +172,7 @@ struct MachineTests {
 
   // MARK: Endings
 
-  @Test func lastBytesReachAPeerThatSentMoreThanWasRead() throws {
+  @Test func `last bytes reach a peer that sent more than was read`() throws {
     let running = try Running(.small())
     defer { running.stop() }
     for _ in 0..<20 {
@@ -184,7 +184,7 @@ struct MachineTests {
     }
   }
 
-  @Test func aPeerThatEndedItsSideStillGetsItsAnswer() throws {
+  @Test func `a peer that ended its side still gets its answer`() throws {
     let running = try Running(.small())
     defer { running.stop() }
     let peer = Peer(port: running.port)
@@ -194,7 +194,7 @@ struct MachineTests {
     #expect(String(decoding: answer, as: UTF8.self).hasPrefix("HTTP/1.1 200 "))
   }
 
-  @Test func everySocketComesHome() throws {
+  @Test func `every socket comes home`() throws {
     let running = try Running(.small())
     for number in 0..<60 {
       let peer = Peer(port: running.port)
@@ -209,7 +209,7 @@ struct MachineTests {
     #expect(running.machine.shaking == 0)
   }
 
-  @Test func theFirstSignalDrainsAndTheSecondEnds() throws {
+  @Test func `the first signal drains and the second ends`() throws {
     let running = try Running(.small())
     let caller = Peer(port: running.port)
     #expect(caller.upgrade("/echo").hasPrefix("HTTP/1.1 101 "))
@@ -221,7 +221,7 @@ struct MachineTests {
     #expect(running.waitForEnd() == 0)
   }
 
-  @Test func aDrainWithoutCallsEnds() throws {
+  @Test func `a drain without calls ends`() throws {
     let running = try Running(.small())
     running.interrupt()
     #expect(running.waitForEnd() == 0)
@@ -229,7 +229,7 @@ struct MachineTests {
 
   // MARK: Dialling
 
-  @Test func dialsTheNextAddressWhenTheFirstIsDead() throws {
+  @Test func `dials the next address when the first is dead`() throws {
     let server = try NameServer(addresses: [0x7f00_0002, 0x7f00_0001], ttl: 60)
     let upstream = Acceptor()
     let config = Config.small(dialling: .init(host: "speech.test", port: upstream.port))
@@ -243,7 +243,7 @@ struct MachineTests {
     }
   }
 
-  @Test func aSlowNameServerDelaysNobodyElse() throws {
+  @Test func `a slow name server delays nobody else`() throws {
     let server = try NameServer(addresses: [0x7f00_0001], ttl: 60, delayMilliseconds: 1500)
     let upstream = Acceptor()
     let config = Config.small(dialling: .init(host: "speech.test", port: upstream.port))
@@ -262,7 +262,7 @@ struct MachineTests {
 
   // MARK: TLS
 
-  @Test func servesAndDialsThroughTLS() throws {
+  @Test func `serves and dials through TLS`() throws {
     let certificates = Certificates.shared
     var serving = Config()
     serving.listeners[0].certificate = certificates.good.certificate
@@ -286,7 +286,7 @@ struct MachineTests {
     #expect(dialled.read(until: "\r\n\r\n").hasPrefix("GET /v1/listen"))
   }
 
-  @Test func aSilentPeerLosesItsHandshakeAtTheDeadline() throws {
+  @Test func `a silent peer loses its handshake at the deadline`() throws {
     var config = Config.small()
     config.limits.handshakeSeconds = 1
     config.listeners[0].certificate = Certificates.shared.good.certificate

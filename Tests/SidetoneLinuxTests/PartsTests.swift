@@ -10,7 +10,7 @@ import Testing
 struct PartsTests {
   // MARK: Calls
 
-  @Test func interruptedCallsAreMadeAgain() {
+  @Test func `interrupted calls are made again`() {
     var results = [-4, -4, 7]
     guard case .done(7) = perform({ results.removeFirst() }) else {
       Issue.record("the third call went through")
@@ -19,7 +19,7 @@ struct PartsTests {
     #expect(results.isEmpty)
   }
 
-  @Test func wouldBlockAndErrorsAreValues() {
+  @Test func `would block and errors are values`() {
     guard case .wouldBlock = perform({ -11 }), case .failed(.tooManyFiles) = perform({ -24 }) else {
       Issue.record("an outcome is wrong")
       return
@@ -28,11 +28,11 @@ struct PartsTests {
     #expect(Errno.addressInUse.text == "Address already in use")
   }
 
-  @Test func aWrongDescriptorStopsTheProcess() async {
+  @Test func `a wrong descriptor stops the process`() async {
     await #expect(processExitsWith: .failure) { _ = perform { -9 } }
   }
 
-  @Test func addressesAreReadAndMapped() {
+  @Test func `addresses are read and mapped`() {
     #expect(Address(text: "10.1.2.3", port: 80) == Address(ipv4: 0x0a01_0203, port: 80))
     #expect(Address(text: "::1", port: 80)?.isLoopback == true)
     #expect(Address(text: "localhost", port: 80)?.isLoopback == true)
@@ -41,7 +41,7 @@ struct PartsTests {
     }
   }
 
-  @Test func sourcesSurviveTheKernel() {
+  @Test func `sources survive the kernel`() {
     let id = SlotID(index: 12345, generation: 77)
     guard case .socket(id) = Source(rawValue: Source(.socket(id)).rawValue).kind,
       case .listener(3) = Source(rawValue: Source(.listener(3)).rawValue).kind,
@@ -55,7 +55,7 @@ struct PartsTests {
 
   // MARK: Waiting
 
-  @Test func millisecondsAreRoundedUp() {
+  @Test func `milliseconds are rounded up`() {
     let spans: [(Int64, Int32)] = [
       (-5, 0), (0, 0), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2), (.max - 1, .max),
       (.max, -1),
@@ -66,7 +66,7 @@ struct PartsTests {
   }
 
   @Test(arguments: [38, 1] as [Int32])
-  func anOldKernelIsAskedOnceAndThenWaitedForWithoutSpinning(_ error: Int32) throws {
+  func `an old kernel is asked once and then waited for without spinning`(_ error: Int32) throws {
     let poller = try Poller()
     cl_force(CL_EPOLL_WAIT, error, 0, 1)
     let begin = Clock.now
@@ -80,7 +80,7 @@ struct PartsTests {
     #expect(!poller.takesNanoseconds)
   }
 
-  @Test func anotherFailureOfWaitingIsToldAndChangesNothing() throws {
+  @Test func `another failure of waiting is told and changes nothing`() throws {
     let poller = try Poller()
     cl_force(CL_EPOLL_WAIT, 22, 0, 1)
     guard case .failed(Errno(rawValue: 22)) = poller.wait(atMost: .zero) else {
@@ -106,19 +106,19 @@ struct PartsTests {
     return gap.pauseEnd(afterTurnAt: now, wake: now + span).map { $0 - now }
   }
 
-  @Test func turnsAreNotKeptApartUnlessAskedFor() {
+  @Test func `turns are not kept apart unless asked for`() {
     var gap = TurnGap(microseconds: Limits().turnGapMicroseconds)
     #expect(pause(&gap, framesPerSecond: 100_000) == nil)
   }
 
-  @Test func turnsAreKeptApartOnlyWhileManyFramesCome() {
+  @Test func `turns are kept apart only while many frames come`() {
     var gap = TurnGap(microseconds: 200)
     #expect(pause(&gap, framesPerSecond: 19_000) == nil)
     #expect(pause(&gap, second: 1, framesPerSecond: 21_000) == .microseconds(200))
     #expect(pause(&gap, second: 2, framesPerSecond: 1_000) == nil)
   }
 
-  @Test func aPauseEndsWhenSomethingIsDue() {
+  @Test func `a pause ends when something is due`() {
     var gap = TurnGap(microseconds: 2_000)
     let soon = Instant.Span.microseconds(300)
     #expect(pause(&gap, framesPerSecond: 25_000, wakeIn: soon) == soon)
@@ -126,7 +126,7 @@ struct PartsTests {
 
   // MARK: Deadlines and queues
 
-  @Test func deadlinesExpireOnceAndMayBeSetAnew() {
+  @Test func `deadlines expire once and may be set anew`() {
     let deadlines = Deadlines(capacity: 4)
     deadlines.set(0, to: Instant(nanoseconds: 10))
     deadlines.set(1, to: Instant(nanoseconds: 20))
@@ -146,7 +146,7 @@ struct PartsTests {
     #expect(deadlines.earliest == .never)
   }
 
-  @Test func aSlotStandsInTheQueueOnce() {
+  @Test func `a slot stands in the queue once`() {
     var queue = SlotQueue(capacity: 3)
     defer { queue.deallocate() }
     for index in [2, 0, 2, 1, 0] { queue.push(index) }
@@ -159,7 +159,7 @@ struct PartsTests {
 
   // MARK: Lines
 
-  @Test func linesLeaveInOrderOnTheirStreams() throws {
+  @Test func `lines leave in order on their streams`() throws {
     let (transcripts, logs) = (Pipe(), Pipe())
     let lines = try LineWriter(
       transcripts: transcripts.fileHandleForWriting.fileDescriptor,

@@ -8,7 +8,7 @@ import Testing
 @testable import SidetoneLinux
 
 struct ResolverTests {
-  @Test func numbersAndLocalhostAskNobody() throws {
+  @Test func `numbers and localhost ask nobody`() throws {
     let resolver = try Fixture(hosts: ["192.0.2.7", "2001:db8::1", "localhost"], server: nil)
     for upstream in 0..<3 {
       guard case .addresses = resolver.look(up: upstream) else {
@@ -21,7 +21,7 @@ struct ResolverTests {
     #expect(resolver.addresses(of: 2).first?.ipv4 == 0x7f00_0001)
   }
 
-  @Test func aNameIsAskedOnceForAllWhoWaitAndKeptForItsTTL() throws {
+  @Test func `a name is asked once for all who wait and kept for its ttl`() throws {
     let server = try NameServer(addresses: [0x7f00_0001, 0x7f00_0002], ttl: 5)
     let resolver = try Fixture(hosts: ["speech.test"], server: server)
     for _ in 0..<3 {
@@ -49,7 +49,7 @@ struct ResolverTests {
     #expect(server.questions > asked)
   }
 
-  @Test func theAddressThatWorkedIsTriedFirstNextTime() throws {
+  @Test func `the address that worked is tried first next time`() throws {
     let server = try NameServer(addresses: [0x7f00_0001, 0x7f00_0002, 0x7f00_0003], ttl: 60)
     let resolver = try Fixture(hosts: ["speech.test"], server: server)
     _ = resolver.look(up: 0)
@@ -60,7 +60,7 @@ struct ResolverTests {
     #expect(resolver.addresses(of: 0).count == 3)
   }
 
-  @Test func aNameThatDoesNotExistIsNotFound() throws {
+  @Test func `a name that does not exist is not found`() throws {
     let server = try NameServer(addresses: [], ttl: 60)
     let resolver = try Fixture(hosts: ["nowhere.test"], server: server)
     _ = resolver.look(up: 0)
@@ -71,7 +71,7 @@ struct ResolverTests {
     }
   }
 
-  @Test func aRefusedServerPortFailsInsteadOfSpinning() throws {
+  @Test func `a refused server port fails instead of spinning`() throws {
     let server = try NameServer(addresses: [], ttl: 60)
     server.stop()
     let resolver = try Fixture(hosts: ["speech.test"], server: server)
@@ -84,7 +84,7 @@ struct ResolverTests {
     #expect(resolver.turns < 5000)
   }
 
-  @Test func oldAddressesServeWhileTheServersAreAway() throws {
+  @Test func `old addresses serve while the servers are away`() throws {
     let server = try NameServer(addresses: [0x7f00_0001], ttl: 1)
     let resolver = try Fixture(hosts: ["speech.test"], server: server)
     _ = resolver.look(up: 0)

@@ -6,7 +6,7 @@ import Testing
 
 /// One test, since the lists belong to the whole process.
 struct TLSMemoryTests {
-  @Test func blocksComeBackGrowInPlaceAndKeepTheirBytes() throws {
+  @Test func `blocks come back grow in place and keep their bytes`() throws {
     TLSMemory.reserve(bytes: 4 << 20)
     let first = try #require(TLSMemory.allocate(1000))
     first.initializeMemory(as: UInt8.self, repeating: 7, count: 1000)

@@ -10,7 +10,7 @@ import Testing
 struct TLSTests {
   let certificates = Certificates.shared
 
-  @Test func bothRolesShakeHandsAndCarryBytes() throws {
+  @Test func `both roles shake hands and carry bytes`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.authority, host: "localhost")
     #expect(pair.shakeHands() == .done)
     let text = Array("the caller's first words".utf8)
@@ -20,27 +20,27 @@ struct TLSTests {
     #expect(pair.receive(text.count, at: pair.client) == text)
   }
 
-  @Test func anAddressIsLookedForAmongTheAddresses() throws {
+  @Test func `an address is looked for among the addresses`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.authority, host: "127.0.0.1")
     #expect(pair.shakeHands() == .done)
   }
 
-  @Test func aCertificateForAnotherNameIsRefused() throws {
+  @Test func `a certificate for another name is refused`() throws {
     let pair = try Pair(certificates.other, trusting: certificates.authority, host: "localhost")
     #expect(pair.shakeHands() == .failed(.certificateRefused))
   }
 
-  @Test func anExpiredCertificateIsRefused() throws {
+  @Test func `an expired certificate is refused`() throws {
     let pair = try Pair(certificates.expired, trusting: certificates.authority, host: "localhost")
     #expect(pair.shakeHands() == .failed(.certificateRefused))
   }
 
-  @Test func anUnknownAuthorityIsRefused() throws {
+  @Test func `an unknown authority is refused`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.stranger, host: "localhost")
     #expect(pair.shakeHands() == .failed(.certificateRefused))
   }
 
-  @Test func theNextConnectionResumesTheSessionOfTheLast() throws {
+  @Test func `the next connection resumes the session of the last`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.authority, host: "localhost")
     #expect(pair.shakeHands() == .done)
     // The ticket comes with the first bytes after the handshake.
@@ -52,7 +52,7 @@ struct TLSTests {
     #expect(pair.clientTLS.isResumed(pair.client.link))
   }
 
-  @Test func aFullSocketKeepsTheRestOfARecordAndLosesNothing() throws {
+  @Test func `a full socket keeps the rest of a record and loses nothing`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.authority, host: "localhost")
     #expect(pair.shakeHands() == .done)
     let sent = (0..<15_000).flatMap {
@@ -77,7 +77,7 @@ struct TLSTests {
     #expect(received == sent)
   }
 
-  @Test func closeNotifyEndsTheStream() throws {
+  @Test func `close notify ends the stream`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.authority, host: "localhost")
     #expect(pair.shakeHands() == .done)
     pair.clientTLS.begin(pair.client.descriptor, reads: 0)
@@ -86,14 +86,14 @@ struct TLSTests {
     #expect(pair.waitForEnd(at: pair.server))
   }
 
-  @Test func rubbishInsteadOfAHandshakeFails() throws {
+  @Test func `rubbish instead of a handshake fails`() throws {
     let pair = try Pair(certificates.good, trusting: certificates.authority, host: "localhost")
     let rubbish = Array("GET / HTTP/1.1\r\n\r\n".utf8)
     rubbish.withBytes { _ = SocketCall.write(pair.client.descriptor, $0) }
     #expect(pair.step(pair.server) == .failed(.tlsFailed))
   }
 
-  @Test func aMissingOrWrongFileIsNamed() {
+  @Test func `a missing or wrong file is named`() {
     let good = certificates.good
     let wrong: [(certificate: String, key: String, named: String)] = [
       ("/nowhere/chain.pem", good.key, "/nowhere/chain.pem: No such file or directory"),

@@ -5,7 +5,7 @@ import Testing
 @testable import SidetoneMain
 
 @Suite struct ArgumentsTests {
-  @Test func flagsComeInBothSpellings() throws {
+  @Test func `flags come in both spellings`() throws {
     let words = ["serve", "--config=a=b.toml", "--listen-address", "[::1]:0", "--limits-x=1"]
     let arguments = try Arguments(words)
     #expect(arguments.verb == .serve && arguments.file == "a=b.toml" && !arguments.wantsHelp)
@@ -19,7 +19,7 @@ import Testing
     (["serve", "--help"], .serve),
     (["check", "-h"], .check), (["help", "--help"], .help),
   ])
-  func everyVerbIsKnown(words: [String], verb: Arguments.Verb) throws {
+  func `every verb is known`(words: [String], verb: Arguments.Verb) throws {
     let arguments = try Arguments(words)
     #expect(arguments.verb == verb && arguments.wantsHelp == (words.count == 2))
   }
@@ -29,7 +29,7 @@ import Testing
     (["serve", "now"], "does not take `now`"), (["serve", "--config"], "needs a value"),
     (["version", "--config", "x"], "does not take `--config`"), (["--config", "x"], "not known"),
   ])
-  func theRestIsRefusedInASentence(words: [String], part: String) {
+  func `the rest is refused in a sentence`(words: [String], part: String) {
     let error = #expect(throws: Arguments.Misuse.self) { try Arguments(words) }
     #expect(error?.text.contains(part) == true, "\(error?.text ?? "")")
   }

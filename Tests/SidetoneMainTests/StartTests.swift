@@ -15,7 +15,7 @@ import Testing
     return startLines(of: try Settings.load(sources))
   }
 
-  @Test func everyListenerRouteAndMissingKeyHasALine() throws {
+  @Test func `every listener route and missing key has a line`() throws {
     let lines = try lines(["SIDETONE_LISTEN_ADDRESS": "127.0.0.1:81,[::1]:82"]).map(\.text)
     let doors = lines.filter { $0.hasSuffix("open to this machine only") }
     #expect(doors.count >= 5 && lines[3..<3 + doors.count].elementsEqual(doors))
@@ -27,7 +27,7 @@ import Testing
     #expect(warning.hasPrefix("WARNING: Deepgram API key not set"))
   }
 
-  @Test func aDefaultRouteThatIsOffSaysWhy() throws {
+  @Test func `a default route that is off says why`() throws {
     let lines = try lines(["SIDETONE_LISTEN_ADDRESS": "0.0.0.0:0", "DEEPGRAM_API_KEY": "k"])
     let routes = lines.filter { $0.event == "route" }.map(\.text)
     #expect(routes.count >= 5 && routes.allSatisfy { $0.contains("off: ") })
@@ -35,13 +35,13 @@ import Testing
     #expect(routes.contains { $0.contains("/voice ") && $0.contains("TWILIO_AUTH_TOKEN") })
   }
 
-  @Test func theKeyOfTheExamplesDrawsAWarningOffLoopback() throws {
+  @Test func `the key of the examples draws a warning off loopback`() throws {
     let far = ["SIDETONE_LISTEN_ADDRESS": "0.0.0.0:0", "SIDETONE_API_KEYS": "a,sk-1234"]
     #expect(try lines(far).contains { $0.detail.contains("sk-1234") })
     #expect(try !lines(["SIDETONE_API_KEYS": "sk-1234"]).contains { $0.detail.contains("sk-1234") })
   }
 
-  @Test func noLineHoldsASecret() throws {
+  @Test func `no line holds a secret`() throws {
     let environment = [
       "SIDETONE_API_KEYS": "hush-api", "DEEPGRAM_API_KEY": "hush-dg",
       "TWILIO_AUTH_TOKEN": "hush-tw",
@@ -54,13 +54,13 @@ import Testing
     #expect(!lines.contains { $0.text.contains("hush") || $0.json.contains("hush") })
   }
 
-  @Test func aLineIsOneObjectElsewhere() {
+  @Test func `a line is one object elsewhere`() {
     let line = StartLine(level: .warning, event: "settings", detail: "a  \"b\" \\ c")
     #expect(line.json.hasSuffix(#""level":"warning","event":"settings","detail":"a \"b\" \\ c"}"#))
     #expect(line.json.contains(#/^\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/#))
   }
 
-  @Test func thePlanAddsUp() {
+  @Test func `the plan adds up`() {
     let plan = [
       PlanLine(holder: "one", bytes: 1 << 20), PlanLine(holder: "the other", bytes: 512 << 10),
     ]
@@ -71,7 +71,7 @@ import Testing
       ])
   }
 
-  @Test func moreCallsTakeMoreMemoryAndNoHolderIsNamedTwice() {
+  @Test func `more calls take more memory and no holder is named twice`() {
     func plan(calls: Int) -> [PlanLine] {
       var config = Config()
       config.limits.callsMax = calls

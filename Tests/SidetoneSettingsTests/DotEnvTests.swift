@@ -21,11 +21,11 @@ import Testing
     "K=v", "K = v", "  K\t=  v  ", "export K=v", "K='v'", "K=\"v\"", "export K = \"v\"",
     "# comment\n\nK=v", "K=v\r\n", "\u{FEFF}K=v", "K=\"v\" # why", "K=old\nK=v",
   ])
-  func everyClearSpellingIsTaken(text: String) {
+  func `every clear spelling is taken`(text: String) {
     #expect(read(text) == ["K": "v"])
   }
 
-  @Test func quotesKeepWhatTheyHold() {
+  @Test func `quotes keep what they hold`() {
     #expect(read("K=' a # b $c '")["K"] == " a # b $c ")
     #expect(read("K=\"a\\\"b\\\\c\\$d\\ne\"")["K"] == "a\"b\\c$d\ne")
     #expect(read("K=")["K"] == "")
@@ -35,7 +35,7 @@ import Testing
     #expect(read("export=1")["export"] == "1")
   }
 
-  @Test func carriageReturnsNeverBecomePartOfAValue() {
+  @Test func `carriage returns never become part of a value`() {
     #expect(read("A=1\r\nB='2'\r\nC=\"3\"\r\n") == ["A": "1", "B": "2", "C": "3"])
   }
 
@@ -44,15 +44,15 @@ import Testing
     "K='v' w", "K='v'#", "K=\"a\\qb\"", "K=\"$HOME\"", "K=$HOME", "K=a\\b", "K=`id`", "K=\"v\\",
     "K: v", "OTHER=v # why", "OTHER='v",
   ])
-  func everythingUnclearIsRefusedWithItsLine(text: String) {
+  func `everything unclear is refused with its line`(text: String) {
     #expect(refusedLine(text) == 2)
   }
 
-  @Test func valuesOfOtherProgramsAreNotJudged() {
+  @Test func `values of other programs are not judged`() {
     #expect(read("OTHER=pa$$word#1\nOTHER=\"\\d+ $HOME\"\nK=v")["K"] == "v")
   }
 
-  @Test func aRefusalDoesNotRepeatTheLine() {
+  @Test func `a refusal does not repeat the line`() {
     let (_, mistakes) = readDotEnv("K=hush-hush # x\nhush-hush", file: ".env") { _ in true }
     #expect(mistakes.count == 2)
     #expect(!mistakes.contains { $0.description.contains("hush") })

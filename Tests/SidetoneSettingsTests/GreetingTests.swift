@@ -28,12 +28,12 @@ private func wave(
   }
 
   @Test(arguments: [8000, 16000, 24000])
-  func theSamplesAreTakenAsTheyAre(rate: Int) throws {
+  func `the samples are taken as they are`(rate: Int) throws {
     let greeting = try read(wave(rate: rate)).get()
     #expect(greeting == Config.Greeting(rate: rate, samples: [1, -2, 3]))
   }
 
-  @Test func chunksInBetweenAreSteppedOverAndAnOpenLengthReachesToTheEnd() throws {
+  @Test func `chunks in between are stepped over and an open length reaches to the end`() throws {
     // An odd chunk has a byte of padding behind it.
     let note = Array("LIST".utf8) + number(3, 4) + [1, 2, 3, 0]
     #expect(try read(wave(before: note)).get().samples == [1, -2, 3])
@@ -41,7 +41,7 @@ private func wave(
     #expect(try read(wave(length: 0xffff_ffff)).get().samples == [1, -2, 3])
   }
 
-  @Test func eachMistakeIsNamed() {
+  @Test func `each mistake is named`() {
     let long = [Int16](repeating: 0, count: 8000 * 30 + 1)
     let cases: [([UInt8], String)] = [
       ([], "no WAV"), (Array("ID3 mp3".utf8), "no WAV"), (wave(rate: 44100), "44100 samples"),
@@ -60,12 +60,12 @@ private func wave(
     }
   }
 
-  @Test func noCutOfAFileIsMoreThanAMistake() {
+  @Test func `no cut of a file is more than a mistake`() {
     let whole = wave()
     for count in 0..<whole.count { _ = read(Array(whole.prefix(count))) }
   }
 
-  @Test func aRouteNamesItsGreeting() throws {
+  @Test func `a route names its greeting`() throws {
     let path = file("hello", wave(rate: 16000))
     let route = "[[routes]]\npath = \"/a\"\nupstream = \"echo\"\ngreeting = "
     #expect(try load(route + "\"\(path)\"").routes[0].greetingAudio?.rate == 16000)

@@ -6,7 +6,7 @@ import Testing
 @testable import SidetoneSettings
 
 @Suite struct MistakesTests {
-  @Test func everyMistakeIsListedWithItsLine() {
+  @Test func `every mistake is listed with its line`() {
     let file = """
       [listen]
       adress = "127.0.0.1:1"
@@ -41,7 +41,7 @@ import Testing
     #expect(found.contains { $0.contains("did you mean `--limits-calls-max`?") })
   }
 
-  @Test func aSyntaxErrorStandsAlone() {
+  @Test func `a syntax error stands alone`() {
     let found = mistakes(
       "[limits]\ncalls_max = 0\nping_seconds = = 1\n", env: ["SIDETONE_LIMITS_PONG_SECONDS": "x"])
     #expect(found.count == 1)
@@ -56,13 +56,13 @@ import Testing
     "[upstreams.deepgram]\nurl = \"wss://a:hush-hush@b/\"",
     "[[routes]]\npath = \"/a\"\nupstream = \"echo\"\nsecret = \"hush-hush\"",
   ])
-  func secretsAreNeverPrinted(file: String) {
+  func `secrets are never printed`(file: String) {
     let found = mistakes(file)
     #expect(!found.isEmpty)
     #expect(!found.contains { $0.contains("hush") }, "\(found)")
   }
 
-  @Test func secretsInVariablesAreNeverPrinted() {
+  @Test func `secrets in variables are never printed`() {
     for name in ["SIDETONE_API_KEYS", "TWILIO_AUTH_TOKEN", "DEEPGRAM_API_KEY", "DEEPGRAM_URL"] {
       let found = mistakes(env: [name: "hush hush\u{7}"], dotEnv: "\(name)=hush # x")
       #expect(found.count >= 2)
@@ -76,14 +76,16 @@ import Testing
   @Test(arguments: [
     "SIDETONE_LISTEN_ADRESS", "SIDETONE_DEEPGRAM_API_KEY", "SIDETONE_UPSTREAMS__KEY", "SIDETONE_",
   ])
-  func unknownNamesOfOursAreMistakesInFilesAndWarningsInTheEnvironment(name: String) throws {
+  func `unknown names of ours are mistakes in files and warnings in the environment`(name: String)
+    throws
+  {
     let found = try load(env: [name: "1"]).warnings
     #expect(found.count == 1 && found[0].hasPrefix("environment \(name): `\(name)` is not known"))
     #expect(mistakes(dotEnv: "\(name)=1").first?.hasPrefix(".env:1:") == true)
     #expect(mistakes(dotEnv: "\(name)=1")[0].utf8.count < 200)
   }
 
-  @Test func namesOfOtherProgramsAreNone() throws {
+  @Test func `names of other programs are none`() throws {
     _ = try load(env: ["PATH": "/bin", "PORT": "5"], dotEnv: "DATABASE_URL=x\nOPENAI_API_KEY=y")
     // A cluster names its services in every container.
     _ = try load(env: [
@@ -96,17 +98,17 @@ import Testing
     ("adress", "address"), ("addres", "address"), ("adderss", "address"), ("Address", "address"),
     ("certifcate", "certificate"), ("public-url", "public_url"),
   ])
-  func theNearestNameIsFound(word: String, name: String) {
+  func `the nearest name is found`(word: String, name: String) {
     #expect(nearest(to: word, among: ["key", "certificate", "address", "public_url"]) == name)
   }
 
-  @Test func nothingIsSuggestedForAWordFarFromAll() {
+  @Test func `nothing is suggested for a word far from all`() {
     #expect(nearest(to: "colour", among: ["key", "certificate", "address"]) == nil)
     #expect(nearest(to: "", among: ["key"]) == nil)
     #expect(nearest(to: "key", among: []) == nil)
   }
 
-  @Test func everyLimitHasItsRange() {
+  @Test func `every limit has its range`() {
     for row in Setting<Draft>.all where row.table == "limits" {
       for value in ["-1", "9999999999999", "1.5", "many", "true"] {
         let found = mistakes("[limits]\n\(row.key) = \(value == "many" ? "\"many\"" : value)")
@@ -131,7 +133,7 @@ import Testing
     ("[listen]\npublic_url = 1979-05-27", 2),
     ("[listen]\npublic_url = \"https://r.example/a//b\"", 2),
   ])
-  func eachOfTheseIsFoundOnItsLine(file: String, line: Int) {
+  func `each of these is found on its line`(file: String, line: Int) {
     let found = mistakes(file)
     #expect(!found.isEmpty && found.allSatisfy { $0.hasPrefix("f.toml:\(line): ") }, "\(found)")
   }

@@ -9,7 +9,7 @@ import Testing
 private let tooLong = String(repeating: "ä", count: 90)
 
 @Suite struct RoutesTests {
-  @Test func aRouteOfTheFileReplacesTheDefaultOfItsPath() throws {
+  @Test func `a route of the file replaces the default of its path`() throws {
     let file = """
       [[routes]]
       path = "/media"
@@ -54,18 +54,18 @@ private let tooLong = String(repeating: "ä", count: 90)
     ("path = \"/a\"\nkind = \"voice\"\nstream = \"/media\"\nupstream = \"echo\"", 5),
     ("path = \"/media-stream\"\nupstream = \"echo\"\ncarriers = \"raw\"", 2),
   ])
-  func eachMistakeOfARouteIsFoundOnItsLine(lines: String, line: Int) {
+  func `each mistake of a route is found on its line`(lines: String, line: Int) {
     let found = mistakes("[[routes]]\n\(lines)")
     #expect(found.contains { $0.hasPrefix("f.toml:\(line): ") }, "\(found)")
   }
 
-  @Test func aPathIsTakenOnce() {
+  @Test func `a path is taken once`() {
     let route = "[[routes]]\npath = \"/a\"\nupstream = \"echo\"\n"
     let found = mistakes(route + route)
     #expect(found == ["f.toml:5: [[routes]] path /a is taken already, at f.toml:2"])
   }
 
-  @Test func anUnprotectedConfiguredRouteRefusesToStart() throws {
+  @Test func `an unprotected configured route refuses to start`() throws {
     let far = "[listen]\naddress = \"0.0.0.0:0\"\n"
     let route = "[[routes]]\npath = \"/a\"\nupstream = \"echo\"\n"
     let found = mistakes(far + route)

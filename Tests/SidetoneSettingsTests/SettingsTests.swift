@@ -35,7 +35,7 @@ func mistakes(
 func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contains($0) } }
 
 @Suite struct SettingsTests {
-  @Test func nothingSetIsAWholeConfig() throws {
+  @Test func `nothing set is a whole config`() throws {
     let config = try load()
     #expect(config.listeners.count == 1 && config.listeners[0].port == 8080)
     #expect(config.upstreams.map(\.name) == names("deepgram", "openai", "gemini", "echo"))
@@ -50,7 +50,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(config.voiceVerbs == "<Pause length=\"3600\"/>")
   }
 
-  @Test func flagBeatsEnvironmentBeatsDotEnvBeatsFileBeatsDefault() throws {
+  @Test func `flag beats environment beats dot env beats file beats default`() throws {
     let file = "[limits]\ncalls_max = 1\nping_seconds = 1\npong_seconds = 1\nfinish_seconds = 1"
     let dotEnv = """
       SIDETONE_LIMITS_CALLS_MAX=2
@@ -67,7 +67,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(limits.drainSeconds == Limits().drainSeconds)
   }
 
-  @Test func vendorsNamesAreTaken() throws {
+  @Test func `vendors names are taken`() throws {
     let env = [
       "DEEPGRAM_API_KEY": "dg", "DEEPGRAM_URL": "ws://127.0.0.1:9/v1/listen",
       "TWILIO_AUTH_TOKEN": "one, two", "TWILIO_ACCOUNT_SID": "AC1", "SIDETONE_API_KEYS": "k1,k2",
@@ -81,25 +81,25 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(config.publicURL == "https://r.example")
   }
 
-  @Test func ourOwnNameIsMorePreciseThanTheVendors() throws {
+  @Test func `our own name is more precise than the vendors`() throws {
     let env = ["DEEPGRAM_API_KEY": "v", "SIDETONE_UPSTREAMS_DEEPGRAM_KEY": "ours"]
     #expect(try load(env: env).upstreams[0].key == "ours")
     let file = "[upstreams.deepgram]\nkey = \"file\""
     #expect(try load(file, env: ["DEEPGRAM_API_KEY": "v"]).upstreams[0].key == "v")
   }
 
-  @Test func anEmptyVariableCountsAsNotSet() throws {
+  @Test func `an empty variable counts as not set`() throws {
     let config = try load(env: ["DEEPGRAM_API_KEY": ""], dotEnv: "DEEPGRAM_API_KEY=dg")
     #expect(config.upstreams[0].key == "dg")
   }
 
-  @Test func keysAreKeptAsSHA256() throws {
+  @Test func `keys are kept as SHA 256`() throws {
     // FIPS 180-2, appendix B.1.
     let digest = try load(env: ["SIDETONE_API_KEYS": "abc"]).keyDigests[0]
     #expect(digest.prefix(4) == [0xba, 0x78, 0x16, 0xbf] && digest.count == 32)
   }
 
-  @Test func severalUpstreamsOfOneKindShareTheVendorsKey() throws {
+  @Test func `several upstreams of one kind share the vendor's key`() throws {
     let file = """
       [upstreams.near]
       kind = "deepgram"
@@ -115,7 +115,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(upstreams[upstreams.count - 2].endpoint.host == "far.example")
   }
 
-  @Test func theCertificateServesEveryListener() throws {
+  @Test func `the certificate serves every listener`() throws {
     let file = """
       [listen]
       address = "127.0.0.1:0, [::1]:0"
@@ -127,7 +127,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(listeners.allSatisfy { $0.isTLS })
   }
 
-  @Test func transcriptsArePrintedForPersonsOnlyUnlessAsked() throws {
+  @Test func `transcripts are printed for persons only unless asked`() throws {
     var sources = Settings.Sources()
     #expect(try !Settings.load(sources).printsTranscripts && Settings.load(sources).logsJSON)
     sources.outputIsTerminal = true
@@ -137,7 +137,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(try !Settings.load(sources).printsTranscripts && Settings.load(sources).logsJSON)
   }
 
-  @Test func theFormOfTheLogHasOneNameThatCountsMoreThanTheOlderOne() throws {
+  @Test func `the form of the log has one name that counts more than the older one`() throws {
     for isTerminal in [false, true] {
       for (log, older, isJSON) in [
         ("", "", !isTerminal), ("", "true", true), ("", "false", false), ("auto", "", !isTerminal),
@@ -161,14 +161,14 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(try load("[output]\nlevel = \"debug\"\nservice = \"x-proxy\"").service == "x-proxy")
   }
 
-  @Test func voiceSaysAndDials() throws {
+  @Test func `voice says and dials`() throws {
     let file = "[voice]\nsay = \"you & <me>\"\ndial = \"+15550100\""
     #expect(
       try load(file).voiceVerbs == "<Say>you &amp; &lt;me&gt;</Say><Dial>+15550100</Dial>")
     #expect(try load("[voice]\npause_seconds = 60").voiceVerbs == "<Pause length=\"60\"/>")
   }
 
-  @Test func theDefaultsAreMadeFromTheRows() throws {
+  @Test func `the defaults are made from the rows`() throws {
     for row in upstreamRows {
       for option in row.settings.options where !option.standard.isEmpty {
         #expect(try option.form.read(.text(option.standard)) == option.standard, "\(option.name)")
@@ -181,7 +181,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(defaultRoutes.allSatisfy { $0.isWebhook || !$0.upstream.isEmpty })
   }
 
-  @Test func whatIsTooLongForABufferIsRefused() {
+  @Test func `what is too long for a buffer is refused`() {
     let limits = "[limits]\nbody_bytes_max = 65536\nupstream_message_bytes_max = 65536"
     #expect(mistakes(limits).first?.hasPrefix("f.toml:2: [limits] head_bytes_max and") == true)
     let path = String(repeating: "a", count: Limits.urlBytesMax)
@@ -189,7 +189,7 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(mistakes(url).first?.contains("at most 4096 bytes") == true)
   }
 
-  @Test func everyRowIsKnownUnderItsThreeNames() throws {
+  @Test func `every row is known under its three names`() throws {
     #expect(Set(Setting<Draft>.all.map(\.variable)).count == Setting<Draft>.all.count)
     for row in Setting<Draft>.all {
       #expect(variableName(of: row.flag) == row.variable)

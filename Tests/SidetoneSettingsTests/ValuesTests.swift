@@ -14,7 +14,7 @@ private typealias Refusal = SidetoneSettings.Refusal
     ("localhost:3000", "127.0.0.1", 3000), ("[0:0:0:0:0:0:0:1]:1", "::1", 1),
     ("[::ffff:127.0.0.1]:1", "127.0.0.1", 1),
   ])
-  func listenersAreRead(text: String, address: String, port: UInt16) throws {
+  func `listeners are read`(text: String, address: String, port: UInt16) throws {
     let listener = try readListener(text)
     #expect(listener.address == address && listener.port == port)
   }
@@ -23,11 +23,11 @@ private typealias Refusal = SidetoneSettings.Refusal
     "", "8080", ":8080", "*:8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.1:80",
     "::1:80", "[::1]", "[::1]80", "[127.0.0.1]:80", "example.com:80", "127.0.0.1:+80", "[::1:80",
   ])
-  func otherListenersAreRefused(text: String) {
+  func `other listeners are refused`(text: String) {
     #expect(throws: Refusal.self) { try readListener(text) }
   }
 
-  @Test func networksHoldWhatTheySay() throws {
+  @Test func `networks hold what they say`() throws {
     let ten = try readAddressRange("10.0.0.0/8")
     #expect(ten.contains(Address(ipv4: 0x0A_FF_00_01, port: 1)))
     #expect(!ten.contains(Address(ipv4: 0x0B_00_00_01, port: 1)))
@@ -48,11 +48,11 @@ private typealias Refusal = SidetoneSettings.Refusal
     "10.0.0.0/8/8",
     "10.0.0.0/+8", "10.0.0/8", "example.com", "/8",
   ])
-  func otherNetworksAreRefused(text: String) {
+  func `other networks are refused`(text: String) {
     #expect(throws: Refusal.self) { try readAddressRange(text) }
   }
 
-  @Test func anEndpointHasItsParts() throws {
+  @Test func `an endpoint has its parts`() throws {
     let plain = try readEndpoint("wss://api.deepgram.com/v1/listen")
     #expect(plain.isTLS && plain.host == "api.deepgram.com" && plain.port == 443)
     #expect(plain.path == "/v1/listen" && plain.query.isEmpty)
@@ -71,11 +71,11 @@ private typealias Refusal = SidetoneSettings.Refusal
     "wss://[x]/",
     "wss://host/\r\nX: y",
   ])
-  func otherEndpointsAreRefused(text: String) {
+  func `other endpoints are refused`(text: String) {
     #expect(throws: Refusal.self) { try readEndpoint(text) }
   }
 
-  @Test func originsLoseTheirSlash() throws {
+  @Test func `origins lose their slash`() throws {
     #expect(try readOrigin("https://Relay.Example.com/") == "https://relay.example.com")
     #expect(try readOrigin("http://[::1]:8080") == "http://[::1]:8080")
   }
@@ -84,7 +84,7 @@ private typealias Refusal = SidetoneSettings.Refusal
     "relay.example.com", "wss://relay.example.com", "https://relay.example.com/x", "https://r/?a",
     "https://r?", "https://r//",
   ])
-  func otherOriginsAreRefused(text: String) {
+  func `other origins are refused`(text: String) {
     #expect(throws: Refusal.self) { try readOrigin(text) }
   }
 }

@@ -29,7 +29,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     return Dictionary(uniqueKeysWithValues: try #require(upstream).options.map { ($0.0, $0.1) })
   }
 
-  @Test func theDefaultsAreFilledInOncePerName() throws {
+  @Test func `the defaults are filled in once per name`() throws {
     let openai = try options(of: "openai")
     #expect(openai["voice"] == "marin" && openai["audio"] == "pcm" && openai["language"] == "en")
     #expect(openai["turn_detection"] == "server_vad" && openai["silence_milliseconds"] == "500")
@@ -40,7 +40,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     #expect(try load().upstreams.filter { $0.talks }.map(\.name) == ["openai", "gemini"])
   }
 
-  @Test func whatIsWrittenTakesTheDefaultsPlace() throws {
+  @Test func `what is written takes the defaults place`() throws {
     let file = """
       [upstreams.openai]
       voice = "cedar"
@@ -60,7 +60,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     #expect(try options(of: "gemini", env: env)["instructions"] == "Be brief.")
   }
 
-  @Test func vendorsNamesAreTaken() throws {
+  @Test func `vendors names are taken`() throws {
     let env = [
       "OPENAI_API_KEY": "o", "OPENAI_REALTIME_URL": "ws://127.0.0.1:9/v1/realtime?model=x",
       "GEMINI_API_KEY": "g", "GEMINI_LIVE_URL": "wss://g.example/live",
@@ -85,12 +85,12 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     ("openai", "silence_milliseconds = 900\nturn_detection = \"semantic_vad\""),
     ("gemini", "speed = 1.0"), ("deepgram", "voice = \"marin\""), ("echo", "model = \"x\""),
   ])
-  func eachMistakeIsFoundOnItsLine(upstream: String, line: String) {
+  func `each mistake is found on its line`(upstream: String, line: String) {
     let found = mistakes("[upstreams.\(upstream)]\n\(line)")
     #expect(found.count == 1 && found[0].hasPrefix("f.toml:2: "), "\(found)")
   }
 
-  @Test func instructionsComeFromAFileAndAreBounded() throws {
+  @Test func `instructions come from a file and are bounded`() throws {
     let path = file("instructions", Array("One.\r\nTwo.\n".utf8))
     let table = "[upstreams.gemini]\ninstructions_file = \"\(path)\""
     #expect(try options(of: "gemini", table)["instructions"] == "One.\nTwo.\n")
@@ -101,7 +101,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     #expect(mistakes(broken).first?.contains("UTF-8") == true)
   }
 
-  @Test func theDefaultBotIsTheRoutesUpstream() throws {
+  @Test func `the default bot is the routes upstream`() throws {
     let route = "[[routes]]\npath = \"/ws/phone\"\ncarriers = \"twilio\"\nupstream = \"openai\"\n"
     let bots = "bots = { agent = \"openai\", helper = \"gemini\", a = \"gemini\" }"
     let phone = try #require(try load(route + bots).routes.first)
@@ -118,7 +118,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
 }
 
 @Suite struct AudioSettingsTests {
-  @Test func whatTelnyxIsSentIsChosen() throws {
+  @Test func `what Telnyx is sent is chosen`() throws {
     let audio = "[audio]\ntelnyx_codec = \"L16\"\ntelnyx_rate = 16000\ntelnyx_byte_order = \"big\""
     let config = try load(audio + "\nconversion = \"lowest\"")
     let chosen = config[carrier: "telnyx"]
@@ -137,7 +137,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     }
   }
 
-  @Test func upstreamsThatListenTakeARate() throws {
+  @Test func `upstreams that listen take a rate`() throws {
     let route = "[[routes]]\npath = \"/a\"\nupstream = \"deepgram\"\n"
     #expect(try load(route + "upstream_rate = 16000").routes[0].upstreamRate == 16000)
     #expect(try load(route).routes[0].upstreamRate == 0)

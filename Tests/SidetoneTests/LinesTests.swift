@@ -6,8 +6,7 @@ import Testing
 @testable import Sidetone
 
 struct LinesTests {
-  @Test("Lines come out in order, each with its stream and its newline")
-  func order() {
+  @Test func `lines come out in order, each with its stream and its newline`() {
     var lines = Lines(bytes: 8192)
     put("one", .log, &lines)
     put("two", .transcript, &lines)
@@ -15,8 +14,8 @@ struct LinesTests {
     #expect(lines.isEmpty)
   }
 
-  @Test("A line that finds no room is dropped and counted; the ring goes on when there is room")
-  func full() {
+  @Test
+  func `a line that finds no room is dropped and counted; the ring goes on when there is room`() {
     var lines = Lines(bytes: 5000)
     let long = String(repeating: "x", count: 2000)
     for _ in 0..<4 { put(long, .log, &lines) }
@@ -29,8 +28,7 @@ struct LinesTests {
     #expect(lines.dropped == 2)
   }
 
-  @Test("A line longer than a line may be is cut")
-  func long() {
+  @Test func `a line longer than a line may be is cut`() {
     var lines = Lines(bytes: 8192)
     var line = lines.blank
     for _ in 0..<5000 { line.write("0123456789") }
@@ -40,8 +38,7 @@ struct LinesTests {
     #expect(taken[0].hasSuffix("9…\n"))
   }
 
-  @Test("Control characters never reach a terminal")
-  func controls() {
+  @Test func `control characters never reach a terminal`() {
     var lines = Lines(bytes: 8192)
     put("a\u{1b}[2Jb\r\nc\u{7f}\u{0}é", .transcript, &lines)
     #expect(take(&lines) == ["transcript a\\u001b[2Jb  c\\u007f\\u0000é\n"])
@@ -77,8 +74,7 @@ struct LinesTests {
     }
   }
 
-  @Test("A reader with a small place gets the beginning, and the next line whole")
-  func cut() {
+  @Test func `a reader with a small place gets the beginning, and the next line whole`() {
     var lines = Lines(bytes: 8192)
     put("a long line", .log, &lines)
     put("next", .log, &lines)

@@ -43,10 +43,10 @@ struct DialogueTests {
 
   // MARK: Playing
 
-  @Test(
-    "An hour of speech, by a carrier whose clock is 200 ppm fast or slow, are in time to the end",
-    arguments: [-200, 200])
-  func drift(_ drift: Int) {
+  @Test(arguments: [-200, 200])
+  func `an hour by a carrier whose clock is 200 ppm fast or slow is in time to the end`(
+    _ drift: Int
+  ) {
     let world = world()
     let plan = Talker.Plan(carrier: .twilio, drift: drift, talksAfter: .never)
     let turn = Turn(milliseconds: 9000, delivery: .whole, gap: 1000)
@@ -59,8 +59,7 @@ struct DialogueTests {
     expectHome(world)
   }
 
-  @Test("A burst of 28 s is taken at once, played in its time, and nothing of it is cut")
-  func burst() {
+  @Test func `a burst of 28 s is taken at once, played in its time, and nothing of it is cut`() {
     let world = world()
     let talker = call(
       world, Talker.Plan(path: "/talk/pcm"), [Turn(milliseconds: 28_000, delivery: .pieces)])
@@ -70,10 +69,10 @@ struct DialogueTests {
     expectHome(world)
   }
 
-  @Test(
-    "An interruption at every moment of a turn tells what the carrier played",
-    arguments: [Talker.Carrier.twilio, .telnyx, .ucid])
-  func everyMoment(_ carrier: Talker.Carrier) {
+  @Test(arguments: [Talker.Carrier.twilio, .telnyx, .ucid])
+  func `an interruption at every moment of a turn tells what the carrier played`(
+    _ carrier: Talker.Carrier
+  ) {
     for delay in [0, 40, 300] where carrier != .ucid || delay == 0 {
       let world = world()
       world.dice = Dice(seed: UInt64(delay))
@@ -96,9 +95,8 @@ struct DialogueTests {
 
   // MARK: Sessions
 
-  @Test(
-    "A model that is gone in mid-call is dialled again, and hears all that is said from then on")
-  func redial() {
+  @Test
+  func `a model gone in mid-call is dialled again, and hears all that is said from then on`() {
     let world = world { $0 == 1 ? .dying(.seconds(3), .reset) : .good }
     let turn = Turn(milliseconds: 1500, delivery: .whole, gap: 200)
     let talker = call(world, Talker.Plan(), Array(repeating: turn, count: 6))
@@ -110,8 +108,7 @@ struct DialogueTests {
     expectHome(world)
   }
 
-  @Test("What was said while the model was dialled for nine seconds reaches it whole")
-  func slowModel() {
+  @Test func `what was said while the model was dialled for nine seconds reaches it whole`() {
     let world = world()
     let make = world.onDial!
     var dials = 0
@@ -152,8 +149,7 @@ struct DialogueTests {
   }
   private let visitors = Visitors()
 
-  @Test("A call that was announced finds its model dialled, and talks")
-  func announced() {
+  @Test func `a call that was announced finds its model dialled, and talks`() {
     let world = world()
     var dialledAt: [Instant] = []
     let make = world.onDial!
@@ -169,8 +165,7 @@ struct DialogueTests {
     expectHome(world)
   }
 
-  @Test("A call that was announced and never comes gives everything back after its 120 s")
-  func unclaimed() {
+  @Test func `a call that was announced and never comes gives everything back after its 120 s`() {
     let world = world()
     request(world, callsAfter: [])
     run(world, seconds: 119)
@@ -180,8 +175,8 @@ struct DialogueTests {
     expectHome(world)
   }
 
-  @Test("A token is good for one socket, and for two minutes", arguments: [[1, 2], [121]])
-  func spent(_ callsAfter: [Int]) {
+  @Test(arguments: [[1, 2], [121]])
+  func `a token is good for one socket, and for two minutes`(_ callsAfter: [Int]) {
     let world = world()
     request(world, callsAfter: callsAfter)
     run(world, seconds: 140)

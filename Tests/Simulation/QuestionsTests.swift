@@ -3,10 +3,10 @@
 import Testing
 
 struct QuestionsTests {
-  @Test(
-    "Every seed: a question gets an answer, or a line that says why not, whenever its session dies",
-    arguments: 0..<4)
-  func seeds(lane: Int) {
+  @Test(arguments: 0..<4)
+  func `every seed: a question gets an answer, or a line that says why not`(
+    lane: Int
+  ) {
     let first = Setting.number("SIDETONE_FIRST_SEED") ?? 1
     let count = Setting.number("SIDETONE_SEEDS") ?? 100
     var marks: Set<String> = []

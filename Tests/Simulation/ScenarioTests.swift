@@ -49,8 +49,7 @@ struct ScenarioTests {
 
   // MARK: Callers
 
-  @Test("Who stops reading is let go as too slow; the others miss nothing")
-  func deaf() {
+  @Test func `who stops reading is let go as too slow; the others miss nothing`() {
     var plan = raw(frames: 3000)
     plan.isDeaf = true
     let world = world([plan, carrier(frames: 3000), raw(frames: 3000)]) { _ in .wordy(20_000) }
@@ -65,8 +64,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("A sender ten times as fast as speech is held back, and nothing of it is lost")
-  func heldBack() {
+  @Test func `a sender ten times as fast as speech is held back, and nothing of it is lost`() {
     var plan = raw(frames: 100, burst: 8000)
     plan.pause = .milliseconds(100)
     let world = world([plan, carrier(frames: 500)])
@@ -78,8 +76,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("A fast sender whose upstream dies again and again still has whole replays")
-  func heldBackAndReplayed() {
+  @Test func `a fast sender whose upstream dies again and again still has whole replays`() {
     var plan = raw(frames: 100, burst: 8000)
     plan.pause = .milliseconds(100)
     let world = world([plan]) { $0 < 4 ? .dying(afterBytes: 60_000, .reset) : .good }
@@ -90,8 +87,8 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("Of too many calls as many as fit are served, whole; the others are told so with 503")
-  func tooMany() {
+  @Test
+  func `of too many calls as many as fit are served, whole; the others are told so with 503`() {
     let world = world((0..<9).map { _ in carrier(frames: 300) })
     run(world, seconds: 60)
     let served = world.callers.filter(\.isOpen)
@@ -103,8 +100,8 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("A caller that is gone without a word is let go after a ping and the time for its answer")
-  func vanished() {
+  @Test
+  func `a caller that is gone without a word is let go after a ping and the time for its answer`() {
     let world = world([carrier(frames: 50, .vanish)])
     run(world, seconds: 38)
     #expect(world.relay.callsInUse == 1)
@@ -114,8 +111,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("A client silent for a minute from the start is transcribed when it speaks")
-  func silentFromTheStart() {
+  @Test func `a client silent for a minute from the start is transcribed when it speaks`() {
     let delay = Instant.Span.seconds(60)
     let world = world([raw(frames: 100, delay: delay), carrier(frames: 100, delay: delay)])
     run(world, seconds: 59)
@@ -129,8 +125,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("Who falls silent but stays has its last words a second later, and stays connected")
-  func stays() {
+  @Test func `who falls silent but stays has its last words a second later, and stays connected`() {
     let world = world([raw(frames: 77, .stay)])
     run(world, seconds: 10)
     let caller = world.callers[0]
@@ -145,8 +140,8 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("Both tracks arrive as two channels, whole and in step", arguments: [0, 2])
-  func bothTracks(deaths: Int) {
+  @Test(arguments: [0, 2])
+  func `both tracks arrive as two channels, whole and in step`(deaths: Int) {
     var plan = carrier(frames: 400)
     plan.style = .both
     let world = world([plan]) { $0 <= deaths ? .dying(afterBytes: 40_000, .reset) : .good }
@@ -155,8 +150,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("On an echo route a raw client hears itself, byte for byte")
-  func rawEcho() {
+  @Test func `on an echo route a raw client hears itself, byte for byte`() {
     var plan = raw(frames: 200, burst: 333)
     plan.path = "/echo/raw"
     let world = world([plan])
@@ -167,8 +161,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("On an echo route a carrier hears itself in its own envelope")
-  func carrierEcho() {
+  @Test func `on an echo route a carrier hears itself in its own envelope`() {
     var plan = carrier(frames: 50)
     plan.path = "/echo"
     let world = world([plan])
@@ -184,15 +177,15 @@ struct ScenarioTests {
 
   // MARK: The upstream
 
-  @Test(
-    "A refused session is tried again only where that can help, and the client is told",
-    arguments: [
-      (400, 1, 1011, "upstream_refused"), (401, 1, 1011, "upstream_key"),
-      (402, 1, 1011, "upstream_payment"), (403, 1, 1011, "upstream_key"),
-      (429, 7, 1013, "upstream_busy"), (500, 7, 1011, "upstream_unavailable"),
-      (503, 7, 1011, "upstream_unavailable"),
-    ])
-  func refused(status: Int, dials: Int, code: Int, word: String) {
+  @Test(arguments: [
+    (400, 1, 1011, "upstream_refused"), (401, 1, 1011, "upstream_key"),
+    (402, 1, 1011, "upstream_payment"), (403, 1, 1011, "upstream_key"),
+    (429, 7, 1013, "upstream_busy"), (500, 7, 1011, "upstream_unavailable"),
+    (503, 7, 1011, "upstream_unavailable"),
+  ])
+  func `a refused session is tried again only where that can help, and the client is told`(
+    status: Int, dials: Int, code: Int, word: String
+  ) {
     var count = 0
     let world = world([raw(frames: 100, .stay)]) {
       count = $0
@@ -205,8 +198,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("An upstream that dies again and again: every replay begins where the finals ended")
-  func replays() {
+  @Test func `an upstream that dies again and again: every replay begins where the finals ended`() {
     let deaths: [Twin.Death] = [.reset, .close]
     let world = world([carrier(frames: 1500), raw(frames: 1500)]) {
       $0 % 3 == 0 ? .good : .dying(afterBytes: 9000 * $0, deaths[$0 % 2])
@@ -220,8 +212,8 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("A half-open upstream is noticed within the time for a ping and its answer, and replaced")
-  func halfOpenUpstream() {
+  @Test
+  func `a half-open upstream is noticed within the time for a ping and its answer, and replaced`() {
     // Slowly enough that the ring holds it all: what went into the void is said again.
     var plan = raw(frames: 2000)
     plan.pause = .milliseconds(40)
@@ -233,8 +225,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("A result of 900 KiB in small pieces does not end the call that it belongs to")
-  func hugeResult() {
+  @Test func `a result of 900 KiB in small pieces does not end the call that it belongs to`() {
     // So many at once that the pool has no room for the same message beside the original.
     let callers = (0..<3).map { _ in raw(frames: 300) } + [carrier(frames: 300)]
     let world = world(callers) { _ in .wordy(900 * 1024) }
@@ -248,8 +239,8 @@ struct ScenarioTests {
 
   // MARK: The end of the relay
 
-  @Test("Draining refuses new calls, lets running ones finish, and says when the last is over")
-  func drains() {
+  @Test
+  func `draining refuses new calls, lets running ones finish, and says when the last is over`() {
     let world = world([carrier(frames: 500), raw(frames: 500)])
     run(world, seconds: 2)
     world.relay.drain(at: world.now)
@@ -266,8 +257,7 @@ struct ScenarioTests {
     expectHome(world)
   }
 
-  @Test("Stopping ends every call at once, with a Close that says why")
-  func stops() {
+  @Test func `stopping ends every call at once, with a Close that says why`() {
     let world = world([carrier(frames: 500), raw(frames: 500)])
     run(world, seconds: 2)
     world.relay.stop(at: world.now)

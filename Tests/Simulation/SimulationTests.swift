@@ -8,10 +8,9 @@ import Sidetone
 import Testing
 
 struct SimulationTests {
-  @Test(
-    "Every seed: nothing is lost, doubled or reordered, everything comes home, every call ends once"
-  )
-  func seeds() async { await Seeds<Run>.expectSound(usual: 200, places: Self.places) }
+  @Test func `every seed: nothing is lost, doubled or reordered, and every call ends once`() async {
+    await Seeds<Run>.expectSound(usual: 200, places: Self.places)
+  }
 
   /// Where so many seeds must have been, or they prove less than they say.
   private static let places: Set<String> = [
@@ -22,16 +21,14 @@ struct SimulationTests {
     "noise 400",
   ]
 
-  @Test("The same seed is the same run")
-  func replays() {
+  @Test func `the same seed is the same run`() {
     let one = Run(seed: 77, trace: nil)
     let other = Run(seed: 77, trace: nil)
     #expect(one.summary == other.summary)
     #expect(one.summary != Run(seed: 78, trace: nil).summary)
   }
 
-  @Test("The checkers see what they are there to see")
-  func checkersCanFail() {
+  @Test func `the checkers see what they are there to see`() {
     #expect((1...5).contains { !Run(seed: $0, spoil: true).failures.isEmpty })
   }
 }

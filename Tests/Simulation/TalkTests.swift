@@ -8,10 +8,9 @@ import Sidetone
 import Testing
 
 struct TalkTests {
-  @Test(
-    "Every seed: what the model says is heard whole and in time, and nothing stale after an interruption"
-  )
-  func seeds() async { await Seeds<Talk>.expectSound(usual: 100, places: Self.places) }
+  @Test func `every seed: a model is heard whole, in time and never stale`() async {
+    await Seeds<Talk>.expectSound(usual: 100, places: Self.places)
+  }
 
   /// Where so many seeds must have been, or they prove less than they say.
   private static let places: Set<String> = [
@@ -24,8 +23,7 @@ struct TalkTests {
     "ended silent", "a spelling of its own",
   ]
 
-  @Test("The same seed is the same run")
-  func replays() {
+  @Test func `the same seed is the same run`() {
     #expect(Talk(seed: 7).summary == Talk(seed: 7).summary)
     #expect(Talk(seed: 7).summary != Talk(seed: 8).summary)
   }

@@ -30,6 +30,9 @@ enum Style {
       if line.count > lineColumnsMax, !isQuoted {
         findings.append(finding(index + 1, "the line has \(line.count) columns"))
       }
+      if isNamedTwice(file, index) {
+        findings.append(finding(index + 1, "a test's name is its function's, a sentence: `…`"))
+      }
       // This file must name what it looks for.
       if file.path == "tools/tidy/Style.swift" { continue }
       for mark in unfinished where Words.contains(line, mark) {
@@ -40,6 +43,15 @@ enum Style {
       }
     }
     return findings + functions(in: file)
+  }
+
+  /// A test that has a title beside its function's name, or a name that is no sentence.
+  private static func isNamedTwice(_ file: SourceFile, _ index: Int) -> Bool {
+    guard file.path.hasPrefix("Tests/"), let test = file.lines[index].firstRange(of: "@Test")
+    else { return false }
+    let rest = file.lines[index][test.upperBound...]
+    if rest.hasPrefix("(\"") { return true }
+    return rest.firstRange(of: " func ").map { !rest[$0.upperBound...].hasPrefix("`") } ?? false
   }
 
   private static func functions(in file: SourceFile) -> [Finding] {

@@ -31,8 +31,8 @@ struct ByteOrderTests {
     return audio
   }
 
-  @Test("200 ms of sound say which byte comes first", arguments: [8000, 16_000, 24_000])
-  func heard(rate: Int) {
+  @Test(arguments: [8000, 16_000, 24_000])
+  func `200 ms of sound say which byte comes first`(rate: Int) {
     for sound in Sound.allCases {
       for isBigEndian in [false, true] {
         var order = ByteOrder(rate: rate)
@@ -50,8 +50,7 @@ struct ByteOrderTests {
     }
   }
 
-  @Test("Silence decides nothing, and does not spoil what follows it")
-  func silence() {
+  @Test func `silence decides nothing, and does not spoil what follows it`() {
     var order = ByteOrder(rate: 8000)
     for level: Int16 in [0, 0x0101, 700] {
       for _ in 0..<100 { order.hear(bytes(Array(repeating: level, count: 80), isBigEndian: false)) }
@@ -61,16 +60,14 @@ struct ByteOrderTests {
     #expect(order.verdict == true)
   }
 
-  @Test("Noise at full scale sounds the same both ways and decides nothing")
-  func noise() {
+  @Test func `noise at full scale sounds the same both ways and decides nothing`() {
     var random = SeededRandom(seed: 9)
     var order = ByteOrder(rate: 8000)
     order.hear(kept(random.bytes(64_000)))
     #expect(order.verdict == nil)
   }
 
-  @Test("A verdict stays; odd and empty pieces do no harm")
-  func stays() {
+  @Test func `a verdict stays; odd and empty pieces do no harm`() {
     var order = ByteOrder(rate: 8000)
     order.hear(.empty)
     order.hear(kept([1]))

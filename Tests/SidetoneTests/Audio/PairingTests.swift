@@ -7,8 +7,7 @@ import Testing
 struct PairingTests {
   private let block = kept(count: BlockPool.blockBytes)
 
-  @Test("Two tracks that come in turn lie side by side, sample by sample")
-  func interleaved() {
+  @Test func `two tracks that come in turn lie side by side, sample by sample`() {
     var pairing = Pairing(silence: 0xff)
     #expect(put([1, 2, 3], 0, at: 0, &pairing))
     #expect(pairing.ready() == 0 && pairing.waiting == 3)
@@ -17,8 +16,7 @@ struct PairingTests {
     #expect(pairing.waiting == 0)
   }
 
-  @Test("A track is waited for 40 ms of the other, then silence stands in for it")
-  func missing() {
+  @Test func `a track is waited for 40 ms of the other, then silence stands in for it`() {
     var pairing = Pairing(silence: 0xff)
     for piece in 0..<2 { put(160, of: 7, 0, at: piece * 20, &pairing) }
     #expect(pairing.ready() == 0)
@@ -29,8 +27,8 @@ struct PairingTests {
     #expect(pairing.waiting == 320)
   }
 
-  @Test("What comes for a time that was given out already goes on behind that, and is not lost")
-  func late() {
+  @Test
+  func `what comes for a time that was given out already goes on behind that, and is not lost`() {
     var pairing = Pairing(silence: 0xff)
     for piece in 0..<3 { put(160, of: 7, 0, at: piece * 20, &pairing) }
     _ = take(pairing.ready(), &pairing)
@@ -40,8 +38,7 @@ struct PairingTests {
     #expect(take(pairing.ready(), &pairing).enumerated().allSatisfy { $1 == ($0 % 2 == 0 ? 7 : 8) })
   }
 
-  @Test("A message that comes twice counts once")
-  func repeated() {
+  @Test func `a message that comes twice counts once`() {
     var pairing = Pairing(silence: 0xff)
     put(160, of: 7, 0, at: 0, &pairing)
     #expect(pairing.place(160, track: 0, timestamp: 0) == 160)
@@ -62,8 +59,7 @@ struct PairingTests {
     #expect(pairing.waiting == 4 * 160)
   }
 
-  @Test("A leap of the media clock is not made up with silence")
-  func jump() {
+  @Test func `a leap of the media clock is not made up with silence`() {
     var pairing = Pairing(silence: 0xff)
     put(160, of: 7, 0, at: 0, &pairing)
     put(160, of: 8, 0, at: 60_000, &pairing)
@@ -73,8 +69,7 @@ struct PairingTests {
     #expect(take(pairing.ready(), &pairing).enumerated().allSatisfy { $1 == ($0 % 2 == 0 ? 8 : 9) })
   }
 
-  @Test("Without time stamps each piece lies behind the last of its track")
-  func unstamped() {
+  @Test func `without time stamps each piece lies behind the last of its track`() {
     var pairing = Pairing(silence: 0xff)
     for value in 1...3 as ClosedRange<UInt8> {
       #expect(put([value], 0, at: -1, &pairing) && put([value + 10], 1, at: -1, &pairing))
@@ -82,8 +77,8 @@ struct PairingTests {
     #expect(take(pairing.ready(), &pairing) == [1, 11, 2, 12, 3, 13])
   }
 
-  @Test("A clock counts from anywhere", arguments: [0, 1_764_000_000_000, 1 << 60, Int.max - 40])
-  func origin(time: Int) {
+  @Test(arguments: [0, 1_764_000_000_000, 1 << 60, Int.max - 40])
+  func `a clock counts from anywhere`(time: Int) {
     var pairing = Pairing(silence: 0xff)
     for piece in 0..<2 {
       put(160, of: 7, 0, at: time + 20 * piece, &pairing)
@@ -93,8 +88,7 @@ struct PairingTests {
     #expect(take(320, &pairing).enumerated().allSatisfy { $1 == ($0 % 2 == 0 ? 7 : 8) })
   }
 
-  @Test("What finds no room finds it when the oldest was taken")
-  func room() {
+  @Test func `what finds no room finds it when the oldest was taken`() {
     var pairing = Pairing(silence: 0xff)
     let slice = [UInt8](repeating: 7, count: Pairing.sliceSamples)
     #expect(put(slice, 0, at: 0, &pairing) && put(slice, 0, at: 64, &pairing))
@@ -104,8 +98,8 @@ struct PairingTests {
     #expect(put(slice, 0, at: 128, &pairing) && pairing.waiting == 2 * slice.count)
   }
 
-  @Test("Pieces in any order within 40 ms: every sample in its place", arguments: 1...40)
-  func random(seed: UInt64) {
+  @Test(arguments: 1...40)
+  func `pieces in any order within 40 ms: every sample in its place`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     var pairing = Pairing(silence: 0xff)
     // Each track's pieces in order; the tracks may be up to 40 ms apart.

@@ -59,15 +59,13 @@ struct ReorderTests {
     return ear.heard
   }
 
-  @Test("What comes in order passes at once, wherever the numbers begin")
-  func inOrder() {
+  @Test func `what comes in order passes at once, wherever the numbers begin`() {
     #expect(heard([1, 2, 3, 4]) == [1, 2, 3, 4])
     #expect(heard([700, 701, 702]) == [700, 701, 702])
     #expect(heard([0, 1]) == [0, 1])
   }
 
-  @Test("Every order of four pieces in a window of three is put right")
-  func permutations() {
+  @Test func `every order of four pieces in a window of three is put right`() {
     for a in 2...5 {
       for b in 2...5 where b != a {
         for c in 2...5 where ![a, b].contains(c) {
@@ -78,15 +76,13 @@ struct ReorderTests {
     }
   }
 
-  @Test("A repeated piece counts once, whether it was held or heard")
-  func repeated() {
+  @Test func `a repeated piece counts once, whether it was held or heard`() {
     var ear = Ear()
     ear.hear([1, 1, 2, 4, 4, 3, 3, 4, 5])
     #expect(ear.heard == [1, 2, 3, 4, 5] && ear.late == 4)
   }
 
-  @Test("A lost piece is waited for as far as the window, then silence stands in for it")
-  func lost() {
+  @Test func `a lost piece is waited for as far as the window, then silence stands in for it`() {
     #expect(heard([1, 3, 4, 5]) == [1])
     #expect(heard([1, 3, 4, 5, 6]) == [1, -1, 3, 4, 5, 6])
     #expect(heard([1, 3, 5, 7, 9]) == [1, -1, 3, -1, 5])
@@ -94,8 +90,7 @@ struct ReorderTests {
     #expect(heard([1, 12, 11, 10, 9]) == [1] + Array(repeating: -1, count: 7) + [9, 10, 11, 12])
   }
 
-  @Test("Time gives up what is missing; what comes for it then is late")
-  func timeout() {
+  @Test func `time gives up what is missing; what comes for it then is late`() {
     var ear = Ear()
     ear.hear([1, 3, 5])
     ear.timeout()
@@ -104,13 +99,11 @@ struct ReorderTests {
     #expect(ear.heard == [1, -1, 3, -1, 5, 6] && ear.late == 2)
   }
 
-  @Test(
-    "Numbers that leap, begin anew or are absurd are where the stream goes on",
-    arguments: [
-      [100, 101, 1, 2, 3], [1, 2, 1_000_000, 1_000_001], [5, Int.max, 1, 2],
-      [Int.max - 1, Int.max, 0, 1], [60, 0, 60, 0], [1, Int.max, Int.max, 7],
-    ])
-  func leaps(orders: [Int]) {
+  @Test(arguments: [
+    [100, 101, 1, 2, 3], [1, 2, 1_000_000, 1_000_001], [5, Int.max, 1, 2],
+    [Int.max - 1, Int.max, 0, 1], [60, 0, 60, 0], [1, Int.max, Int.max, 7],
+  ])
+  func `numbers that leap, begin anew or are absurd are where the stream goes on`(orders: [Int]) {
     var ear = Ear()
     ear.hear(orders)
     #expect(ear.heard.count + ear.late == orders.count)
@@ -118,14 +111,12 @@ struct ReorderTests {
     #expect(ear.heard.last == orders.last)
   }
 
-  @Test("A leap lets out what was held before it")
-  func leapWithHeld() {
+  @Test func `a leap lets out what was held before it`() {
     #expect(heard([1, 3, 500, 501]) == [1, -1, 3, 500, 501])
     #expect(heard([100, 103, 1, 2]) == [100, -1, -1, 103, 1, 2])
   }
 
-  @Test("Pieces without a number pass; a piece too long to be held waits for nobody")
-  func others() {
+  @Test func `pieces without a number pass; a piece too long to be held waits for nobody`() {
     #expect(heard([-1, 3, -1, 4]) == [-1, 3, -1, 4])
     var ear = Ear()
     ear.hear([1, 3])
@@ -137,8 +128,7 @@ struct ReorderTests {
     #expect(ear.late == 1)
   }
 
-  @Test("What is held keeps its bytes and its length, up to the longest")
-  func contents() {
+  @Test func `what is held keeps its bytes and its length, up to the longest`() {
     var reorder = Reorder()
     let block = kept(count: BlockPool.blockBytes)
     var random = SeededRandom(seed: 3)
@@ -153,8 +143,7 @@ struct ReorderTests {
     #expect(reorder.next(in: block) == nil)
   }
 
-  @Test("Whatever numbers come, pieces are heard in order, once, and none is kept for ever")
-  func random() {
+  @Test func `whatever numbers come, pieces are heard in order, once, and none is kept for ever`() {
     for seed in 0..<300 {
       var random = SeededRandom(seed: UInt64(seed))
       var ear = Ear()

@@ -75,8 +75,7 @@ struct CallStateTests {
       ("closing(playing)", .expired, .end, "over"),
     ]
 
-  @Test("Every state answers every input as the table says")
-  func table() {
+  @Test func `every state answers every input as the table says`() {
     for state in Self.states.keys.sorted() {
       for input in Input.allCases where isPossible(input, in: state) {
         var call = reach(state)
@@ -93,8 +92,8 @@ struct CallStateTests {
 
   // MARK: The end
 
-  @Test("Whatever happens, a call is over exactly once, and stays so", arguments: 1...200)
-  func overOnce(seed: UInt64) {
+  @Test(arguments: 1...200)
+  func `whatever happens, a call is over exactly once, and stays so`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     var call = CallState(limits: Limits(), at: start)
     var ends = 0
@@ -108,8 +107,7 @@ struct CallStateTests {
     #expect(call.wakeTime == .never && call.isClosing)
   }
 
-  @Test("The first cause stays, whatever comes after it")
-  func firstCause() {
+  @Test func `the first cause stays, whatever comes after it`() {
     var call = reach("talking")
     _ = call.callerDone(.stopped, at: start)
     _ = call.callerDone(.left, at: start)
@@ -117,8 +115,7 @@ struct CallStateTests {
     #expect(call.state == .over && call.cause == .stopped)
   }
 
-  @Test("A caller who says nothing sensible is let go after the time for it")
-  func arriving() {
+  @Test func `a caller who says nothing sensible is let go after the time for it`() {
     var call = CallState(limits: Limits(), at: start)
     #expect(call.wakeTime == start + .seconds(5))
     #expect(call.expired(at: start + .milliseconds(4999)) == .nothing)
@@ -126,8 +123,7 @@ struct CallStateTests {
     #expect(call.cause == .unrecognised)
   }
 
-  @Test("Closing has one deadline, however often its upstream is dialled again")
-  func closingDeadline() {
+  @Test func `closing has one deadline, however often its upstream is dialled again`() {
     var call = reach("talking")
     _ = call.callerDone(.stopped, at: start)
     var now = start
@@ -141,16 +137,14 @@ struct CallStateTests {
     #expect(call.expired(at: start + .seconds(5)) == .end)
   }
 
-  @Test("A pause that would outlast the deadline of closing is not begun")
-  func closingPause() {
+  @Test func `a pause that would outlast the deadline of closing is not begun`() {
     var call = reach("closing(sending)")
     #expect(call.upstreamLost(loss(.next, pause: .seconds(5)), at: start) == .end)
   }
 
   // MARK: Again
 
-  @Test("The pause doubles, to a bound; after the last attempt the call ends with the loss")
-  func backoff() {
+  @Test func `the pause doubles, to a bound; after the last attempt the call ends with the loss`() {
     var call = reach("dialling")
     var now = start
     var pauses: [Int] = []
@@ -163,8 +157,7 @@ struct CallStateTests {
     #expect(call.state == .closing(.playing) && call.cause == .upstreamLost)
   }
 
-  @Test("The pause that an upstream asks for is kept where it is the longer one")
-  func askedPause() {
+  @Test func `the pause that an upstream asks for is kept where it is the longer one`() {
     var call = reach("dialling")
     _ = call.upstreamLost(loss(.next, pause: .seconds(7)), at: start)
     #expect(call.wakeTime == start + .seconds(7))

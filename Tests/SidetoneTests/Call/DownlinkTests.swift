@@ -57,6 +57,12 @@ private final class Bench {
     return turns
   }
 
+  /// Speech comes in another format from now on.
+  func follow(_ says: Format) -> Bool {
+    let conversion = Conversion(from: says, to: reply, in: resamplers)!
+    return downlink.follow(says, by: conversion, scratch: scratch, in: pool, resamplers)
+  }
+
   /// Everything that can be played.
   func play() -> [UInt8] {
     var audio: [UInt8] = []
@@ -146,6 +152,35 @@ struct DownlinkTests {
     let audio = bench.play()
     #expect(audio[100..<110].contains { $0 & 0x7f < 0x70 })
     #expect(audio.suffix(80).allSatisfy { $0 == 0xff || $0 == 0x7f })
+  }
+
+  @Test(arguments: [1, 9, 10, 14, 75])
+  func `what came before another format is heard to its end`(milliseconds: Int) {
+    let bench = Bench()
+    _ = bench.keep(speech(milliseconds))
+    #expect(bench.follow(Format(codec: .linear16, rate: 16_000)))
+    #expect(!bench.downlink.isLast && bench.downlink.waitingMilliseconds >= milliseconds + 20)
+    _ = bench.keep(speech(milliseconds, rate: 16_000))
+    bench.downlink.finish()
+    bench.convert()
+    let audio = bench.play()
+    let tails = 2 * 160
+    #expect(audio.count == 2 * ((milliseconds + 9) / 10 * 80) + tails)
+  }
+
+  @Test func `a dry pool at another format says that something is lost`() {
+    let bench = Bench(blocks: 3)
+    _ = bench.keep(speech(14))
+    var taken: [Chain] = []
+    while bench.pool.free > 0 {
+      var chain = Chain()
+      let isAppended = chain.append(kept([1]), from: bench.pool)
+      #expect(isAppended)
+      taken.append(chain)
+    }
+    #expect(!bench.follow(Format(codec: .linear16, rate: 16_000)))
+    for index in taken.indices { taken[index].clear(in: bench.pool) }
+    #expect(bench.downlink.waitingMilliseconds == 0)
   }
 
   @Test func `nothing is filled up where the formats are one`() {

@@ -5,14 +5,13 @@ import Testing
 @testable import Sidetone
 
 struct LatencyHistogramTests {
-  @Test("Nothing recorded is no delay")
-  func empty() {
+  @Test func `nothing recorded is no delay`() {
     let delays = LatencyHistogram()
     #expect(delays.percentile(perMille: 990) == .zero && delays.worst == .zero)
   }
 
-  @Test("A percentile is the right rank, to a step of at most one sixteenth", arguments: 1...20)
-  func percentiles(seed: UInt64) {
+  @Test(arguments: 1...20)
+  func `a percentile is the right rank, to a step of at most one sixteenth`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     var delays = LatencyHistogram()
     var all: [Int64] = []
@@ -37,8 +36,8 @@ struct LatencyHistogramTests {
     }
   }
 
-  @Test("The count up to a delay grows to all of them, and a clock that stood still is no delay")
-  func counts() {
+  @Test
+  func `the count up to a delay grows to all of them, and a clock that stood still is no delay`() {
     var delays = LatencyHistogram()
     for delay in [-5, 0, 10, 1000, 1_000_000] as [Int64] {
       delays.record(Instant.Span(nanoseconds: delay))

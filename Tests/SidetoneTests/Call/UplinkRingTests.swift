@@ -40,8 +40,7 @@ struct UplinkRingTests {
 
   // MARK: Keeping
 
-  @Test("A frame goes in as base64 and comes out as the bytes it stood for, once")
-  func base64() {
+  @Test func `a frame goes in as base64 and comes out as the bytes it stood for, once`() {
     let pool = BlockPool(blocks: 8)
     defer { pool.deallocate() }
     var uplink = uplink()
@@ -52,10 +51,10 @@ struct UplinkRingTests {
     #expect(pool.free == 8)
   }
 
-  @Test(
-    "A payload that is no base64, or cuts a sample in two, leaves nothing behind",
-    arguments: ["!", "AQID!A==", "A", "A==="])
-  func malformed(payload: String) {
+  @Test(arguments: ["!", "AQID!A==", "A", "A==="])
+  func `a payload that is no base64, or cuts a sample in two, leaves nothing behind`(
+    payload: String
+  ) {
     let pool = BlockPool(blocks: 8)
     defer { pool.deallocate() }
     var uplink = uplink()
@@ -70,8 +69,7 @@ struct UplinkRingTests {
     #expect(pool.free == 8)
   }
 
-  @Test("An empty message is no audio")
-  func empty() {
+  @Test func `an empty message is no audio`() {
     let pool = BlockPool(blocks: 2)
     defer { pool.deallocate() }
     var uplink = uplink()
@@ -80,9 +78,8 @@ struct UplinkRingTests {
     #expect(uplink.unsent == 0 && pool.free == 2)
   }
 
-  @Test(
-    "Odd bytes wait for the rest of their sample, however a raw stream is cut", arguments: 1...50)
-  func oddBytes(seed: UInt64) {
+  @Test(arguments: 1...50)
+  func `odd bytes wait for the rest of their sample, however a raw stream is cut`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     let pool = BlockPool(blocks: 16)
     defer { pool.deallocate() }
@@ -101,8 +98,7 @@ struct UplinkRingTests {
     uplink.release(to: pool)
   }
 
-  @Test("A dry pool costs whole samples: what follows is not shifted by a byte")
-  func dryPoolKeepsAlignment() {
+  @Test func `a dry pool costs whole samples: what follows is not shifted by a byte`() {
     let pool = BlockPool(blocks: 2)
     defer { pool.deallocate() }
     var uplink = uplink(Format(codec: .linear16, rate: 8000))
@@ -119,8 +115,7 @@ struct UplinkRingTests {
 
   // MARK: Letting go
 
-  @Test("What was acknowledged is let go of; a new session begins right there")
-  func replay() {
+  @Test func `what was acknowledged is let go of; a new session begins right there`() {
     let pool = BlockPool(blocks: 16)
     defer { pool.deallocate() }
     var uplink = uplink()
@@ -139,8 +134,7 @@ struct UplinkRingTests {
     #expect(pool.free == 16)
   }
 
-  @Test("No upstream can acknowledge what it was not sent, or take back what it had")
-  func boldAcknowledgement() {
+  @Test func `no upstream can acknowledge what it was not sent, or take back what it had`() {
     let pool = BlockPool(blocks: 16)
     defer { pool.deallocate() }
     var uplink = uplink()
@@ -160,8 +154,7 @@ struct UplinkRingTests {
     uplink.release(to: pool)
   }
 
-  @Test("Silence of our own does not count as the caller's audio")
-  func insertedSilence() {
+  @Test func `silence of our own does not count as the caller's audio`() {
     let pool = BlockPool(blocks: 16)
     defer { pool.deallocate() }
     var uplink = uplink()
@@ -178,8 +171,8 @@ struct UplinkRingTests {
     uplink.release(to: pool)
   }
 
-  @Test("A full ring drops the oldest first: what was sent is not lost, what was not is counted")
-  func oldestFirst() {
+  @Test
+  func `a full ring drops the oldest first: what was sent is not lost, what was not is counted`() {
     let pool = BlockPool(blocks: 32)
     defer { pool.deallocate() }
     var uplink = uplink(milliseconds: 200)  // 1600 bytes
@@ -199,8 +192,7 @@ struct UplinkRingTests {
     uplink.release(to: pool)
   }
 
-  @Test("After a loss in mid-session the session's clock still points at the right byte")
-  func lossAndClock() {
+  @Test func `after a loss in mid-session the session's clock still points at the right byte`() {
     let pool = BlockPool(blocks: 32)
     defer { pool.deallocate() }
     var uplink = uplink(milliseconds: 200)
@@ -218,8 +210,8 @@ struct UplinkRingTests {
 
   // MARK: Holding back
 
-  @Test("A caller who can be held back leaves what a replay needs, and is never stuck for it")
-  func room() {
+  @Test
+  func `a caller who can be held back leaves what a replay needs, and is never stuck for it`() {
     let pool = BlockPool(blocks: 64)
     defer { pool.deallocate() }
     var uplink = uplink(milliseconds: 1000, bytesMin: 20_000)
@@ -237,8 +229,8 @@ struct UplinkRingTests {
 
   // MARK: Pace
 
-  @Test("A backlog goes at the pace: one second at once, then exactly its share, byte for byte")
-  func pace() {
+  @Test
+  func `a backlog goes at the pace: one second at once, then exactly its share, byte for byte`() {
     let pool = BlockPool(blocks: 64)
     defer { pool.deallocate() }
     var uplink = uplink(bytesMin: 80_000, percent: 125)
@@ -265,8 +257,8 @@ struct UplinkRingTests {
     uplink.release(to: pool)
   }
 
-  @Test("However often it is asked, the pace neither gains nor loses", arguments: 1...20)
-  func paceAskedOften(seed: UInt64) {
+  @Test(arguments: 1...20)
+  func `however often it is asked, the pace neither gains nor loses`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     let pool = BlockPool(blocks: 400)
     defer { pool.deallocate() }
@@ -287,8 +279,7 @@ struct UplinkRingTests {
     uplink.release(to: pool)
   }
 
-  @Test("A live caller's frames always pass at once; one who ends is not held up either")
-  func live() {
+  @Test func `a live caller's frames always pass at once; one who ends is not held up either`() {
     let pool = BlockPool(blocks: 64)
     defer { pool.deallocate() }
     var uplink = uplink(percent: 125)
@@ -306,10 +297,10 @@ struct UplinkRingTests {
 
   // MARK: Everything at once
 
-  @Test(
-    "Against a plain array: nothing skipped, doubled or reordered but what was counted lost",
-    arguments: 1...100)
-  func random(seed: UInt64) {
+  @Test(arguments: 1...100)
+  func `against a plain array: nothing skipped, doubled or reordered but what was counted lost`(
+    seed: UInt64
+  ) {
     var dice = SeededRandom(seed: seed)
     let pool = BlockPool(blocks: Int.random(in: 4...12, using: &dice))
     defer { pool.deallocate() }

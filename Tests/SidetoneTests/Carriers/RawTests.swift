@@ -9,8 +9,7 @@ struct RawTests {
     Carrier.raw.open!(kept(query))
   }
 
-  @Test("Without parameters: linear16 at 8000 Hz, one channel, no id")
-  func defaults() {
+  @Test func `without parameters: linear16 at 8000 Hz, one channel, no id`() {
     guard case .start(let call, let format) = open("") else {
       Issue.record("refused")
       return
@@ -18,8 +17,7 @@ struct RawTests {
     #expect(call.isEmpty && format == Format(codec: .linear16, rate: 8000))
   }
 
-  @Test("What is asked for is what is opened")
-  func asked() {
+  @Test func `what is asked for is what is opened`() {
     let query = "call_id=a-1&sample_rate=48000&encoding=linear16&channels=2&language=de"
     guard case .start(let call, let format) = open(query) else {
       Issue.record("refused")
@@ -29,20 +27,18 @@ struct RawTests {
     #expect(format == Format(codec: .linear16, rate: 48_000, channels: 2))
   }
 
-  @Test(
-    "What cannot be served is refused by the parameter's name",
-    arguments: [
-      ("encoding=opus", "encoding"), ("encoding=", "encoding"), ("encoding=MULAW", "encoding"),
-      ("sample_rate=11025", "sample_rate"), ("sample_rate=-8000", "sample_rate"),
-      ("sample_rate=8000.0", "sample_rate"), ("sample_rate=", "sample_rate"),
-      ("sample_rate=99999999999999999999999", "sample_rate"),
-      ("encoding=mulaw&sample_rate=16000", "sample_rate"),
-      ("sample_rate=16000&encoding=alaw", "sample_rate"),
-      ("channels=0", "channels"), ("channels=3", "channels"), ("channels=two", "channels"),
-      ("call_id=", "call_id"), ("call_id=a%20b", "call_id"), ("call_id=a/../b", "call_id"),
-      ("call_id=" + String(repeating: "x", count: 97), "call_id"),
-    ])
-  func refused(query: String, name: String) {
+  @Test(arguments: [
+    ("encoding=opus", "encoding"), ("encoding=", "encoding"), ("encoding=MULAW", "encoding"),
+    ("sample_rate=11025", "sample_rate"), ("sample_rate=-8000", "sample_rate"),
+    ("sample_rate=8000.0", "sample_rate"), ("sample_rate=", "sample_rate"),
+    ("sample_rate=99999999999999999999999", "sample_rate"),
+    ("encoding=mulaw&sample_rate=16000", "sample_rate"),
+    ("sample_rate=16000&encoding=alaw", "sample_rate"),
+    ("channels=0", "channels"), ("channels=3", "channels"), ("channels=two", "channels"),
+    ("call_id=", "call_id"), ("call_id=a%20b", "call_id"), ("call_id=a/../b", "call_id"),
+    ("call_id=" + String(repeating: "x", count: 97), "call_id"),
+  ])
+  func `what cannot be served is refused by the parameter's name`(query: String, name: String) {
     guard case .refused(let parameter, let allowed) = open(query) else {
       Issue.record("\(query) was accepted")
       return
@@ -51,8 +47,7 @@ struct RawTests {
     #expect(!allowed.description.isEmpty)
   }
 
-  @Test("Finalize and CloseStream are heard; other text is ignored, also what is no JSON")
-  func texts() {
+  @Test func `finalize and CloseStream are heard; other text is ignored, also what is no JSON`() {
     func read(_ text: String) -> String { "\(Carrier.raw.read(kept(text)))" }
     #expect(read(#"{"type":"Finalize"}"#) == "finalize")
     #expect(read(#"{ "x":1, "type" : "CloseStream" }"#) == "finish")
@@ -62,16 +57,16 @@ struct RawTests {
     }
   }
 
-  @Test(
-    "What a client says of its audio is read in many spellings",
-    arguments: [
-      (#"{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}"#, 16_000, 1),
-      (#"{"contentType":"audio\/L16; rate=\"24000\"; channels=2"}"#, 24_000, 2),
-      (#"{ "sampleRate" : "48000", "other": {"sample_rate":1} }"#, 48_000, 1),
-      (#"{"config":{"sample_rate":16000,"num_channels":1}}"#, 16_000, 1),
-      (#"{"type":"start","encoding":"linear16","sample_rate":44100,"channels":2}"#, 44_100, 2),
-    ])
-  func stated(text: String, rate: Int, channels: Int) {
+  @Test(arguments: [
+    (#"{"event":"websocket:connected","content-type":"audio/l16;rate=16000"}"#, 16_000, 1),
+    (#"{"contentType":"audio\/L16; rate=\"24000\"; channels=2"}"#, 24_000, 2),
+    (#"{ "sampleRate" : "48000", "other": {"sample_rate":1} }"#, 48_000, 1),
+    (#"{"config":{"sample_rate":16000,"num_channels":1}}"#, 16_000, 1),
+    (#"{"type":"start","encoding":"linear16","sample_rate":44100,"channels":2}"#, 44_100, 2),
+  ])
+  func `what a client says of its audio is read in many spellings`(
+    text: String, rate: Int, channels: Int
+  ) {
     let usual = Format(codec: .linear16, rate: 8000, channels: 1)
     guard case .format = Carrier.raw.read(kept(text)),
       case .format(let format) = Carrier.audio(statedIn: kept(text), orAs: usual)
@@ -82,14 +77,12 @@ struct RawTests {
     #expect(format == Format(codec: .linear16, rate: rate, channels: channels))
   }
 
-  @Test(
-    "What cannot be served is refused by its reason",
-    arguments: [
-      #"{"content-type":"audio/opus;rate=48000"}"#, #"{"sample_rate":11025}"#,
-      #"{"encoding":"mulaw","sample_rate":16000}"#, #"{"sample_rate":-1}"#,
-      #"{"sample_rate":16000,"channels":8}"#,
-    ])
-  func refused(text: String) {
+  @Test(arguments: [
+    #"{"content-type":"audio/opus;rate=48000"}"#, #"{"sample_rate":11025}"#,
+    #"{"encoding":"mulaw","sample_rate":16000}"#, #"{"sample_rate":-1}"#,
+    #"{"sample_rate":16000,"channels":8}"#,
+  ])
+  func `what cannot be served is refused by its reason`(text: String) {
     let usual = Format(codec: .linear16, rate: 8000, channels: 1)
     guard case .refused = Carrier.audio(statedIn: kept(text), orAs: usual) else {
       Issue.record("not refused: \(text)")
@@ -121,8 +114,7 @@ struct RawTests {
     #expect("\(Carrier.raw.read(kept(#"["audio/l16;rate=16000"]"#)))" == "ignored")
   }
 
-  @Test("Every answer is one JSON object with the call and the time")
-  func answers() {
+  @Test func `every answer is one JSON object with the call and the time`() {
     let context = Carrier.Context(
       call: Name(kept("c-1"))!, now: WallTime(nanoseconds: 1_700_000_000_123_000_000),
       offsetMicroseconds: 1_250_000)

@@ -17,8 +17,7 @@ struct TelnyxTests {
     return start
   }
 
-  @Test("Its start is its own; connected may be; nothing else is")
-  func recognised() {
+  @Test func `its start is its own; connected may be; nothing else is`() {
     func isTelnyx(_ text: String) -> Bool { Carrier.telnyx.recognise!(kept(text)) }
     #expect(isTelnyx(#"{"event":"connected","version":"1.0.0"}"#))
     #expect(isTelnyx(#"{"event":"connected","protocol":"Call","version":"1.0.0"}"#))
@@ -30,8 +29,7 @@ struct TelnyxTests {
     #expect(!Carrier.ucid.recognise!(kept(start(""))))
   }
 
-  @Test("start names the call, the stream, and what the webhook gave it")
-  func names() throws {
+  @Test func `start names the call, the stream, and what the webhook gave it`() throws {
     let text = start(#","custom_parameters":{"token":"s3cr3t"}"#)
     let start = try #require(started(text))
     let message = kept(text)
@@ -42,32 +40,30 @@ struct TelnyxTests {
     #expect(none.parameters.isEmpty)
   }
 
-  @Test(
-    "Each encoding that can be served, with numbers as numbers or as text",
-    arguments: [
-      (#""encoding":"PCMU","sample_rate":8000"#, Format.Codec.mulaw, 8000),
-      (#""encoding":"PCMA","sample_rate":"8000","channels":"1""#, .alaw, 8000),
-      (#""encoding":"L16","sample_rate":8000"#, .linear16, 8000),
-      (#""encoding":"L16","sample_rate":"16000""#, .linear16, 16_000),
-      (#""encoding":"L16","sample_rate":24000,"channels":1"#, .linear16, 24_000),
-      (#""encoding":"PCMA""#, .alaw, 8000), ("", .mulaw, 8000),
-    ])
-  func served(format: String, codec: Format.Codec, rate: Int) throws {
+  @Test(arguments: [
+    (#""encoding":"PCMU","sample_rate":8000"#, Format.Codec.mulaw, 8000),
+    (#""encoding":"PCMA","sample_rate":"8000","channels":"1""#, .alaw, 8000),
+    (#""encoding":"L16","sample_rate":8000"#, .linear16, 8000),
+    (#""encoding":"L16","sample_rate":"16000""#, .linear16, 16_000),
+    (#""encoding":"L16","sample_rate":24000,"channels":1"#, .linear16, 24_000),
+    (#""encoding":"PCMA""#, .alaw, 8000), ("", .mulaw, 8000),
+  ])
+  func `each encoding that can be served, with numbers as numbers or as text`(
+    format: String, codec: Format.Codec, rate: Int
+  ) throws {
     let start = try #require(started(start(#","media_format":{\#(format)}"#)))
     #expect(start.format == Format(codec: codec, rate: rate))
     // What goes to it is another matter.
     #expect(start.reply == nil)
   }
 
-  @Test(
-    "What cannot be served is refused with what can",
-    arguments: [
-      #""encoding":"G722","sample_rate":8000"#, #""encoding":"OPUS","sample_rate":16000"#,
-      #""encoding":"AMR-WB","sample_rate":16000"#, #""encoding":"PCMU","sample_rate":16000"#,
-      #""encoding":"L16","sample_rate":44100"#, #""encoding":"L16","sample_rate":"soon""#,
-      #""encoding":"PCMU","channels":2"#, #""encoding":7"#, #""encoding":"","sample_rate":8000"#,
-    ])
-  func refused(format: String) {
+  @Test(arguments: [
+    #""encoding":"G722","sample_rate":8000"#, #""encoding":"OPUS","sample_rate":16000"#,
+    #""encoding":"AMR-WB","sample_rate":16000"#, #""encoding":"PCMU","sample_rate":16000"#,
+    #""encoding":"L16","sample_rate":44100"#, #""encoding":"L16","sample_rate":"soon""#,
+    #""encoding":"PCMU","channels":2"#, #""encoding":7"#, #""encoding":"","sample_rate":8000"#,
+  ])
+  func `what cannot be served is refused with what can`(format: String) {
     guard case .refused(let sentence) = read(start(#","media_format":{\#(format)}"#)) else {
       Issue.record("\(format) was taken")
       return
@@ -75,8 +71,8 @@ struct TelnyxTests {
     #expect(sentence.description.contains("PCMU") && sentence.description.contains("L16"))
   }
 
-  @Test("What Telnyx takes is what was chosen, or what custom parameters say was set")
-  func replies() throws {
+  @Test
+  func `what Telnyx takes is what was chosen, or what custom parameters say was set`() throws {
     func reply(_ parameters: String) -> Format? {
       started(start(#","custom_parameters":{\#(parameters)}"#))?.reply
     }
@@ -97,8 +93,7 @@ struct TelnyxTests {
     }
   }
 
-  @Test("Digits, marks, errors and stop")
-  func others() {
+  @Test func `digits, marks, errors and stop`() {
     guard case .digit(0x2a) = read(#"{"event":"dtmf","dtmf":{"digit":"*"}}"#) else {
       Issue.record("no digit")
       return
@@ -119,21 +114,18 @@ struct TelnyxTests {
     #expect("\(read(#"{"event":"something new"}"#))" == "ignored")
   }
 
-  @Test(
-    "What lacks what it must have is malformed",
-    arguments: [
-      "", "hello", "{}", #"{"event":1}"#, #"{"event":"start"}"#, #"{"event":"media"}"#,
-      #"{"event":"start","start":{"call_control_id":"C"}}"#,
-      #"{"event":"start","stream_id":"S","start":{"call_control_id":7}}"#,
-      #"{"event":"start","stream_id":"","start":{"call_control_id":"C"}}"#,
-      #"{"event":"dtmf","dtmf":{"digit":"12"}}"#, #"{"event":"mark"}"#, #"{"event":"error"}"#,
-    ])
-  func malformed(text: String) {
+  @Test(arguments: [
+    "", "hello", "{}", #"{"event":1}"#, #"{"event":"start"}"#, #"{"event":"media"}"#,
+    #"{"event":"start","start":{"call_control_id":"C"}}"#,
+    #"{"event":"start","stream_id":"S","start":{"call_control_id":7}}"#,
+    #"{"event":"start","stream_id":"","start":{"call_control_id":"C"}}"#,
+    #"{"event":"dtmf","dtmf":{"digit":"12"}}"#, #"{"event":"mark"}"#, #"{"event":"error"}"#,
+  ])
+  func `what lacks what it must have is malformed`(text: String) {
     #expect("\(read(text))".hasPrefix("malformed"), "\(text)")
   }
 
-  @Test("What it is told: marks and clear; its media carries nothing but the payload")
-  func writes() {
+  @Test func `what it is told: marks and clear; its media carries nothing but the payload`() {
     let context = Carrier.Context(
       call: Name(kept("C"))!, now: WallTime(nanoseconds: 0), offsetMicroseconds: 0)
     func said(_ answer: Carrier.Command) -> String {

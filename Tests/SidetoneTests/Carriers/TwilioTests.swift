@@ -7,8 +7,7 @@ import Testing
 struct TwilioTests {
   private func read(_ text: String) -> Carrier.Event { Carrier.twilio.read(kept(text)) }
 
-  @Test("connected or start say that it is Twilio; nothing else does")
-  func recognised() {
+  @Test func `connected or start say that it is Twilio; nothing else does`() {
     func isTwilio(_ text: String) -> Bool { Carrier.twilio.recognise!(kept(text)) }
     #expect(isTwilio(Fixture.connected) && isTwilio(Fixture.start))
     #expect(!isTwilio(Fixture.media) && !isTwilio(Fixture.stop) && !isTwilio(""))
@@ -16,8 +15,7 @@ struct TwilioTests {
     #expect(!isTwilio(#"{"event":"start","start":{"call_control_id":"x"},"stream_id":"y"}"#))
   }
 
-  @Test("start names the call and the stream, and how many tracks come")
-  func started() {
+  @Test func `start names the call and the stream, and how many tracks come`() {
     guard case .started(let start) = read(Fixture.start) else {
       Issue.record("not started")
       return
@@ -28,13 +26,11 @@ struct TwilioTests {
     #expect(start.format == .mulaw8k && start.tracks == 1)
   }
 
-  @Test(
-    "Two tracks are two, in either order and with spaces",
-    arguments: [
-      (#"["inbound","outbound"]"#, 2), (#"[ "outbound" , "inbound" ]"#, 2), (#"["outbound"]"#, 1),
-      ("[]", 1), ("null", 1),
-    ])
-  func tracks(list: String, count: Int) {
+  @Test(arguments: [
+    (#"["inbound","outbound"]"#, 2), (#"[ "outbound" , "inbound" ]"#, 2), (#"["outbound"]"#, 1),
+    ("[]", 1), ("null", 1),
+  ])
+  func `two tracks are two, in either order and with spaces`(list: String, count: Int) {
     let text = #"{"event":"start","start":{"tracks":\#(list),"streamSid":"M","callSid":"C"}}"#
     guard case .started(let start) = read(text) else {
       Issue.record("not started")
@@ -43,13 +39,11 @@ struct TwilioTests {
     #expect(start.tracks == count)
   }
 
-  @Test(
-    "A format that is not Twilio's is refused with what was expected",
-    arguments: [
-      #"{"encoding":"audio/l16","sampleRate":8000}"#,
-      #"{"encoding":"audio/x-mulaw","sampleRate":16000}"#, #"{"sampleRate":"16000"}"#,
-    ])
-  func unsupported(format: String) {
+  @Test(arguments: [
+    #"{"encoding":"audio/l16","sampleRate":8000}"#,
+    #"{"encoding":"audio/x-mulaw","sampleRate":16000}"#, #"{"sampleRate":"16000"}"#,
+  ])
+  func `a format that is not Twilio's is refused with what was expected`(format: String) {
     let text =
       #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":\#(format)}}"#
     guard case .refused(let sentence) = read(text) else {
@@ -59,8 +53,7 @@ struct TwilioTests {
     #expect(sentence.description.contains("audio/x-mulaw"))
   }
 
-  @Test("A rate may be a number or a string")
-  func rateAsText() {
+  @Test func `a rate may be a number or a string`() {
     let text = #"""
       {"event":"start","start":{"streamSid":"M","callSid":"C",\#
       "mediaFormat":{"sampleRate":"8000"}}}
@@ -71,16 +64,14 @@ struct TwilioTests {
     }
   }
 
-  @Test(
-    "A message means the same however its texts are spelt",
-    arguments: [
-      #"{"event":"st\u0061rt","start":{"streamSid":"M","callSid":"C"}}"#,
-      #"{"start":{"callSid":"\u65e5\u672c","streamSid":"M\/1"},"event":"start"}"#,
-      #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"audio\/x-mulaw"}}}"#,
-      #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"audio/X-MuLaw","sampleRate":8e3,"channels":"1"}}}"#,
-      #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"PCMU"}}}"#,
-    ])
-  func spellings(text: String) {
+  @Test(arguments: [
+    #"{"event":"st\u0061rt","start":{"streamSid":"M","callSid":"C"}}"#,
+    #"{"start":{"callSid":"\u65e5\u672c","streamSid":"M\/1"},"event":"start"}"#,
+    #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"audio\/x-mulaw"}}}"#,
+    #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"audio/X-MuLaw","sampleRate":8e3,"channels":"1"}}}"#,
+    #"{"event":"start","start":{"streamSid":"M","callSid":"C","mediaFormat":{"encoding":"PCMU"}}}"#,
+  ])
+  func `a message means the same however its texts are spelt`(text: String) {
     guard case .started(let start) = read(text) else {
       Issue.record("not started: \(text)")
       return
@@ -88,8 +79,7 @@ struct TwilioTests {
     #expect(start.format == .mulaw8k)
   }
 
-  @Test("A key may be a number, or written in an escape")
-  func keys() {
+  @Test func `a key may be a number, or written in an escape`() {
     for digit in [#""5""#, "5", #""\u0035""#] {
       guard case .digit(0x35) = read(#"{"event":"dtmf","dtmf":{"digit":\#(digit)}}"#) else {
         Issue.record("no digit: \(digit)")
@@ -98,8 +88,7 @@ struct TwilioTests {
     }
   }
 
-  @Test("Digits, marks and stop")
-  func others() {
+  @Test func `digits, marks and stop`() {
     guard case .digit(0x31) = read(Fixture.digit) else {
       Issue.record("no digit")
       return
@@ -114,16 +103,14 @@ struct TwilioTests {
     #expect("\(read(#"{"event":"something new","x":[1]}"#))" == "ignored")
   }
 
-  @Test(
-    "What lacks what it must have is malformed",
-    arguments: [
-      "", "hello", "{}", #"{"event":1}"#, #"{"event":"start"}"#, #"{"event":"start","start":{}}"#,
-      #"{"event":"start","start":{"streamSid":"M"}}"#,
-      #"{"event":"start","start":{"streamSid":"M","callSid":7}}"#,
-      #"{"event":"start","start":{"streamSid":"M","callSid":""}}"#, #"{"event":"media"}"#,
-      #"{"event":"dtmf","dtmf":{"digit":"12"}}"#, #"{"event":"dtmf"}"#, #"{"event":"mark"}"#,
-    ])
-  func malformed(text: String) {
+  @Test(arguments: [
+    "", "hello", "{}", #"{"event":1}"#, #"{"event":"start"}"#, #"{"event":"start","start":{}}"#,
+    #"{"event":"start","start":{"streamSid":"M"}}"#,
+    #"{"event":"start","start":{"streamSid":"M","callSid":7}}"#,
+    #"{"event":"start","start":{"streamSid":"M","callSid":""}}"#, #"{"event":"media"}"#,
+    #"{"event":"dtmf","dtmf":{"digit":"12"}}"#, #"{"event":"dtmf"}"#, #"{"event":"mark"}"#,
+  ])
+  func `what lacks what it must have is malformed`(text: String) {
     #expect("\(read(text))".hasPrefix("malformed"), "\(text)")
   }
 }

@@ -16,8 +16,7 @@ struct UcidTests {
 
   private let linear8k = Format(codec: .linear16, rate: 8000)
 
-  @Test("A ucid, text or number, says who it is")
-  func recognised() {
+  @Test func `a ucid, text or number, says who it is`() {
     func isUcid(_ text: String) -> Bool { Carrier.ucid.recognise!(kept(text)) }
     #expect(isUcid(#"{"event":"start","ucid":"CALL-0001","type":"text"}"#))
     #expect(isUcid(#"{"type":"media","ucid":12345,"data":{"samples":[1]}}"#))
@@ -25,20 +24,19 @@ struct UcidTests {
     #expect(!isUcid(#"{"event":"start","start":{"ucid":"1"}}"#))
   }
 
-  @Test(
-    "The id is kept as it is written, however long a number it is",
-    arguments: [
-      (#""CALL-0001""#, "CALL-0001"), ("123456789012345678", "123456789012345678"),
-      ("12345678901234567890123456789012", "12345678901234567890123456789012"),
-      (#""0012""#, "0012"), ("0", "0"),
-    ])
-  func ids(written: String, name: String) throws {
+  @Test(arguments: [
+    (#""CALL-0001""#, "CALL-0001"), ("123456789012345678", "123456789012345678"),
+    ("12345678901234567890123456789012", "12345678901234567890123456789012"),
+    (#""0012""#, "0012"), ("0", "0"),
+  ])
+  func `the id is kept as it is written, however long a number it is`(written: String, name: String)
+    throws
+  {
     let start = try #require(started(#"{"event":"start","type":"text","ucid":\#(written)}"#))
     #expect(start == (name, false, linear8k))
   }
 
-  @Test("Members that only some vendors send make no difference")
-  func extras() throws {
+  @Test func `members that only some vendors send make no difference`() throws {
     let start = try #require(
       started(
         #"{"did":"91","x_headers":"{\"event\":\"stop\"}","media":{"sampleRate":16000},"event":"start","type":"text","ucid":"7"}"#
@@ -46,16 +44,14 @@ struct UcidTests {
     #expect(start == ("7", false, linear8k))
   }
 
-  @Test("Audio before any start introduces the call, with event or without")
-  func audioFirst() throws {
+  @Test func `audio before any start introduces the call, with event or without`() throws {
     for event in ["", #""event":"media","#] {
       let text = #"{\#(event)"type":"media","ucid":"C","data":{"samples":[1,2]}}"#
       #expect(try #require(started(text)) == ("C", true, linear8k))
     }
   }
 
-  @Test("Acknowledgements are marks; any stop is a stop; the unknown is ignored")
-  func others() {
+  @Test func `acknowledgements are marks; any stop is a stop; the unknown is ignored`() {
     let mark = #"{"event":"mark","type":"ack","ucid":"C","seqid":"0b9f-1"}"#
     guard case .mark(let name) = read(mark) else {
       Issue.record("no mark")
@@ -68,22 +64,19 @@ struct UcidTests {
     #expect("\(read(#"{"type":"tomorrow"}"#))" == "ignored")
   }
 
-  @Test(
-    "What lacks what it must have is malformed",
-    arguments: [
-      "", "hello", "{}", "[1]", #"{"event":"start"}"#, #"{"event":"start","ucid":null}"#,
-      #"{"event":"start","ucid":""}"#, #"{"event":"start","ucid":1.5}"#,
-      #"{"event":"start","ucid":1e9}"#, #"{"event":"start","ucid":-1}"#,
-      #"{"event":"start","ucid":["C"]}"#,
-      #"{"type":"media","ucid":"C"}"#, #"{"type":"media","ucid":"C","data":{"samples":"1"}}"#,
-      #"{"type":"media","data":{"samples":[1]}}"#, #"{"event":"mark","ucid":"C"}"#,
-    ])
-  func malformed(text: String) {
+  @Test(arguments: [
+    "", "hello", "{}", "[1]", #"{"event":"start"}"#, #"{"event":"start","ucid":null}"#,
+    #"{"event":"start","ucid":""}"#, #"{"event":"start","ucid":1.5}"#,
+    #"{"event":"start","ucid":1e9}"#, #"{"event":"start","ucid":-1}"#,
+    #"{"event":"start","ucid":["C"]}"#,
+    #"{"type":"media","ucid":"C"}"#, #"{"type":"media","ucid":"C","data":{"samples":"1"}}"#,
+    #"{"type":"media","data":{"samples":[1]}}"#, #"{"event":"mark","ucid":"C"}"#,
+  ])
+  func `what lacks what it must have is malformed`(text: String) {
     #expect("\(read(text))".hasPrefix("malformed"), "\(text)")
   }
 
-  @Test("Clear and hang-up are commands; nothing else is said in words")
-  func writes() {
+  @Test func `clear and hang-up are commands; nothing else is said in words`() {
     let context = Carrier.Context(
       call: Name(kept("C"))!, now: WallTime(nanoseconds: 0), offsetMicroseconds: 0)
     func said(_ answer: Carrier.Command) -> String {
@@ -93,8 +86,7 @@ struct UcidTests {
     #expect(said(.mark(name: kept("7"))) == "" && said(.ready) == "")
   }
 
-  @Test("Audio goes out in the vendors' shape and order, and reads back as audio")
-  func audio() throws {
+  @Test func `audio goes out in the vendors' shape and order, and reads back as audio`() throws {
     let pool = BlockPool(blocks: 1)
     defer { pool.deallocate() }
     var chain = Chain()
@@ -119,8 +111,7 @@ struct UcidTests {
     #expect(message[piece.payload].string == list && piece.rate == 8000)
   }
 
-  @Test("The longest id and the loudest samples fit in one block")
-  func longest() {
+  @Test func `the longest id and the loudest samples fit in one block`() {
     let pool = BlockPool(blocks: 1)
     defer { pool.deallocate() }
     var chain = Chain()

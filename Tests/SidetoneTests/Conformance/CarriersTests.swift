@@ -32,8 +32,7 @@ struct CarriersTests {
     return String("\(event)".prefix { $0 != "(" })
   }
 
-  @Test("Names are different, and the list finds each by its name")
-  func names() {
+  @Test func `names are different, and the list finds each by its name`() {
     #expect(Set(Carrier.all.map(\.name.description)).count == Carrier.all.count)
     for (index, carrier) in Carrier.all.enumerated() {
       #expect(Carrier.index(of: carrier.name.description) == index)
@@ -42,8 +41,8 @@ struct CarriersTests {
     }
   }
 
-  @Test("Every carrier has its messages", arguments: Carrier.all.map(\.name.description))
-  func hasFixtures(name: String) {
+  @Test(arguments: Carrier.all.map(\.name.description))
+  func `every carrier has its messages`(name: String) {
     let events = Set(FixtureFile.all(of: name).map(\.event))
     #expect(!events.isEmpty)
     #expect(events.contains("ignored"))
@@ -52,8 +51,8 @@ struct CarriersTests {
     if carrier.media.payloadEncoding != .binary { #expect(events.contains("audio")) }
   }
 
-  @Test("What operators read of it is whole", arguments: Carrier.all.map(\.name.description))
-  func settings(name: String) {
+  @Test(arguments: Carrier.all.map(\.name.description))
+  func `what operators read of it is whole`(name: String) {
     let row = Carrier.all[Carrier.index(of: name)!]
     let settings = row.settings()
     #expect(!settings.displayName.isEmpty && settings.paths.allSatisfy { $0.hasPrefix("/") })
@@ -67,22 +66,22 @@ struct CarriersTests {
     #expect(signature.wrong.description.contains(secret.variable))
   }
 
-  @Test("How it is sent audio makes sense", arguments: Carrier.all.map(\.name.description))
-  func pacing(name: String) {
+  @Test(arguments: Carrier.all.map(\.name.description))
+  func `how it is sent audio makes sense`(name: String) {
     guard let pacing = Carrier.all[Carrier.index(of: name)!].playout else { return }
     #expect(pacing.leastMilliseconds <= pacing.pieceMilliseconds)
     #expect(pacing.pieceMilliseconds <= pacing.leadMilliseconds)
   }
 
-  @Test("A message is what its name says, however it is written", arguments: fixtures)
-  func reads(fixture: FixtureFile) {
+  @Test(arguments: fixtures)
+  func `a message is what its name says, however it is written`(fixture: FixtureFile) {
     for text in [fixture.text] + fixture.variants {
       #expect(event(row(fixture), kept(text)) == fixture.event, "\(text)")
     }
   }
 
-  @Test("A message that breaks off reads nothing behind its end", arguments: fixtures)
-  func truncations(fixture: FixtureFile) {
+  @Test(arguments: fixtures)
+  func `a message that breaks off reads nothing behind its end`(fixture: FixtureFile) {
     let bytes = Array(fixture.text.utf8)
     for length in 0..<bytes.count {
       let page = ForbiddenPage(Array(bytes.prefix(length)))
@@ -93,8 +92,8 @@ struct CarriersTests {
     }
   }
 
-  @Test("Damage is read as something or nothing, and never past the end", arguments: fixtures)
-  func damage(fixture: FixtureFile) {
+  @Test(arguments: fixtures)
+  func `damage is read as something or nothing, and never past the end`(fixture: FixtureFile) {
     var dice = SeededRandom(seed: 1)
     let bytes = Array(fixture.text.utf8)
     let page = ForbiddenPage(count: bytes.count)
@@ -108,9 +107,8 @@ struct CarriersTests {
     }
   }
 
-  @Test(
-    "A whole call cut at any byte is the same call", arguments: Carrier.all.map(\.name.description))
-  func everySplit(name: String) {
+  @Test(arguments: Carrier.all.map(\.name.description))
+  func `a whole call cut at any byte is the same call`(name: String) {
     let bytes = FixtureFile.all(of: name).sorted { order($0) < order($1) }.flatMap {
       TestRelay.message(.text, Array($0.text.utf8))
     }
@@ -137,10 +135,10 @@ struct CarriersTests {
     }
   }
 
-  @Test(
-    "Whatever text a started call is sent, it is counted and the call goes on or ends",
-    arguments: fixtures)
-  func strangers(fixture: FixtureFile) {
+  @Test(arguments: fixtures)
+  func `whatever text a started call is sent, it is counted and the call goes on or ends`(
+    fixture: FixtureFile
+  ) {
     // Each carrier hears the messages of all the others, and binary where it sends text.
     for carrier in Carrier.all {
       let relay = TestRelay(carrier: carrier.name.description)

@@ -49,16 +49,15 @@ struct UpstreamsTests {
     return context.filter(\.1).map(\.0)
   }
 
-  @Test("Names are different, and the list finds each by its name")
-  func names() {
+  @Test func `names are different, and the list finds each by its name`() {
     #expect(Set(Upstream.all.map(\.name.description)).count == Upstream.all.count)
     for (index, upstream) in Upstream.all.enumerated() {
       #expect(Upstream.index(of: upstream.name.description) == index)
     }
   }
 
-  @Test("Every upstream that is dialled has its messages", arguments: dialled)
-  func hasFixtures(name: String) {
+  @Test(arguments: dialled)
+  func `every upstream that is dialled has its messages`(name: String) {
     let events = Set(FixtureFile.all(of: name).flatMap { $0.event.split(separator: "+") })
     let isVoice = Upstream.all[Upstream.index(of: name)!].voice != nil
     let expected: Set<Substring> =
@@ -68,15 +67,15 @@ struct UpstreamsTests {
     #expect(events.isSuperset(of: expected))
   }
 
-  @Test("A message is what its name says, however it is written", arguments: fixtures)
-  func reads(fixture: FixtureFile) {
+  @Test(arguments: fixtures)
+  func `a message is what its name says, however it is written`(fixture: FixtureFile) {
     for text in [fixture.text] + fixture.variants {
       #expect(event(fixture.row, kept(text)) == fixture.event, "\(text)")
     }
   }
 
-  @Test("A message that breaks off reads nothing behind its end", arguments: fixtures)
-  func truncations(fixture: FixtureFile) {
+  @Test(arguments: fixtures)
+  func `a message that breaks off reads nothing behind its end`(fixture: FixtureFile) {
     let bytes = Array(fixture.text.utf8)
     for length in 0..<bytes.count {
       let page = ForbiddenPage(Array(bytes.prefix(length)))
@@ -84,8 +83,8 @@ struct UpstreamsTests {
     }
   }
 
-  @Test("Damage is read as something or nothing, and never past the end", arguments: fixtures)
-  func damage(fixture: FixtureFile) {
+  @Test(arguments: fixtures)
+  func `damage is read as something or nothing, and never past the end`(fixture: FixtureFile) {
     var dice = SeededRandom(seed: 1)
     let bytes = Array(fixture.text.utf8)
     let page = ForbiddenPage(count: bytes.count)
@@ -99,10 +98,8 @@ struct UpstreamsTests {
     }
   }
 
-  @Test(
-    "Queries and commands of every format are short, plain, and without a secret",
-    arguments: dialled)
-  func writes(name: String) {
+  @Test(arguments: dialled)
+  func `queries and commands of every format are short, plain, and without a secret`(name: String) {
     let upstream = Upstream.all[Upstream.index(of: name)!]
     for codec in [Format.Codec.mulaw, .alaw, .linear16] {
       for channels in 1...2 {
@@ -127,10 +124,10 @@ struct UpstreamsTests {
     .keys(kept("5")), .keys(kept("47#")),
   ]
 
-  @Test(
-    "Whatever options say, the first message is JSON, and so is audio in its envelope",
-    arguments: dialled)
-  func setUp(name: String) {
+  @Test(arguments: dialled)
+  func `whatever options say, the first message is JSON, and so is audio in its envelope`(
+    name: String
+  ) {
     let upstream = Upstream.all[Upstream.index(of: name)!]
     let names = [
       "model", "voice", "language", "instructions", "system_instruction", "transcription_model",
@@ -157,8 +154,8 @@ struct UpstreamsTests {
     }
   }
 
-  @Test("What operators read of it is whole", arguments: Upstream.all.map(\.name.description))
-  func settings(name: String) {
+  @Test(arguments: Upstream.all.map(\.name.description))
+  func `what operators read of it is whole`(name: String) {
     let row = Upstream.all[Upstream.index(of: name)!]
     let settings = row.settings()
     #expect(!settings.displayName.isEmpty)
@@ -181,8 +178,8 @@ struct UpstreamsTests {
     }
   }
 
-  @Test("A chunk in its envelope fits in a block, from every caller", arguments: dialled)
-  func chunks(name: String) throws {
+  @Test(arguments: dialled)
+  func `a chunk in its envelope fits in a block, from every caller`(name: String) throws {
     let row = Upstream.all[Upstream.index(of: name)!]
     for codec in [Format.Codec.mulaw, .linear16] {
       let caller = Format(codec: codec, rate: codec == .mulaw ? 8000 : 24_000)
@@ -197,8 +194,8 @@ struct UpstreamsTests {
     }
   }
 
-  @Test("Every status and every close code has a verdict", arguments: dialled)
-  func verdicts(name: String) {
+  @Test(arguments: dialled)
+  func `every status and every close code has a verdict`(name: String) {
     let upstream = Upstream.all[Upstream.index(of: name)!]
     for status in 100...599 {
       let verdict = upstream.refused(status)

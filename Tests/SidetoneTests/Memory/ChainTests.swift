@@ -5,8 +5,7 @@ import Testing
 @testable import Sidetone
 
 struct ChainTests {
-  @Test("Bytes come out as they went in, over as many blocks as it takes")
-  func appends() {
+  @Test func `bytes come out as they went in, over as many blocks as it takes`() {
     let pool = BlockPool(blocks: 4)
     defer { pool.deallocate() }
     var chain = Chain()
@@ -17,8 +16,7 @@ struct ChainTests {
     #expect(pool.free == 4)
   }
 
-  @Test("A dry pool refuses the whole, and leaves what was there alone")
-  func dry() {
+  @Test func `a dry pool refuses the whole, and leaves what was there alone`() {
     let pool = BlockPool(blocks: 2)
     defer { pool.deallocate() }
     var chain = Chain()
@@ -31,8 +29,9 @@ struct ChainTests {
     #expect(pool.free == 2 && pool.leastFree == 0)
   }
 
-  @Test("An acquired place is never cut in two; settling for less takes what the block has")
-  func acquires() throws {
+  @Test
+  func `an acquired place is never cut in two; settling for less takes what the block has`() throws
+  {
     let pool = BlockPool(blocks: 2)
     defer { pool.deallocate() }
     var chain = Chain()
@@ -49,8 +48,8 @@ struct ChainTests {
     #expect(pool.free == 2)
   }
 
-  @Test("A chain agrees with an array, and a cursor reads it through", arguments: 1...40)
-  func random(seed: UInt64) {
+  @Test(arguments: 1...40)
+  func `a chain agrees with an array, and a cursor reads it through`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     let pool = BlockPool(blocks: 6)
     defer { pool.deallocate() }
@@ -108,8 +107,7 @@ struct ChainTests {
 }
 
 struct BlockPoolTests {
-  @Test("Every block is another, and all come home")
-  func blocks() {
+  @Test func `every block is another, and all come home`() {
     let pool = BlockPool(blocks: 5)
     defer { pool.deallocate() }
     let taken = (0..<5).map { _ in pool.take() }

@@ -5,15 +5,13 @@ import Testing
 @testable import Sidetone
 
 struct RandomTests {
-  @Test("The same seed is the same stream, another seed another")
-  func seeds() {
+  @Test func `the same seed is the same stream, another seed another`() {
     let seed = [UInt8](1...32)
     #expect(words(seed, 100) == words(seed, 100))
     #expect(words(seed, 100) != words([UInt8](2...33), 100))
   }
 
-  @Test("The key stream is ChaCha with eight rounds")
-  func knownAnswer() {
+  @Test func `the key stream is ChaCha with eight rounds`() {
     // For the key and nonce of zeros, from an implementation of its own that agrees with OpenSSL's
     // ChaCha20 when it takes twenty rounds.
     let expected: [UInt8] = [
@@ -28,8 +26,8 @@ struct RandomTests {
     #expect(place.array == expected)
   }
 
-  @Test("A fill of any length takes whole words, and touches nothing behind it", arguments: 0...9)
-  func fills(count: Int) {
+  @Test(arguments: 0...9)
+  func `a fill of any length takes whole words, and touches nothing behind it`(count: Int) {
     let place = kept([UInt8](repeating: 0xaa, count: 12))
     var random = Random(seed: [7])
     random.fill(place.prefix(count))

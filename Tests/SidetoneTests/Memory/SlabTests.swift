@@ -5,8 +5,7 @@ import Testing
 @testable import Sidetone
 
 struct SlabTests {
-  @Test("A name that outlived its owner reaches nobody")
-  func generations() throws {
+  @Test func `a name that outlived its owner reaches nobody`() throws {
     let slab = Slab(capacity: 2, repeating: 0)
     defer { slab.deallocate() }
     let first = try #require(slab.take())
@@ -19,8 +18,7 @@ struct SlabTests {
     #expect(slab.holds(second) && !slab.holds(first))
   }
 
-  @Test("Full is an answer, and what comes home can be taken again")
-  func full() {
+  @Test func `full is an answer, and what comes home can be taken again`() {
     let slab = Slab(capacity: 3, repeating: 0)
     defer { slab.deallocate() }
     let taken = (0..<3).compactMap { _ in slab.take() }
@@ -31,8 +29,7 @@ struct SlabTests {
     #expect(slab.take()?.index == 1)
   }
 
-  @Test("No made-up name is held")
-  func foreignNames() {
+  @Test func `no made-up name is held`() {
     let slab = Slab(capacity: 4, repeating: 0)
     defer { slab.deallocate() }
     _ = slab.take()
@@ -42,8 +39,8 @@ struct SlabTests {
     #expect(!slab.holds(SlotID(index: 4, generation: 1)))
   }
 
-  @Test("The books agree with a set, whatever is taken and released", arguments: 1...20)
-  func random(seed: UInt64) {
+  @Test(arguments: 1...20)
+  func `the books agree with a set, whatever is taken and released`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     let slab = Slab(capacity: 16, repeating: SlotID.none)
     defer { slab.deallocate() }

@@ -5,8 +5,7 @@ import Testing
 @testable import Sidetone
 
 struct TimersTests {
-  @Test("A deadline is due at its time, once, and not before")
-  func due() {
+  @Test func `a deadline is due at its time, once, and not before`() {
     var timers = Timers(capacity: 4)
     defer { timers.deallocate() }
     timers.set(2, Instant(nanoseconds: 100))
@@ -17,8 +16,7 @@ struct TimersTests {
     #expect(timers.earliest == .never && timers.deadline(of: 2) == .never)
   }
 
-  @Test("Setting it again moves it; never takes it out")
-  func moved() {
+  @Test func `setting it again moves it; never takes it out`() {
     var timers = Timers(capacity: 4)
     defer { timers.deallocate() }
     timers.set(0, Instant(nanoseconds: 10))
@@ -31,8 +29,8 @@ struct TimersTests {
     #expect(timers.deadline(of: 0) == Instant(nanoseconds: 30))
   }
 
-  @Test("The heap agrees with a plain table of deadlines", arguments: 1...30)
-  func random(seed: UInt64) {
+  @Test(arguments: 1...30)
+  func `the heap agrees with a plain table of deadlines`(seed: UInt64) {
     var dice = SeededRandom(seed: seed)
     var timers = Timers(capacity: 40)
     defer { timers.deallocate() }

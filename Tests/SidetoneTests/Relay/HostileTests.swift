@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 struct HostileTests {
-  @Test("A result for a channel that cannot be is passed on, and acknowledges nothing")
-  func strangeChannels() throws {
+  @Test
+  func `a result for a channel that cannot be is passed on, and acknowledges nothing`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/ws/transcribe"))
     let upstream = try #require(rig.answerDial())
@@ -27,8 +27,7 @@ struct HostileTests {
     #expect(rig.messages(from: caller, isCaller: true).count > numbers.count)
   }
 
-  @Test("A start that finds no block in the pool ends its call")
-  func startWithoutBlocks() throws {
+  @Test func `a start that finds no block in the pool ends its call`() throws {
     let rig = Rig(TimesTests.small)
     let caller = try #require(rig.open("/media"))
     rig.say("{\"event\":\"connected\",\"protocol\":\"Call\",\"version\":\"1.0.0\"}", on: caller)
@@ -40,9 +39,8 @@ struct HostileTests {
     #expect(rig.closed.contains(caller) || rig.wasReset.contains(caller))
   }
 
-  @Test(
-    "Pings of a peer that does not read cost a bounded number of blocks", arguments: [true, false])
-  func pings(isCaller: Bool) throws {
+  @Test(arguments: [true, false])
+  func `pings of a peer that does not read cost a bounded number of blocks`(isCaller: Bool) throws {
     let rig = Rig()
     let caller = try #require(rig.open("/ws/transcribe"))
     let upstream = try #require(rig.answerDial())
@@ -54,8 +52,7 @@ struct HostileTests {
     #expect(free - rig.relay.blocksFree < 20)
   }
 
-  @Test("Half heads of strangers leave buffers to those who are in a call")
-  func halfHeads() throws {
+  @Test func `half heads of strangers leave buffers to those who are in a call`() throws {
     let rig = Rig { $0.limits.mediumBuffersMax = 4 }
     let caller = try #require(rig.open("/ws/transcribe"))
     let upstream = try #require(rig.answerDial())
@@ -75,8 +72,7 @@ struct HostileTests {
     #expect(rig.messages(from: caller, isCaller: true).contains { $0.contains(answer) })
   }
 
-  @Test("Idle connections of strangers leave a link to the upstream of every call")
-  func idleConnections() throws {
+  @Test func `idle connections of strangers leave a link to the upstream of every call`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/media"))
     rig.say("{\"event\":\"connected\",\"protocol\":\"Call\",\"version\":\"1.0.0\"}", on: caller)
@@ -85,8 +81,7 @@ struct HostileTests {
     #expect(rig.dialled.count == 1)
   }
 
-  @Test("A long message of the upstream reaches a caller who reads")
-  func longMessage() throws {
+  @Test func `a long message of the upstream reaches a caller who reads`() throws {
     let rig = Rig { $0.limits.callsMax = 40 }
     let caller = try #require(rig.open("/ws/transcribe"))
     let upstream = try #require(rig.answerDial())
@@ -96,8 +91,7 @@ struct HostileTests {
     #expect(rig.relay.callsInUse == 1)
   }
 
-  @Test("Audio that is replayed after a redial is asked for as final again")
-  func replayIsFinalized() throws {
+  @Test func `audio that is replayed after a redial is asked for as final again`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/ws/transcribe"))
     let first = try #require(rig.answerDial())
@@ -113,8 +107,8 @@ struct HostileTests {
     #expect(sent.contains("{\"type\":\"Finalize\"}"))
   }
 
-  @Test("An answer that the settings have made too long costs a request, not the process")
-  func longSettings() throws {
+  @Test
+  func `an answer that the settings have made too long costs a request, not the process`() throws {
     let rig = Rig { config in
       for number in 0..<200 {
         var route = config.routes[0]
@@ -138,8 +132,7 @@ struct HostileTests {
     #expect(String(decoding: rig.taken(from: webhook), as: UTF8.self).hasPrefix("HTTP/1.1 500 "))
   }
 
-  @Test("An echo of what is not base64 is dropped and counted")
-  func echoOfRubbish() throws {
+  @Test func `an echo of what is not base64 is dropped and counted`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/echo"))
     rig.start(caller)
@@ -150,8 +143,8 @@ struct HostileTests {
     #expect(rig.messages(from: caller, isCaller: true).count == 1)
   }
 
-  @Test("What a caller dials is not in the log, and nothing in it speaks to a terminal")
-  func quietLog() throws {
+  @Test
+  func `what a caller dials is not in the log, and nothing in it speaks to a terminal`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/media"))
     rig.start(caller)

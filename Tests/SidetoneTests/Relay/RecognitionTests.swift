@@ -9,8 +9,7 @@ struct RecognitionTests {
   private let telnyx =
     #"{"event":"start","stream_id":"S","start":{"call_control_id":"v3:C","media_format":{"encoding":"PCMU","sample_rate":8000}}}"#
 
-  @Test("connected in words that two carriers use decides nothing, start does")
-  func connectedThenStart() throws {
+  @Test func `connected in words that two carriers use decides nothing, start does`() throws {
     for (start, media) in [
       (telnyx, #"{"event":"media","media":{"chunk":"1","payload":"AAAA"}}"#),
       (Fixture.start, Fixture.media),
@@ -26,8 +25,7 @@ struct RecognitionTests {
     }
   }
 
-  @Test("connected that only one of a route's carriers says decides")
-  func onlyOne() throws {
+  @Test func `connected that only one of a route's carriers says decides`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/media"))
     rig.say(connected, on: caller)
@@ -36,8 +34,7 @@ struct RecognitionTests {
     #expect(rig.relay.totals.messagesBad == 1)
   }
 
-  @Test("A call of a ucid vendor starts with its start, whatever its stop is called")
-  func ucid() throws {
+  @Test func `a call of a ucid vendor starts with its start, whatever its stop is called`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/echo"))
     rig.say(#"{"event":"start","ucid":1234567890123456789012,"type":"text"}"#, on: caller)
@@ -47,8 +44,7 @@ struct RecognitionTests {
     #expect(rig.relay.callsInUse == 0)
   }
 
-  @Test("What a carrier complains of is said in the log")
-  func complaint() throws {
+  @Test func `what a carrier complains of is said in the log`() throws {
     let rig = Rig()
     let caller = try #require(rig.open("/echo"))
     rig.say(telnyx, on: caller)

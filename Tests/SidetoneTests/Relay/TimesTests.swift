@@ -5,8 +5,7 @@ import TestSupport
 import Testing
 
 struct TimesTests {
-  @Test("A call that has lasted too long is finished, and time goes on meanwhile")
-  func longestCall() throws {
+  @Test func `a call that has lasted too long is finished, and time goes on meanwhile`() throws {
     let rig = Rig { $0.limits.callSecondsMax = 10 }
     let caller = try #require(rig.open("/media"))
     rig.start(caller)
@@ -22,8 +21,7 @@ struct TimesTests {
     #expect(rig.relay.callsInUse == 0)
   }
 
-  @Test("Two tracks that find no room in the pool are lost, and time goes on")
-  func pairsWithoutRoom() throws {
+  @Test func `two tracks that find no room in the pool are lost, and time goes on`() throws {
     let rig = Rig(Self.small)
     let caller = try #require(rig.open("/media"))
     rig.start(caller, tracks: "\"inbound\",\"outbound\"")
@@ -34,8 +32,10 @@ struct TimesTests {
     #expect(rig.relay.callsInUse > 0)
   }
 
-  @Test("A backlog goes on at its pace, also when the timer looks after something else in between")
-  func pace() throws {
+  @Test
+  func `a backlog goes on at its pace, also when the timer looks after something else in between`()
+    throws
+  {
     let rig = Rig { $0.upstreams[0].pacePercent = 125 }
     let caller = try #require(rig.open("/media"))
     rig.start(caller)

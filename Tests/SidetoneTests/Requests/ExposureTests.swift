@@ -21,22 +21,22 @@ import Testing
     return route
   }
 
-  @Test func loopbackWithoutKeysIsOpenToLoopbackOnly() {
+  @Test func `loopback without keys is open to loopback only`() {
     #expect(config("127.0.0.1", "::1").exposure(of: route) == .loopback)
     #expect(config("127.0.0.1").exposure(of: voice) == .loopback)
   }
 
-  @Test func oneFarListenerMakesEveryRouteNeedAMeans() {
+  @Test func `one far listener makes every route need a means`() {
     #expect(config("127.0.0.1", "0.0.0.0").exposure(of: route) == .off(.unprotected))
   }
 
-  @Test func apiKeysGuardAlsoOnLoopback() {
+  @Test func `api keys guard also on loopback`() {
     var config = config("127.0.0.1")
     config.keyDigests = [[1]]
     #expect(config.exposure(of: route) == .guarded(.keys))
   }
 
-  @Test func aSignatureGuardsOnlyRoutesThatASigningCarrierMayCall() {
+  @Test func `a signature guards only routes that a signing carrier may call`() {
     var config = config("0.0.0.0")
     config.twilioTokens = ["token"]
     config.publicURL = "https://relay.example.com"
@@ -47,7 +47,7 @@ import Testing
     #expect(config.exposure(of: raw) == .off(.unprotected))
   }
 
-  @Test func aSignatureGuardsAlsoWithoutAPublicURL() {
+  @Test func `a signature guards also without a public URL`() {
     for address in ["127.0.0.1", "0.0.0.0"] {
       var config = config(address)
       config.twilioTokens = ["token"]
@@ -56,7 +56,7 @@ import Testing
     }
   }
 
-  @Test func voiceGivesTokensWhereACarrierCannotSignItsSockets() {
+  @Test func `voice gives tokens where a carrier cannot sign its sockets`() {
     var config = config("0.0.0.0")
     config.twilioTokens = ["token"]
     var stream = route
@@ -80,7 +80,7 @@ import Testing
     #expect(open.exposure(of: stream) == .guarded(.signature(of: "twilio")))
   }
 
-  @Test func theRoutesOwnMeansTakeThePlaceOfTheKeys() {
+  @Test func `the route's own means take the place of the keys`() {
     var config = config("0.0.0.0")
     config.keyDigests = [[1]]
     var own = route
@@ -90,7 +90,7 @@ import Testing
     #expect(config.exposure(of: own) == .guarded([.secret, .addresses]))
   }
 
-  @Test func openIsTheOperatorsWord() {
+  @Test func `open is the operator's word`() {
     var open = route
     open.isOpen = true
     #expect(config("0.0.0.0").exposure(of: open) == .open)
@@ -112,7 +112,7 @@ import Testing
     return (config, phone, webhook)
   }
 
-  @Test func aGuardedWebhookGivesTokensToItsStream() {
+  @Test func `a guarded webhook gives tokens to its stream`() {
     var far = config("0.0.0.0")
     far.publicURL = "https://relay.example.com"
     far.telnyxKeys = [[UInt8](repeating: 1, count: 32)]
@@ -129,7 +129,7 @@ import Testing
     #expect(keyed.exposure(of: own) == .guarded(.secret))
   }
 
-  @Test func aWebhookThatIsOffOrOpenOnLoopbackGivesNoTokens() {
+  @Test func `a webhook that is off or open on loopback gives no tokens`() {
     let (near, phone, webhook) = withPhone(config("127.0.0.1"))
     #expect(near.exposure(of: webhook) == .loopback && near.exposure(of: phone) == .loopback)
     let (far, _, _) = withPhone(config("0.0.0.0"))
@@ -141,7 +141,7 @@ import Testing
     #expect(keyed.exposure(of: phone) == .off(.unprotected))
   }
 
-  @Test func voiceAwayFromLoopbackNeedsAProof() {
+  @Test func `voice away from loopback needs a proof`() {
     var config = config("0.0.0.0")
     config.publicURL = "https://relay.example.com"
     #expect(config.exposure(of: voice) == .off(.unprotected))

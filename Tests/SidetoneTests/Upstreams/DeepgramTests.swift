@@ -17,8 +17,7 @@ struct DeepgramTests {
     return String(decoding: bytes.array, as: UTF8.self)
   }
 
-  @Test("The call's own format, and nothing converted")
-  func formats() {
+  @Test func `the call's own format, and nothing converted`() {
     #expect(query() == "encoding=mulaw&sample_rate=8000&channels=1")
     #expect(
       query(Format(codec: .linear16, rate: 48_000, channels: 2))
@@ -27,8 +26,8 @@ struct DeepgramTests {
       query(Format(codec: .alaw, rate: 8000)) == "encoding=alaw&sample_rate=8000&channels=1")
   }
 
-  @Test("Another rate, where the operator wants one, for callers of one channel who have another")
-  func rates() {
+  @Test
+  func `another rate, where the operator wants one, for callers of one channel who have another`() {
     func hears(_ caller: Format, _ rate: Int) -> Format? {
       Upstream.deepgram.hears(caller, Upstream.Session(hears: caller, says: caller, rate: rate))
     }
@@ -41,8 +40,7 @@ struct DeepgramTests {
     #expect(hears(swapped, 0) == Format(codec: .linear16, rate: 8000))
   }
 
-  @Test("The caller's wish goes before the route's option; lists stay lists")
-  func options() {
+  @Test func `the caller's wish goes before the route's option; lists stay lists`() {
     let text = query(
       fixed: "new=true", options: "model=nova-2&language=en&keyterm=a&keyterm=b",
       callers: "language=de&call_id=7&tag=x&tag=y&callback=http%3A%2F%2Fevil")
@@ -52,8 +50,7 @@ struct DeepgramTests {
         + "&keyterm=b&language=de&tag=x&tag=y")
   }
 
-  @Test("A name that stands once is said once, and one without a value not at all")
-  func once() {
+  @Test func `a name that stands once is said once, and one without a value not at all`() {
     let text = query(
       options: "model=nova-2&language=en",
       callers: "model=nova-3&model=base&language=&punctuate=&search=a&search=b&dictation=true")
@@ -63,49 +60,45 @@ struct DeepgramTests {
         + "&dictation=true")
   }
 
-  @Test(
-    "What does not go together is told by the name of the option",
-    arguments: [
-      ("model=nova-2&language=en-US&interim_results=true&punctuate=true", ""),
-      ("model=nova-3&keywords=a", "keywords"), ("model=nova-3-medical&keywords=a:2", "keywords"),
-      ("model=nova-2&keywords=a", ""), ("model=nova-2&keyterm=a", "keyterm"),
-      ("model=nova-3&keyterm=a b&keyterm=c", ""), ("model=nova-3&keyterm=a,b", "keyterm"),
-      ("model=nova-2&utterance_end_ms=1500", "utterance_end_ms"),
-      ("model=nova-2&utterance_end_ms=500&interim_results=true", "utterance_end_ms"),
-      ("model=nova-2&utterance_end_ms=1000&interim_results=true", ""),
-      ("model=nova-2&utterance_end_ms=abc&interim_results=true", "utterance_end_ms"),
-      ("model=nova-2&endpointing=false", ""), ("model=nova-2&endpointing=300", ""),
-      ("model=nova-2&endpointing=-1", "endpointing"),
-      ("model=nova-2&endpointing=on", "endpointing"),
-      ("model=nova-2&punctuate=yes", "punctuate"),
-      ("model=nova-2&diarize_model=v2", "diarize_model"),
-      ("model=base&language=multi", "language"), ("model=nova-3&language=multi", ""),
-      ("model=nova-3&language=multi&language_hint=en&language_hint=es", ""),
-      ("model=nova-3&language=en&language_hint=en", "language_hint"),
-      ("model=nova-2&dictation=true", "dictation"),
-      ("model=nova-2&dictation=true&punctuate=true", ""),
-      ("model=nova-2&filler_words=true&language=de", "filler_words"),
-      ("model=nova-2&filler_words=true&language=en-GB", ""),
-      ("model=flux-general-en", "model"), ("model=nova-2&summarize=v2", "summarize"),
-      ("model=nova-2&redact=pci&redact=ssn", ""), ("model=nova-2&redact=name", "redact"),
-      ("model=nova-2&replace=a:b", ""), ("model=nova-2&replace=a", "replace"),
-      ("model=nova-2&replace=a:", ""), ("model=nova-2&extra=a:b", ""),
-      ("model=nova-2&model=nova-3", "model"),
-      ("model=nova-2&detect_entities=true", "detect_entities"),
-    ])
-  func conflicts(text: String, option: String) {
+  @Test(arguments: [
+    ("model=nova-2&language=en-US&interim_results=true&punctuate=true", ""),
+    ("model=nova-3&keywords=a", "keywords"), ("model=nova-3-medical&keywords=a:2", "keywords"),
+    ("model=nova-2&keywords=a", ""), ("model=nova-2&keyterm=a", "keyterm"),
+    ("model=nova-3&keyterm=a b&keyterm=c", ""), ("model=nova-3&keyterm=a,b", "keyterm"),
+    ("model=nova-2&utterance_end_ms=1500", "utterance_end_ms"),
+    ("model=nova-2&utterance_end_ms=500&interim_results=true", "utterance_end_ms"),
+    ("model=nova-2&utterance_end_ms=1000&interim_results=true", ""),
+    ("model=nova-2&utterance_end_ms=abc&interim_results=true", "utterance_end_ms"),
+    ("model=nova-2&endpointing=false", ""), ("model=nova-2&endpointing=300", ""),
+    ("model=nova-2&endpointing=-1", "endpointing"),
+    ("model=nova-2&endpointing=on", "endpointing"),
+    ("model=nova-2&punctuate=yes", "punctuate"),
+    ("model=nova-2&diarize_model=v2", "diarize_model"),
+    ("model=base&language=multi", "language"), ("model=nova-3&language=multi", ""),
+    ("model=nova-3&language=multi&language_hint=en&language_hint=es", ""),
+    ("model=nova-3&language=en&language_hint=en", "language_hint"),
+    ("model=nova-2&dictation=true", "dictation"),
+    ("model=nova-2&dictation=true&punctuate=true", ""),
+    ("model=nova-2&filler_words=true&language=de", "filler_words"),
+    ("model=nova-2&filler_words=true&language=en-GB", ""),
+    ("model=flux-general-en", "model"), ("model=nova-2&summarize=v2", "summarize"),
+    ("model=nova-2&redact=pci&redact=ssn", ""), ("model=nova-2&redact=name", "redact"),
+    ("model=nova-2&replace=a:b", ""), ("model=nova-2&replace=a", "replace"),
+    ("model=nova-2&replace=a:", ""), ("model=nova-2&extra=a:b", ""),
+    ("model=nova-2&model=nova-3", "model"),
+    ("model=nova-2&detect_entities=true", "detect_entities"),
+  ])
+  func `what does not go together is told by the name of the option`(text: String, option: String) {
     let complaints = Upstream.deepgram.settings().complaints(.init(Query.decoded(text)))
     #expect(complaints.map(\.option) == (option.isEmpty ? [] : [option]), "\(complaints)")
   }
 
-  @Test("The default options go together")
-  func defaults() {
+  @Test func `the default options go together`() {
     let settings = Upstream.deepgram.settings()
     for path in settings.paths { #expect(settings.complaints(.init(path.options)).isEmpty) }
   }
 
-  @Test("Every option of the refusal's sentence is allowed, and callback never is")
-  func allowed() {
+  @Test func `every option of the refusal's sentence is allowed, and callback never is`() {
     let names = Upstream.deepgram.allowed.description.split(separator: ", ").map(String.init)
     #expect(names.count == 26)
     for name in names { #expect(Upstream.deepgram.allows(kept(name)), "\(name)") }
@@ -114,8 +107,7 @@ struct DeepgramTests {
     }
   }
 
-  @Test("Results: words, confidence, channel, and where they end in microseconds")
-  func results() {
+  @Test func `results: words, confidence, channel, and where they end in microseconds`() {
     let text = #"""
       {"type":"Results","channel_index":[1,2],"duration":1.98,"start":0.5,"is_final":true,\#
       "channel":{"alternatives":[{"transcript":"hi \"you\"","confidence":0.98}]}}
@@ -130,8 +122,7 @@ struct DeepgramTests {
     #expect(heard.endMicroseconds == 2_480_000)
   }
 
-  @Test("Silence is heard without words; what a result leaves out is not known")
-  func sparse() {
+  @Test func `silence is heard without words; what a result leaves out is not known`() {
     let silence =
       #"{"type":"Results","start":1,"duration":2,"channel":{"alternatives":[{"transcript":""}]}}"#
     guard let heard = Upstream.deepgram.read(kept(silence)).heard else {
@@ -152,8 +143,7 @@ struct DeepgramTests {
     }
   }
 
-  @Test("Words are found without whatever stands beside them, and in whatever order")
-  func wordsAlone() {
+  @Test func `words are found without whatever stands beside them, and in whatever order`() {
     let members = [
       #""type":"Results""#, #""channel_index":[0,1]"#, #""duration":1.5"#, #""start":0.5"#,
       #""is_final":true"#, #""speech_final":true"#, #""metadata":{"a":[1]}"#,
@@ -173,21 +163,20 @@ struct DeepgramTests {
     }
   }
 
-  @Test(
-    "An error is shown, whatever its shape",
-    arguments: [
-      (
-        #"{"type":"Error","description":"broke","message":"NET-0000","variant":"x"}"#, "NET-0000",
-        "broke"
-      ),
-      (#"{"type":"Error","message":"broke"}"#, "broke", "broke"),
-      (#"{"err_code":"Bad","err_msg":"broke","request_id":"r"}"#, "Bad", "broke"),
-      (#"{"type":"Error","err_code":400,"err_msg":"broke"}"#, "400", "broke"),
-      (#"{"error":"broke"}"#, "", "broke"),
-      (#"{"error":{"code":"c","message":"broke"}}"#, "c", "broke"),
-      (#"{"type":"error","reason":"broke"}"#, "", "broke"),
-    ])
-  func errors(text: String, code: String, sentence: String) throws {
+  @Test(arguments: [
+    (
+      #"{"type":"Error","description":"broke","message":"NET-0000","variant":"x"}"#, "NET-0000",
+      "broke"
+    ),
+    (#"{"type":"Error","message":"broke"}"#, "broke", "broke"),
+    (#"{"err_code":"Bad","err_msg":"broke","request_id":"r"}"#, "Bad", "broke"),
+    (#"{"type":"Error","err_code":400,"err_msg":"broke"}"#, "400", "broke"),
+    (#"{"error":"broke"}"#, "", "broke"),
+    (#"{"error":{"code":"c","message":"broke"}}"#, "c", "broke"),
+    (#"{"type":"error","reason":"broke"}"#, "", "broke"),
+  ])
+  func `an error is shown, whatever its shape`(text: String, code: String, sentence: String) throws
+  {
     let message = kept(text)
     let complaint = try #require(Upstream.deepgram.read(message).complaint)
     #expect(message[complaint.code].string == code)
@@ -195,16 +184,14 @@ struct DeepgramTests {
     #expect(complaint.verdict == nil)
   }
 
-  @Test("A type that is not known is named, one without a type is not")
-  func unknown() {
+  @Test func `a type that is not known is named, one without a type is not`() {
     let message = kept(#"{"type":"Tomorrow","x":1}"#)
     #expect(Upstream.deepgram.read(message).unknown.map { message[$0].string } == "Tomorrow")
     #expect(Upstream.deepgram.read(kept(#"{"x":1}"#)).unknown == 0..<0)
     #expect(Upstream.deepgram.read(kept(#"{"type":"SpeechStarted"}"#)).unknown == nil)
   }
 
-  @Test("Metadata ends the session; what is unknown is passed on")
-  func others() {
+  @Test func `metadata ends the session; what is unknown is passed on`() {
     func read(_ text: String) -> Upstream.Event { Upstream.deepgram.read(kept(text)) }
     #expect(read(#"{"type":"Metadata","duration":12.5}"#).isFinished)
     for text in [#"{"type":"SpeechStarted","timestamp":2.34}"#, #"{"type":"Invented"}"#] {
@@ -213,8 +200,7 @@ struct DeepgramTests {
     }
   }
 
-  @Test("Commands are the literal texts")
-  func commands() {
+  @Test func `commands are the literal texts`() {
     func text(_ command: Upstream.Command) -> String {
       String(decoding: written { Upstream.deepgram.write(command, &$0) }.array, as: UTF8.self)
     }
@@ -223,21 +209,18 @@ struct DeepgramTests {
     #expect(text(.finish) == #"{"type":"CloseStream"}"#)
   }
 
-  @Test(
-    "A refusal is tried again only where that can help",
-    arguments: [
-      (400, false), (401, false), (402, false), (403, false), (404, false), (429, true),
-      (500, true),
-      (503, true), (302, false),
-    ])
-  func refusals(status: Int, isRetried: Bool) {
+  @Test(arguments: [
+    (400, false), (401, false), (402, false), (403, false), (404, false), (429, true),
+    (500, true),
+    (503, true), (302, false),
+  ])
+  func `a refusal is tried again only where that can help`(status: Int, isRetried: Bool) {
     let verdict = Upstream.deepgram.refused(status)
     #expect(verdict.retry == isRetried)
     #expect(!verdict.code.description.isEmpty && !verdict.sentence.description.isEmpty)
   }
 
-  @Test("A close is tried again, but not one that says the audio was none")
-  func closes() {
+  @Test func `a close is tried again, but not one that says the audio was none`() {
     for code in [1000, 1001, 1005, 1006, 1011, 1012] as [UInt16] {
       #expect(Upstream.deepgram.closed(code, .empty).retry)
     }

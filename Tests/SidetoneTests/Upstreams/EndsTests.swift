@@ -11,31 +11,30 @@ struct EndsTests {
     written { _ = row.write(model: kept(model), on: day, into: &$0) }.string
   }
 
-  @Test(
-    "A model that has ended is replaced under its own path, whatever its spelling",
-    arguments: [
-      ("gemini-2.5-flash-native-audio-preview-09-2025", "gemini-3.8-live"),
-      ("models/gemini-2.5-flash-native-audio-preview-09-2025", "models/gemini-3.8-live"),
-      ("models%2Fgemini-2.0-flash-live-001", "models%2Fgemini-3.8-live"),
-      (
-        "projects%2fp%2fmodels%2fgemini-3.1-flash-live-preview",
-        "projects%2fp%2fmodels%2fgemini-3.8-live"
-      ),
-      ("gemini-3.8-live", "gemini-3.8-live"), ("models/", "models/"), ("", ""), ("%2", "%2"),
-      (
-        "gemini-2.5-flash-native-audio-preview-09-2025x",
-        "gemini-2.5-flash-native-audio-preview-09-2025x"
-      ),
-      ("gemini-live-2.5-flash-native-audio", "gemini-live-2.5-flash-native-audio"),
-    ])
-  func replacements(model: String, expected: String) {
+  @Test(arguments: [
+    ("gemini-2.5-flash-native-audio-preview-09-2025", "gemini-3.8-live"),
+    ("models/gemini-2.5-flash-native-audio-preview-09-2025", "models/gemini-3.8-live"),
+    ("models%2Fgemini-2.0-flash-live-001", "models%2Fgemini-3.8-live"),
+    (
+      "projects%2fp%2fmodels%2fgemini-3.1-flash-live-preview",
+      "projects%2fp%2fmodels%2fgemini-3.8-live"
+    ),
+    ("gemini-3.8-live", "gemini-3.8-live"), ("models/", "models/"), ("", ""), ("%2", "%2"),
+    (
+      "gemini-2.5-flash-native-audio-preview-09-2025x",
+      "gemini-2.5-flash-native-audio-preview-09-2025x"
+    ),
+    ("gemini-live-2.5-flash-native-audio", "gemini-live-2.5-flash-native-audio"),
+  ])
+  func `a model that has ended is replaced under its own path, whatever its spelling`(
+    model: String, expected: String
+  ) {
     #expect(replaced(model, .gemini) == expected)
     let isReplaced = Upstream.gemini.replacement(of: kept(model), on: today) != nil
     #expect(isReplaced == (model != expected))
   }
 
-  @Test("A model lives up to the day before its end")
-  func days() {
+  @Test func `a model lives up to the day before its end`() {
     let model = "gpt-realtime"
     #expect(replaced(model, .openai, on: Day(2027, 1, 19)) == model)
     #expect(replaced(model, .openai, on: Day(2027, 1, 20)) == "gpt-realtime-2.1")
@@ -46,8 +45,8 @@ struct EndsTests {
     #expect(replaced("nova-2", .deepgram, on: Day(2030, 1, 1)) == "nova-2")
   }
 
-  @Test("No default and no replacement has an end", arguments: Upstream.all.map(\.name.description))
-  func living(name: String) {
+  @Test(arguments: Upstream.all.map(\.name.description))
+  func `no default and no replacement has an end`(name: String) {
     let row = Upstream.all[Upstream.index(of: name)!]
     for end in row.ends {
       #expect(row.end(of: end.replacement.bytes) == nil, "\(end.replacement)")
@@ -57,8 +56,7 @@ struct EndsTests {
     }
   }
 
-  @Test("Days are those of the calendar in UTC")
-  func calendar() {
+  @Test func `days are those of the calendar in UTC`() {
     #expect(WallTime(nanoseconds: 1_795_651_199_999_999_999).day == Day(2026, 11, 25))
     #expect(WallTime(nanoseconds: 1_795_651_200_000_000_000).day == Day(2026, 11, 26))
     #expect(WallTime(nanoseconds: -1).day == Day(1970, 1, 1))

@@ -17,8 +17,7 @@ struct GeminiTests {
   }
   private func read(_ text: String) -> Upstream.Event { Upstream.gemini.read(kept(text)) }
 
-  @Test("It hears PCM at 16 kHz and says PCM at 24 kHz, whatever the caller sends")
-  func formats() {
+  @Test func `it hears PCM at 16 kHz and says PCM at 24 kHz, whatever the caller sends`() {
     for caller in [
       Format.mulaw8k, Format(codec: .alaw, rate: 8000),
       Format(codec: .linear16, rate: 24_000, isBigEndian: true),
@@ -32,8 +31,7 @@ struct GeminiTests {
     #expect(Upstream.gemini.hears(stereo, Upstream.Session(hears: stereo, says: stereo)) == nil)
   }
 
-  @Test("A session is asked for with everything that was set")
-  func fullSetup() {
+  @Test func `a session is asked for with everything that was set`() {
     let options = """
       model=gemini-live-a&voice=Puck&language=en-US&instructions=Be+%22kind%22.&\
       silence_milliseconds=500
@@ -50,8 +48,7 @@ struct GeminiTests {
         + #""contextWindowCompression":{"slidingWindow":{}}}}"#)
   }
 
-  @Test("What was not set is not named")
-  func bareSetup() {
+  @Test func `what was not set is not named`() {
     #expect(
       setup()
         == #"{"setup":{"generationConfig":{"responseModalities":["AUDIO"]},"#
@@ -61,18 +58,17 @@ struct GeminiTests {
     #expect(setup(options: "language=de").contains(#""speechConfig":{"languageCode":"de-DE"}}"#))
   }
 
-  @Test(
-    "A bare model's name gets its prefix, a path is left as it is",
-    arguments: [
-      ("a", "models/a"), ("models/a", "models/a"), ("models%2Fa", "models/a"),
-      ("projects%2fp%2fmodels%2fa", "projects/p/models/a"),
-    ])
-  func models(name: String, expected: String) {
+  @Test(arguments: [
+    ("a", "models/a"), ("models/a", "models/a"), ("models%2Fa", "models/a"),
+    ("projects%2fp%2fmodels%2fa", "projects/p/models/a"),
+  ])
+  func `a bare model's name gets its prefix, a path is left as it is`(
+    name: String, expected: String
+  ) {
     #expect(setup(options: "model=\(name)").contains(#""model":"\#(expected)""#))
   }
 
-  @Test("A caller may choose model, voice, language and instructions, and nothing else")
-  func allowed() {
+  @Test func `a caller may choose model, voice, language and instructions, and nothing else`() {
     let names = Upstream.gemini.allowed.description.split(separator: ", ").map(String.init)
     #expect(names.count == 4)
     for name in names { #expect(Upstream.gemini.allows(kept(name)), "\(name)") }
@@ -84,16 +80,16 @@ struct GeminiTests {
     #expect(text.contains("Kore") && !text.contains("sly") && !text.contains("silence"))
   }
 
-  @Test(
-    "A language has the region that the service wants, or none is named",
-    arguments: [
-      ("pt", "pt-BR"), ("pt-PT", "pt-PT"), ("pt_br", "pt-BR"), ("EN", "en-US"), ("en-gb", "en-GB"),
-      ("es-419", "es-US"), ("zh", "cmn-CN"), ("zh-Hans-CN", "cmn-CN"), ("sr-Latn-RS", "sr-RS"),
-      ("auto", ""), ("multi", ""), ("english", ""), ("xx", ""), ("e", ""), ("-", ""),
-      ("de-", "de-DE"),
-      ("en-US-x", "en-US"), ("p%74", ""), ("fil-PH", "fil-PH"), ("12-34", ""),
-    ])
-  func languages(tag: String, code: String) {
+  @Test(arguments: [
+    ("pt", "pt-BR"), ("pt-PT", "pt-PT"), ("pt_br", "pt-BR"), ("EN", "en-US"), ("en-gb", "en-GB"),
+    ("es-419", "es-US"), ("zh", "cmn-CN"), ("zh-Hans-CN", "cmn-CN"), ("sr-Latn-RS", "sr-RS"),
+    ("auto", ""), ("multi", ""), ("english", ""), ("xx", ""), ("e", ""), ("-", ""),
+    ("de-", "de-DE"),
+    ("en-US-x", "en-US"), ("p%74", ""), ("fil-PH", "fil-PH"), ("12-34", ""),
+  ])
+  func `a language has the region that the service wants, or none is named`(
+    tag: String, code: String
+  ) {
     let text = setup(options: "language=\(tag)")
     #expect(text.contains("languageCode") == !code.isEmpty, "\(text)")
     #expect(code.isEmpty || text.contains(#""languageCode":"\#(code)"}"#), "\(text)")
@@ -102,18 +98,18 @@ struct GeminiTests {
     #expect(JSON.isValid(kept(voiced)), "\(voiced)")
   }
 
-  @Test(
-    "Each family of models gets the keys that it takes, and no others",
-    arguments: [
-      ("gemini-3.8-live", "", ""), ("gemini-3.8-live", "high", ""),
-      ("gemini-3.8-live-extended-thinking", "", "LOW"),
-      ("models/gemini-3.8-live-extended-thinking", "minimal", "LOW"),
-      ("models%2Fgemini-3.8-live-extended-thinking", "high", "HIGH"),
-      ("gemini-3.1-flash-live-preview", "", ""),
-      ("gemini-3.1-flash-live-preview", "minimal", "MINIMAL"),
-      ("gemini-live-2.5-flash-native-audio", "high", ""), ("gemini-9-live", "low", ""),
-    ])
-  func families(model: String, level: String, expected: String) {
+  @Test(arguments: [
+    ("gemini-3.8-live", "", ""), ("gemini-3.8-live", "high", ""),
+    ("gemini-3.8-live-extended-thinking", "", "LOW"),
+    ("models/gemini-3.8-live-extended-thinking", "minimal", "LOW"),
+    ("models%2Fgemini-3.8-live-extended-thinking", "high", "HIGH"),
+    ("gemini-3.1-flash-live-preview", "", ""),
+    ("gemini-3.1-flash-live-preview", "minimal", "MINIMAL"),
+    ("gemini-live-2.5-flash-native-audio", "high", ""), ("gemini-9-live", "low", ""),
+  ])
+  func `each family of models gets the keys that it takes, and no others`(
+    model: String, level: String, expected: String
+  ) {
     let text = setup(options: "model=\(model)&thinking_level=\(level)")
     let key = #","thinkingConfig":{"thinkingLevel":"\#(expected)"}"#
     #expect(text.contains("thinkingConfig") == !expected.isEmpty && JSON.isValid(kept(text)))
@@ -125,8 +121,7 @@ struct GeminiTests {
     }
   }
 
-  @Test("What it is told")
-  func commands() {
+  @Test func `what it is told`() {
     #expect(text(.greet(kept("Say+hi."))) == #"{"realtimeInput":{"text":"Say hi."}}"#)
     #expect(text(.keys(kept("5"))) == #"{"realtimeInput":{"text":"The caller pressed 5."}}"#)
     #expect(text(.finish) == #"{"realtimeInput":{"audioStreamEnd":true}}"#)
@@ -138,8 +133,7 @@ struct GeminiTests {
     }
   }
 
-  @Test("All that one message says is heard")
-  func several() throws {
+  @Test func `all that one message says is heard`() throws {
     let message = kept(
       #"{"usageMetadata":{},"serverContent":{"interrupted":true,"turnComplete":true,"#
         + #""generationComplete":false,"inputTranscription":{"text":"a"},"#
@@ -154,21 +148,20 @@ struct GeminiTests {
     #expect(news.leavesWithin == .milliseconds(9800))
   }
 
-  @Test(
-    "How long it stays is read in every form, and is never less than nothing",
-    arguments: [
-      (#""9.8s""#, 9800), (#""50s""#, 50_000), (#""0.000000001s""#, 0), (#""12""#, 12_000),
-      ("7", 7000), (#"{"seconds":9,"nanos":800000000}"#, 9000), (#"{"seconds":"10"}"#, 10_000),
-      ("{}", 0), (#""""#, 0), (#""s""#, 0), (#""-5s""#, 0), (#""soon""#, 0), ("null", 0),
-      (#""1e15s""#, 3_600_000),
-    ])
-  func leaving(written: String, milliseconds: Int) {
+  @Test(arguments: [
+    (#""9.8s""#, 9800), (#""50s""#, 50_000), (#""0.000000001s""#, 0), (#""12""#, 12_000),
+    ("7", 7000), (#"{"seconds":9,"nanos":800000000}"#, 9000), (#"{"seconds":"10"}"#, 10_000),
+    ("{}", 0), (#""""#, 0), (#""s""#, 0), (#""-5s""#, 0), (#""soon""#, 0), ("null", 0),
+    (#""1e15s""#, 3_600_000),
+  ])
+  func `how long it stays is read in every form, and is never less than nothing`(
+    written: String, milliseconds: Int
+  ) {
     let news = read(#"{"goAway":{"timeLeft":\#(written)}}"#)
     #expect(news.leavesWithin == .milliseconds(milliseconds))
   }
 
-  @Test("Only a handle that resumes is one")
-  func handles() {
+  @Test func `only a handle that resumes is one`() {
     for update in [
       #"{"newHandle":"h","resumable":false}"#, #"{"newHandle":"","resumable":true}"#,
       #"{"newHandle":"h"}"#, #"{"resumable":true}"#, #"{"newHandle":7,"resumable":true}"#, "[]",
@@ -178,8 +171,7 @@ struct GeminiTests {
     }
   }
 
-  @Test("What is no message is malformed, text that is not UTF-8 included")
-  func malformed() {
+  @Test func `what is no message is malformed, text that is not UTF-8 included`() {
     for text in ["", "[]", "7", #"{"setupComplete":{}"#, #"{"setupComplete":{}}x"#] {
       #expect(read(text).isMalformed, "\(text)")
     }
@@ -188,7 +180,6 @@ struct GeminiTests {
   }
 
   @Test(
-    "The reason of a close decides whether another attempt can help",
     arguments: [
       (1000, "", true, Cause.upstreamLost), (1001, "", true, .upstreamLost),
       (1006, "", true, .upstreamLost), (1011, "Internal error occurred.", true, .upstreamLost),
@@ -199,7 +190,9 @@ struct GeminiTests {
       (1007, "Request contains an invalid argument.", false, .upstreamRefused),
       (1008, "models/x is not found for API version v1beta", false, .upstreamRefused),
     ] as [(UInt16, String, Bool, Cause)])
-  func closes(code: UInt16, reason: String, isRetried: Bool, cause: Cause) {
+  func `the reason of a close decides whether another attempt can help`(
+    code: UInt16, reason: String, isRetried: Bool, cause: Cause
+  ) {
     let verdict = Upstream.gemini.closed(code, kept(reason))
     #expect(verdict.retry == isRetried && verdict.cause == cause)
   }

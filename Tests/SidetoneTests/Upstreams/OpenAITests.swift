@@ -32,8 +32,8 @@ struct OpenAITests {
   }
   private func read(_ text: String) -> Upstream.Event { Upstream.openai.read(kept(text)) }
 
-  @Test("It hears and says PCM at 24 kHz, or the caller's own G.711 where that is asked for")
-  func formats() {
+  @Test
+  func `it hears and says PCM at 24 kHz, or the caller's own G.711 where that is asked for`() {
     for caller in [Format.mulaw8k, Self.alaw, Self.wideband, Self.pcm] {
       let plain = session(caller)
       #expect(plain.hears == Self.pcm && plain.says == Self.pcm)
@@ -47,8 +47,7 @@ struct OpenAITests {
     #expect(Upstream.openai.hears(stereo, session()) == nil)
   }
 
-  @Test("The query names the model, and keeps what the operator wrote")
-  func queries() {
+  @Test func `the query names the model, and keeps what the operator wrote`() {
     #expect(query(session(options: "model=gpt-a")) == "model=gpt-a")
     #expect(query(session(options: "model=gpt-a", callers: "model=gpt%2Fb")) == "model=gpt%2Fb")
     #expect(query(session(fixed: "x=1", options: "model=gpt-a")) == "x=1&model=gpt-a")
@@ -56,8 +55,7 @@ struct OpenAITests {
     #expect(query(session(fixed: "x=1")) == "x=1")
   }
 
-  @Test("A session is asked for with everything that was set")
-  func fullSetup() {
+  @Test func `a session is asked for with everything that was set`() {
     let options = """
       model=gpt-a&voice=marin&language=en-US&instructions=Be+%22kind%22.&\
       transcription_model=gpt-4o-mini-transcribe&turn_detection=server_vad&\
@@ -73,8 +71,7 @@ struct OpenAITests {
         + #""output":{"format":{"type":"audio/pcmu"},"voice":"marin","speed":1.1}}}}"#)
   }
 
-  @Test("What was not set is not named")
-  func bareSetup() {
+  @Test func `what was not set is not named`() {
     #expect(
       setup(session())
         == #"{"type":"session.update","session":{"type":"realtime","output_modalities":["audio"],"#
@@ -83,8 +80,8 @@ struct OpenAITests {
         + #""interrupt_response":true}},"output":{"format":{"type":"audio/pcm","rate":24000}}}}}"#)
   }
 
-  @Test("Turns end by sense or by nothing where that is asked for; silence counts for neither")
-  func turnDetection() {
+  @Test
+  func `turns end by sense or by nothing where that is asked for; silence counts for neither`() {
     let semantic = setup(
       session(options: "turn_detection=semantic_vad&threshold=0.5&silence_milliseconds=500"))
     #expect(
@@ -95,19 +92,19 @@ struct OpenAITests {
   }
 
   @Test(
-    "The caller's language is two letters, or is left to the model",
     arguments: [
       ("en", "en"), ("en-US", "en"), ("DE_at", "de"), ("pt%2DBR", "pt"), ("multi", nil),
       ("fil-PH", nil), ("e", nil), ("12", nil), ("", nil),
     ] as [(String, String?)])
-  func languages(tag: String, expected: String?) {
+  func `the caller's language is two letters, or is left to the model`(
+    tag: String, expected: String?
+  ) {
     let text = setup(session(options: "transcription_model=whisper-1&language=\(tag)"))
     let language = expected.map { #","language":"\#($0)""# } ?? ""
     #expect(text.contains(#""transcription":{"model":"whisper-1"\#(language)}"#))
   }
 
-  @Test("A caller may choose model, voice, language and instructions, and nothing else")
-  func allowed() {
+  @Test func `a caller may choose model, voice, language and instructions, and nothing else`() {
     let names = Upstream.openai.allowed.description.split(separator: ", ").map(String.init)
     #expect(names.count == 4)
     for name in names { #expect(Upstream.openai.allows(kept(name)), "\(name)") }
@@ -124,8 +121,7 @@ struct OpenAITests {
     #expect(sly.contains(#""speed":1.0"#) && !sly.contains("sly"))
   }
 
-  @Test("What it is told")
-  func commands() {
+  @Test func `what it is told`() {
     #expect(text(.greet(.empty)) == #"{"type":"response.create"}"#)
     #expect(text(.respond) == #"{"type":"response.create"}"#)
     #expect(
@@ -147,8 +143,8 @@ struct OpenAITests {
     }
   }
 
-  @Test("Words come in pieces, then whole; the agent's under the name of what it says")
-  func words() throws {
+  @Test
+  func `words come in pieces, then whole; the agent's under the name of what it says`() throws {
     let delta = kept(
       #"{"type":"response.output_audio_transcript.delta","item_id":"i_1","delta":"a \"b\""}"#)
     let news = Upstream.openai.read(delta)
@@ -165,8 +161,7 @@ struct OpenAITests {
     #expect(read(#"{"type":"\#(name).updated","transcript":"a"}"#).callerWords?.isWhole == true)
   }
 
-  @Test("A transcript is owed only where one was agreed upon")
-  func transcribes() {
+  @Test func `a transcript is owed only where one was agreed upon`() {
     for (transcription, expected) in [("null", false), (#"{"model":"whisper-1"}"#, true)] {
       let input = #"{"input":{"transcription":\#(transcription)}}"#
       let ready = read(#"{"type":"session.updated","session":{"audio":\#(input)}}"#)
@@ -179,34 +174,32 @@ struct OpenAITests {
   }
 
   @Test(
-    "Errors are complaints; only some leave a session that is of no use",
     arguments: [
       ("session_expired", true), ("invalid_api_key", false), ("insufficient_quota", false),
       ("model_not_found", false), ("beta_api_shape_disabled", false), ("invalid_value", nil),
     ] as [(String, Bool?)])
-  func errors(code: String, isRetried: Bool?) throws {
+  func `errors are complaints; only some leave a session that is of no use`(
+    code: String, isRetried: Bool?
+  ) throws {
     let message = kept(#"{"type":"error","error":{"code":"\#(code)","message":"no"}}"#)
     let complaint = try #require(Upstream.openai.read(message).complaint)
     #expect(message[complaint.code].string == code && message[complaint.message].equals("no"))
     #expect(complaint.verdict?.retry == isRetried)
   }
 
-  @Test("An answer of which only the type of its error is filled fails by that name")
-  func typeAlone() throws {
+  @Test func `an answer of which only the type of its error is filled fails by that name`() throws {
     let message = kept(#"{"type":"error","error":{"type":"server_error","code":null}}"#)
     let complaint = try #require(Upstream.openai.read(message).complaint)
     #expect(message[complaint.code].equals("server_error"))
   }
 
-  @Test("What is asked for while an answer is open is refused, which is no error")
-  func tooEarly() {
+  @Test func `what is asked for while an answer is open is refused, which is no error`() {
     let news = read(
       #"{"type":"error","error":{"code":"conversation_already_has_active_response"}}"#)
     #expect(news.isAskedTooEarly && news.complaint == nil)
   }
 
   @Test(
-    "How an answer ended, and why",
     arguments: [
       (#""status":"completed","output":[{"type":"message"}]"#, Upstream.Ending.How.whole, "", nil),
       (#""status":"cancelled""#, .cancelled, "", nil),
@@ -231,7 +224,9 @@ struct OpenAITests {
         "content_filter", nil
       ),
     ] as [(String, Upstream.Ending.How, String, Int?)])
-  func endings(members: String, how: Upstream.Ending.How, reason: String, passes: Int?) throws {
+  func `how an answer ended, and why`(
+    members: String, how: Upstream.Ending.How, reason: String, passes: Int?
+  ) throws {
     let message = kept(#"{"type":"response.done","response":{"id":"r1",\#(members)}}"#)
     let news = Upstream.openai.read(message)
     let ending = try #require(news.ending)
@@ -240,8 +235,8 @@ struct OpenAITests {
     #expect(message[news.response].equals("r1"))
   }
 
-  @Test("A response that failed says why; one that was cancelled is over and no more")
-  func responses() throws {
+  @Test
+  func `a response that failed says why; one that was cancelled is over and no more`() throws {
     let error = #"{"type":"server_error","code":"rate_limit_exceeded","message":"slow down"}"#
     let failed = kept(
       #"{"type":"response.done","response":{"status":"failed","status_details":{"error":\#(error)}}}"#
@@ -254,25 +249,21 @@ struct OpenAITests {
     #expect(read(#"{"type":"error"}"#).complaint?.code.isEmpty == true)
   }
 
-  @Test("What is no message is malformed")
-  func malformed() {
+  @Test func `what is no message is malformed`() {
     for text in ["", "[]", "{}", #"{"type":7}"#, #"{"type":"error""#, #"{"type":"ping"}x"#] {
       #expect(read(text).isMalformed, "\(text)")
     }
   }
 
-  @Test(
-    "A refusal is tried again only where that can help",
-    arguments: [
-      (400, false), (401, false), (402, false), (403, false), (404, false), (429, true),
-      (500, true), (503, true), (302, false),
-    ])
-  func refusals(status: Int, isRetried: Bool) {
+  @Test(arguments: [
+    (400, false), (401, false), (402, false), (403, false), (404, false), (429, true),
+    (500, true), (503, true), (302, false),
+  ])
+  func `a refusal is tried again only where that can help`(status: Int, isRetried: Bool) {
     #expect(Upstream.openai.refused(status).retry == isRetried)
   }
 
-  @Test("A close is tried again after the codes after which its own clients do, and 1000")
-  func closes() {
+  @Test func `a close is tried again after the codes after which its own clients do, and 1000`() {
     for code in [1000, 1001, 1005, 1006, 1011, 1012, 1013] as [UInt16] {
       #expect(Upstream.openai.closed(code, .empty).retry)
     }

@@ -26,8 +26,7 @@ struct IntegersTests {
     }
   }
 
-  @Test("Every sample there is reads back as it was written, wherever it stands")
-  func allSamples() {
+  @Test func `every sample there is reads back as it was written, wherever it stands`() {
     for sample in Int16.min...Int16.max {
       #expect(write([sample]) == String(sample))
       #expect(parse(String(sample)) == [sample])
@@ -35,8 +34,7 @@ struct IntegersTests {
     }
   }
 
-  @Test("Lists of any length read back as they were written")
-  func roundTrips() {
+  @Test func `lists of any length read back as they were written`() {
     var random = SeededRandom(seed: 80)
     for count in 0..<200 {
       let samples = (0..<count).map { _ in
@@ -49,24 +47,22 @@ struct IntegersTests {
     }
   }
 
-  @Test(
-    "White space may stand around numbers",
-    arguments: [
-      ("", []), (" \n", []), ("0,12,-7", [0, 12, -7]), (" 1 , 2,3 ", [1, 2, 3]), ("-0", [0]),
-      ("32767,-32768", [32767, -32768]), ("1,2,3,4,5,6,7 ,8,9", [1, 2, 3, 4, 5, 6, 7, 8, 9]),
-    ])
-  func sound(text: String, samples: [Int16]) {
+  @Test(arguments: [
+    ("", []), (" \n", []), ("0,12,-7", [0, 12, -7]), (" 1 , 2,3 ", [1, 2, 3]), ("-0", [0]),
+    ("32767,-32768", [32767, -32768]), ("1,2,3,4,5,6,7 ,8,9", [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+  ])
+  func `white space may stand around numbers`(text: String, samples: [Int16]) {
     #expect(parse(text) == samples)
   }
 
-  @Test(
-    "What is no 16-bit integer is refused, at the beginning, in the middle and at the end",
-    arguments: [
-      "1.5", "0.0", "NaN", "nan", "Infinity", "-Infinity", "1e3", "1E0", "32768", "-32769", "65536",
-      "99999", "100000", "1234567", "12345678", "123456789012", "+1", "01", "-01", "00", "-", "--1",
-      "1-", "", " ", "1 2", "null", "true", "\"1\"", "[1]", "{}", "0x10", "1\u{0}", "٣", ".5", "5.",
-    ])
-  func refused(item: String) {
+  @Test(arguments: [
+    "1.5", "0.0", "NaN", "nan", "Infinity", "-Infinity", "1e3", "1E0", "32768", "-32769", "65536",
+    "99999", "100000", "1234567", "12345678", "123456789012", "+1", "01", "-01", "00", "-", "--1",
+    "1-", "", " ", "1 2", "null", "true", "\"1\"", "[1]", "{}", "0x10", "1\u{0}", "٣", ".5", "5.",
+  ])
+  func `what is no 16-bit integer is refused, at the beginning, in the middle and at the end`(
+    item: String
+  ) {
     for list in ["\(item),3,-4,5,6,7,8", "1,-2,3,\(item),3,-4,5,6", "1,2,3,4,5,-6,7,\(item)"] {
       #expect(parse(list) == nil, "\(list)")
     }
@@ -74,17 +70,17 @@ struct IntegersTests {
     #expect(parse("1,,2") == nil && parse(",1") == nil && parse("1,2,3,4,5,6,7,") == nil)
   }
 
-  @Test("More samples than there is room for are refused, and nothing is written behind it")
-  func tooMany() {
+  @Test func `more samples than there is room for are refused, and nothing is written behind it`() {
     let list = (0..<81).map { String($0 * 7) }.joined(separator: ",")
     #expect(parse(list, room: 80) == nil && parse(list, room: 0) == nil)
     #expect(parse(list, room: 81)?.count == 81)
     #expect(parse("1,2,3", room: 2) == nil)
   }
 
-  @Test(
-    "Whatever damage a list takes, it is read as the same list by a plain reader, or not at all")
-  func damage() {
+  @Test
+  func
+    `whatever damage a list takes, it is read as the same list by a plain reader, or not at all`()
+  {
     var random = SeededRandom(seed: 7)
     let bytes = Array("0,12,-7,32767,-32768,100,-3,44,5".utf8)
     let alphabet = Array("0123456789,,-- .e".utf8)
@@ -129,8 +125,7 @@ struct UplinkRingIntegersTests {
     return (outcome, received)
   }
 
-  @Test("A list goes into the ring as samples of two bytes, whatever their number")
-  func takes() {
+  @Test func `a list goes into the ring as samples of two bytes, whatever their number`() {
     #expect(keep("0,12,-7") == (.done, 6))
     #expect(keep("5") == (.done, 2))
     let most = (0..<960).map { String($0 - 480) }.joined(separator: ",")
@@ -138,8 +133,8 @@ struct UplinkRingIntegersTests {
     #expect(keep("1,2,3,4", channels: 2) == (.done, 8))
   }
 
-  @Test("An empty list is nothing, a bad one leaves nothing behind, a long one is taken whole")
-  func refuses() {
+  @Test
+  func `an empty list is nothing, a bad one leaves nothing behind, a long one is taken whole`() {
     #expect(keep("") == (.empty, 0) && keep(" ") == (.empty, 0))
     for list in ["1.5", "NaN", "1,40000", "1,2,", "[1]", "1 2", "1e3,4"] {
       #expect(keep(list) == (.malformed, 0), "\(list)")

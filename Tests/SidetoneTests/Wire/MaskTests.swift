@@ -13,7 +13,7 @@ import Testing
     bytes.enumerated().map { $1 ^ UInt8(truncatingIfNeeded: key >> UInt32(8 * ($0 % 4))) }
   }
 
-  @Test(arguments: 0...3) func masksInPlaceAsTheObviousLoop(phase: Int) {
+  @Test(arguments: 0...3) func `masks in place as the obvious loop`(phase: Int) {
     var random = SeededRandom(seed: 1)
     let key = WebSocket.rotate(Self.key, by: phase)
     for count in 0...200 {
@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  @Test(arguments: 0...3) func masksWhileCopyingAsTheObviousLoop(phase: Int) {
+  @Test(arguments: 0...3) func `masks while copying as the obvious loop`(phase: Int) {
     var random = SeededRandom(seed: 2)
     let key = WebSocket.rotate(Self.key, by: phase)
     for count in 0...200 {
@@ -41,7 +41,7 @@ import Testing
     }
   }
 
-  @Test func masksWhileMovingToTheFrontOverItself() {
+  @Test func `masks while moving to the front over itself`() {
     var random = SeededRandom(seed: 3)
     for distance in 1...70 {
       for count in [0, 1, 7, 8, 9, 31, 64, 65, 200] {
@@ -53,7 +53,7 @@ import Testing
     }
   }
 
-  @Test func rotatingTheKeyMasksPiecesLikeTheWhole() {
+  @Test func `rotating the key masks pieces like the whole`() {
     var random = SeededRandom(seed: 4)
     let plain = random.bytes(64)
     for cut in 0...64 {
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  @Test func tellsWhetherTheResultIsASCIIWhereverTheOtherByteLies() {
+  @Test func `tells whether the result is ASCII wherever the other byte lies`() {
     for count in 1...80 {
       for place in 0..<count {
         var plain = [UInt8](repeating: 0x7f, count: count)
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  @Test func countsLeadingASCIIExactly() {
+  @Test func `counts leading ASCII exactly`() {
     for count in 0...200 {
       let page = ForbiddenPage([UInt8](repeating: 0x7f, count: count))
       #expect(ck_ascii(page.bytes.base, count) == count)

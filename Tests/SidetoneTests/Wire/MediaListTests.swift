@@ -19,8 +19,7 @@ struct MediaListTests {
     return (kept(message)[piece.payload].string, piece.rate, piece.order)
   }
 
-  @Test("The list, its rate and its order are found whatever stands around them")
-  func found() throws {
+  @Test func `the list, its rate and its order are found whatever stands around them`() throws {
     for message in [
       #"{"type":"media","data":{"samples":[0,12,-7],"sampleRate":8000,"number":4}}"#,
       #"{"data":{"number":"4","sampleRate":"8000","samples":[0,12,-7]},"event":"x","type":"media"}"#,
@@ -34,41 +33,38 @@ struct MediaListTests {
     #expect(piece(#"{"type":"media","data":{"samples":[ ]}}"#)! == (" ", 0, -1))
   }
 
-  @Test(
-    "A rate or an order that is no whole number is none",
-    arguments: [
-      #""soon""#, "null", "-5", "1.5", "1e99", "[]", "99999999999999999999",
-    ])
-  func numbers(written: String) {
+  @Test(arguments: [
+    #""soon""#, "null", "-5", "1.5", "1e99", "[]", "99999999999999999999",
+  ])
+  func `a rate or an order that is no whole number is none`(written: String) {
     let message =
       #"{"type":"media","data":{"sampleRate":\#(written),"number":\#(written),"samples":[1]}}"#
     #expect(piece(message)! == ("1", 0, -1))
   }
 
-  @Test(
-    "Media without a list, and what is no JSON, is malformed",
-    arguments: [
-      "", "[", #"{"type":"media"}"#, #"{"type":"media","data":{}}"#,
-      #"{"type":"media","data":{"samples":"1"}}"#, #"{"type":"media","data":{"samples":1}}"#,
-      #"{"type":"media","data":{"samples":[[1],2]}}"#, #"{"type":"media","data":{"samples":[1,2"#,
-      #"{"type":"media","data":{"samples":["]"]}}"#, #"{"type":"media","data":[1,2]}"#,
-      #"{"type":"media","data":{"samples":[1]}"#, #"{"type":"media","data":{"samples":[1]}}}"#,
-      #"{"type":"media","data":{"samples":[1],"samples":[1 2]}}"#,
-      #"{"type":"text","data":{"samples":[1 2]}}"#, #"{"type":"text","data":{"samples":[01]}}"#,
-    ])
-  func malformed(message: String) { #expect(locate(message) == .malformed) }
+  @Test(arguments: [
+    "", "[", #"{"type":"media"}"#, #"{"type":"media","data":{}}"#,
+    #"{"type":"media","data":{"samples":"1"}}"#, #"{"type":"media","data":{"samples":1}}"#,
+    #"{"type":"media","data":{"samples":[[1],2]}}"#, #"{"type":"media","data":{"samples":[1,2"#,
+    #"{"type":"media","data":{"samples":["]"]}}"#, #"{"type":"media","data":[1,2]}"#,
+    #"{"type":"media","data":{"samples":[1]}"#, #"{"type":"media","data":{"samples":[1]}}}"#,
+    #"{"type":"media","data":{"samples":[1],"samples":[1 2]}}"#,
+    #"{"type":"text","data":{"samples":[1 2]}}"#, #"{"type":"text","data":{"samples":[01]}}"#,
+  ])
+  func `media without a list, and what is no JSON, is malformed`(message: String) {
+    #expect(locate(message) == .malformed)
+  }
 
-  @Test(
-    "Other messages are other, whatever their lists hold",
-    arguments: [
-      #"{"type":"text","data":{"samples":[[1],"]",{"a":[]}]}}"#, #"{"data":{"samples":[1]}}"#,
-      #"{"type":["media"],"data":{"samples":[1]}}"#, #"{"type":"text","type":"media"}"#, "[]",
-      #"{"type":"text","data":{"samples":[1,2]}}"#,
-    ])
-  func other(message: String) { #expect(locate(message) == .other) }
+  @Test(arguments: [
+    #"{"type":"text","data":{"samples":[[1],"]",{"a":[]}]}}"#, #"{"data":{"samples":[1]}}"#,
+    #"{"type":["media"],"data":{"samples":[1]}}"#, #"{"type":"text","type":"media"}"#, "[]",
+    #"{"type":"text","data":{"samples":[1,2]}}"#,
+  ])
+  func `other messages are other, whatever their lists hold`(message: String) {
+    #expect(locate(message) == .other)
+  }
 
-  @Test("An order is read beside base64 as well")
-  func chunk() {
+  @Test func `an order is read beside base64 as well`() {
     let media = Media(
       when: "event", is: "media", at: "media", "payload", order: "chunk", as: .base64)
     let message = kept(#"{"event":"media","media":{"chunk":"12","payload":"AAAA"}}"#)
@@ -79,8 +75,7 @@ struct MediaListTests {
     #expect(piece.order == 12 && piece.rate == 0)
   }
 
-  @Test("A list that reads as samples is in a message that is JSON, whatever its damage")
-  func damage() {
+  @Test func `a list that reads as samples is in a message that is JSON, whatever its damage`() {
     var random = SeededRandom(seed: 10)
     let text = #"{"type":"media","data":{"samples":[0,12,-7,300],"sampleRate":8000}}"#
     let bytes = Array(text.utf8)

@@ -48,8 +48,8 @@ struct SpeechPathTests {
     return piece
   }
 
-  @Test("Beside its type it is found with its item, and is all that the message says")
-  func flatMessage() throws {
+  @Test
+  func `beside its type it is found with its item, and is all that the message says`() throws {
     let message = kept(Self.delta)
     guard case .speech(let piece) = flat.locate(message) else {
       Issue.record("no speech")
@@ -60,45 +60,42 @@ struct SpeechPathTests {
     #expect(!piece.isNotAll && piece.next == 0)
   }
 
-  @Test(
-    "Order, white space, unknown members, escapes and the older name make no difference",
-    arguments: [
-      #"{"delta":"//8=","item_id":"i_1","type":"response.audio.delta"}"#,
-      #" { "delta" : "//8=" , "x" : [{"type":"error"}] , "type" : "response.audio.delta" } "#,
-      #"{"type":"response.output_audio.delta","delta":"\/\u002f8="}"#,
-      #"{"t\u0079pe":"response.output\u005faudio.delta","d\u0065lta":"//8="}"#,
-      #"{"type":"response.audio.delta","delta":"//8=","delta":"AAAA","type":"error"}"#,
-    ])
-  func written(message: String) { #expect(speech(flat, message) == ["//8="]) }
+  @Test(arguments: [
+    #"{"delta":"//8=","item_id":"i_1","type":"response.audio.delta"}"#,
+    #" { "delta" : "//8=" , "x" : [{"type":"error"}] , "type" : "response.audio.delta" } "#,
+    #"{"type":"response.output_audio.delta","delta":"\/\u002f8="}"#,
+    #"{"t\u0079pe":"response.output\u005faudio.delta","d\u0065lta":"//8="}"#,
+    #"{"type":"response.audio.delta","delta":"//8=","delta":"AAAA","type":"error"}"#,
+  ])
+  func `order, white space, unknown members, escapes and the older name make no difference`(
+    message: String
+  ) { #expect(speech(flat, message) == ["//8="]) }
 
-  @Test(
-    "Other events are other",
-    arguments: [
-      "{}", "[]", "7", #"{"type":["response.audio.delta"],"delta":"AAAA"}"#,
-      #"{"type":"response.audio.deltas","delta":"AAAA"}"#,
-      #"{"type":"response.output_audio_transcript.delta","delta":"Hello"}"#,
-      #"{"type":"error","type":"response.audio.delta","delta":"AAAA"}"#, #"{"delta":"AAAA"}"#,
-    ])
-  func others(message: String) { #expect(speech(flat, message) == []) }
+  @Test(arguments: [
+    "{}", "[]", "7", #"{"type":["response.audio.delta"],"delta":"AAAA"}"#,
+    #"{"type":"response.audio.deltas","delta":"AAAA"}"#,
+    #"{"type":"response.output_audio_transcript.delta","delta":"Hello"}"#,
+    #"{"type":"error","type":"response.audio.delta","delta":"AAAA"}"#, #"{"delta":"AAAA"}"#,
+  ])
+  func `other events are other`(message: String) { #expect(speech(flat, message) == []) }
 
-  @Test(
-    "Speech without a payload, and what is no JSON, is malformed",
-    arguments: [
-      "", "{", #"{"type":"response.audio.delta"}"#, #"{"type":"response.audio.delta","delta":7}"#,
-      #"{"type":"response.audio.delta","delta":null}"#, #"{"type":"error"}x"#,
-      #"{"type":"response.audio.delta","delta":"AA\xAA"}"#, #"{"delta":"A",}"#,
-    ])
-  func malformed(message: String) { #expect(speech(flat, message) == nil) }
+  @Test(arguments: [
+    "", "{", #"{"type":"response.audio.delta"}"#, #"{"type":"response.audio.delta","delta":7}"#,
+    #"{"type":"response.audio.delta","delta":null}"#, #"{"type":"error"}x"#,
+    #"{"type":"response.audio.delta","delta":"AA\xAA"}"#, #"{"delta":"A",}"#,
+  ])
+  func `speech without a payload, and what is no JSON, is malformed`(message: String) {
+    #expect(speech(flat, message) == nil)
+  }
 
-  @Test("An item that is no string is none")
-  func oddItem() throws {
+  @Test func `an item that is no string is none`() throws {
     let piece = try #require(
       first(flat, #"{"item_id":7,"delta":"AAAA","type":"response.audio.delta"}"#))
     #expect(piece.item.isEmpty)
   }
 
-  @Test("Of a list every part that speaks is found, one after the other, and no thought")
-  func parts() throws {
+  @Test
+  func `of a list every part that speaks is found, one after the other, and no thought`() throws {
     #expect(speech(nested, Self.turn) == ["AAABAAIAAwA=", "BAAFAA=="])
     let audio = #"{"inlineData":{"data":"AA=="}}"#
     let thought = #"{"inlineData":{"data":"BB=="},"thought":true}"#
@@ -114,8 +111,7 @@ struct SpeechPathTests {
     }
   }
 
-  @Test("What else a message says is told, wherever it stands")
-  func others() throws {
+  @Test func `what else a message says is told, wherever it stands`() throws {
     let turn = #""modelTurn":{"role":"model","parts":[{"inlineData":{"data":"AA=="}}]}"#
     for (message, isNotAll) in [
       (#"{"serverContent":{\#(turn)}}"#, false),
@@ -129,41 +125,39 @@ struct SpeechPathTests {
     }
   }
 
-  @Test(
-    "A message without the path is other, and a broken one is malformed",
-    arguments: [
-      ("{}", true), ("[]", true), (#"{"setupComplete":{}}"#, true),
-      (#"{"serverContent":{"turnComplete":true}}"#, true), (#"{"serverContent":[]}"#, true),
-      (#"{"serverContent":{"modelTurn":null}}"#, true),
-      (#"{"serverContent":{"modelTurn":{"parts":{"inlineData":{"data":"AA=="}}}}}"#, true),
-      (#"{"serverContent":{},"serverContent":{"modelTurn":{"parts":[]}}}"#, true),
-      (#"{"serverContent":{"modelTurn":{"parts":[}}}"#, false),
-      (#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":7}}]}}}"#, false),
-      (#"{"serverContent":{"modelTurn":{"parts":[]}}"#, false),
-      (#"{"serverContent":{"modelTurn":{"parts":[]}}}}"#, false),
-      (#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":"AA=="}} 7]}}}"#, false),
-    ])
-  func paths(message: String, isSound: Bool) {
+  @Test(arguments: [
+    ("{}", true), ("[]", true), (#"{"setupComplete":{}}"#, true),
+    (#"{"serverContent":{"turnComplete":true}}"#, true), (#"{"serverContent":[]}"#, true),
+    (#"{"serverContent":{"modelTurn":null}}"#, true),
+    (#"{"serverContent":{"modelTurn":{"parts":{"inlineData":{"data":"AA=="}}}}}"#, true),
+    (#"{"serverContent":{},"serverContent":{"modelTurn":{"parts":[]}}}"#, true),
+    (#"{"serverContent":{"modelTurn":{"parts":[}}}"#, false),
+    (#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":7}}]}}}"#, false),
+    (#"{"serverContent":{"modelTurn":{"parts":[]}}"#, false),
+    (#"{"serverContent":{"modelTurn":{"parts":[]}}}}"#, false),
+    (#"{"serverContent":{"modelTurn":{"parts":[{"inlineData":{"data":"AA=="}} 7]}}}"#, false),
+  ])
+  func `a message without the path is other, and a broken one is malformed`(
+    message: String, isSound: Bool
+  ) {
     #expect(speech(nested, message) == (isSound ? [] : nil))
   }
 
-  @Test("Once a payload was unescaped where it lies, the message can still be read")
-  func unescaped() {
+  @Test func `once a payload was unescaped where it lies, the message can still be read`() {
     let bytes = kept(#"{"delta":"\/\/8=","type":"response.audio.delta"}"#)
     _ = flat.locate(bytes)
     #expect(bytes.equals(#"{"delta":"//8=  ","type":"response.audio.delta"}"#))
   }
 
-  @Test("A payload may be empty, or as large as a message")
-  func sizes() {
+  @Test func `a payload may be empty, or as large as a message`() {
     let large = String(repeating: "QUJD", count: 200_000)
     #expect(
       speech(flat, #"{"type":"response.audio.delta","delta":"\#(large)"}"#) == [large])
     #expect(speech(flat, #"{"type":"response.audio.delta","delta":""}"#) == [""])
   }
 
-  @Test("Every truncation is malformed", arguments: 0..<2)
-  func truncations(index: Int) {
+  @Test(arguments: 0..<2)
+  func `every truncation is malformed`(index: Int) {
     let (path, text) = Self.paths[index]
     let bytes = Array(text.utf8)
     for length in 0..<bytes.count {
@@ -172,8 +166,8 @@ struct SpeechPathTests {
     }
   }
 
-  @Test("No damage to a message is taken for a good one", arguments: 0..<2)
-  func damage(index: Int) {
+  @Test(arguments: 0..<2)
+  func `no damage to a message is taken for a good one`(index: Int) {
     let (path, text) = Self.paths[index]
     var dice = SeededRandom(seed: 161)
     let bytes = Array(text.utf8)

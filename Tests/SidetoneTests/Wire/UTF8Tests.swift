@@ -39,14 +39,15 @@ import Testing
     ([0xe2, 0xc2, 0x80], 1), ([0xf0, 0x9f, 0xf0], 2),
   ]
 
-  @Test(arguments: valid) func acceptsValidTextHoweverItIsCut(text: [UInt8]) {
+  @Test(arguments: valid) func `accepts valid text however it is cut`(text: [UInt8]) {
     for cut in 0...text.count {
       let judged = judge(text, cutAt: cut)
       #expect(judged.isValid && judged.isComplete)
     }
   }
 
-  @Test(arguments: invalid) func refusesBadTextAtItsFirstBadByte(text: [UInt8], good: Int) {
+  @Test(arguments: invalid) func `refuses bad text at its first bad byte`(text: [UInt8], good: Int)
+  {
     for cut in 0...text.count {
       #expect(!judge(text, cutAt: cut).isValid)
     }
@@ -56,7 +57,7 @@ import Testing
     #expect(!judge(Array(text[...good])).isValid)
   }
 
-  @Test func knowsThatACutCharacterIsNotComplete() {
+  @Test func `knows that a cut character is not complete`() {
     for character in ["é", "€", "🎧"] {
       let text = Array(character.utf8)
       for count in 1..<text.count {
@@ -66,7 +67,7 @@ import Testing
     }
   }
 
-  @Test func agreesWithTheStandardLibraryOnEverySequenceOfBorderValues() {
+  @Test func `agrees with the standard library on every sequence of border values`() {
     let borders: [UInt8] = [
       0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xe1, 0xec,
       0xed, 0xee, 0xef, 0xf0, 0xf1, 0xf3, 0xf4, 0xf5, 0xff,

@@ -6,7 +6,7 @@ import Testing
 @testable import Sidetone
 
 @Suite struct WebSocketCarryTests {
-  @Test func keepsNothingBetweenMessages() {
+  @Test func `keeps nothing between messages`() {
     let input = frame(.text, "hello", key: 1) + frame(.ping, key: 2)
     input.withBytes { bytes in
       var socket = WebSocket(role: .server, messageBytesMax: 100)
@@ -17,7 +17,7 @@ import Testing
     }
   }
 
-  @Test func keepsNothingOfAnUnfinishedMessageAfterTheEnd() {
+  @Test func `keeps nothing of an unfinished message after the end`() {
     for last in [frame(.close), [0xff, 0xff]] {
       (frame(.binary, [1, 2], isFinal: false) + last).withBytes { bytes in
         var socket = WebSocket(role: .client, messageBytesMax: 100)
@@ -28,7 +28,7 @@ import Testing
     }
   }
 
-  @Test func knowsTheRoomItWantsFromTheHeaderOn() {
+  @Test func `knows the room it wants from the header on`() {
     let input = frame(.binary, [UInt8](repeating: 3, count: 500), key: 1)
     input.withBytes { bytes in
       var socket = WebSocket(role: .server, messageBytesMax: 1000)
@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  @Test func carriesFramesThatWereNotLookedAtYet() {
+  @Test func `carries frames that were not looked at yet`() {
     let input =
       frame(.text, "one", key: 1, isFinal: false) + frame(.ping, "p", key: 2)
       + frame(.continuation, " two", key: 3) + frame(.text, "three", key: 4)
@@ -65,7 +65,7 @@ import Testing
   }
 
   /// A buffer of exactly `bytesWanted` always gets on, and never has to exceed the stated bound.
-  @Test(arguments: [1, 2, 7, 50]) func getsOnInTheRoomItAskedFor(fragmentBytes: Int) {
+  @Test(arguments: [1, 2, 7, 50]) func `gets on in the room it asked for`(fragmentBytes: Int) {
     let messageBytesMax = 200
     let payload = (0..<messageBytesMax).map { UInt8($0) }
     var input: [UInt8] = []
@@ -107,7 +107,7 @@ import Testing
     #expect(pings == (messageBytesMax + fragmentBytes - 1) / fragmentBytes)
   }
 
-  @Test func oneBufferIsEnoughForALinkThatReadsByteByByte() {
+  @Test func `one buffer is enough for a link that reads byte by byte`() {
     let text = String(repeating: "ø🎧 ", count: 30)
     let bytes = Array(text.utf8)
     let input =

@@ -67,13 +67,13 @@ import Testing
       [0x82, 127, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], .messageTooLarge, 1009),
   ]
 
-  @Test(arguments: mustNots) func isRefused(_ case: MustNot) {
+  @Test(arguments: mustNots) func `is refused`(_ case: MustNot) {
     let events = Receiver.eventsOfEverySplit(of: `case`.input, as: `case`.role)
     #expect(events == [.failed(`case`.failure)])
     #expect(`case`.failure.closeCode == `case`.closeCode)
   }
 
-  @Test func deliversWhatCameBeforeTheMistakeAndIgnoresTheRest() {
+  @Test func `delivers what came before the mistake and ignores the rest`() {
     let input =
       frame(.text, "fine", key: 1) + frame(.ping, key: 2) + [0xff, 0x80, 0, 0, 0, 0]
       + frame(.text, "late", key: 3)
@@ -82,7 +82,7 @@ import Testing
         == [.text("fine"), .ping([]), .failed(.reservedBits)])
   }
 
-  @Test func reasonsFitIntoACloseFrame() {
+  @Test func `reasons fit into a close frame`() {
     for failure in (0...UInt8.max).compactMap(WebSocket.Failure.init(rawValue:)) {
       #expect(failure.reason.utf8CodeUnitCount <= WebSocket.controlBytesMax - 2)
       #expect(failure.reason.isASCII)
@@ -91,7 +91,7 @@ import Testing
 
   // MARK: Size
 
-  @Test func judgesTheSizeAtTheHeader() {
+  @Test func `judges the size at the header`() {
     #expect(
       Receiver.events(
         of: frame(.binary, [UInt8](repeating: 1, count: 200)), as: .client,
@@ -101,7 +101,7 @@ import Testing
         == [.failed(.messageTooLarge)])
   }
 
-  @Test func judgesTheSizeOverAllFragmentsButNotOverControlFrames() {
+  @Test func `judges the size over all fragments but not over control frames`() {
     let fits =
       frame(.binary, [1, 2, 3], isFinal: false) + frame(.ping, [9, 9, 9, 9, 9, 9])
       + frame(.continuation, [4, 5])
@@ -128,7 +128,7 @@ import Testing
     ([0xff, 0x41], 0),
   ]
 
-  @Test(arguments: badTexts) func refusesTextAsSoonAsItIsWrong(text: [UInt8], good: Int) {
+  @Test(arguments: badTexts) func `refuses text as soon as it is wrong`(text: [UInt8], good: Int) {
     for role in [WebSocket.Role.server, .client] {
       let key: UInt32? = role == .server ? 0x1234_5678 : nil
       let whole = frame(.text, text, key: key)
@@ -143,7 +143,7 @@ import Testing
     }
   }
 
-  @Test func refusesAFragmentAsSoonAsItIsWrong() {
+  @Test func `refuses a fragment as soon as it is wrong`() {
     var receiver = Receiver(.server)
     receiver.read(frame(.text, [0x68, 0xf4], key: 1, isFinal: false))
     #expect(receiver.events == [])
@@ -151,7 +151,7 @@ import Testing
     #expect(receiver.events == [.failed(.notUTF8)])
   }
 
-  @Test func doesNotJudgeBinaryAsText() {
+  @Test func `does not judge binary as text`() {
     #expect(
       Receiver.eventsOfEverySplit(of: frame(.binary, [0xff, 0xc0], key: 9), as: .server)
         == [.binary([0xff, 0xc0])])

@@ -28,7 +28,7 @@ import Testing
     payload.withBytes { WebSocket.seal(opcode, $0, key: key, into: &outbox, from: pool) }
   }
 
-  @Test func writesTheExamplesOfTheRFC() {
+  @Test func `writes the examples of the RFC`() {
     let hello = Array("Hello".utf8)
     #expect(seal(.text, hello, key: nil))
     #expect(drain() == [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f])
@@ -38,7 +38,7 @@ import Testing
     #expect(drain() == [0x8a, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58])
   }
 
-  @Test func writesLengthsInTheirShortestForm() {
+  @Test func `writes lengths in their shortest form`() {
     let cases: [(count: Int, header: [UInt8])] = [
       (0, [0x82, 0]), (125, [0x82, 125]), (126, [0x82, 126, 0, 126]),
       (65535, [0x82, 126, 0xff, 0xff]), (65536, [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
@@ -51,7 +51,7 @@ import Testing
     }
   }
 
-  @Test func whatIsSealedReadsBackAcrossEveryBorderOfABlock() {
+  @Test func `what is sealed reads back across every border of a block`() {
     var random = SeededRandom(seed: 5)
     let block = BlockPool.blockBytes
     for count in [0, 1, 125, 126, block - 15, block - 8, block - 7, block, block + 1, 3 * block] {
@@ -68,14 +68,14 @@ import Testing
     }
   }
 
-  @Test func aFrameThatFitsInABlockLiesInOnePiece() {
+  @Test func `a frame that fits in a block lies in one piece`() {
     #expect(seal(.binary, [UInt8](repeating: 1, count: 1500), key: 1))
     #expect(seal(.binary, [UInt8](repeating: 2, count: 1500), key: 2))
     #expect(outbox.front(in: pool).count == 1508)
     _ = drain()
   }
 
-  @Test(arguments: [0, 3, 600, 2100]) func partsMakeTheSameFrameAsTheWhole(count: Int) {
+  @Test(arguments: [0, 3, 600, 2100]) func `parts make the same frame as the whole`(count: Int) {
     var random = SeededRandom(seed: 6)
     let prefix = random.bytes(37)
     let body = random.bytes(count)
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func aDraftIsAFrameOnceItIsCommittedAndNothingBefore() {
+  @Test func `a draft is a frame once it is committed and nothing before`() {
     let written = Array("written in place".utf8)
     for key in [nil, 0x0102_0304] as [UInt32?] {
       let lost = WebSocket.draft(.text, payloadBytes: 9, key: key, into: &outbox, from: pool)
@@ -109,7 +109,7 @@ import Testing
     }
   }
 
-  @Test func aDryPoolGetsNoPartOfAFrame() {
+  @Test func `a dry pool gets no part of a frame`() {
     let block = BlockPool.blockBytes
     for blocks in 1...4 {
       for filled in [0, 1, block - 12, block] where filled <= blocks * block {
@@ -138,7 +138,7 @@ import Testing
     #expect(small.free == blocks)
   }
 
-  @Test func writesCloseFrames() {
+  @Test func `writes close frames`() {
     #expect(WebSocket.sealClose(code: 1000, key: nil, into: &outbox, from: pool))
     #expect(drain() == [0x88, 2, 0x03, 0xe8])
     #expect(WebSocket.sealClose(code: WebSocket.noCode, key: 5, into: &outbox, from: pool))
@@ -151,7 +151,7 @@ import Testing
     #expect(Receiver.events(of: drain(), as: .server) == [.close(1013, "no room")])
   }
 
-  @Test func cutsALongCloseReasonBetweenCharacters() {
+  @Test func `cuts a long close reason between characters`() {
     for (reason, kept) in [
       (String(repeating: "x", count: 200), 123), (String(repeating: "é", count: 100), 122),
       ("x" + String(repeating: "🎧", count: 40), 121),
@@ -165,7 +165,7 @@ import Testing
     }
   }
 
-  @Test func aWriterThatIsTooSmallOverflowsAndStaysEmpty() {
+  @Test func `a writer that is too small overflows and stays empty`() {
     let arena = Buffer(count: 10)
     var writer = Writer(arena.bytes)
     [UInt8](repeating: 1, count: 9).withBytes {

@@ -8,7 +8,7 @@ import Testing
 @Suite struct WebSocketTests {
   // MARK: The examples of RFC 6455 §5.7
 
-  @Test func readsTheExamplesOfTheRFC() {
+  @Test func `reads the examples of the RFC`() {
     let hello: [UInt8] = [0x81, 0x05, 0x48, 0x65, 0x6c, 0x6c, 0x6f]
     #expect(Receiver.eventsOfEverySplit(of: hello, as: .client) == [.text("Hello")])
     let masked: [UInt8] = [
@@ -35,20 +35,20 @@ import Testing
 
   // MARK: Messages
 
-  @Test func deliversEmptyMessages() {
+  @Test func `delivers empty messages`() {
     let input = frame(.text, key: 1) + frame(.binary, key: 2) + frame(.ping, key: 3)
     #expect(
       Receiver.eventsOfEverySplit(of: input, as: .server) == [.text(""), .binary([]), .ping([])])
   }
 
-  @Test func deliversManyFramesOfOneReadInOrder() {
+  @Test func `delivers many frames of one read in order`() {
     let input = (0..<20).flatMap { frame(.text, "message \($0)", key: UInt32($0) &* 0x9e37_79b9) }
     #expect(
       Receiver.eventsOfEverySplit(of: input, as: .server)
         == (0..<20).map { .text("message \($0)") })
   }
 
-  @Test func reportsControlFramesBetweenFragmentsAtOnce() {
+  @Test func `reports control frames between fragments at once`() {
     let input =
       frame(.text, "one ", key: 11, isFinal: false) + frame(.ping, "?", key: 12)
       + frame(.continuation, "two ", key: 13, isFinal: false) + frame(.pong, key: 14)
@@ -64,7 +64,7 @@ import Testing
       ])
   }
 
-  @Test func allowsEmptyFragmentsAndCharactersCutBetweenFragments() {
+  @Test func `allows empty fragments and characters cut between fragments`() {
     let text = Array("κόσμε 🎧 ß".utf8)
     var input = frame(.text, key: 1, isFinal: false)
     for byte in text {
@@ -75,7 +75,7 @@ import Testing
     #expect(Receiver.eventsOfEverySplit(of: input, as: .server) == [.text("κόσμε 🎧 ß")])
   }
 
-  @Test func readsWhatItsOwnSideWritesAtEveryBorderOfTheLength() {
+  @Test func `reads what its own side writes at every border of the length`() {
     var random = SeededRandom(seed: 1)
     for count in [0, 1, 125, 126, 127, 128, 65535, 65536, 70000] {
       let payload = random.bytes(count)
@@ -88,7 +88,7 @@ import Testing
 
   // MARK: Close
 
-  @Test func readsCloseFrames() {
+  @Test func `reads close frames`() {
     #expect(
       Receiver.eventsOfEverySplit(of: frame(.close, key: 5), as: .server)
         == [.close(WebSocket.noCode, "")])
@@ -100,21 +100,21 @@ import Testing
     #expect(Receiver.eventsOfEverySplit(of: longest, as: .client) == [.close(4000, reason)])
   }
 
-  @Test func ignoresEverythingAfterClose() {
+  @Test func `ignores everything after close`() {
     let input = frame(.text, "last") + frame(.close) + frame(.text, "late") + [0xff, 0xff, 0xff]
     #expect(
       Receiver.eventsOfEverySplit(of: input, as: .client)
         == [.text("last"), .close(WebSocket.noCode, "")])
   }
 
-  @Test func readsACloseInsideAnUnfinishedMessage() {
+  @Test func `reads a close inside an unfinished message`() {
     let input =
       frame(.text, "half", key: 1, isFinal: false) + frame(.close, [0x03, 0xe9], key: 2)
       + frame(.continuation, "rest", key: 3)
     #expect(Receiver.eventsOfEverySplit(of: input, as: .server) == [.close(1001, "")])
   }
 
-  @Test func acceptsExactlyTheCloseCodesThatMayBeSent() {
+  @Test func `accepts exactly the close codes that may be sent`() {
     let registered: Set<UInt16> = [
       1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014,
     ]
@@ -131,7 +131,7 @@ import Testing
   // MARK: Whole conversations
 
   @Test(arguments: 0..<40 as Range<UInt64>)
-  func readsAnyConversationHoweverItIsCut(seed: UInt64) {
+  func `reads any conversation however it is cut`(seed: UInt64) {
     var random = SeededRandom(seed: seed)
     let isMasked = Bool.random(using: &random)
     var input: [UInt8] = []
