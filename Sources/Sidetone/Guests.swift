@@ -67,6 +67,10 @@ package struct Guests: Sendable {
     var silent = Queue()
     var others = Queue()
     var count: Int { silent.count &+ others.count }
+    subscript(kind: Kind) -> Queue {
+      @inline(__always) get { kind == .silent ? silent : others }
+      @inline(__always) set { if kind == .silent { silent = newValue } else { others = newValue } }
+    }
     /// The next address in the same bucket.
     var next = SlotID.none
   }
@@ -212,11 +216,7 @@ package struct Guests: Sendable {
     if kind == .socket { setTokenDue() }
     let address = guests[link].address
     guard address != .none else { return }
-    if kind == .silent {
-      Self.append(link, to: &places[address.index].silent, Self.byAddress, guests)
-    } else {
-      Self.append(link, to: &places[address.index].others, Self.byAddress, guests)
-    }
+    Self.append(link, to: &places[address.index][kind], Self.byAddress, guests)
   }
 
   @_noAllocation private mutating func leaveLists(_ link: Int) {
@@ -225,11 +225,7 @@ package struct Guests: Sendable {
     if kind == .socket { setTokenDue() }
     let address = guests[link].address
     guard address != .none else { return }
-    if kind == .silent {
-      Self.remove(link, from: &places[address.index].silent, Self.byAddress, guests)
-    } else {
-      Self.remove(link, from: &places[address.index].others, Self.byAddress, guests)
-    }
+    Self.remove(link, from: &places[address.index][kind], Self.byAddress, guests)
   }
 
   @_noAllocation private mutating func setTokenDue() {

@@ -149,7 +149,7 @@ extension Machine {
       if !ready.isDisjoint(with: .broken) { broke(id, .reset) }
       return
     }
-    if stampsArrivals { noteWait(id) }
+    if config.stampsArrivals { noteWait(id) }
     switch sockets[index].pace {
     case .calm: read(id)
     case .busy: busy.push(index)

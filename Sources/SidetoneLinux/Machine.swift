@@ -42,8 +42,6 @@ import Sidetone
   var now = Clock.now
   var turnBegan = Instant.zero
   var turnGap: TurnGap
-  /// The kernel says when what callers send has come.
-  let stampsArrivals: Bool
   var wallTold = Instant.zero
   /// When the wait was to end at the latest, and what this thread had worked at the last look.
   var wakeAsked = Instant.never
@@ -82,7 +80,6 @@ import Sidetone
     deadlines = Deadlines(capacity: capacity)
     busy = SlotQueue(capacity: capacity)
     turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
-    stampsArrivals = config.stampsArrivals
     linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)

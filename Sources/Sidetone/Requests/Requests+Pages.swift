@@ -7,14 +7,14 @@ extension Requests {
     _ turn: inout Turn
   ) throws(Refusal) {
     let isHead = admitted.isHead
-    let (delays, turns) = (turn.delays, turn.turns)
-    let (lags, waits) = (turn.lags, turn.waits)
     switch admitted.destination {
     case .health:
       answer(link, store, &turn) { pages.writeHealth(snapshot, isHead: isHead, into: &$0) }
     case .ready:
       answer(link, store, &turn) { pages.writeReady(snapshot, isHead: isHead, into: &$0) }
     case .metrics:
+      let (delays, turns) = (turn.delays, turn.turns)
+      let (lags, waits) = (turn.lags, turn.waits)
       answer(link, store, &turn) {
         pages.writeMetrics(
           snapshot, delays: delays, turns: turns, lags: lags, waits: waits, isHead: isHead,
