@@ -95,6 +95,17 @@ final class Peer {
     send([0x82, 0x80 | 126] + length + [0, 0, 0, 0] + payload)
   }
 
+  /// So many bytes of audio, or what comes before the connection ends.
+  func readAudio(_ count: Int) -> [UInt8] {
+    var audio: [UInt8] = []
+    while audio.count < count {
+      let message = readAudio()
+      if message.isEmpty { break }
+      audio += message
+    }
+    return audio
+  }
+
   /// The payload of the next binary message; empty where none comes. Texts are about the call, not
   /// of it.
   func readAudio() -> [UInt8] {
