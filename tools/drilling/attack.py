@@ -109,6 +109,20 @@ class Scene:
         self.held.append(made)
         return made
 
+    def send_to_each(self, data):
+        """To each connection that is kept, but for those that were cut; how many took it."""
+        took = 0
+        for link in list(self.held):
+            try:
+                link.send(data)
+                took += 1
+            except TimeoutError:
+                self.note("held back")
+            except OSError:
+                self.held.remove(link)
+                self.note("cut on the way")
+        return took
+
     def drop(self):
         for one in self.held:
             with contextlib.suppress(OSError):

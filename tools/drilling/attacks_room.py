@@ -98,12 +98,7 @@ class SlowHeads(Attack):
         for number in range(100):
             scene.hold(lambda: scene.door.open(scene.source(number), 1))
         for number in scene.paced(10):
-            for link in list(scene.held):
-                try:
-                    link.send(self.data[number % len(self.data):][:1])
-                except OSError:
-                    scene.held.remove(link)
-                    scene.note("cut on the way")
+            scene.send_to_each(self.data[number % len(self.data):][:1])
         scene.fates()
 
 
@@ -131,12 +126,7 @@ class SlowBodies(SlowHeads):
         for _ in range(100):
             scene.hold(make)
         for number in scene.paced(10):
-            for link in list(scene.held):
-                try:
-                    link.send(b"x")
-                except OSError:
-                    scene.held.remove(link)
-                    scene.note("cut on the way")
+            scene.send_to_each(b"x")
         scene.fates()
 
 
@@ -150,17 +140,10 @@ class SlowReaders(Attack):
         pages = [request(path, scene.door.proof()) for path in ("/metrics", "/stats", "/nothing")]
         for number in range(64):
             scene.hold(lambda: scene.door.open(scene.source(number), 1))
+        for link in scene.held:
+            link.settimeout(0.001)
         for _ in scene.paced(10):
-            for link in list(scene.held):
-                link.settimeout(0.001)
-                try:
-                    link.send(b"".join(pages) * 3)
-                    scene.note("asked", 9)
-                except TimeoutError:
-                    scene.note("held back")
-                except OSError:
-                    scene.held.remove(link)
-                    scene.note("cut on the way")
+            scene.note("asked", 9 * scene.send_to_each(b"".join(pages) * 3))
         scene.fates()
 
 

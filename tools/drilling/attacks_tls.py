@@ -152,12 +152,7 @@ class HalfHello(Attack):
         for number in range(60):
             scene.hold(lambda: scene.door.tcp(scene.source(number), 0.5))
         for number in scene.paced(20):
-            for link in list(scene.held):
-                try:
-                    link.send(self.bytes[number:number + 1])
-                except OSError:
-                    scene.held.remove(link)
-                    scene.note("cut on the way")
+            scene.send_to_each(self.bytes[number:number + 1])
         scene.fates()
 
 
