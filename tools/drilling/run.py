@@ -65,6 +65,12 @@ class Bounds:
         return found
 
 
+def tell(line, indent):
+    """Prints a line, broken where it is long; what follows is indented."""
+    print(textwrap.fill(line, 118, subsequent_indent=indent, break_long_words=False,
+                        break_on_hyphens=False))
+
+
 def figures(window):
     return f"p50 {window.p50:.2f} p99 {window.p99:.2f} worst {window.worst:.1f} ms"
 
@@ -77,7 +83,8 @@ class Drill:
         self.bounds = Bounds(options.short)
         self.seconds = options.seconds or (1.0 if options.short else 6.0)
         self.calls = options.calls or (20 if options.short else 40)
-        self.passed, self.failed = 0, []
+        # Name and faults of those that failed.
+        self.passed, self.failed = 0, {}
         self.house = House(options.binaries, options.binary)
         self.upstream = self.stub = None
         self.begun = time.monotonic()
@@ -102,6 +109,10 @@ class Drill:
                 if one:
                     one.end()
             self.house.end()
+        # Once more at the end, where somebody looks.
+        for name, faults in self.failed.items():
+            for fault in faults:
+                tell(f"FAIL  {name}: {fault}", "      ")
         print(f"{self.passed} passed, {len(self.failed)} failed"
               + (f": {', '.join(self.failed)}" if self.failed else ""))
         return not self.failed
@@ -160,7 +171,7 @@ class Drill:
         """Holds one attack and judges it; whether the relay is good for another."""
         if not self.options.short:
             self.control = None
-        for attempt in range(1 if self.options.short else 3):
+        for attempt in range(2 if self.options.short else 3):
             if attempt:
                 self.settle(program, measurer, base, attack.ends_within)
             lines, faults, is_sure = self.attempt(attack, program, door, measurer)
@@ -297,11 +308,10 @@ class Drill:
         self.begun += took
         print(f"{verdict:5} {name} ({took:.1f} s): {what}")
         for line in [*lines, *(f"because     {fault}" for fault in faults)]:
-            print(textwrap.fill(line, 118, initial_indent=" " * 6, subsequent_indent=" " * 18,
-                                break_long_words=False, break_on_hyphens=False))
+            tell(" " * 6 + line, " " * 18)
         sys.stdout.flush()
         if faults:
-            self.failed.append(name)
+            self.failed[name] = faults
         else:
             self.passed += 1
 
