@@ -209,6 +209,11 @@ ptrdiff_t cl_recv(int descriptor, void *into, ptrdiff_t count) {
   return answer(syscall(SYS_recvfrom, descriptor, into, (size_t)count, 0, NULL, NULL));
 }
 
+ptrdiff_t cl_discard(int descriptor, ptrdiff_t count) {
+  FORCED(CL_RECV);
+  return answer(syscall(SYS_recvfrom, descriptor, NULL, (size_t)count, MSG_TRUNC, NULL, NULL));
+}
+
 ptrdiff_t cl_send(int descriptor, const void *from, ptrdiff_t count) {
   FORCED(CL_SEND);
   return answer(syscall(SYS_sendto, descriptor, from, (size_t)count, MSG_NOSIGNAL, NULL, 0));

@@ -261,12 +261,9 @@ extension Machine {
 
   /// Throws away what a lingering peer still sends, until it ends its side.
   func discard(_ id: SlotID) {
-    for _ in 0..<Self.discardsMax {
-      switch SocketCall.read(sockets[id.index].descriptor, into: scratch.bytes) {
-      case .done(0), .failed: return release(id)
-      case .done(let count): if count < scratch.bytes.count { return }
-      case .wouldBlock: return
-      }
+    switch SocketCall.discard(sockets[id.index].descriptor, atMost: Self.discardBytes) {
+    case .done(0), .failed: release(id)
+    case .done, .wouldBlock: return
     }
   }
 }

@@ -135,7 +135,7 @@ extension Machine {
       if !ready.isDisjoint(with: [.readable, .broken]) { readable(id, ready) }
       if ready.contains(.writable), sockets.holds(id) { write(id) }
     case .flushing: flushLast(id)
-    case .lingering: discard(id)
+    case .lingering: busy.push(index)
     case .free, .resolving: break
     }
   }
@@ -208,16 +208,28 @@ extension Machine {
   private func readBusy() {
     let end = Clock.now + Self.busySpan
     while let index = busy.pop() {
-      guard sockets[index].stage == .open, sockets[index].pace != .calm,
-        sockets[index].watched.contains(.readable)
-      else { continue }
+      guard sockets[index].watched.contains(.readable) else { continue }
       let id = sockets.id(at: index)
-      if sockets[index].pace == .busy { read(id) } else { readRequest(id) }
-      performOutputs()
+      switch sockets[index].stage {
+      case .open: readBusy(id)
+      // Where there is more its next event tells.
+      case .lingering: discard(id)
+      case .free, .resolving, .connecting, .handshaking, .flushing: continue
+      }
       now = Clock.now
-      if sockets.holds(id), sockets[index].pace == .busy { busy.push(index) }
       if now >= end { return }
     }
+  }
+
+  private func readBusy(_ id: SlotID) {
+    let index = id.index
+    switch sockets[index].pace {
+    case .calm: return
+    case .busy: read(id)
+    case .asking: readRequest(id)
+    }
+    performOutputs()
+    if sockets.holds(id), sockets[index].pace == .busy { busy.push(index) }
   }
 
   func ended(_ id: SlotID) {
@@ -362,8 +374,8 @@ extension Machine {
       if signals.received > 0 { leaveListeners() }
     }
     var any = false
-    while let line = relay.takeLine(into: linePlace) {
-      lines.put(linePlace.prefix(line.count), to: line.stream)
+    while let line = relay.takeLine(into: linePlace.bytes) {
+      lines.put(linePlace.bytes.prefix(line.count), to: line.stream)
       any = true
     }
     if any { lines.wake() }

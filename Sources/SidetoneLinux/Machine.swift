@@ -32,9 +32,8 @@ import Sidetone
   let resolver: Resolver
   let tls: TLS
   var signals: Signals
-  /// Bytes that nobody wants, and lines on their way into the ring.
-  let scratch = Buffer(count: 1 << 16)
-  let linePlace: Bytes
+  /// A line on its way into the ring.
+  let linePlace = Buffer(count: LineWriter.lineBytesMax)
 
   /// The clock as it was read last: when the turn began, and again behind every write, since that
   /// is how late a frame became. What came in this turn came when it began, or before: with a later
@@ -80,7 +79,6 @@ import Sidetone
     deadlines = Deadlines(capacity: capacity)
     busy = SlotQueue(capacity: capacity)
     turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
-    linePlace = scratch.bytes.prefix(LineWriter.lineBytesMax)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
     let seed = Buffer(count: 40)
@@ -144,8 +142,8 @@ extension Machine {
   static let requestsSpan = Instant.Span.milliseconds(1)
   /// How long a turn may go round among those who have more to say.
   static let busySpan = Instant.Span.microseconds(100)
-  /// Reads of a lingering socket in one turn.
-  static let discardsMax = 4
+  /// What is thrown away of a lingering socket before it is another's turn.
+  static let discardBytes = 1 << 16
   /// What the machine takes at start, one holder per line; `sidetone check` prints it.
   package static func plan(for config: Config) -> [PlanLine] {
     let sockets = socketsMax(config.limits)

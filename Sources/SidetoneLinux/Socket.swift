@@ -47,6 +47,11 @@ enum SocketCall {
     perform { unsafe cl_recv(descriptor, place.base, place.count) }
   }
 
+  /// Throws away what has come; how many bytes.
+  static func discard(_ descriptor: Int32, atMost count: Int) -> Outcome {
+    perform { cl_discard(descriptor, count) }
+  }
+
   @inline(__always) static func write(_ descriptor: Int32, _ bytes: Bytes) -> Outcome {
     perform { unsafe cl_send(descriptor, bytes.base, bytes.count) }
   }

@@ -60,6 +60,26 @@ struct BusyTests {
     #expect(machine.relay.totals.bytesIn - before >= 4 * 120_000)
   }
 
+  /// Who was answered and goes on to send is read for the sake of its answer alone.
+  @Test func `a turn throws away a share of what comes behind the end`() throws {
+    let machine = try Machine(config: .small(), lines: .none(), catchesSignals: false)
+    let peers = (0..<4).map { _ in Peer(port: machine.listeners[0].port) }
+    for peer in peers { peer.send("GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n") }
+    for _ in 0..<1000 where machine.lingering < peers.count { machine.turn() }
+    try #require(machine.lingering == peers.count)
+    let rest = [UInt8](repeating: 1, count: 30_000)
+    for peer in peers { for _ in 0..<4 { peer.send(rest) } }
+    let all = machine.unread
+    try #require(all > 0)
+    machine.turn()
+    let left = machine.unread
+    #expect(left < all)
+    #expect(left >= all - peers.count * Machine.discardBytes)
+    for _ in 0..<1000 where machine.unread > 0 { machine.turn() }
+    #expect(machine.unread == 0)
+    #expect(machine.lingering == peers.count)
+  }
+
   /// The loop stands still while bytes wait: only the kernel's stamps know.
   @Test(arguments: [true, false])
   func `what waits to be read is measured where it is asked for`(isAsked: Bool) throws {
@@ -101,6 +121,17 @@ struct BusyTests {
     #expect(pair.shakeHands() == .done)
     #expect(pair.changeKeys(20) == .pending)
     #expect(pair.changeKeys(100) == .failed(.reset))
+  }
+}
+
+extension Machine {
+  /// What waits in the kernel on all sockets.
+  fileprivate var unread: Int {
+    (0..<sockets.capacity).reduce(0) { sum, index in
+      var count: Int32 = 0
+      if sockets.isInUse(index) { _ = ioctl(sockets[index].descriptor, UInt(FIONREAD), &count) }
+      return sum + Int(count)
+    }
   }
 }
 

@@ -38,6 +38,8 @@ int cl_set_options(int descriptor, unsigned user_timeout_milliseconds);
 int cl_set_abortive(int descriptor);
 int cl_shutdown_write(int descriptor);
 ptrdiff_t cl_recv(int descriptor, void *into, ptrdiff_t count);
+// Throws away what has come on a TCP socket, without a copy (MSG_TRUNC, tcp(7)).
+ptrdiff_t cl_discard(int descriptor, ptrdiff_t count);
 ptrdiff_t cl_send(int descriptor, const void *from, ptrdiff_t count);
 // Has the kernel stamp what comes with the time (SO_TIMESTAMPNS, socket(7)).
 int cl_set_stamped(int descriptor);
