@@ -41,7 +41,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .tooLarge:
       return "a message was larger than limits.carrier_message_bytes_max allows"
     case .tooSlow: return "you did not read what was sent to you"
-    case .flooding: return "you sent far more frames or fragments than a call needs"
+    case .flooding: return "you sent far more frames, fragments or bytes than a call needs"
     case .noToken:
       return "this route wants the call token that its webhook gave: <Parameter name=token>"
     case .wrongToken: return "the call token is unknown, used, or older than 120 seconds"

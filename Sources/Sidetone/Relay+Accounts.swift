@@ -2,10 +2,10 @@
 // they are let go. Both is counted, and said.
 
 extension Relay {
-  /// The link pays for its frames and for so many bytes beside audio.
-  @inline(__always) func pay(_ link: SlotID, besideAudio bytes: Int) {
+  /// The link pays for its frames, its bytes, and those that were no audio.
+  @inline(__always) func pay(_ link: SlotID, bytes: Int = 0, besideAudio: Int = 0) {
     guard store.links.holds(link),
-      store.links[link.index].pay(besideAudio: bytes, at: turn.now)
+      store.links[link.index].pay(bytes: bytes, besideAudio: besideAudio, at: turn.now)
     else { return }
     note(.slowed(store.links[link.index].leg), link.index)
   }

@@ -56,10 +56,10 @@ extension Relay {
     switch store.links[index].phase {
     case .caller:
       receivedFromCaller(window, on: index)
-      pay(link, besideAudio: 0)
+      pay(link, bytes: count)
     case .upstream, .setup, .ready:
       receivedFromUpstream(window, on: index)
-      pay(link, besideAudio: 0)
+      pay(link, bytes: count)
     case .request: receivedRequest(window, on: index)
     case .upgrade: receivedAnswer(window, on: index)
     case .handshake, .waiting, .dialling, .leaving, .gone: return

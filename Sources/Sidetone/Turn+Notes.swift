@@ -406,8 +406,7 @@ extension Turn {
       counters.peersSlowed &+= 1
       write(.warning, "peer_slowed", call) {
         $0.write(leg == .caller ? "the caller" : "the upstream")
-        $0.write(" sends far more frames, or more that is no audio, than a call needs: ")
-        $0.write("it is read more slowly")
+        $0.write(" sends far more frames or bytes than a call needs: it is read more slowly")
       }
     case .flooding(let leg):
       counters.peersFlooding &+= 1
@@ -415,7 +414,7 @@ extension Turn {
         $0.write(leg == .caller ? "the caller" : "the upstream")
         $0.write(" went on for ")
         $0.write(decimal: Account.floodSpan.milliseconds / 1000)
-        $0.write(" s to send far more frames, or more that is no audio, than a call needs: ")
+        $0.write(" s to send far more frames or bytes than a call needs: ")
         $0.write(leg == .caller ? "its socket is closed" : "its session is given up")
       }
     }

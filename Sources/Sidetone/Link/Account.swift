@@ -1,7 +1,7 @@
 // Every frame.
 //
-// What a peer has cost of late beside the audio that a call is about: its frames, whichever they
-// are, and the bytes of those messages that are no audio. Both have a price in time, and time pays:
+// What a peer has cost of late: its frames, whichever they are, all its bytes, and once more, and
+// dearer, those of messages that are no audio. All have a price in time, and time pays:
 //
 //     paid ------- now ----------- paidUntil ----- now + burst
 //                   \____ debt ____/    what it may still spend at once
@@ -15,18 +15,26 @@ package struct Account: BitwiseCopyable, Sendable {
   package struct Terms: BitwiseCopyable, Sendable {
     var frame: Int64
     var byte: Int64
+    var byteBesideAudio: Int64
     var burst: Int64
 
-    /// So many frames and bytes a second, and so many seconds' worth at once.
-    init(framesPerSecond: Int64, bytesPerSecond: Int64, seconds: Int64) {
-      frame = 1_000_000_000 / framesPerSecond
-      byte = 1_000_000_000 / bytesPerSecond
+    /// So many of each a second, and so many seconds' worth at once. `bytesBesideAudio` is fewer
+    /// than `bytes`: each pays for both.
+    init(frames: Int64, bytes: Int64, bytesBesideAudio: Int64, seconds: Int64) {
+      frame = 1_000_000_000 / frames
+      byte = 1_000_000_000 / bytes
+      byteBesideAudio = 1_000_000_000 / bytesBesideAudio - byte
       burst = seconds * 1_000_000_000
     }
 
-    static let caller = Terms(framesPerSecond: 2000, bytesPerSecond: 128 << 10, seconds: 2)
-    /// Models send all that they have to say at once.
-    static let upstream = Terms(framesPerSecond: 5000, bytesPerSecond: 1 << 20, seconds: 4)
+    /// The widest audio that a caller may send is 192 kB a second, and a backlog comes at four
+    /// times its speed.
+    static let caller = Terms(
+      frames: 2000, bytes: 1 << 20, bytesBesideAudio: 128 << 10, seconds: 2)
+    /// Models send all that they have to say at once: four minutes of it, and then 32 times as fast
+    /// as anybody hears it.
+    static let upstream = Terms(
+      frames: 5000, bytes: 2 << 20, bytesBesideAudio: 1 << 20, seconds: 8)
   }
 
   static let floodSpan = Instant.Span.seconds(10)
@@ -41,9 +49,11 @@ package struct Account: BitwiseCopyable, Sendable {
 
   /// One thing costs no more than may be owed, so that nobody waits longer than for that.
   @_noAllocation @inline(__always) mutating func charge(
-    frames: Int, bytes: Int, _ terms: Terms, at now: Instant
+    frames: Int, bytes: Int, besideAudio: Int, _ terms: Terms, at now: Instant
   ) {
-    let cost = min(Int64(frames) &* terms.frame &+ Int64(bytes) &* terms.byte, terms.burst)
+    let cost = min(
+      Int64(frames) &* terms.frame &+ Int64(bytes) &* terms.byte
+        &+ Int64(besideAudio) &* terms.byteBesideAudio, terms.burst)
     if paidUntil <= now {
       paidUntil = now
       inDebtSince = now

@@ -121,12 +121,13 @@ extension Link {
     account.mustWait(at: now) && (phase == .caller || phase == .upstream || phase == .ready)
   }
 
-  /// Pays for the frames that it sent, and for so many bytes that were no audio. True: that was too
-  /// much, and it waits from now on.
-  @_noAllocation mutating func pay(besideAudio bytes: Int, at now: Instant) -> Bool {
+  /// Pays for the frames that it sent, for so many bytes, and for those that were no audio. True:
+  /// that was too much, and it waits from now on.
+  @_noAllocation mutating func pay(bytes: Int, besideAudio: Int, at now: Instant) -> Bool {
     let waited = account.mustWait(at: now)
     account.charge(
-      frames: webSocket.takeFrames(), bytes: bytes, phase == .caller ? .caller : .upstream, at: now)
+      frames: webSocket.takeFrames(), bytes: bytes, besideAudio: besideAudio,
+      phase == .caller ? .caller : .upstream, at: now)
     return !waited && mustWait(at: now)
   }
 

@@ -7,7 +7,7 @@ import Testing
 
 struct FloodTests {
   enum Flood: String, CaseIterable {
-    case pings, pongs, emptyMessages, tinyMessages, fragments, texts
+    case pings, pongs, emptyMessages, tinyMessages, fragments, texts, audio
   }
 
   /// A twentieth of a second of it.
@@ -29,22 +29,34 @@ struct FloodTests {
     case .texts:
       let text = "{\"type\":\"x\",\"y\":\"" + String(repeating: "\\u0041", count: 4000) + "\"}"
       return Frames.frame(.text, Array(text.utf8), isMasked: true)
+    case .audio: return frames(20, .binary, [UInt8](repeating: 7, count: 8000))
     }
+  }
+
+  /// Offers a piece so often, and goes on where it was held back, until it is let go of; how many
+  /// times that was.
+  private static func pour(
+    _ piece: [UInt8], on link: SlotID, of rig: Rig, everyMilliseconds: Int, atMost turns: Int = 4000
+  ) -> Int {
+    var rest: ArraySlice<UInt8> = []
+    for turn in 0..<turns {
+      if rest.isEmpty { rest = piece[...] }
+      while case let count = rig.hand(rest, on: link), count > 0 { rest = rest.dropFirst(count) }
+      rig.advance(milliseconds: everyMilliseconds)
+      if rig.isGone(link) { return turn }
+    }
+    return turns
   }
 
   @Test(arguments: Flood.allCases)
   func `a caller who floods waits, and is let go in the end`(_ flood: Flood) throws {
     let rig = Rig { $0.limits.badMessagesMax = 1_000_000 }
-    let caller = try #require(rig.open("/ws/transcribe"))
-    _ = try #require(rig.answerDial())
+    // Of a transcription it would be held back by what its upstream takes.
+    let caller = try #require(rig.open(flood == .audio ? "/echo" : "/ws/transcribe"))
+    if flood != .audio { _ = try #require(rig.answerDial()) }
     let piece = Self.piece(flood)
     let before = rig.relay.totals.bytesIn
-    var turns = 0
-    while !rig.isGone(caller), turns < 1000 {
-      _ = rig.hand(piece[...], on: caller)
-      rig.advance(milliseconds: 50)
-      turns += 1
-    }
+    let turns = Self.pour(piece, on: caller, of: rig, everyMilliseconds: 50)
     #expect(rig.isGone(caller))
     #expect((100...400).contains(turns))
     #expect(rig.relay.totals.peersFlooding == 1)
@@ -61,12 +73,7 @@ struct FloodTests {
     let upstream = try #require(rig.answerDial())
     let text = "{\"type\":\"x\",\"y\":\"" + String(repeating: "y", count: 60_000) + "\"}"
     let piece = Frames.frame(.text, Array(text.utf8), isMasked: false)
-    var turns = 0
-    while !rig.isGone(upstream), turns < 4000 {
-      _ = rig.hand(piece[...], on: upstream)
-      rig.advance(milliseconds: 10)
-      turns += 1
-    }
+    _ = Self.pour(piece, on: upstream, of: rig, everyMilliseconds: 10)
     #expect(rig.wasReset.contains(upstream))
     #expect(rig.relay.totals.peersFlooding == 1)
     #expect(rig.relay.callsInUse == 1)
@@ -98,6 +105,48 @@ struct FloodTests {
         Frames.frame(.binary, [UInt8](repeating: 9, count: 160), isMasked: true), on: caller)
     }
     #expect(rig.relay.totals.peersSlowed == 0)
+  }
+
+  @Test func `samples of ten thousand digits are paid for by their bytes`() throws {
+    let talk = try Talk("ucid") { $0.limits.badMessagesMax = 1_000_000 }
+    let sample = "0." + String(repeating: "1", count: 10_000)
+    let text = """
+      {"event":"media","type":"media","ucid":"123","data":{"samples":[\(sample)],\
+      "bitsPerSample":16,"sampleRate":8000,"channelCount":1,"numberOfFrames":1,"type":"data"}}
+      """
+    let piece = Frames.frame(.text, Array(text.utf8), isMasked: true)
+    _ = Self.pour(piece, on: talk.caller, of: talk.rig, everyMilliseconds: 1, atMost: 500)
+    #expect(talk.rig.relay.totals.peersSlowed == 1)
+  }
+
+  @Test func `what a standstill of ten seconds kept back makes nobody wait`() throws {
+    let rig = Rig()
+    let caller = try #require(rig.open("/media"))
+    rig.start(caller)
+    _ = try #require(rig.answerDial())
+    for _ in 0..<500 { rig.media(caller) }
+    #expect(rig.relay.totals.peersSlowed == 0)
+    #expect(rig.relay.totals.frames == 500)
+  }
+
+  @Test func `four minutes of speech at once make no model wait`() throws {
+    let talk = try Talk()
+    for _ in 0..<240 { talk.say(1000) }
+    #expect(talk.rig.relay.totals.peersSlowed == 0)
+  }
+
+  @Test func `a model that speaks without end waits, and is lost in the end`() throws {
+    let talk = try Talk()
+    let second = Talk.base64([UInt8](repeating: 0, count: 48_000))
+    let text = """
+      {"type":"response.output_audio.delta","response_id":"r_1","item_id":"item_1",\
+      "output_index":0,"content_index":0,"delta":"\(second)"}
+      """
+    let piece = Frames.frame(.text, Array(text.utf8), isMasked: false)
+    let turns = Self.pour(piece, on: talk.model, of: talk.rig, everyMilliseconds: 10)
+    #expect(talk.rig.relay.totals.peersFlooding == 1)
+    // Once it has been in debt for ten seconds.
+    #expect((1000...1600).contains(turns))
   }
 
   // MARK: Fragments
