@@ -11,8 +11,8 @@ ATTACKS = {}
 
 
 class Attack:
-    """One row of the drill. `perform` runs in a process of its own, at nice 10, until the scene's
-    end; a `lone` attack starts a relay of its own in the drill's process."""
+    """One row of the drill. `perform` runs in a process of its own until the scene's end; a `lone`
+    attack starts a relay of its own in the drill's process."""
 
     stand = "plain"
     # Whose figures hold: "thread" (frames of others), "room" (newcomers), "machine" (both loosely).
@@ -25,8 +25,6 @@ class Attack:
     stopped = 0.0
     # What p99 may be at most, in times of the control's, where the figures name another than 2.
     ratio = None
-    # How far it gives way to the others on the machine (nice).
-    gives_way = 10
     lone = False
     # Done with `--tools` only.
     extra = False

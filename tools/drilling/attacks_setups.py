@@ -11,8 +11,6 @@ class SetUps(Attack):
     """100 calls a second that are set up and ended, TLS on both sides (ECDSA)"""
 
     name, stand, ratio = "setups-ecdsa", "setups-ecdsa", 1.2
-    # The rate is the point.
-    gives_way = 0
 
     def perform(self, scene):
         certificate, key = scene.ports[self.stand]["files"]

@@ -89,11 +89,20 @@ class Measurer:
         self.callers.end()
 
 
-class Attacker:
-    """An attack in a process of its own, which gives way to everybody else."""
+def give_way(wholly):
+    """Leaves the processors to everybody else: an attacker has its own machine, and what it takes
+    of this one is not the relay's doing. Wholly: it runs only where nobody else wants to; beside
+    other work it would hardly come to its turn."""
+    os.nice(10)
+    if wholly:
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
-    def __init__(self, work, gives_way=10):
-        self.worker = Worker(attacker, work, gives_way)
+
+class Attacker:
+    """An attack in a process of its own."""
+
+    def __init__(self, work, gives_way_wholly):
+        self.worker = Worker(attacker, work, gives_way_wholly)
 
     def result(self, seconds):
         """What happened to it; nothing where it does not come to an end by itself."""
@@ -110,9 +119,9 @@ class Attacker:
                 self.worker.process.kill()
 
 
-def attacker(pipe, work, gives_way):
+def attacker(pipe, work, gives_way_wholly):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.nice(gives_way)
+    give_way(gives_way_wholly)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:

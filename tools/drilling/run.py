@@ -94,7 +94,7 @@ class Drill:
             self.upstream = Upstream()
             with socket.create_server(("127.0.0.1", 0), backlog=256) as server:
                 port = server.getsockname()[1]
-                self.stub = Worker(serve, server)
+                self.stub = Worker(serve, server, not self.options.short)
             self.ports = {"hostile": port, "openai": self.house.twin("openai")}
             for name, stand in STANDS.items():
                 attacks = [one for one in chosen if one.stand == name and not one.lone]
@@ -241,7 +241,7 @@ class Drill:
             return scene.outcome()
 
         measurer.open()
-        attacker = Attacker(work, attack.gives_way)
+        attacker = Attacker(work, not self.options.short)
         result = attacker.result(seconds + 30)
         return result, measurer.close((3 if self.options.short else 20) + attack.stopped / 1000)
 

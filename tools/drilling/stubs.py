@@ -2,12 +2,12 @@
 # a voice model sends is worded as OpenAI Realtime words it.
 import contextlib
 import json
-import os
 import socket
 import struct
 import threading
 
 from .answers import accept, metadata, results
+from .measure import give_way
 from .wire import BINARY, CLOSE, PING, PONG, TEXT, frame, head, take_frame
 
 
@@ -150,9 +150,9 @@ class Stub:
             pass
 
 
-def serve(pipe, server):
-    """The process of all of them, which gives way to everybody else."""
-    os.nice(10)
+def serve(pipe, server, gives_way_wholly):
+    """The process of all of them."""
+    give_way(gives_way_wholly)
     counts = {"sessions": 0}
 
     def session(link):
