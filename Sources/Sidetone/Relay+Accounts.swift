@@ -10,11 +10,15 @@ extension Relay {
     note(.slowed(store.links[link.index].leg), link.index)
   }
 
-  /// The timer of a leg of a call: one that waited goes on. True: it floods, and is let go of.
-  func endsAsFlood(_ link: Int) -> Bool {
-    guard store.links[link].endWait(&turn) == .isFlood else { return false }
-    note(.flooding(store.links[link].leg), link)
-    return true
+  /// The timer of a leg of a call: why its peer is to be let go of; nil: it goes on.
+  func watch(_ link: Int) -> Cause? {
+    switch store.links[link].watch(store, &turn) {
+    case .goOn: return nil
+    case .isGone: return .silent
+    case .isFlood:
+      note(.flooding(store.links[link].leg), link)
+      return .flooding
+    }
   }
 
   private func note(_ event: Event.OfPeer, _ link: Int) {

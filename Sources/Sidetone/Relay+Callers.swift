@@ -20,7 +20,7 @@ extension Relay {
     let query = request.head.query.bytes(in: request.bytes)
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
     guard let opening = requests.opening(link, prepared, request, store, &turn) else { return }
-    if draining != .no { throw .draining }
+    if draining.isOn { throw .draining }
     let upstreamIndex: Int
     do throws(Availability.Refusal) {
       upstreamIndex = try place(on: route, asking: query)

@@ -1,6 +1,7 @@
 // What the driver tells of itself: lines for people in the form of all others, with their time, as
-// text or JSON and not again and again; how its turns went; the lines that its writer could not get
-// rid of; whom it turned away before there was anything to read. None of it is about a call.
+// text or JSON and not again and again; how its turns went (Turn+Driver); the lines that its writer
+// could not get rid of; whom it turned away before there was anything to read. None of it is about
+// a call. And what it takes for its writer: the lines.
 
 extension Relay {
   /// Writes a line of the log about the machine. `detail` has no line breaks.
@@ -37,49 +38,11 @@ extension Relay {
   package func setWriterDropped(transcripts: Int, logs: Int) {
     turn.log.lost = (transcripts, logs)
   }
-}
 
-extension Turn {
-  /// What is longer than this is a line: a caller may have heard it.
-  private static let longSpan = Instant.Span.milliseconds(20)
+  /// The wall clock, told now and then, for time stamps that people read.
+  package func setWall(_ wall: WallTime, at now: Instant) { turn.log.setWall(wall, at: now) }
 
-  fileprivate mutating func noteBegan(late lag: Instant.Span) {
-    lags.record(lag)
-    guard lag > Self.longSpan else { return }
-    write(.warning, "loop_late", nil) {
-      $0.write("the loop woke up ")
-      $0.write(decimal: lag.milliseconds)
-      $0.write(" ms late: the process was stopped, or others had its processor")
-    }
-  }
-
-  fileprivate mutating func noteEnded(
-    after span: Instant.Span, working: () -> Instant.Span
-  ) {
-    turns.record(span)
-    guard span > Self.longSpan else { return }
-    let working = working()
-    write(.warning, "turn_long", nil) {
-      $0.write("a turn of the loop lasted ")
-      $0.write(decimal: span.milliseconds)
-      if working < span {
-        $0.write(" ms, of which it worked ")
-        $0.write(decimal: working.milliseconds)
-        $0.write(" ms at most: others had its processor")
-      } else {
-        $0.write(" ms, of work: the frames of all calls waited for it")
-      }
-    }
-  }
-
-  fileprivate mutating func noteHandshakeRefused(_ peer: Address, perSecond: Int) {
-    counters.handshakesRefused &+= 1
-    write(.warning, "handshakes_refused", nil) {
-      $0.write(peer)
-      $0.write(" begins more than ")
-      $0.write(decimal: perSecond)
-      $0.write(" TLS handshakes a second: if it is a proxy, listen.trusted_proxies may name it; ")
-      $0.write("limits.handshakes_per_address_max allows more")
-    }
-  }
+  /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or
+  /// nil.
+  package func takeLine(into place: Bytes) -> Line? { turn.log.take(into: place) }
 }

@@ -17,31 +17,10 @@ extension Relay {
       return .empty
     }
     if store.links[index].inbox.wanted > 0, !store.links[index].findBuffer(store) {
-      waitForBuffer(index)
+      store.links[index].waitForBuffer(&turn)
       return .empty
     }
     return store.links[index].room(store)
-  }
-
-  /// The message of this link needs a buffer: its socket waits until there is one.
-  @_noAllocation private func waitForBuffer(_ link: Int) {
-    store.links[link].hold = .buffer
-    turn.buffersWanted.push(link)
-    turn.note(.messageWaits)
-  }
-
-  /// Buffers have come free: those who wait are read again, in their order.
-  @_noAllocation func giveBuffers() {
-    for _ in 0..<turn.buffersWanted.count {
-      guard let link = turn.buffersWanted.pop() else { return }
-      guard store.links.isInUse(link), store.links[link].inbox.wanted > 0 else { continue }
-      if store.links[link].wouldFindBuffer(store) {
-        store.links[link].hold = .none
-        store.links[link].ask(.resume, &turn)
-      } else {
-        turn.buffersWanted.push(link)
-      }
-    }
   }
 
   /// That many bytes were put into `room`. Not marked with the others on a frame's path: what is no

@@ -6,18 +6,14 @@
 extension Relay {
   /// The next thing to do, or nil when the turn is done.
   @_noAllocation package func next() -> Output? {
-    if turn.buffersWanted.count > 0 { giveBuffers() }
+    if turn.buffersWanted.count > 0 { store.giveBuffers(&turn) }
     while let link = turn.outputs.first {
       if store.links.isInUse(link), let output = nextOutput(of: link) { return output }
       turn.outputs.pop()
     }
-    switch draining {
-    case .no, .drained: return nil
-    case .running, .finishing:
-      guard calls.inUse == 0 else { return nil }
-      draining = .drained
-      return .drained
-    }
+    guard draining.awaitsLastCall, calls.inUse == 0 else { return nil }
+    draining.lastCallEnded()
+    return .drained
   }
 
   @_noAllocation private func nextOutput(of index: Int) -> Output? {
@@ -33,7 +29,7 @@ extension Relay {
         store.links[index].pending.remove(.close)
         return nextOutput(of: index)
       }
-      freeLink(id)
+      store.free(id, &turn)
       return pending.contains(.reset) ? .reset(id) : .close(id)
     }
     if pending.contains(.dial) {

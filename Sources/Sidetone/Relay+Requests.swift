@@ -15,14 +15,14 @@ extension Relay {
     switch admitted.destination {
     case .health, .ready, .metrics, .stats:
       let snapshot = Snapshot(
-        of: calls, since: startedAt, isDraining: draining != .no, config, store, turn)
+        of: calls, since: startedAt, isDraining: draining.isOn, config, store, turn)
       try requests.sendPage(admitted, snapshot, calls, on: link, store, &turn)
     case .voice(let route):
       // The stream that the answer names would be refused: the carrier shall use its fallback.
-      if draining != .no { throw .draining }
+      if draining.isOn { throw .draining }
       giveUp(try requests.sendStream(admitted, route, on: link, store, &turn))
     case .connect(let route):
-      if draining != .no { throw .draining }
+      if draining.isOn { throw .draining }
       try announce(admitted, route, on: link)
     case .call(let route): try beginCall(admitted, route, on: link)
     }

@@ -24,11 +24,7 @@ package final class Relay {
   var nameHashes: [UInt64]
   var requests: Requests
   let startedAt: Instant
-  var draining = Draining.no
-  var drainDeadline = Instant.never
-
-  /// No new calls while they run; then the last ones have their last words; then none is left.
-  enum Draining: BitwiseCopyable { case no, running, finishing, drained }
+  var draining = Drain()
 
   /// `seed`: 32 random bytes. Takes all the memory that the relay will ever have.
   package init(config: Config, seed: [UInt8], now: Instant, wall: WallTime) {
@@ -36,36 +32,22 @@ package final class Relay {
     let limits = config.limits
     let prepared = Prepared(config)
     var random = Random(seed: seed)
-    let admissionSeed = random.next64()
+    let doorSeed = random.next64()
     store = Store(config, prepared)
-    turn = Turn(
-      now: now, random: random,
-      timers: TurnTimers(linksMax: limits.linksMax, callsMax: limits.callsMax),
-      outputs: SlotQueue(capacity: limits.linksMax),
-      buffersWanted: SlotQueue(capacity: limits.linksMax),
-      conversionsLeft: limits.conversionFramesPerTurnMax,
-      availability: Availability(
-        prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
-        twoWayCallsMax: config.twoWayCalls, redialsPerSecondMax: limits.redialsPerSecond),
-      guests: Guests(limits, seed: ~admissionSeed),
-      log: Log(
-        config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall))
+    turn = Turn(config, store, random, guestsSeed: ~doorSeed, at: now, wall: wall)
     let nobody = Call(
       .none, CallerLeg(.none, .anyone), CallRecord(peer: .none, at: now, wall: wall),
       to: UpstreamLeg(0, route: 0, store), limits, at: now)
     calls = Slab(capacity: limits.callsMax, repeating: nobody)
     nameHashes = Array(repeating: 0, count: limits.callsMax)
-    requests = Requests(config, prepared, seed: admissionSeed)
+    requests = Requests(config, prepared, seed: doorSeed)
     startedAt = now
   }
 
   deinit {
     store.deallocate()
     calls.deallocate()
-    turn.timers.deallocate()
-    turn.outputs.deallocate()
-    turn.buffersWanted.deallocate()
-    turn.guests.deallocate()
+    turn.deallocate()
   }
 }
 
@@ -141,7 +123,7 @@ extension Relay {
     turn.now = now
     guard store.links.holds(link) else { return }
     let (phase, call) = (store.links[link.index].phase, store.links[link.index].call)
-    freeLink(link)
+    store.free(link, &turn)
     lost(link, phase, call, failure)
   }
 
@@ -177,11 +159,6 @@ extension Relay {
     settle(call.index)
   }
 
-  @_noAllocation func freeLink(_ link: SlotID) {
-    store.links[link.index].release(store, &turn)
-    store.links.release(link)
-  }
-
   /// The end of every input that was more than audio. The one place that frees a call's slot.
   func settle(_ call: Int) {
     guard calls.holds(calls[call].id) else { return }
@@ -214,7 +191,14 @@ extension Relay {
       endGuest(guest, .noToken)
     }
     if turn.troubles.nextDue <= now { turn.tellTroubles() }
-    if draining != .no, drainDeadline <= now { drainIsOver() }
+    if draining.deadline <= now { drainExpired() }
+  }
+
+  private func drainExpired() {
+    switch draining.expired(at: turn.now, store.limits) {
+    case .end: endCalls(.draining)
+    case .abandon: abandonCalls(.draining)
+    }
   }
 
   /// A guest with a socket loses it, and with it its call.
@@ -236,15 +220,13 @@ extension Relay {
       store.links[link].reset(&turn)
       lost(id, phase, call, .timedOut)
     case .caller:
-      let isFlood = endsAsFlood(link)
-      guard isFlood || store.links[link].watch(store, &turn) == .isGone else { return }
-      calls[call.index].callerCut(isFlood ? .flooding : .silent, store, &turn)
+      guard let cause = watch(link) else { return }
+      calls[call.index].callerCut(cause, store, &turn)
       settle(call.index)
     case .ready, .upstream:
-      let isFlood = endsAsFlood(link)
-      guard isFlood || store.links[link].watch(store, &turn) == .isGone else { return }
+      guard let cause = watch(link) else { return }
       store.links[link].reset(&turn)
-      lost(id, phase, call, isFlood ? .flooding : .timedOut)
+      lost(id, phase, call, cause == .flooding ? .flooding : .timedOut)
     case .leaving: store.links[link].reset(&turn)
     case .handshake, .gone: return
     }
@@ -253,23 +235,14 @@ extension Relay {
   /// When `advance` wants to be called at the latest.
   package var wakeTime: Instant {
     min(
-      turn.timers.earliest, drainDeadline, requests.tokens.nextExpiry, turn.guests.tokenDue,
+      turn.timers.earliest, draining.deadline, requests.tokens.nextExpiry, turn.guests.tokenDue,
       turn.troubles.nextDue)
   }
 
-  /// The wall clock, told now and then, for time stamps that people read.
-  package func setWall(_ wall: WallTime, at now: Instant) { turn.log.setWall(wall, at: now) }
-
-  /// Lines for people: takes the oldest into `place` (cut to fit) and says where they belong, or
-  /// nil.
-  package func takeLine(into place: Bytes) -> Line? { turn.log.take(into: place) }
-
   /// No new calls from now on; running ones may finish until the drain deadline.
   package func drain(at now: Instant) {
-    guard draining == .no else { return }
+    guard draining.begin(at: now, store.limits) else { return }
     turn.now = now
-    draining = .running
-    drainDeadline = now + .seconds(store.limits.drainSeconds)
     // Their sockets would be refused.
     while let held = requests.tokens.remove() { giveUp(held) }
     turn.note(.relay(.draining(calls: calls.inUse)), of: nil)
@@ -278,25 +251,18 @@ extension Relay {
   /// Ends every call now.
   package func stop(at now: Instant) {
     turn.now = now
-    if draining == .no { draining = .running }
-    endCalls(.shutDown)
+    draining.stop()
+    abandonCalls(.shutDown)
   }
 
-  /// Calls that still run end as if their callers had left: what was said last is heard, for so
-  /// long as any call's end may take.
-  private func drainIsOver() {
-    guard draining == .running else { return endCalls(.draining) }
-    draining = .finishing
-    drainDeadline = turn.now + .seconds(store.limits.finishSeconds)
+  private func endCalls(_ cause: Cause) {
     for call in 0..<calls.capacity where calls.isInUse(call) && !calls[call].state.isClosing {
-      calls[call].end(.draining, store, &turn)
+      calls[call].end(cause, store, &turn)
       settle(call)
     }
   }
 
-  /// The time to finish is over: what is kept goes with each call.
-  private func endCalls(_ cause: Cause) {
-    drainDeadline = .never
+  private func abandonCalls(_ cause: Cause) {
     for call in 0..<calls.capacity where calls.isInUse(call) {
       calls[call].abandon(cause, store, &turn)
       settle(call)

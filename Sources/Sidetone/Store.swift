@@ -91,3 +91,27 @@ extension Store {
   var gathered: Bytes { @inline(__always) get { memory.value.gathered } }
   var converted: Bytes { @inline(__always) get { memory.value.converted } }
 }
+
+// MARK: What comes free
+
+extension Store {
+  /// A link's slot, with everything that it holds.
+  @_noAllocation func free(_ link: SlotID, _ turn: inout Turn) {
+    links[link.index].release(self, &turn)
+    links.release(link)
+  }
+
+  /// Buffers have come free: those who wait for one are read again, in their order.
+  @_noAllocation func giveBuffers(_ turn: inout Turn) {
+    for _ in 0..<turn.buffersWanted.count {
+      guard let link = turn.buffersWanted.pop() else { return }
+      guard links.isInUse(link), links[link].inbox.wanted > 0 else { continue }
+      if links[link].wouldFindBuffer(self) {
+        links[link].hold = .none
+        links[link].ask(.resume, &turn)
+      } else {
+        turn.buffersWanted.push(link)
+      }
+    }
+  }
+}

@@ -29,6 +29,32 @@ package struct Turn {
   /// How long what callers sent waited to be read, where the kernel stamps it.
   var waits = LatencyHistogram()
   var log: Log
+
+  init(
+    _ config: Config, _ store: Store, _ random: Random, guestsSeed: UInt64, at now: Instant,
+    wall: WallTime
+  ) {
+    let limits = store.limits
+    self.now = now
+    self.random = random
+    timers = TurnTimers(linksMax: limits.linksMax, callsMax: limits.callsMax)
+    outputs = SlotQueue(capacity: limits.linksMax)
+    buffersWanted = SlotQueue(capacity: limits.linksMax)
+    conversionsLeft = limits.conversionFramesPerTurnMax
+    availability = Availability(
+      store.prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
+      twoWayCallsMax: config.twoWayCalls, redialsPerSecondMax: limits.redialsPerSecond)
+    guests = Guests(limits, seed: guestsSeed)
+    log = Log(
+      config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall)
+  }
+
+  func deallocate() {
+    timers.deallocate()
+    outputs.deallocate()
+    buffersWanted.deallocate()
+    guests.deallocate()
+  }
 }
 
 /// What a timer is for.

@@ -137,15 +137,20 @@ extension Link {
     turn.timers.wake(.link(id.index), at: account.waitsUntil)
   }
 
-  /// What becomes of a peer that may have waited: read again, where it has paid.
-  enum WaitEnd: BitwiseCopyable { case goOn, isFlood }
-
-  @_noAllocation mutating func endWait(_ turn: inout Turn) -> WaitEnd {
-    guard hold == .debt, !account.mustWait(at: turn.now) else { return .goOn }
-    if account.isFlood(at: turn.now) { return .isFlood }
+  /// A peer that has waited is read again, where it has paid. False: it floods.
+  @_noAllocation private mutating func endWait(_ turn: inout Turn) -> Bool {
+    guard hold == .debt, !account.mustWait(at: turn.now) else { return true }
+    if account.isFlood(at: turn.now) { return false }
     hold = .none
     ask(.resume, &turn)
-    return .goOn
+    return true
+  }
+
+  /// Its message needs a buffer: its socket waits until there is one.
+  @_noAllocation mutating func waitForBuffer(_ turn: inout Turn) {
+    hold = .buffer
+    turn.buffersWanted.push(id.index)
+    turn.note(.messageWaits)
   }
 
   // MARK: Frames out
@@ -224,12 +229,13 @@ extension Link {
     setDeadline(turn.now + .seconds(seconds), &turn)
   }
 
-  /// What has to be done about a peer that may be silent.
-  enum Watch: BitwiseCopyable { case goOn, isGone }
+  /// What has to be done about a peer that may be silent, or may have been made to wait.
+  enum Watch: BitwiseCopyable { case goOn, isGone, isFlood }
 
   /// A peer that has been silent is asked for a sign of life; one that gives none is gone, though
   /// its socket may look open for hours (a half-open connection).
   @_noAllocation mutating func watch(_ store: Store, _ turn: inout Turn) -> Watch {
+    guard endWait(&turn) else { return .isFlood }
     // Who is held back is not being listened to.
     if hold != .none { lastHeard = turn.now }
     let pingAt = lastHeard + .seconds(store.limits.pingSeconds)
