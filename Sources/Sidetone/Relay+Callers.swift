@@ -70,7 +70,7 @@ extension Relay {
         receivedFromCaller(rest, on: link)
       }
     }
-    settle(call)
+    calls.settle(call, store, &turn)
   }
 
   /// The upstream on which a caller who comes gets a place: the one that it wants. Who may still
@@ -123,8 +123,7 @@ extension Relay {
       calls.holds($0.call) && isFit(calls[$0.call.index].upstream.index)
     }
     guard let oldest else { return false }
-    calls[oldest.call.index].abandon(.unclaimed, store, &turn)
-    settle(oldest.call.index)
+    calls.abandon(oldest.call.index, .unclaimed, store, &turn)
     return true
   }
 
@@ -192,7 +191,7 @@ extension Relay {
     turn.availability.reserve(choice.upstream)
     turn.availability.announce(choice.upstream)
     calls[id.index].announce(store, &turn)
-    settle(id.index)
+    calls.settle(id.index, store, &turn)
     return calls.holds(id) ? id : .none
   }
 
@@ -200,9 +199,7 @@ extension Relay {
   func giveUp(_ held: CallTokens.Held?) {
     guard var held else { return }
     held.choices.clear(in: store.pool)
-    guard calls.holds(held.call) else { return }
-    calls[held.call.index].end(.unclaimed, store, &turn)
-    settle(held.call.index)
+    if calls.holds(held.call) { calls.end(held.call.index, .unclaimed, store, &turn) }
   }
 
   // MARK: Said who they are
@@ -225,7 +222,7 @@ extension Relay {
     guard let call = admitted(call, arrival.parameters) else { return (call, .done) }
     let event = calls[call].begin(arrival, store, &turn)
     AudioFinding.takeEarly(in: &calls[call], store, &turn)
-    calls.noteNamesake(of: call, in: &nameHashes, &turn)
+    calls.noteNamesake(of: call, &turn)
     return (call, event)
   }
 
@@ -248,7 +245,6 @@ extension Relay {
       }
       if calls.holds(held.call) {
         calls.join(call, to: held.call.index, store, &turn)
-        settle(call)
         return held.call.index
       }
       return choose(call, bot: held.bot, held.choices.front(in: store.pool))

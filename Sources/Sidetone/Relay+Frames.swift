@@ -35,10 +35,10 @@ extension Relay {
     switch store.links[index].phase {
     case .caller:
       receivedFromCaller(window, on: index)
-      pay(link, bytes: count)
+      calls.pay(link, bytes: count, store, &turn)
     case .upstream, .setup, .ready:
       receivedFromUpstream(window, on: index)
-      pay(link, bytes: count)
+      calls.pay(link, bytes: count, store, &turn)
     case .request: receivedRequest(window, on: index)
     case .upgrade: receivedAnswer(window, on: index)
     case .handshake, .waiting, .dialling, .leaving, .gone: return
@@ -52,10 +52,10 @@ extension Relay {
     if case .done = event { return }
     let id = store.links[link].id
     while true {
-      pay(id, besideAudio: event.bytesBesideAudio)
+      calls.pay(id, besideAudio: event.bytesBesideAudio, store, &turn)
       call = handle(event, of: call)
       event = calls[call].receivedFromCaller(window, on: link, store, &turn)
-      if case .done = event { return settle(call) }
+      if case .done = event { return calls.settle(call, store, &turn) }
     }
   }
 
@@ -67,10 +67,12 @@ extension Relay {
     let id = store.links[link].id
     var follows = false
     while true {
-      pay(id, besideAudio: event.rare?.count ?? 0)
+      calls.pay(id, besideAudio: event.rare?.count ?? 0, store, &turn)
       if calls[call].handle(event, on: link, store, &turn) { follows = true }
       event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
-      if case .done = event { return follows ? settle(call) : () }
+      guard case .done = event else { continue }
+      if follows { calls.settle(call, store, &turn) }
+      return
     }
   }
 
@@ -79,7 +81,7 @@ extension Relay {
     let call = store.links[link].call.index
     let rest = calls[call].receivedAnswer(window, on: link, store, &turn)
     if !rest.isEmpty { receivedFromUpstream(rest, on: link) }
-    settle(call)
+    calls.settle(call, store, &turn)
   }
 
   /// The first contiguous run of what waits to be written; empty when there is nothing.
@@ -101,11 +103,12 @@ extension Relay {
     guard store.links[index].outbox.isEmpty else { return }
     let call = store.links[index].call.index
     switch phase {
-    case .upstream: if calls[call].upstreamTook(store, &turn) { settle(call) }
+    case .upstream:
+      if calls[call].upstreamTook(store, &turn) { calls.settle(call, store, &turn) }
     case .caller:
       guard calls[call].callerTook(store, &turn) else { return }
       calls[call].markAndConverse(store, &turn)
-      settle(call)
+      calls.settle(call, store, &turn)
     case .leaving: store.links[index].ask(.close, &turn)
     case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .gone: return
     }

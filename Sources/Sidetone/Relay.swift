@@ -9,9 +9,10 @@
 //     sleep(until: relay.wakeTime)
 //
 // It owns all memory, finds the link and the call that an input is for, lends them what they need
-// (Store, Turn), and frees what is over. What a request means is decided in Requests, what happens
-// in a call in Call. Every frame leaves in the turn in which it came: `received` moves it from the
-// carrier's bytes into the upstream's outbox, and `next` names that outbox in the same turn.
+// (Store, Turn), and frees what is over (Calls). What a request means is decided in Requests, what
+// happens in a call in Call. Every frame leaves in the turn in which it came: `received` moves it
+// from the carrier's bytes into the upstream's outbox, and `next` names that outbox in the same
+// turn.
 
 package final class Relay {
   package let config: Config
@@ -19,9 +20,7 @@ package final class Relay {
   let store: Store
   /// What an input may change beside its slot.
   var turn: Turn
-  let calls: Slab<Call>
-  /// What the names of started calls are alike by; old ones where a call is over.
-  var nameHashes: [UInt64]
+  let calls: Calls
   var requests: Requests
   let startedAt: Instant
   var draining = Drain()
@@ -29,17 +28,12 @@ package final class Relay {
   /// `seed`: 32 random bytes. Takes all the memory that the relay will ever have.
   package init(config: Config, seed: [UInt8], now: Instant, wall: WallTime) {
     self.config = config
-    let limits = config.limits
     let prepared = Prepared(config)
     var random = Random(seed: seed)
     let doorSeed = random.next64()
     store = Store(config, prepared)
     turn = Turn(config, store, random, guestsSeed: ~doorSeed, at: now, wall: wall)
-    let nobody = Call(
-      .none, CallerLeg(.none, .anyone), CallRecord(peer: .none, at: now, wall: wall),
-      to: UpstreamLeg(0, route: 0, store), limits, at: now)
-    calls = Slab(capacity: limits.callsMax, repeating: nobody)
-    nameHashes = Array(repeating: 0, count: limits.callsMax)
+    calls = Calls(store, at: now, wall: wall)
     requests = Requests(config, prepared, seed: doorSeed)
     startedAt = now
   }
@@ -89,12 +83,10 @@ extension Relay {
   /// A guest loses its place to a newcomer, and is told.
   func giveWay(_ guest: Int, _ why: Guests.Crowd) {
     turn.note(.guestDisplaced)
-    switch store.links[guest].phase {
-    case .caller:
+    if store.links[guest].phase == .caller {
       requests.tellDisplaced(guest, why, store, &turn)
-      endGuest(guest, .crowded)
-    case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .upstream, .leaving,
-      .gone:
+      calls.endGuest(guest, .crowded, store, &turn)
+    } else {
       requests.displace(guest, why, store, &turn)
     }
     turn.guests.left(guest)
@@ -110,9 +102,7 @@ extension Relay {
       store.links[link.index].waitForRequest(store, &turn)
     case .dialling:
       store.links[link.index].heard(at: now)
-      let call = store.links[link.index].call.index
-      calls[call].upstreamConnected(store, &turn)
-      settle(call)
+      calls.upstreamConnected(link.index, store, &turn)
     case .request, .caller, .waiting, .upgrade, .setup, .ready, .upstream, .leaving, .gone: return
     }
   }
@@ -124,46 +114,23 @@ extension Relay {
     guard store.links.holds(link) else { return }
     let (phase, call) = (store.links[link.index].phase, store.links[link.index].call)
     store.free(link, &turn)
-    lost(link, phase, call, failure)
+    calls.lost(link, phase, of: call, failure, store, &turn)
   }
 
   /// The peer will send no more (end of stream).
   package func ended(_ link: SlotID, at now: Instant) {
     turn.now = now
     guard store.links.holds(link) else { return }
-    let phase = store.links[link.index].phase
-    let call = store.links[link.index].call
+    let (phase, call) = (store.links[link.index].phase, store.links[link.index].call)
     if phase == .caller {
       // It may still read: the last results are owed to a caller who has only stopped talking. One
       // who is really gone answers the next write with a reset.
       store.links[link.index].releaseInbox(store)
-      calls[call.index].end(.left, store, &turn)
-      settle(call.index)
+      calls.end(call.index, .left, store, &turn)
     } else {
       store.links[link.index].leave(store, &turn)
-      lost(link, phase, call, .reset)
+      calls.lost(link, phase, of: call, .reset, store, &turn)
     }
-  }
-
-  /// A leg of a call is gone, whichever way.
-  private func lost(
-    _ link: SlotID, _ phase: Link.Phase, _ call: SlotID, _ failure: LinkFailure
-  ) {
-    guard calls.holds(call) else { return }
-    switch phase {
-    case .caller: calls[call.index].callerGone(.left, store, &turn)
-    case .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
-      calls[call.index].upstreamBroke(failure, on: link, store, &turn)
-    case .handshake, .request, .leaving, .gone: return
-    }
-    settle(call.index)
-  }
-
-  /// The end of every input that was more than audio. The one place that frees a call's slot.
-  func settle(_ call: Int) {
-    guard calls.holds(calls[call].id) else { return }
-    if !calls[call].isOver { calls[call].settle(store, &turn) }
-    if calls[call].isOver { calls.release(calls[call].id) }
   }
 }
 
@@ -177,57 +144,32 @@ extension Relay {
     while let key = turn.timers.due(at: now) {
       switch key {
       case .link(let link): if store.links.isInUse(link) { linkExpired(link) }
-      case .call(let call):
-        guard calls.isInUse(call) else { continue }
-        calls[call].expired(store, &turn)
-        settle(call)
-      case .playout(let call):
-        guard calls.isInUse(call) else { continue }
-        calls[call].playoutExpired(store, &turn)
+      case .call(let call): calls.expired(call, store, &turn)
+      case .playout(let call): calls.playoutExpired(call, store, &turn)
       }
     }
     while let held = requests.tokens.expired(at: now) { giveUp(held) }
     while turn.guests.tokenDue <= now, let guest = turn.guests.oldestSocket {
-      endGuest(guest, .noToken)
+      calls.endGuest(guest, .noToken, store, &turn)
     }
     if turn.troubles.nextDue <= now { turn.tellTroubles() }
     if draining.deadline <= now { drainExpired() }
   }
 
-  private func drainExpired() {
+  @inline(never) private func drainExpired() {
     switch draining.expired(at: turn.now, store.limits) {
-    case .end: endCalls(.draining)
-    case .abandon: abandonCalls(.draining)
+    case .end: calls.endAll(.draining, store, &turn)
+    case .abandon: calls.abandonAll(.draining, store, &turn)
     }
   }
 
-  /// A guest with a socket loses it, and with it its call.
-  private func endGuest(_ guest: Int, _ cause: Cause) {
-    turn.guests.left(guest)
-    let call = store.links[guest].call.index
-    calls[call].end(cause, store, &turn)
-    settle(call)
-  }
-
-  private func linkExpired(_ link: Int) {
-    let call = store.links[link].call
-    let id = store.links[link].id
-    let phase = store.links[link].phase
-    switch phase {
+  /// Kept out of what every turn runs.
+  @inline(never) private func linkExpired(_ link: Int) {
+    switch store.links[link].phase {
     case .request: requests.refuseLate(link, store, &turn)
-    case .waiting: calls[call.index].upstream.askForConnection(store, &turn)
-    case .dialling, .upgrade, .setup:
-      store.links[link].reset(&turn)
-      lost(id, phase, call, .timedOut)
-    case .caller:
-      guard let cause = watch(link) else { return }
-      calls[call.index].callerCut(cause, store, &turn)
-      settle(call.index)
-    case .ready, .upstream:
-      guard let cause = watch(link) else { return }
-      store.links[link].reset(&turn)
-      lost(id, phase, call, cause == .flooding ? .flooding : .timedOut)
     case .leaving: store.links[link].reset(&turn)
+    case .caller, .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
+      calls.legExpired(link, store, &turn)
     case .handshake, .gone: return
     }
   }
@@ -252,20 +194,6 @@ extension Relay {
   package func stop(at now: Instant) {
     turn.now = now
     draining.stop()
-    abandonCalls(.shutDown)
-  }
-
-  private func endCalls(_ cause: Cause) {
-    for call in 0..<calls.capacity where calls.isInUse(call) && !calls[call].state.isClosing {
-      calls[call].end(cause, store, &turn)
-      settle(call)
-    }
-  }
-
-  private func abandonCalls(_ cause: Cause) {
-    for call in 0..<calls.capacity where calls.isInUse(call) {
-      calls[call].abandon(cause, store, &turn)
-      settle(call)
-    }
+    calls.abandonAll(.shutDown, store, &turn)
   }
 }

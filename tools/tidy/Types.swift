@@ -89,9 +89,12 @@ enum Types {
     return words.contains("Bool") || words.last == "true" || words.last == "false"
   }
 
-  /// A call's slot is the relay's to reach, and everything about a call is asked of the call.
+  /// A call's slot is the relay's to reach, and everything about a call is asked of the call. Its
+  /// slot is freed in one place: where the calls are kept.
   private static func reachIntoCalls(_ file: SourceFile) -> [Finding] {
     let isRelay = file.name.hasPrefix("Relay")
+    let seesCalls = isRelay || file.path.contains("/Call/")
+    let keepsCalls = file.path.hasSuffix("/Call/Calls.swift")
     var findings: [Finding] = []
     for (index, line) in file.code.enumerated() {
       func found(_ what: String) {
@@ -103,13 +106,23 @@ enum Types {
       {
         found("`extension Relay` outside Relay*.swift")
       }
-      if !isRelay, !file.path.contains("/Call/"), line.contains("calls[") {
+      if !seesCalls, line.contains("calls[") {
         found("only the relay reaches into a call's slot")
       }
-      if line.contains("calls.release("), !file.path.hasSuffix("/Relay.swift") {
-        found("a call's slot is freed in one place")
-      }
+      if !keepsCalls, line.contains("Slab<Call>") { found("calls are kept in one place") }
+      if line.contains("calls.release(") { found("a call's slot is freed in one place") }
     }
-    return findings
+    return findings + (keepsCalls ? freedOnce(file) : [])
+  }
+
+  /// Where calls are kept, `settle` alone gives a slot back.
+  private static func freedOnce(_ file: SourceFile) -> [Finding] {
+    let places = file.code.indices.filter { file.code[$0].contains("slots.release(") }
+    let settle = file.code.indices.first { Functions.name(on: file.code[$0]) == "settle" }
+    let body = settle.map { $0..<$0 + Functions.length(from: $0, in: file.code) } ?? 0..<0
+    let other = places.first { !body.contains($0) }
+    if places.count == 1, other == nil { return [] }
+    let what = "a call's slot is freed in one place, `settle`"
+    return [Finding(path: file.path, number: (other ?? body.lowerBound) + 1, what: what)]
   }
 }

@@ -1,6 +1,44 @@
-// What is asked of all calls at once, and how one gets its slot. The relay alone frees a slot.
+// All calls, in slots that were made once. What is asked of all of them at once, how one gets its
+// slot, and the one place that frees it: `settle`, at the end of each input that was more than
+// audio. The calls are the relay's; whoever else works with them is lent them for the length of one
+// input, so it is in the relay's name that a slot is freed.
 
-extension Slab<Call> {
+struct Calls: Sendable {
+  private let slots: Slab<Call>
+  /// What the names of started calls are alike by; old ones where a call is over.
+  private let nameHashes: Slab<UInt64>
+
+  init(_ store: Store, at now: Instant, wall: WallTime) {
+    let nobody = Call(
+      .none, CallerLeg(.none, .anyone), CallRecord(peer: .none, at: now, wall: wall),
+      to: UpstreamLeg(0, route: 0, store), store.limits, at: now)
+    slots = Slab(capacity: store.limits.callsMax, repeating: nobody)
+    nameHashes = Slab(capacity: store.limits.callsMax, repeating: 0)
+  }
+
+  func deallocate() {
+    slots.deallocate()
+    nameHashes.deallocate()
+  }
+
+  var capacity: Int { slots.capacity }
+  var inUse: Int { @inline(__always) get { slots.inUse } }
+  var isFull: Bool { slots.isFull }
+
+  @inline(__always) func holds(_ id: SlotID) -> Bool { slots.holds(id) }
+
+  subscript(call: Int) -> Call {
+    @inline(__always) _read { yield slots[call] }
+    @inline(__always) nonmutating _modify { yield &slots[call] }
+  }
+}
+
+// MARK: From the first to the last
+
+extension Calls {
+  /// A slot for a call that `place` begins; nil: there is none.
+  func take() -> SlotID? { slots.take() }
+
   /// A call's slot has an owner: its caller, or nobody yet.
   func place(
     _ id: SlotID, _ caller: CallerLeg, from peer: Address, _ name: Name, to upstream: UpstreamLeg,
@@ -17,25 +55,75 @@ extension Slab<Call> {
     self[ahead].join(self[call])
     store.links[self[call].caller.link.index].call = self[ahead].id
     self[call].giveAway(store, &turn)
+    settle(call, store, &turn)
   }
 
+  /// Ends a call as if its caller had left.
+  func end(_ call: Int, _ cause: Cause, _ store: Store, _ turn: inout Turn) {
+    self[call].end(cause, store, &turn)
+    settle(call, store, &turn)
+  }
+
+  /// Ends a call at once: what is kept goes with it.
+  func abandon(_ call: Int, _ cause: Cause, _ store: Store, _ turn: inout Turn) {
+    self[call].abandon(cause, store, &turn)
+    settle(call, store, &turn)
+  }
+
+  func endAll(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
+    for call in 0..<capacity where slots.isInUse(call) && !self[call].state.isClosing {
+      end(call, cause, store, &turn)
+    }
+  }
+
+  func abandonAll(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
+    for call in 0..<capacity where slots.isInUse(call) { abandon(call, cause, store, &turn) }
+  }
+
+  /// The end of every input that was more than audio. The one place that frees a call's slot.
+  func settle(_ call: Int, _ store: Store, _ turn: inout Turn) {
+    guard slots.holds(self[call].id) else { return }
+    if !self[call].isOver { self[call].settle(store, &turn) }
+    if self[call].isOver { slots.release(self[call].id) }
+  }
+}
+
+// MARK: Time
+
+extension Calls {
+  /// The timer of a call has come due.
+  func expired(_ call: Int, _ store: Store, _ turn: inout Turn) {
+    guard slots.isInUse(call) else { return }
+    self[call].expired(store, &turn)
+    settle(call, store, &turn)
+  }
+
+  /// More of what an agent says is due.
+  func playoutExpired(_ call: Int, _ store: Store, _ turn: inout Turn) {
+    if slots.isInUse(call) { self[call].playoutExpired(store, &turn) }
+  }
+}
+
+// MARK: All of them
+
+extension Calls {
   /// Whether somebody new may have a link: one stays free for the upstream of every running call.
   func leaveLink(in store: Store) -> Bool {
     let free = store.links.capacity - store.links.inUse
     if free > inUse { return true }
     var owed = 0
-    for call in 0..<capacity where isInUse(call) && self[call].wantsLink(store) { owed += 1 }
+    for call in 0..<capacity where slots.isInUse(call) && self[call].wantsLink(store) { owed += 1 }
     return free > owed
   }
 
   /// A second socket with the id of a running call is noticed: each is a call of its own. Of the
   /// others only those are looked at whose names are alike.
-  func noteNamesake(of call: Int, in hashes: inout [UInt64], _ turn: inout Turn) {
+  func noteNamesake(of call: Int, _ turn: inout Turn) {
     guard isTalking(call) else { return }
     let hash = self[call].record.name.hash
-    hashes[call] = hash
-    for other in 0..<capacity where hashes[other] == hash && other != call {
-      guard isInUse(other), isTalking(other),
+    nameHashes[call] = hash
+    for other in 0..<capacity where nameHashes[other] == hash && other != call {
+      guard slots.isInUse(other), isTalking(other),
         self[other].record.name.equals(self[call].record.name)
       else { continue }
       return turn.note(.caller(.odd(.isSecond)), of: self[call].record.name)
@@ -48,6 +136,6 @@ extension Slab<Call> {
 
   /// What a page says of the call in a slot; nil: there is none.
   func row(of call: Int, at now: Instant, in pool: BlockPool) -> CallRow? {
-    isInUse(call) ? self[call].record.row(at: now, in: pool) : nil
+    slots.isInUse(call) ? self[call].record.row(at: now, in: pool) : nil
   }
 }

@@ -61,7 +61,7 @@ package enum Readiness: UInt8, BitwiseCopyable, Sendable {
 extension Snapshot {
   /// `isDraining`: no new calls.
   init(
-    of calls: Slab<Call>, since start: Instant, isDraining: Bool, _ config: Config,
+    of calls: Calls, since start: Instant, isDraining: Bool, _ config: Config,
     _ store: Store, _ turn: Turn
   ) {
     uptime = turn.now - start

@@ -3,7 +3,7 @@
 extension Requests {
   /// A page about the calls.
   func sendPage(
-    _ admitted: Admitted, _ snapshot: Snapshot, _ calls: Slab<Call>, on link: Int, _ store: Store,
+    _ admitted: Admitted, _ snapshot: Snapshot, _ calls: Calls, on link: Int, _ store: Store,
     _ turn: inout Turn
   ) throws(Refusal) {
     let isHead = admitted.isHead
@@ -27,7 +27,7 @@ extension Requests {
 
   /// A row for each call may be more than the scratch holds: it is written in a large buffer.
   private func sendStats(
-    _ snapshot: Snapshot, _ calls: Slab<Call>, _ isHead: Bool, on link: Int, _ store: Store,
+    _ snapshot: Snapshot, _ calls: Calls, _ isHead: Bool, on link: Int, _ store: Store,
     _ turn: inout Turn
   ) throws(Refusal) {
     guard let buffer = store.large.take() else { throw .full }
