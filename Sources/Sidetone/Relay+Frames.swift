@@ -45,15 +45,24 @@ extension Relay {
     }
   }
 
+  /// What comes behind a request may be frames already.
+  private func receivedRequest(_ window: Bytes, on link: Int) {
+    let begun = callers.received(
+      window, on: link, isDraining: draining.isOn, calls, store, &turn)
+    guard let begun else { return }
+    if !begun.rest.isEmpty { receivedFromCaller(begun.rest, on: link) }
+    calls.settle(begun.call, store, &turn)
+  }
+
   /// Not marked, as `received` is not.
-  func receivedFromCaller(_ window: Bytes, on link: Int) {
+  private func receivedFromCaller(_ window: Bytes, on link: Int) {
     var call = store.links[link].call.index
     var event = calls[call].receivedFromCaller(window, on: link, store, &turn)
     if case .done = event { return }
     let id = store.links[link].id
     while true {
       calls.pay(id, besideAudio: event.bytesBesideAudio, store, &turn)
-      call = handle(event, of: call)
+      call = callers.handle(event, of: call, calls, store, &turn)
       event = calls[call].receivedFromCaller(window, on: link, store, &turn)
       if case .done = event { return calls.settle(call, store, &turn) }
     }

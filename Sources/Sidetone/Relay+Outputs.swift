@@ -60,5 +60,5 @@ extension Relay {
   package var buffersInUse: Int { store.medium.inUse + store.large.inUse }
   package var resamplersInUse: Int { store.resamplers.inUse }
   package var conversationsInUse: Int { store.conversations.inUse }
-  package var tokensInUse: Int { requests.tokens.count }
+  package var tokensInUse: Int { callers.requests.tokens.count }
 }

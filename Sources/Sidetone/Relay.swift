@@ -9,10 +9,10 @@
 //     sleep(until: relay.wakeTime)
 //
 // It owns all memory, finds the link and the call that an input is for, lends them what they need
-// (Store, Turn), and frees what is over (Calls). What a request means is decided in Requests, what
-// happens in a call in Call. Every frame leaves in the turn in which it came: `received` moves it
-// from the carrier's bytes into the upstream's outbox, and `next` names that outbox in the same
-// turn.
+// (Store, Turn), and frees what is over (Calls). What a request means is decided in Requests, which
+// call is whose in Callers, what happens in a call in Call. Every frame leaves in the turn in which
+// it came: `received` moves it from the carrier's bytes into the upstream's outbox, and `next`
+// names that outbox in the same turn.
 
 package final class Relay {
   package let config: Config
@@ -21,8 +21,7 @@ package final class Relay {
   /// What an input may change beside its slot.
   var turn: Turn
   let calls: Calls
-  var requests: Requests
-  let startedAt: Instant
+  var callers: Callers
   var draining = Drain()
 
   /// `seed`: 32 random bytes. Takes all the memory that the relay will ever have.
@@ -34,8 +33,7 @@ package final class Relay {
     store = Store(config, prepared)
     turn = Turn(config, store, random, guestsSeed: ~doorSeed, at: now, wall: wall)
     calls = Calls(store, at: now, wall: wall)
-    requests = Requests(config, prepared, seed: doorSeed)
-    startedAt = now
+    callers = Callers(requests: Requests(config, prepared, seed: doorSeed, at: now))
   }
 
   deinit {
@@ -58,7 +56,7 @@ extension Relay {
       of: peer, asOperator: settings.isForOperators, isSecure: settings.isTLS,
       isShared: config.isProxy(peer), at: now)
     {
-      giveWay(guest, why)
+      callers.giveWay(guest, why, calls, store, &turn)
     }
     guard calls.leaveLink(in: store), let id = store.links.take() else {
       turn.note(.relay(.linkRefused(peer)), of: nil)
@@ -78,18 +76,6 @@ extension Relay {
   /// What comes on this link is a request, which may cost more than a frame.
   package func isAsking(_ link: SlotID) -> Bool {
     store.links.holds(link) && store.links[link.index].phase == .request
-  }
-
-  /// A guest loses its place to a newcomer, and is told.
-  func giveWay(_ guest: Int, _ why: Guests.Crowd) {
-    turn.note(.guestDisplaced)
-    if store.links[guest].phase == .caller {
-      requests.tellDisplaced(guest, why, store, &turn)
-      calls.endGuest(guest, .crowded, store, &turn)
-    } else {
-      requests.displace(guest, why, store, &turn)
-    }
-    turn.guests.left(guest)
   }
 
   /// The connection asked for by `.dial` stands (after TLS), or the TLS handshake of one that came
@@ -148,7 +134,7 @@ extension Relay {
       case .playout(let call): calls.playoutExpired(call, store, &turn)
       }
     }
-    while let held = requests.tokens.expired(at: now) { giveUp(held) }
+    if callers.nextExpiry <= now { callers.expire(calls, store, &turn) }
     while turn.guests.tokenDue <= now, let guest = turn.guests.oldestSocket {
       calls.endGuest(guest, .noToken, store, &turn)
     }
@@ -166,7 +152,7 @@ extension Relay {
   /// Kept out of what every turn runs.
   @inline(never) private func linkExpired(_ link: Int) {
     switch store.links[link].phase {
-    case .request: requests.refuseLate(link, store, &turn)
+    case .request: callers.requests.refuseLate(link, store, &turn)
     case .leaving: store.links[link].reset(&turn)
     case .caller, .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
       calls.legExpired(link, store, &turn)
@@ -177,7 +163,7 @@ extension Relay {
   /// When `advance` wants to be called at the latest.
   package var wakeTime: Instant {
     min(
-      turn.timers.earliest, draining.deadline, requests.tokens.nextExpiry, turn.guests.tokenDue,
+      turn.timers.earliest, draining.deadline, callers.nextExpiry, turn.guests.tokenDue,
       turn.troubles.nextDue)
   }
 
@@ -185,8 +171,7 @@ extension Relay {
   package func drain(at now: Instant) {
     guard draining.begin(at: now, store.limits) else { return }
     turn.now = now
-    // Their sockets would be refused.
-    while let held = requests.tokens.remove() { giveUp(held) }
+    callers.giveUpAll(calls, store, &turn)
     turn.note(.relay(.draining(calls: calls.inUse)), of: nil)
   }
 

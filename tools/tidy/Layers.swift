@@ -10,7 +10,8 @@
 //     6  Call
 //     7  Operations, Records              (only render)
 //     8  Requests
-//     9  Relay
+//     9  Callers
+//    10  Relay
 //
 // The size of a type is no knowledge of it: the memory plan may ask for any.
 
@@ -27,7 +28,8 @@ struct Layers {
     "Call": 6,
     "Operations": 7, "Records": 7,
     "Requests": 8,
-    "Relay": 9,
+    "Callers": 9,
+    "Relay": 10,
   ]
   /// Parts that are lent together, and may name each other.
   private static let lent = 5

@@ -3,9 +3,11 @@
 extension Requests {
   /// A page about the calls.
   func sendPage(
-    _ admitted: Admitted, _ snapshot: Snapshot, _ calls: Calls, on link: Int, _ store: Store,
+    _ admitted: Admitted, isDraining: Bool, _ calls: Calls, on link: Int, _ store: Store,
     _ turn: inout Turn
   ) throws(Refusal) {
+    let snapshot = Snapshot(
+      of: calls, since: startedAt, isDraining: isDraining, config, store, turn)
     let isHead = admitted.isHead
     switch admitted.destination {
     case .health:

@@ -1,8 +1,10 @@
 // The door. Every connection begins here as HTTP; a call leaves as a WebSocket, everybody else with
 // one answer. All that can be refused is refused here, in plain HTTP, before any upstream is
-// dialled. What a request asks of the calls (a new one, their rows) is the relay's to do.
+// dialled. What a request asks of the calls is for Callers to do.
 
 package struct Requests {
+  let config: Config
+  let startedAt: Instant
   let pages: Pages
   let voice: VoiceWebhook
   let connect: Connect
@@ -21,7 +23,9 @@ package struct Requests {
   /// route, since each is opened by lines of its own.
   private var taught: [UInt32]
 
-  init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
+  init(_ config: Config, _ prepared: Prepared, seed: UInt64, at now: Instant) {
+    self.config = config
+    startedAt = now
     admission = Admission(config, prepared, seed: seed)
     pages = Pages(service: config.service)
     voice = VoiceWebhook(config, prepared)
