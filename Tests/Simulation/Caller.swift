@@ -51,7 +51,7 @@ final class Caller: Peer {
   let number: Int
   let plan: Plan
 
-  private var head: [UInt8] = []
+  private var head = Head()
   private(set) var isOpen = false
   private var socket = Socket(isClient: true)
   private var framesSent = 0
@@ -80,7 +80,7 @@ final class Caller: Peer {
   /// The most that the relay had to keep at once.
   private(set) var mostKept = 0
   private var shadow = Socket(isClient: false)
-  private var shadowHead: [UInt8]? = []
+  private var shadowHead = Head()
   /// Where the words of its transcripts end, and when the last of them came.
   private var wordsEnd = 0
   private(set) var lastWordsAt = Instant.never
@@ -230,16 +230,13 @@ final class Caller: Peer {
   func received(_ bytes: [UInt8], at now: Instant) {
     if plan.isDeaf, isOpen { return }
     if isOpen { return take(bytes) }
-    head += bytes
-    guard let end = headEnd(of: head) else { return }
-    let status = String(decoding: head.prefix(12), as: UTF8.self)
-    guard status == "HTTP/1.1 101" else {
-      refusedWith = status
-      world.marks.insert("refused \(status.suffix(3))")
+    guard let rest = head.rest(of: bytes) else { return }
+    guard head.status == "HTTP/1.1 101" else {
+      refusedWith = head.status
+      world.marks.insert("refused \(head.status.suffix(3))")
       isDone = true
       return
     }
-    let rest = Array(head[end...])
     begin()
     take(rest)
   }
@@ -304,11 +301,7 @@ final class Caller: Peer {
   // MARK: What the relay has been handed
 
   private func shadow(of bytes: [UInt8]) {
-    if let head = shadowHead {
-      // The handshake comes whole before any frame, since the caller waits for its answer.
-      shadowHead = (head + bytes).suffix(4) == [13, 10, 13, 10] ? nil : head + bytes
-      return
-    }
+    guard let bytes = shadowHead.rest(of: bytes) else { return }
     for message in shadow.take(bytes) {
       switch message {
       case .binary(let audio): delivered += audio.count

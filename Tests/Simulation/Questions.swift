@@ -50,7 +50,7 @@ final class Asker: Peer {
   weak var wire: Wire?
   let world: World
   private let path: String
-  private var head: [UInt8] = []
+  private var head = Head()
   private var socket = Socket(isClient: true)
   private var isOpen = false
   private(set) var isOver = false
@@ -83,8 +83,7 @@ final class Asker: Peer {
 
   func received(_ bytes: [UInt8], at now: Instant) {
     if !isOpen {
-      head += bytes
-      guard let end = headEnd(of: head) else { return }
+      guard let rest = head.rest(of: bytes) else { return }
       isOpen = true
       wire?.send(
         socket.frame(
@@ -95,7 +94,7 @@ final class Asker: Peer {
             "tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000}}}
             """.utf8)))
       tick()
-      return take(Array(head[end...]))
+      return take(rest)
     }
     take(bytes)
   }
@@ -205,7 +204,7 @@ final class Answerer: Peer {
   private let kind: Voice.Kind
   private let asker: Asker
   private let end: End?
-  private var head: [UInt8] = []
+  private var head = Head()
   private var isOpen = false
   private var isReady = false
   private var isDead = false
@@ -226,11 +225,10 @@ final class Answerer: Peer {
   func received(_ bytes: [UInt8], at now: Instant) {
     guard !isDead else { return }
     if isOpen { return take(bytes) }
-    head += bytes
-    guard let end = headEnd(of: head) else { return }
+    guard let rest = head.rest(of: bytes) else { return }
     isOpen = true
-    wire?.send(Frames.answer(to: Array(head[..<end]))!)
-    take(Array(head[end...]))
+    wire?.send(Frames.answer(to: head.bytes)!)
+    take(rest)
   }
 
   private func take(_ bytes: [UInt8]) {

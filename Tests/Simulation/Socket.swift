@@ -10,6 +10,25 @@ func headEnd(of bytes: [UInt8]) -> Int? {
   return (4...bytes.count).first { Array(bytes[$0 - 4..<$0]) == [13, 10, 13, 10] }
 }
 
+/// The head of a request or of an answer, in however many pieces it comes.
+struct Head {
+  private(set) var bytes: [UInt8] = []
+  private var isWhole = false
+
+  /// Takes what has come; what of it stands behind the head, nil as long as that is not whole.
+  mutating func rest(of more: [UInt8]) -> [UInt8]? {
+    if isWhole { return more }
+    bytes += more
+    guard let end = headEnd(of: bytes) else { return nil }
+    isWhole = true
+    defer { bytes.removeSubrange(end...) }
+    return Array(bytes[end...])
+  }
+
+  /// Version and status of an answer.
+  var status: String { String(decoding: bytes.prefix(12), as: UTF8.self) }
+}
+
 /// A WebSocket end that keeps what it has not finished.
 struct Socket {
   private var decoder: WebSocket

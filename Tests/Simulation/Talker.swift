@@ -48,7 +48,7 @@ final class Talker: Peer {
   let sound: Sound
   private let spelling: Spelling
 
-  private var head: [UInt8] = []
+  private var head = Head()
   private var socket = Socket(isClient: true)
   private(set) var isOpen = false
   private(set) var isDone = false
@@ -248,16 +248,13 @@ final class Talker: Peer {
 
   func received(_ bytes: [UInt8], at now: Instant) {
     if isOpen { return take(bytes) }
-    head += bytes
-    guard let end = headEnd(of: head) else { return }
-    let status = String(decoding: head.prefix(12), as: UTF8.self)
-    guard status == "HTTP/1.1 101" else {
-      refusedWith = status
-      world.marks.insert("refused \(status.suffix(3))")
+    guard let rest = head.rest(of: bytes) else { return }
+    guard head.status == "HTTP/1.1 101" else {
+      refusedWith = head.status
+      world.marks.insert("refused \(head.status.suffix(3))")
       isDone = true
       return
     }
-    let rest = Array(head[end...])
     begin()
     take(rest)
   }

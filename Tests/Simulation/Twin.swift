@@ -28,17 +28,17 @@ final class Twin: Peer {
   weak var wire: Wire?
   let world: World
   let mood: Mood
-  private var head: [UInt8] = []
+  private var head = Head()
   private var isOpen = false
   private var socket = Socket(isClient: false)
 
   /// What has left the relay and is not here yet, and what this twin's answers have brought the
   /// relay.
   private var early = Socket(isClient: false)
-  private var earlyHead: [UInt8]? = []
+  private var earlyHead = Head()
   private var departedBytes = 0
   private var answers = Socket(isClient: true)
-  private var answersHead: [UInt8]? = []
+  private var answersHead = Head()
 
   // What the query says of the audio.
   private var bytesPerSecond = 8000
@@ -71,7 +71,7 @@ final class Twin: Peer {
 
   func departed(_ bytes: [UInt8], at now: Instant) {
     // The relay's frames as they leave: the handshake first, then messages.
-    guard let rest = behindHead(bytes, &earlyHead) else { return }
+    guard let rest = earlyHead.rest(of: bytes) else { return }
     for case .binary(let audio) in early.take(rest) {
       if departedBytes == 0, audio.allSatisfy({ $0 == quiet }) { continue }
       departedBytes += audio.count
@@ -81,7 +81,7 @@ final class Twin: Peer {
 
   /// What the relay has read of this twin: finals acknowledge audio from then on.
   func wasRead(_ bytes: [UInt8]) {
-    guard let rest = behindHead(bytes, &answersHead) else { return }
+    guard let rest = answersHead.rest(of: bytes) else { return }
     for case .text(let text) in answers.take(rest) {
       let line = String(decoding: text.prefix(200), as: UTF8.self)
       // With two channels it is the second final that completes the pair.
@@ -94,24 +94,10 @@ final class Twin: Peer {
     }
   }
 
-  /// What follows the empty line that ends a head; nil as long as that has not come.
-  private func behindHead(_ bytes: [UInt8], _ head: inout [UInt8]?) -> [UInt8]? {
-    guard let before = head else { return bytes }
-    let all = before + bytes
-    guard let end = headEnd(of: all) else {
-      head = all
-      return nil
-    }
-    head = nil
-    return Array(all[end...])
-  }
-
   func received(_ bytes: [UInt8], at now: Instant) {
     guard !isDead else { return }
     if isOpen { return take(bytes) }
-    head += bytes
-    guard let end = headEnd(of: head) else { return }
-    let rest = Array(head[end...])
+    guard let rest = head.rest(of: bytes) else { return }
     switch mood {
     case .mute: return
     case .refusing(let status):
@@ -121,12 +107,12 @@ final class Twin: Peer {
     case .good, .dying, .wordy:
       isOpen = true
       lastSign = world.now
-      let request = String(decoding: head[..<end], as: UTF8.self)
+      let request = String(decoding: head.bytes, as: UTF8.self)
       isWide = request.contains("encoding=linear16")
       channels = request.contains("channels=2&multichannel=true") ? 2 : 1
       bytesPerSecond = 8000 * channels * (isWide ? 2 : 1)
       wire?.onRead = { [unowned self] in wasRead($0) }
-      wire?.send(Frames.answer(to: Array(head[..<end]))!)
+      wire?.send(Frames.answer(to: head.bytes)!)
       take(rest)
     }
   }

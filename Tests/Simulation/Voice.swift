@@ -50,7 +50,7 @@ final class Voice: Peer {
   let world: World
   let kind: Kind
   let mood: Mood
-  private var head: [UInt8] = []
+  private var head = Head()
   private var isOpen = false
   private(set) var isReady = false
   private(set) var isDead = false
@@ -60,9 +60,9 @@ final class Voice: Peer {
 
   // What has left the relay, and what the relay has read, as they happen.
   private var early = Socket(isClient: false)
-  private var earlyHead: [UInt8]? = []
+  private var earlyHead = Head()
   private var answers = Socket(isClient: true)
-  private var answersHead: [UInt8]? = []
+  private var answersHead = Head()
   private var effects: [Effect] = []
   private var effectsRead = 0
   private var hasHeard = false
@@ -87,9 +87,7 @@ final class Voice: Peer {
   func received(_ bytes: [UInt8], at now: Instant) {
     guard !isDead else { return }
     if isOpen { return take(bytes) }
-    head += bytes
-    guard let end = headEnd(of: head) else { return }
-    let rest = Array(head[end...])
+    guard let rest = head.rest(of: bytes) else { return }
     switch mood {
     case .mute: return
     case .refusing(let status):
@@ -99,9 +97,9 @@ final class Voice: Peer {
     case .good, .refusingSetup, .dying:
       isOpen = true
       wire?.onRead = { [unowned self] in wasRead($0) }
-      wire?.send(Frames.answer(to: Array(head[..<end]))!)
+      wire?.send(Frames.answer(to: head.bytes)!)
       if kind == .openai {
-        find(in: Array(head[..<end]), behind: "model=c")
+        find(in: head.bytes, behind: "model=c")
         say("{\"type\":\"session.created\",\"session\":{\"type\":\"realtime\"}}")
       }
       take(rest)
@@ -228,7 +226,7 @@ final class Voice: Peer {
   }
 
   private func wasRead(_ bytes: [UInt8]) {
-    guard let rest = behindHead(bytes, &answersHead) else { return }
+    guard let rest = answersHead.rest(of: bytes) else { return }
     for message in answers.take(rest) {
       switch message {
       case .text, .binary:
@@ -255,7 +253,7 @@ final class Voice: Peer {
   // MARK: What leaves for it
 
   func departed(_ bytes: [UInt8], at now: Instant) {
-    guard let rest = behindHead(bytes, &earlyHead) else { return }
+    guard let rest = earlyHead.rest(of: bytes) else { return }
     for case .text(let text) in early.take(rest) { hear(text) }
   }
 
@@ -336,16 +334,5 @@ final class Voice: Peer {
     if heardTo > talker.spoken {
       world.fail("call \(talker.number): more audio for the model than was said")
     }
-  }
-
-  private func behindHead(_ bytes: [UInt8], _ head: inout [UInt8]?) -> [UInt8]? {
-    guard let before = head else { return bytes }
-    let all = before + bytes
-    guard let end = headEnd(of: all) else {
-      head = all
-      return nil
-    }
-    head = nil
-    return Array(all[end...])
   }
 }

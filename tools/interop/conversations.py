@@ -66,36 +66,21 @@ class Late(AssertionError):
     """Words were lost because audio came too late: the machine was too busy to tell anything."""
 
 
-class Stage:
+class Stage(household.Household):
     """The twins, and a relay for every pair of OpenAI's audio and Telnyx' byte order."""
 
-    async def __aenter__(self):
-        self.programs = []
-        try:
-            self.twins = {
-                kind: await self.add(household.start_twin(kind, "--greeting", GREETING))
-                for kind in ("openai", "gemini")}
-            ports = {kind: twin.port for kind, twin in self.twins.items()}
-            self.relays = {}
-            for audio in ("pcm", "g711"):
-                for order, chosen in ORDERS.items():
-                    settings = household.upstreams(**ports) | chosen | {
-                        "SIDETONE_UPSTREAMS_OPENAI_AUDIO": audio}
-                    self.relays[audio, order] = await self.add(
-                        household.start_relay(settings, ROUTES))
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
-
-    async def add(self, starting):
-        program = await starting
-        self.programs.append(program)
-        return program
-
-    async def __aexit__(self, *_):
-        for program in reversed(self.programs):
-            await program.end()
+    async def begin(self):
+        self.twins = {
+            kind: await self.add(household.start_twin(kind, "--greeting", GREETING))
+            for kind in ("openai", "gemini")}
+        ports = {kind: twin.port for kind, twin in self.twins.items()}
+        self.relays = {}
+        for audio in ("pcm", "g711"):
+            for order, chosen in ORDERS.items():
+                settings = household.upstreams(**ports) | chosen | {
+                    "SIDETONE_UPSTREAMS_OPENAI_AUDIO": audio}
+                self.relays[audio, order] = await self.add(
+                    household.start_relay(settings, ROUTES))
 
 
 async def call(stage, manner, model, text):

@@ -57,6 +57,28 @@ class Program:
         self.reader.cancel()
 
 
+class Household:
+    """Programs that are up together, and end together, the last first; `begin` starts them."""
+
+    async def __aenter__(self):
+        self.programs = []
+        try:
+            await self.begin()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def add(self, starting):
+        program = await starting
+        self.programs.append(program)
+        return program
+
+    async def __aexit__(self, *_):
+        for program in reversed(self.programs):
+            await program.end()
+
+
 async def start(command, port, settings):
     """Runs a command until it listens on its port."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}

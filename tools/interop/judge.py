@@ -30,46 +30,31 @@ TOKEN = "12345678901234567890123456789012"
 PUBLIC = "https://relay.example.com"
 
 
-class House:
+class House(household.Household):
     """What the cases share: twins of all upstreams, three relays, and one text as sound."""
 
     text = "the quick brown fox jumps over"
 
-    async def __aenter__(self):
+    async def begin(self):
         self.samples = household.say(self.text)
         self.key, self.token, self.public = KEY, TOKEN, PUBLIC
         self.telnyx = Ed25519PrivateKey.generate()
-        self.programs = []
-        try:
-            hearing = await self.add(household.start_twin("deepgram"))
-            heard = household.upstreams(deepgram=hearing.port)
-            self.recorder = await Twin().__aenter__()
-            # Open on loopback; its upstream is the lab's twin, which hears the tones.
-            self.open = await self.add(household.start_relay(heard))
-            # Open, with an upstream that keeps what it gets.
-            self.kept = await self.add(household.start_relay(
-                household.upstreams(deepgram=self.recorder.port)))
-            # As on the Internet: keys, what carriers sign with, a public name.
-            public_key = base64.b64encode(self.telnyx.public_key().public_bytes_raw()).decode()
-            voices = {kind: (await self.add(household.start_twin(kind))).port
-                      for kind in ("openai", "gemini")}
-            self.locked = await self.add(household.start_relay(
-                heard | household.upstreams(**voices) | {
-                    "SIDETONE_API_KEYS": KEY, "TWILIO_AUTH_TOKEN": TOKEN,
-                    "TELNYX_PUBLIC_KEY": public_key, "SIDETONE_LISTEN_PUBLIC_URL": PUBLIC}))
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
-
-    async def add(self, starting):
-        program = await starting
-        self.programs.append(program)
-        return program
-
-    async def __aexit__(self, *_):
-        for program in reversed(self.programs):
-            await program.end()
+        hearing = await self.add(household.start_twin("deepgram"))
+        heard = household.upstreams(deepgram=hearing.port)
+        self.recorder = await Twin().__aenter__()
+        # Open on loopback; its upstream is the lab's twin, which hears the tones.
+        self.open = await self.add(household.start_relay(heard))
+        # Open, with an upstream that keeps what it gets.
+        self.kept = await self.add(household.start_relay(
+            household.upstreams(deepgram=self.recorder.port)))
+        # As on the Internet: keys, what carriers sign with, a public name.
+        public_key = base64.b64encode(self.telnyx.public_key().public_bytes_raw()).decode()
+        voices = {kind: (await self.add(household.start_twin(kind))).port
+                  for kind in ("openai", "gemini")}
+        self.locked = await self.add(household.start_relay(
+            heard | household.upstreams(**voices) | {
+                "SIDETONE_API_KEYS": KEY, "TWILIO_AUTH_TOKEN": TOKEN,
+                "TELNYX_PUBLIC_KEY": public_key, "SIDETONE_LISTEN_PUBLIC_URL": PUBLIC}))
 
 
 def cases(old_python):
