@@ -116,7 +116,7 @@ struct FloodTests {
       """
     let piece = Frames.frame(.text, Array(text.utf8), isMasked: true)
     _ = Self.pour(piece, on: talk.caller, of: talk.rig, everyMilliseconds: 1, atMost: 500)
-    #expect(talk.rig.relay.totals.peersSlowed == 1)
+    #expect(talk.rig.relay.totals.peersSlowed > 0)
   }
 
   @Test func `what a standstill of ten seconds kept back makes nobody wait`() throws {
