@@ -15,7 +15,7 @@ package enum Output: Equatable, Sendable {
   case close(SlotID)
   /// As `close`, but at once: what was not written is lost, the peer sees a reset.
   case reset(SlotID)
-  /// The last call has ended after `drain`, or the drain deadline has passed.
+  /// No call is left after `drain` or `stop`; told once.
   case drained
 }
 

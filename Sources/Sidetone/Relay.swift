@@ -5,6 +5,7 @@
 //     let place = relay.room(for: link)            // where the next bytes may go
 //     let count = read(socket, place)              // the driver's system call
 //     relay.received(count, on: link, at: now)     // one change
+//     relay.advance(to: now)                       // what is due, once behind all changes
 //     while let output = relay.next() { perform(output) }
 //     sleep(until: relay.wakeTime)
 //
@@ -58,7 +59,7 @@ extension Relay {
     {
       callers.giveWay(guest, why, calls, store, &turn)
     }
-    guard calls.leaveLink(in: store), let id = store.links.take() else {
+    guard calls.hasLinkToSpare(in: store), let id = store.links.take() else {
       turn.note(.relay(.linkRefused(peer)), of: nil)
       return nil
     }

@@ -1,5 +1,5 @@
-// What the driver tells of its own turns: how late they begin, how long they last, whom it turned
-// away before there was anything to read. None of it is about a call.
+// The lines of Relay+Driver, and what they count: how late the driver's turns begin, how long they
+// last, whom it turned away before there was anything to read.
 
 extension Turn {
   /// What is longer than this is a line: a caller may have heard it.

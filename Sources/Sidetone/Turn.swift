@@ -2,7 +2,7 @@
 //
 // What one input may change beside the slot that it is for: the time it came, chance, timers, what
 // the driver is asked for, the books. Lent `inout` from the relay down to the part that needs it,
-// for the length of that input.
+// for the length of that input. (A turn of the driver's loop holds many; `advance` ends it.)
 
 package struct Turn {
   /// When this input came.

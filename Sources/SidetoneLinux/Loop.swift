@@ -1,7 +1,7 @@
 // Every frame.
 //
 // One turn of the loop: wait, receive, advance, flush, sweep. A frame's bytes go from the kernel
-// into the engine and out of it again within one call of `readable`, so that it leaves in the turn
+// into the engine and out of it again within one `dispatch`, so that it leaves in the turn
 // in which it came. For a frame that is one recv, one send, and a share of one wait; the poller is
 // told only when what is watched really changes.
 

@@ -29,6 +29,9 @@ class Attack:
     # Done with `--tools` only.
     extra = False
     seconds = None
+    # Whether it leaves the processors to everybody else: not where its rate is the point, nor where
+    # it measures.
+    gives_way = True
     # How long what it began may take to end, in seconds.
     ends_within = 30
 

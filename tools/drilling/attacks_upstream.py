@@ -66,6 +66,7 @@ class Talkers(Flooded):
     both directions"""
 
     name, short, stand = "upstream-flood-two-way", False, "talk"
+    gives_way = False
 
     def perform(self, scene):
         before = self.load(scene)

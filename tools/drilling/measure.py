@@ -101,8 +101,8 @@ def give_way(wholly):
 class Attacker:
     """An attack in a process of its own."""
 
-    def __init__(self, work, gives_way_wholly):
-        self.worker = Worker(attacker, work, gives_way_wholly)
+    def __init__(self, work, gives_way, wholly):
+        self.worker = Worker(attacker, work, gives_way, wholly)
 
     def result(self, seconds):
         """What happened to it; nothing where it does not come to an end by itself."""
@@ -119,9 +119,10 @@ class Attacker:
                 self.worker.process.kill()
 
 
-def attacker(pipe, work, gives_way_wholly):
+def attacker(pipe, work, gives_way, wholly):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    give_way(gives_way_wholly)
+    if gives_way:
+        give_way(wholly)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:

@@ -241,7 +241,7 @@ class Drill:
             return scene.outcome()
 
         measurer.open()
-        attacker = Attacker(work, not self.options.short)
+        attacker = Attacker(work, attack.gives_way, not self.options.short)
         result = attacker.result(seconds + 30)
         return result, measurer.close((3 if self.options.short else 20) + attack.stopped / 1000)
 

@@ -150,9 +150,9 @@ class Stub:
             pass
 
 
-def serve(pipe, server, gives_way_wholly):
+def serve(pipe, server, wholly):
     """The process of all of them."""
-    give_way(gives_way_wholly)
+    give_way(wholly)
     counts = {"sessions": 0}
 
     def session(link):

@@ -2,7 +2,7 @@
 //
 // The way of a frame through its call, both ways. A read brings messages; audio among them goes the
 // whole way here, in this turn. The first message that is anything else comes back to the
-// relay, which has Call+Legs see to it before the next.
+// relay: Callers sees to a caller's and Call+Legs to an upstream's, before the next.
 //
 //   caller's bytes ──nextEvent──▶ message ──locate──▶ audio ──take, pump──▶ upstream's outbox
 //   upstream's bytes ──nextEvent──▶ message ──locate──▶ speech ──take, play──▶ caller's outbox

@@ -2,8 +2,8 @@
 // leg's to say (CallerLeg, UpstreamLeg); here is what follows for the other one.
 
 extension Call {
-  /// One thing that came from the caller and is not simply audio. Nil, or what the relay has to
-  /// decide first: then `begin`.
+  /// One thing that came from the caller and is not simply audio. Nil, or what Callers has to
+  /// decide first (`admit`): then `begin`.
   mutating func handle(
     _ event: CallerLeg.Input, _ store: Store, _ turn: inout Turn
   ) -> CallerLeg.Arrival? {

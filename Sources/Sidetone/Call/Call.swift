@@ -233,8 +233,8 @@ extension Call {
 // MARK: The end of an input
 
 extension Call {
-  /// What one input left to be done: at its end, once, for whatever input. Then the slot is the
-  /// relay's to free, if the call is over.
+  /// What one input left to be done: at its end, once, for whatever input. Then
+  /// `Calls.settle` frees the slot, if the call is over.
   mutating func settle(_ store: Store, _ turn: inout Turn) {
     if caller.dropped != .none, !state.isClosing { end(caller.dropped, store, &turn) }
     if state.state == .closing(.waiting), isTwoWay, !conversation.isOwedWords {

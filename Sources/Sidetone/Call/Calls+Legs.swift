@@ -1,6 +1,6 @@
 // What happens to the connection that is a leg of a call, happens to its call: it stands, it is
-// lost, its deadline has come, it costs more than a call needs (Account). Each is an input, and
-// ends with `settle`.
+// lost, its deadline has come, it costs more than a call needs (Account). What
+// changes the call ends with `settle`.
 
 extension Calls {
   /// A connection that was asked for stands.

@@ -1,6 +1,6 @@
 // All calls, in slots that were made once. What is asked of all of them at once, how one gets its
-// slot, and the one place that frees it: `settle`, at the end of each input that was more than
-// audio. The calls are the relay's; whoever else works with them is lent them for the length of one
+// slot, and the one place that frees it: `settle`, at the end of each input from which something
+// follows for the call. The calls are the relay's; whoever else works with them is lent them for the length of one
 // input, so it is in the relay's name that a slot is freed.
 
 struct Calls: Sendable {
@@ -80,7 +80,8 @@ extension Calls {
     for call in 0..<capacity where slots.isInUse(call) { abandon(call, cause, store, &turn) }
   }
 
-  /// The end of every input that was more than audio. The one place that frees a call's slot.
+  /// The end of each input from which something follows for the call. The one place that frees a
+  /// call's slot.
   func settle(_ call: Int, _ store: Store, _ turn: inout Turn) {
     guard slots.holds(self[call].id) else { return }
     if !self[call].isOver { self[call].settle(store, &turn) }
@@ -108,7 +109,7 @@ extension Calls {
 
 extension Calls {
   /// Whether somebody new may have a link: one stays free for the upstream of every running call.
-  func leaveLink(in store: Store) -> Bool {
+  func hasLinkToSpare(in store: Store) -> Bool {
     let free = store.links.capacity - store.links.inUse
     if free > inUse { return true }
     var owed = 0

@@ -1,8 +1,26 @@
-// A webhook announces a caller: what was chosen for the call waits under a token, and its upstream
-// is dialled meanwhile.
+// A webhook announces a caller: what was chosen for the call waits under a token. Where the route
+// says so (`dial_ahead`), a voice model is dialled meanwhile.
 
 extension Callers {
-  /// A webhook's call: what was chosen for it waits under a token, and its upstream is dialled.
+  /// A webhook's call that is only listened to: its socket brings a token, where it has no other
+  /// proof.
+  mutating func announceListened(
+    _ admitted: Requests.Admitted, _ route: Int, on link: Int, _ calls: Calls, _ store: Store,
+    _ turn: inout Turn
+  ) throws(Refusal) {
+    let prepared = store.prepared.routes[route]
+    var token: CallTokens.Token?
+    if prepared.isGivenTokens {
+      let choice = Choice(bot: 0, upstream: prepared.upstream, options: .empty)
+      token = try self.token(for: admitted, route, choice, calls, store, &turn)
+    }
+    let voice = requests.voice
+    requests.answer(link, store, &turn) {
+      voice.write(admitted.request, route: route, token: token, into: &$0)
+    }
+  }
+
+  /// A webhook's call to a bot.
   mutating func announce(
     _ admitted: Requests.Admitted, _ route: Int, on link: Int, _ calls: Calls, _ store: Store,
     _ turn: inout Turn
@@ -51,7 +69,7 @@ extension Callers {
   }
 
   /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay
-  /// or the upstream is too busy for that, or the upstream has lately refused.
+  /// or the upstream is too busy for that, the upstream has lately refused, or only listens.
   private func dialAhead(
     _ route: Int, _ choice: Choice, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) -> SlotID {
@@ -59,7 +77,7 @@ extension Callers {
       calls.inUse * 4 >= calls.capacity * 3
       || turn.availability.refusal(of: choice.upstream, at: turn.now) != nil
       || !turn.availability.hasRoomAhead(choice.upstream)
-      || store.pool.free <= Limits.callBlocksMin || !calls.leaveLink(in: store)
+      || store.pool.free <= Limits.callBlocksMin || !calls.hasLinkToSpare(in: store)
     var upstream = UpstreamLeg(choice.upstream, route: route, bot: choice.bot, store)
     guard !isBusy, upstream.partner == .talker, let id = calls.take() else { return .none }
     _ = upstream.choose(choice.options, from: store.pool)

@@ -25,7 +25,7 @@ extension Callers {
     }
     if calls.isFull { makeRoom(for: admitted.identity, calls, store, &turn) }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
-    guard !calls.isFull, calls.leaveLink(in: store), store.pool.free > Limits.callBlocksMin,
+    guard !calls.isFull, calls.hasLinkToSpare(in: store), store.pool.free > Limits.callBlocksMin,
       let id = calls.take()
     else { throw .full }
     let call = id.index

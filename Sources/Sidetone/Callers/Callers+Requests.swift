@@ -33,8 +33,7 @@ extension Callers {
     case .voice(let route):
       // The stream that the answer names would be refused: the carrier shall use its fallback.
       if isDraining { throw .draining }
-      let displaced = try requests.sendStream(admitted, route, on: link, store, &turn)
-      giveUp(displaced, calls, store, &turn)
+      try announceListened(admitted, route, on: link, calls, store, &turn)
     case .connect(let route):
       if isDraining { throw .draining }
       try announce(admitted, route, on: link, calls, store, &turn)

@@ -1,5 +1,5 @@
-// Who comes, and whom a webhook has announced: which call is whose. Beside the relay nobody else
-// sees two calls at once.
+// Who comes, and whom a webhook has announced: which call is whose. Nobody else decides
+// between two calls.
 //
 //     webhook ──▶ token (choices, a call without a caller whose upstream is being dialled)
 //                   │
@@ -28,11 +28,9 @@ extension Callers {
     } else {
       requests.displace(guest, why, store, &turn)
     }
-    turn.guests.left(guest)
   }
 
-  /// All calls are taken. For a caller who has proven something a session that was dialled ahead
-  /// ends, whose own caller can still have another; otherwise the socket gives way that has owed
+  /// All calls are taken. For a caller who owes no token a session that was dialled ahead ends, whose own caller can still have another; otherwise the socket gives way that has owed
   /// its token for longest.
   mutating func makeRoom(
     for identity: Identity, _ calls: Calls, _ store: Store, _ turn: inout Turn

@@ -1,14 +1,16 @@
 // Every frame.
 //
-// What a peer has cost of late: its frames, whichever they are, all its bytes, and once more, and
-// dearer, those of messages that are no audio. All have a price in time, and time pays:
+// What a peer has cost of late: its frames, whichever they are, the bytes of messages that are no
+// audio, and of an upstream all bytes. (A caller's audio is held to the speed of its upstream, or to
+// real time.) Each has a price in time, and time pays:
 //
 //     paid ------- now ----------- paidUntil ----- now + burst
 //                   \____ debt ____/    what it may still spend at once
 //
 // A debt beyond the burst has the peer wait: it is not read until time has paid the excess. Its
-// bytes stay in the kernel, and so with the peer. One who then is in debt without a break, and at
-// its end, for as long as `floodSpan`, sends for sending's sake. A call needs a hundredth of it.
+// bytes stay in the kernel, and so with the peer. Who is still in debt when a wait ends, and has been
+// without a break for `floodSpan`, sends for sending's sake. A call needs a few hundredths of what is
+// allowed.
 
 package struct Account: BitwiseCopyable, Sendable {
   /// Prices, and what may be owed.
@@ -18,19 +20,17 @@ package struct Account: BitwiseCopyable, Sendable {
     var byteBesideAudio: Int64
     var burst: Int64
 
-    /// So many of each a second, and so many seconds' worth at once. `bytesBesideAudio` is fewer
-    /// than `bytes`: each pays for both.
-    init(frames: Int64, bytes: Int64, bytesBesideAudio: Int64, seconds: Int64) {
+    /// So many of each a second, and so many seconds' worth at once. `bytes`: whatever they are;
+    /// nil: audio costs nothing.
+    init(frames: Int64, bytes: Int64?, bytesBesideAudio: Int64, seconds: Int64) {
       frame = 1_000_000_000 / frames
-      byte = 1_000_000_000 / bytes
+      byte = bytes.map { 1_000_000_000 / $0 } ?? 0
       byteBesideAudio = 1_000_000_000 / bytesBesideAudio - byte
       burst = seconds * 1_000_000_000
     }
 
-    /// The widest audio that a caller may send is 192 kB a second, and a backlog comes at four
-    /// times its speed.
     static let caller = Terms(
-      frames: 2000, bytes: 1 << 20, bytesBesideAudio: 128 << 10, seconds: 2)
+      frames: 2000, bytes: nil, bytesBesideAudio: 128 << 10, seconds: 2)
     /// Models send all that they have to say at once: four minutes of it, and then 32 times as fast
     /// as anybody hears it.
     static let upstream = Terms(

@@ -116,7 +116,8 @@ extension Link {
   /// Which leg of its call it is.
   var leg: Event.OfPeer.Leg { phase == .caller ? .caller : .upstream }
 
-  /// Whether it must wait with its next bytes. Who is no leg of a call has other bounds.
+  /// Whether it must wait with its next bytes. A leg that is still being opened has its own deadline
+  /// instead, and a request one answer.
   @inline(__always) func mustWait(at now: Instant) -> Bool {
     account.mustWait(at: now) && (phase == .caller || phase == .upstream || phase == .ready)
   }
@@ -205,7 +206,7 @@ extension Link {
     ask(.reset, &turn)
   }
 
-  /// Gives everything back that it holds; the slot itself is the relay's to free.
+  /// Gives everything back that it holds; `Store.free` frees the slot.
   @_noAllocation mutating func release(_ store: Store, _ turn: inout Turn) {
     releaseInbox(store)
     outbox.clear(in: store.pool)

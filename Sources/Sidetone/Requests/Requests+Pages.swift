@@ -93,31 +93,4 @@ extension Requests {
     guard let span = tokens.pause(of: owner, at: now) else { return }
     throw .tooOften(seconds: max(1, span.milliseconds / 1000))
   }
-
-  /// A webhook's call that is only listened to: its socket brings a token, where it has no other
-  /// proof. Whom that token displaces.
-  mutating func sendStream(
-    _ admitted: Admitted, _ route: Int, on link: Int, _ store: Store, _ turn: inout Turn
-  ) throws(Refusal) -> CallTokens.Held? {
-    let prepared = store.prepared.routes[route]
-    var (token, displaced): (CallTokens.Token?, CallTokens.Held?) = (nil, nil)
-    if prepared.isGivenTokens {
-      let owner = owner(of: admitted, prepared)
-      if let waiting = tokens.waiting(for: owner, at: turn.now), waiting.isFresh(at: turn.now) {
-        token = seal(waiting, store, turn)
-      } else {
-        try checkUses(by: owner, at: turn.now)
-        if let waiting = tokens.waiting(for: owner, at: turn.now) {
-          _ = revoke(waiting, of: owner, at: turn.now)
-        }
-        let held = CallTokens.Held(
-          route: prepared.stream, bot: 0, choices: Chain(), call: .none, owner: owner)
-        (token, displaced) = issue(held, store, &turn)
-      }
-    }
-    answer(link, store, &turn) {
-      voice.write(admitted.request, route: route, token: token, into: &$0)
-    }
-    return displaced
-  }
 }
