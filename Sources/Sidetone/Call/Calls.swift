@@ -1,7 +1,7 @@
 // All calls, in slots that were made once. What is asked of all of them at once, how one gets its
 // slot, and the one place that frees it: `settle`, at the end of each input from which something
-// follows for the call. The calls are the relay's; whoever else works with them is lent them for the length of one
-// input, so it is in the relay's name that a slot is freed.
+// follows for the call. The calls are the relay's; whoever else works with them is lent them for
+// the length of one input, so it is in the relay's name that a slot is freed.
 
 struct Calls: Sendable {
   private let slots: Slab<Call>

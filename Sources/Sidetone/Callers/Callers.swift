@@ -30,8 +30,9 @@ extension Callers {
     }
   }
 
-  /// All calls are taken. For a caller who owes no token a session that was dialled ahead ends, whose own caller can still have another; otherwise the socket gives way that has owed
-  /// its token for longest.
+  /// All calls are taken. For a caller who owes no token a session that was dialled ahead ends,
+  /// whose own caller can still have another; otherwise the socket gives way that has owed its
+  /// token for longest.
   mutating func makeRoom(
     for identity: Identity, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) {

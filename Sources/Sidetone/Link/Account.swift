@@ -1,16 +1,16 @@
 // Every frame.
 //
 // What a peer has cost of late: its frames, whichever they are, the bytes of messages that are no
-// audio, and of an upstream all bytes. (A caller's audio is held to the speed of its upstream, or to
-// real time.) Each has a price in time, and time pays:
+// audio, and of an upstream all bytes. (A caller's audio is held to the speed of its upstream, or
+// to real time.) Each has a price in time, and time pays:
 //
 //     paid ------- now ----------- paidUntil ----- now + burst
 //                   \____ debt ____/    what it may still spend at once
 //
 // A debt beyond the burst has the peer wait: it is not read until time has paid the excess. Its
-// bytes stay in the kernel, and so with the peer. Who is still in debt when a wait ends, and has been
-// without a break for `floodSpan`, sends for sending's sake. A call needs a few hundredths of what is
-// allowed.
+// bytes stay in the kernel, and so with the peer. Who is still in debt when a wait ends, and has
+// been without a break for `floodSpan`, sends for sending's sake. A call needs a few hundredths of
+// what is allowed.
 
 package struct Account: BitwiseCopyable, Sendable {
   /// Prices, and what may be owed.

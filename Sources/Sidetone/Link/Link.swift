@@ -116,8 +116,8 @@ extension Link {
   /// Which leg of its call it is.
   var leg: Event.OfPeer.Leg { phase == .caller ? .caller : .upstream }
 
-  /// Whether it must wait with its next bytes. A leg that is still being opened has its own deadline
-  /// instead, and a request one answer.
+  /// Whether it must wait with its next bytes. A leg that is still being opened has its own
+  /// deadline instead, and a request one answer.
   @inline(__always) func mustWait(at now: Instant) -> Bool {
     account.mustWait(at: now) && (phase == .caller || phase == .upstream || phase == .ready)
   }
