@@ -207,9 +207,6 @@ extension Machine {
 // MARK: Ending
 
 extension Machine {
-  /// How long a peer may take to read our last bytes and to end its own side.
-  static let lingerSeconds = 1
-
   /// Ends a connection politely. A close with unread bytes in the kernel would reset the connection
   /// and destroy what we wrote last, so our side is shut first and what still comes in is thrown
   /// away.
@@ -242,7 +239,7 @@ extension Machine {
         guard lingering < lingeringMax else { return release(id) }
         sockets[index].stage = .flushing
         lingering += 1
-        deadlines.set(index, to: now + .seconds(Self.lingerSeconds))
+        deadlines.set(index, to: now + lingerSpan)
       }
       watch(id, readable: false)
       return watch(id, writable: true)
@@ -254,7 +251,7 @@ extension Machine {
     }
     sockets[index].stage = .lingering
     if !isCounted { lingering += 1 }
-    deadlines.set(index, to: now + .seconds(Self.lingerSeconds))
+    deadlines.set(index, to: now + lingerSpan)
     watch(id, writable: false)
     watch(id, readable: true)
   }

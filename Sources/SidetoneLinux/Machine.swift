@@ -48,6 +48,8 @@ import Sidetone
   /// Sockets that flush their last bytes or linger.
   var lingering = 0
   let lingeringMax: Int
+  /// How long a peer may take to read our last bytes and to end its own side.
+  var lingerSpan = Instant.Span.seconds(1)
   /// Lines dropped by the writer of which the log has told.
   var droppedTold = 0
   /// Listeners with TLS wait until handshakes no longer do.

@@ -79,7 +79,9 @@ struct CrowdTests {
 
   @Test(arguments: [true, false])
   func `a connection that says nothing is let go after two seconds`(isTLS: Bool) throws {
-    let running = try Running(Self.config(isTLS: isTLS))
+    var config = Self.config(isTLS: isTLS)
+    config.limits.firstByteSeconds = 2
+    let running = try Running(config)
     defer { running.stop() }
     let begin = Clock.now
     let silent = Self.stranger(1, to: running.port)

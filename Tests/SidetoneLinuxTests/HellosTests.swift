@@ -61,9 +61,6 @@ extension Config {
     config.listeners[0].certificate = files.certificate
     config.listeners[0].key = files.key
     config.limits.otherLinksMax = 128
-    // Where many tests share a processor.
-    config.limits.handshakeSeconds = 120
-    config.limits.firstByteSeconds = 120
     return config
   }
 }

@@ -1,5 +1,5 @@
 // A name server on a loopback port that knows one answer for every name: some IPv4 addresses, or
-// that there is no such name.
+// that there is no such name. Where it is held, it says nothing until it is released.
 
 import CLinux
 import Foundation
@@ -11,18 +11,18 @@ final class NameServer: @unchecked Sendable {
   private let descriptor: Int32
   private let addresses: [UInt32]
   private let ttl: UInt32
-  private let delayMilliseconds: UInt32
   private let asked = Atomic<Int>(0)
+  private let isHeld: Atomic<Bool>
   private let isStopped = Atomic<Bool>(false)
   private let stopped = DispatchSemaphore(value: 0)
 
   /// Questions for IPv4 addresses so far.
   var questions: Int { asked.load(ordering: .relaxed) }
 
-  init(addresses: [UInt32], ttl: UInt32, delayMilliseconds: UInt32 = 0) throws {
+  init(addresses: [UInt32], ttl: UInt32, isHeld: Bool = false) throws {
     self.addresses = addresses
     self.ttl = ttl
-    self.delayMilliseconds = delayMilliseconds
+    self.isHeld = Atomic(isHeld)
     let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
     self.descriptor = descriptor
     var patience = timeval(tv_sec: 0, tv_usec: 20_000)
@@ -43,6 +43,9 @@ final class NameServer: @unchecked Sendable {
     thread.start()
   }
 
+  /// Answers from now on, first what was asked already.
+  func release() { isHeld.store(false, ordering: .relaxed) }
+
   /// Closes the port: questions are refused from now on.
   func stop() {
     isStopped.store(true, ordering: .relaxed)
@@ -60,7 +63,7 @@ final class NameServer: @unchecked Sendable {
         }
       }
       guard count > 12 else { continue }
-      usleep(delayMilliseconds * 1000)
+      while isHeld.load(ordering: .relaxed), !isStopped.load(ordering: .relaxed) { usleep(1000) }
       let reply = answer(to: Array(buffer.prefix(count)))
       _ = withUnsafeMutablePointer(to: &peer) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

@@ -1,5 +1,6 @@
-// The other side of a test: a blocking socket that gives up after ten seconds, and a machine that
-// runs in a thread of its own.
+// The other side of a test: a blocking socket that gives up after a minute, and a machine that runs
+// in a thread of its own. A minute is longer than any machine stands still: no test comes to it
+// where all is well, and none is wrong where a machine was late.
 
 import CLinux
 import Foundation
@@ -7,6 +8,28 @@ import Glibc
 
 @testable import Sidetone
 @testable import SidetoneLinux
+
+/// How long a test waits for what must come.
+let patienceSeconds = 60
+
+/// Asks until it is so; whether it was in time.
+func becomesTrue(_ isSo: () throws -> Bool) rethrows -> Bool {
+  let limit = Clock.now + .seconds(patienceSeconds)
+  while Clock.now < limit {
+    if try isSo() { return true }
+    usleep(1000)
+  }
+  return false
+}
+
+/// A call of a blocking socket, until no signal disturbs it: a process that was stopped goes on
+/// with one.
+private func undisturbed(_ call: () -> Int) -> Int {
+  while true {
+    let result = call()
+    if result >= 0 || errno != EINTR { return result }
+  }
+}
 
 /// A blocking TCP socket.
 final class Peer {
@@ -16,7 +39,7 @@ final class Peer {
     self.descriptor = descriptor
     let flags = fcntl(descriptor, F_GETFL)
     _ = fcntl(descriptor, F_SETFL, flags & ~O_NONBLOCK)
-    var patience = timeval(tv_sec: 10, tv_usec: 0)
+    var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
       setsockopt(
         descriptor, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
@@ -33,7 +56,7 @@ final class Peer {
   deinit { close(descriptor) }
 
   @discardableResult func send(_ bytes: [UInt8]) -> Int {
-    Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    undisturbed { Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
   }
   func send(_ text: String) { send(Array(text.utf8)) }
 
@@ -42,7 +65,8 @@ final class Peer {
     var all: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while all.count < count {
-      let got = recv(descriptor, &buffer, min(buffer.count, count - all.count), 0)
+      let most = min(buffer.count, count - all.count)
+      let got = undisturbed { recv(descriptor, &buffer, most, 0) }
       if got <= 0 { break }
       all += buffer.prefix(got)
     }
@@ -54,7 +78,7 @@ final class Peer {
     var all: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
-      let got = recv(descriptor, &buffer, buffer.count, 0)
+      let got = undisturbed { recv(descriptor, &buffer, buffer.count, 0) }
       if got < 0 { return nil }
       if got == 0 { return all }
       all += buffer.prefix(got)
@@ -133,16 +157,16 @@ final class Acceptor {
     descriptor = cl_listen(&raw, 16, false, false)
     port = UInt16(cl_bound_port(descriptor))
     _ = fcntl(descriptor, F_SETFL, 0)
-    var patience = timeval(tv_sec: 10, tv_usec: 0)
+    var patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
     setsockopt(
       descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
   }
   deinit { close(descriptor) }
 
-  /// The next connection, or nil after ten seconds without one.
+  /// The next connection, or nil where none comes.
   func accept() -> Peer? {
-    let got = Glibc.accept(descriptor, nil, nil)
-    return got < 0 ? nil : Peer(adopting: got)
+    let got = undisturbed { Int(Glibc.accept(descriptor, nil, nil)) }
+    return got < 0 ? nil : Peer(adopting: Int32(got))
   }
 }
 
@@ -156,7 +180,8 @@ final class Running: @unchecked Sendable {
   /// `before` runs in the machine's thread before its first turn.
   init(
     _ config: Config, nameServers: String = "", lines: LineWriter? = nil,
-    turnGap: TurnGap? = nil, inherited: InheritedListeners = InheritedListeners(),
+    turnGap: TurnGap? = nil, lingerSpan: Instant.Span? = nil,
+    inherited: InheritedListeners = InheritedListeners(),
     before: @escaping @Sendable () -> Void = {}
   ) throws {
     let nowhere = open("/dev/null", O_WRONLY)
@@ -165,6 +190,7 @@ final class Running: @unchecked Sendable {
       catchesSignals: false, nameServers: nameServers, inherited: inherited)
     port = machine.listeners[0].port
     if let turnGap { machine.turnGap = turnGap }
+    if let lingerSpan { machine.lingerSpan = lingerSpan }
     Thread { [self] in
       before()
       status = machine.run()
@@ -174,9 +200,12 @@ final class Running: @unchecked Sendable {
 
   func interrupt() { machine.interrupter.interrupt() }
 
-  /// The exit status, or nil when the machine does not end within ten seconds.
+  /// The exit status, or nil when the machine does not end.
   func waitForEnd() -> Int32? {
-    ended.wait(timeout: .now() + 10) == .success ? status : nil
+    guard ended.wait(timeout: .now() + .seconds(patienceSeconds)) == .success else { return nil }
+    // Whoever asks again knows it at once.
+    ended.signal()
+    return status
   }
 
   func stop() {
@@ -187,13 +216,16 @@ final class Running: @unchecked Sendable {
 }
 
 extension Config {
-  /// A small relay on a free loopback port, with `/echo`, and `/ws/transcribe` to `endpoint`.
+  /// A small relay on a free loopback port, with `/echo`, and `/ws/transcribe` to `endpoint`. Peers
+  /// have their time to begin, since many tests share a processor.
   static func small(dialling endpoint: Endpoint = Endpoint()) -> Config {
     var config = Config()
     config.listeners[0].port = 0
     config.limits.callsMax = 8
     // An address may have a quarter of them.
     config.limits.otherLinksMax = 64
+    config.limits.handshakeSeconds = 120
+    config.limits.firstByteSeconds = 120
     for (name, path) in [("echo", "/echo"), ("deepgram", "/ws/transcribe")] {
       var upstream = Upstream()
       upstream.name = name
