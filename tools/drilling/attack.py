@@ -5,7 +5,7 @@ import contextlib
 import random
 import time
 
-from .wire import fate, request
+from .wire import PATIENCE, fate, request
 
 ATTACKS = {}
 
@@ -32,6 +32,9 @@ class Attack:
     # Whether it leaves the processors to everybody else: not where its rate is the point, nor where
     # it measures.
     gives_way = True
+    # Lines of the log of so many seconds ahead of it are judged too: a warning that is like another
+    # is not written again within ten.
+    looks_back = 0
     # How long what it began may take to end, in seconds.
     ends_within = 30
 
@@ -136,7 +139,7 @@ class Scene:
             link = getattr(one, "link", one)
             self.note(f"{fate(link)} at the end")
 
-    def ask(self, path, *headers, source="127.0.0.1", seconds=5.0, **options):
+    def ask(self, path, *headers, source="127.0.0.1", seconds=PATIENCE, **options):
         return self.door.ask(request(path, *headers, **options), source, seconds)
 
     def outcome(self):

@@ -8,7 +8,7 @@ import time
 
 from .attack import Attack
 from .attacks_room import start
-from .wire import BINARY, CLOSE, PING, PONG, TEXT, frame, head
+from .wire import BINARY, CLOSE, PATIENCE, PING, PONG, TEXT, frame, head
 
 RAW = "/ws/transcribe?encoding=mulaw&sample_rate=8000"
 
@@ -339,16 +339,17 @@ class Broken(Attack):
     def perform(self, scene):
         for name, (data, code) in self.ways.items():
             try:
-                call = scene.door.call(RAW, scene.door.proof(), source="127.0.3.1", seconds=2)
+                call = scene.door.call(RAW, scene.door.proof(), source="127.0.3.1")
             except (OSError, ConnectionError) as error:
                 scene.fail(f"{name}: no call: {error}")
                 continue
             call.link.sendall(data)
-            how = call.end(2)
             # Whoever waits behind a length for what never comes is asked for life at last.
-            patient = how == "kept" and name.startswith("64-bit")
+            is_patient = name.startswith("64-bit")
+            how = call.end(2 if is_patient else PATIENCE)
             scene.note(f"{name}: {how}")
-            scene.expect(patient or how == f"closed {code}", f"{name}: {how}, not closed {code}")
+            scene.expect(how == f"closed {code}" or is_patient and how == "kept",
+                         f"{name}: {how}, not closed {code}")
             call.close()
 
 

@@ -45,7 +45,7 @@ class Heads(Attack):
 
     def perform(self, scene):
         for name, (data, statuses) in self.samples(scene.door.key).items():
-            status, _ = scene.door.ask(data, "127.0.3.3", 2)
+            status, _ = scene.door.ask(data, "127.0.3.3")
             scene.note(f"{name}: {status or 'cut'}")
             scene.expect(status in statuses, f"{name}: {status or 'cut without an answer'}, not "
                          f"{' or '.join(map(str, sorted(statuses)))}")

@@ -14,7 +14,7 @@ from .attack import Attack
 from .house import KEY, free_port, is_json, listens
 from .measure import Measurer
 from .probes import health
-from .wire import BINARY, CLOSE, TEXT, Door, request
+from .wire import BINARY, CLOSE, PATIENCE, TEXT, Door, request
 
 RAW = "/ws/transcribe?encoding=mulaw&sample_rate=8000"
 
@@ -31,7 +31,7 @@ class Lone(Attack):
         program = scene.house.program(
             *before, scene.house.relay_binary, "serve", "--config", file, settings=settings,
             **options)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 20
         while time.monotonic() < end and program.process.poll() is None and not listens(port):
             time.sleep(0.05)
         return program, Door(port, False, KEY, program.pid)
@@ -61,11 +61,11 @@ class Lone(Attack):
         scene.expect(not odd, f"{len(odd)} lines of a JSON log are none: {odd[:1]}")
 
 
-def lived(door, seconds=3):
+def lived(door):
     """A call that was let in: whether it is told to speak; a ConnectionError where it is not let
     in."""
-    call = door.call(RAW, door.proof(), seconds=seconds)
-    kind, text = call.message(seconds)
+    call = door.call(RAW, door.proof())
+    kind, text = call.message(PATIENCE)
     return call, kind == TEXT and b"ready" in text
 
 
@@ -95,7 +95,7 @@ class FewDescriptors(Lone):
                 scene.note("and so on")
                 break
             try:
-                call, good = lived(door, 1)
+                call, good = lived(door)
                 scene.held.append(call)
                 scene.note("calls served" if good else "let in and then not served")
                 scene.expect(good, "a call was let in by 101 and then not served")
@@ -236,9 +236,11 @@ class Outputs(Lone):
         call, _ = lived(door)
         call.send(BINARY, b"\xff" * 8000)
         call.send(CLOSE, struct.pack("!H", 1000))
-        call.end(2)
+        call.end(PATIENCE)
         call.close()
-        time.sleep(0.5)
+        end = time.monotonic() + PATIENCE
+        while program.count == before and time.monotonic() < end:
+            time.sleep(0.05)
         heard = program.count - before
         scene.note(f"{heard} new lines on {other} for another call")
         scene.expect(heard > 0, f"{other} fell silent too")
@@ -282,16 +284,10 @@ class Marks(Lone):
         try:
             call, _ = lived(door)
             call.send(BINARY, b"\xff" * 8000)
-            time.sleep(0.3)
+            seen = self.read(master)
             call.send(CLOSE, struct.pack("!H", 1000))
-            call.end(2)
+            call.end(PATIENCE)
             call.close()
-            time.sleep(0.2)
-            os.set_blocking(master, False)
-            seen = b""
-            with contextlib.suppress(OSError):
-                while data := os.read(master, 65536):
-                    seen += data
         finally:
             program.end()
             os.close(master)
@@ -301,6 +297,18 @@ class Marks(Lone):
         scene.expect(lines, "no transcript was shown")
         bare = [name for mark, name in self.raw.items() if any(mark in line for line in lines)]
         scene.expect(not bare, f"shown as they are: {', '.join(bare)}")
+
+
+    def read(self, master):
+        """What is shown, up to the end of the first line of a transcript at least."""
+        seen, end = b"", time.monotonic() + PATIENCE
+        os.set_blocking(master, False)
+        while b"\n" not in seen.partition(b"Transcription")[2] and time.monotonic() < end:
+            time.sleep(0.05)
+            with contextlib.suppress(OSError):
+                while data := os.read(master, 65536):
+                    seen += data
+        return seen
 
 
 class Environment(Lone):

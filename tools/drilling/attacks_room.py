@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from .attack import Attack
 from .house import TWILIO
 from .probes import health
-from .wire import TEXT, request, upgrade
+from .wire import PATIENCE, TEXT, request, upgrade
 
 
 class Silent(Attack):
@@ -64,7 +64,7 @@ class Balancer(Attack):
         for _ in range(80):
             scene.hold(lambda: scene.door.tcp("127.0.2.9", 1))
         answered = [scene.ask("/health", f"X-Forwarded-For: 198.51.100.{number % 200}",
-                              source="127.0.2.9", seconds=2)[0] for number in scene.paced(10)]
+                              source="127.0.2.9")[0] for number in scene.paced(10)]
         scene.note(f"{answered.count(200)} of {len(answered)} of its honest clients answered")
         scene.expect(answered.count(200) == len(answered), "its honest clients were not answered")
         scene.fates()
@@ -79,11 +79,11 @@ class IdleAtCap(Silent):
 
     def perform(self, scene):
         super().perform(scene)
-        status, _ = scene.door.ask(upgrade("/ws/transcribe", scene.door.proof()), seconds=2)
+        status, _ = scene.door.ask(upgrade("/ws/transcribe", scene.door.proof()))
         scene.note(f"a proven newcomer: {status}")
         scene.expect(status in (429, 503), f"a proven newcomer at calls_max got {status or 'cut'}")
         for path in ("/ready", "/metrics"):
-            status, _ = scene.ask(path, scene.door.proof(), seconds=2)
+            status, _ = scene.ask(path, scene.door.proof())
             scene.note(f"{path} {status}")
             scene.expect(status in (200, 503), f"{path} was answered {status or 'nothing'}")
 
@@ -205,7 +205,7 @@ def token_of(data):
 def webhook(scene, call):
     """A token for a call; the status where there is none."""
     status, data = scene.door.ask(
-        signed(scene, "/twiml?bot_type=openai-realtime", form(call)), seconds=3)
+        signed(scene, "/twiml?bot_type=openai-realtime", form(call)))
     return (token_of(data), status) if status == 200 else ("", status)
 
 
@@ -218,7 +218,7 @@ def start(call, token=None):
             "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1}}})
 
 
-def claim(scene, call, token, seconds=3.0):
+def claim(scene, call, token, seconds=PATIENCE):
     """The socket of an announced call: whether it is spoken to. It is held open."""
     try:
         caller = scene.door.call("/ws/phone", seconds=seconds)
@@ -228,7 +228,7 @@ def claim(scene, call, token, seconds=3.0):
     return greeted(scene, caller, call, token, seconds)
 
 
-def greeted(scene, caller, call, token, seconds=3.0):
+def greeted(scene, caller, call, token, seconds=PATIENCE):
     """Whether an announced call is spoken to once it shows its token. It is held open."""
     scene.held.append(caller)
     caller.send(TEXT, '{"event":"connected","protocol":"Call","version":"1.0.0"}')
@@ -275,7 +275,7 @@ class Webhooks(Attack):
 
     def socket(self, scene):
         try:
-            return scene.door.call("/ws/phone", seconds=3)
+            return scene.door.call("/ws/phone")
         except (OSError, ConnectionError) as error:
             scene.note(f"a socket refused: {error}")
             return None

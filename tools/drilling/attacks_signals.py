@@ -20,7 +20,7 @@ class Stop(Attack):
     """SIGSTOP for 200 ms, then SIGCONT"""
 
     name, short, kind = "stopped-200ms", True, "machine"
-    duration, stopped = 0.2, 400.0
+    duration, stopped, looks_back = 0.2, 400.0, 10
     # Whether the frames must be in time again at its end.
     drains = False
 
@@ -62,7 +62,6 @@ class Ignored(Lone):
                      "SIGVTALRM"):
             program, door = self.relay(scene)
             try:
-                before = program.count
                 program.send(getattr(signal, name))
                 ended = program.wait(0.2)
                 failure = None if ended is not None else health(door)
@@ -70,7 +69,9 @@ class Ignored(Lone):
                     f"killed ({ended})" if ended is not None else failure or "lives"))
                 scene.expect(ended is None and failure is None, f"{name} ended it")
                 if name == "SIGUSR1" and ended is None:
-                    scene.expect(program.count > before, "SIGUSR1 is not told in a line")
+                    program.until_saying("signal_ignored")
+                    scene.expect(any("signal_ignored" in line for line in program.lines),
+                                 "SIGUSR1 is not told in a line")
             finally:
                 program.end()
             if scene.is_short and name == "SIGUSR2":

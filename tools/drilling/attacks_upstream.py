@@ -15,7 +15,7 @@ def talk(scene, name, number):
     """A call whose upstream is the hostile one of this name, with its first frame of audio."""
     call = scene.door.call(
         f"/x/{name}?encoding=mulaw&sample_rate=8000&call_id={name}-{number}",
-        scene.door.proof(), source=scene.source(number, 4), seconds=3)
+        scene.door.proof(), source=scene.source(number, 4))
     call.send(BINARY, b"\x55" * 160)
     return call
 

@@ -55,11 +55,12 @@ def listens(port, address="127.0.0.1"):
 
 
 class Program:
-    """A child process; the last of its lines are kept, and all of them are counted."""
+    """A child process; the last of its lines are kept with the times at which they came, and all of
+    them are counted."""
 
     def __init__(self, command, settings=None, folder=None, **options):
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self.lines, self.count = [], 0
+        self.lines, self.times, self.count = [], [], 0
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
         self.process = subprocess.Popen(
             [str(word) for word in command], stdin=subprocess.DEVNULL, cwd=folder,
@@ -74,12 +75,13 @@ class Program:
             return
         for line in stream:
             self.count += 1
+            self.times.append(time.monotonic())
             self.lines.append(line.decode(errors="replace").rstrip())
-            del self.lines[:-5000]
+            del self.lines[:-5000], self.times[:-5000]
 
-    def since(self, count):
-        """The lines since there were so many."""
-        return self.lines[len(self.lines) - min(self.count - count, len(self.lines)):]
+    def since(self, moment):
+        """The lines that came since this moment of the monotonic clock."""
+        return [line for line, came in zip(self.lines, self.times) if came >= moment]
 
     def until_listening(self, port, seconds=20.0):
         end = time.monotonic() + seconds
@@ -97,11 +99,14 @@ class Program:
             time.sleep(0.02)
 
     def wait(self, seconds):
-        """The exit status, negative for a signal; None where it still runs."""
+        """The exit status, negative for a signal; None where it still runs. Its last lines have
+        been read by then."""
         try:
-            return self.process.wait(seconds)
+            status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
+        self.reader.join(2)
+        return status
 
     def send(self, number):
         with contextlib.suppress(ProcessLookupError):

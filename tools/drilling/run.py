@@ -10,6 +10,7 @@ from .attack import Scene
 from .healthy import Worker
 from .house import GUEST, House, Usage, is_json
 from .measure import Attacker, Upstream
+from .probes import WAITED
 from .stands import STANDS
 from .stubs import serve
 from .wire import Door
@@ -24,7 +25,8 @@ CALM = 20.0
 
 class Bounds:
     """What a verdict asks for. In the short form times are loose, since the machine has other
-    work; counts are as strict."""
+    work, and by as much as the callers were late, who are a process of their own; counts are as
+    strict."""
 
     def __init__(self, is_short):
         self.ratio, self.floor = (10.0, 30.0) if is_short else (2.0, FLOOR)
@@ -43,25 +45,30 @@ class Bounds:
             if taken is None or (name == "newcomer" and not attack.newcomers):
                 continue
             answered, asked, _, failures = taken
-            if answered < asked:
-                found.append(f"{name}: {answered} of {asked} answered ({failures[0]})")
+            if refused := [why for why in failures if why != WAITED]:
+                found.append(f"{name}: {answered} of {asked} answered ({refused[0]})")
         return found + self.slow(attack, control, window)
 
     def slow(self, attack, control, window):
         """Faults of time alone: they are tried again, as the machine may have been late."""
         found = []
         ratio = self.ratio if self.is_short else attack.ratio or self.ratio
-        limit = max(ratio * control.p99, self.floor) + attack.stopped
-        worst = self.worst + attack.stopped
+        late = attack.stopped + (window.own if self.is_short else 0)
+        limit = max(ratio * control.p99, self.floor) + late
+        worst = self.worst + late
         if window.p99 > limit:
             found.append(f"p99 {window.p99:.1f} ms, not under {limit:.1f}")
         if window.worst > worst:
             found.append(f"worst {window.worst:.1f} ms, not under {worst:.0f}")
         for name in ("health", "newcomer"):
             taken = window.probe(name)
-            most = self.newcomer + attack.stopped
-            if taken and taken[2] > most and (name == "health" or attack.newcomers):
+            most = self.newcomer + late
+            if not taken or (name == "newcomer" and not attack.newcomers):
+                continue
+            if taken[2] > most:
                 found.append(f"{name}: {taken[2]:.0f} ms, not under {most:.0f}")
+            if WAITED in taken[3]:
+                found.append(f"{name}: {taken[3].count(WAITED)} of {taken[1]} had {WAITED}")
         return found
 
 
@@ -198,7 +205,7 @@ class Drill:
             # What the machine did to calls without an attack it may have done in the attack, too.
             if self.control is None or control.p99 > self.control.p99:
                 self.control = control
-        before = program.count
+        begun = time.monotonic()
         result, window = self.attack(attack, door, measurer, seconds)
         if program.process.poll() is not None:
             return [], [f"the relay ended with {program.process.returncode}: "
@@ -210,7 +217,7 @@ class Drill:
         was_late = max(window.own, self.control.worst) > 2 * CALM
         is_sure = not faults or faults != slow or (
             window.worst > 10 * self.bounds.worst and not was_late)
-        others = self.said(attack, door, measurer, program.since(before))
+        others = self.said(attack, door, measurer, program.since(begun - attack.looks_back))
         if isinstance(result, Exception):
             others.append(f"the attack failed: {result}")
         else:

@@ -9,6 +9,9 @@ import subprocess
 import time
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+# How long an answer is waited for that must come, in seconds: longer than any attack stops the
+# relay, and any machine with other work stands still. How long it took is judged by itself.
+PATIENCE = 10.0
 NONCE = "Sec-WebSocket-Key: AAECAwQFBgcICQoLDA0ODw==\r\n"
 
 
@@ -83,7 +86,7 @@ class Door:
     def proof(self):
         return f"Authorization: Bearer {self.key}"
 
-    def tcp(self, source="127.0.0.1", seconds=5.0, room=0):
+    def tcp(self, source="127.0.0.1", seconds=PATIENCE, room=0):
         """A TCP connection from an address of this machine, without a word; with so many bytes of
         room for what is not read."""
         family = socket.AF_INET6 if ":" in source else socket.AF_INET
@@ -100,7 +103,7 @@ class Door:
             raise
         return link
 
-    def open(self, source="127.0.0.1", seconds=5.0, room=0):
+    def open(self, source="127.0.0.1", seconds=PATIENCE, room=0):
         """A connection on which requests are understood."""
         link = self.tcp(source, seconds, room)
         if not self.secure:
@@ -111,7 +114,7 @@ class Door:
             link.close()
             raise
 
-    def ask(self, data, source="127.0.0.1", seconds=5.0):
+    def ask(self, data, source="127.0.0.1", seconds=PATIENCE):
         """One request; the status (0: closed without an answer), and all that came."""
         try:
             with self.open(source, seconds) as link:
@@ -120,7 +123,7 @@ class Door:
         except OSError as error:
             return 0, type(error).__name__.encode()
 
-    def call(self, path, *headers, source="127.0.0.1", seconds=5.0, room=0):
+    def call(self, path, *headers, source="127.0.0.1", seconds=PATIENCE, room=0):
         """A WebSocket, or a ConnectionError that names the status."""
         link = self.open(source, seconds, room)
         try:
