@@ -6,8 +6,10 @@
 //              (bytes)        │                                 caller
 //                             └────────▶ socket ──▶ (its token) no guest any more
 //
-// 1. Nobody who comes is refused while a guest holds a place: a guest gives way to the newcomer, of
-//    those that have said nothing for a moment the oldest, else the oldest of all. Who is honest
+// 1. Nobody who comes is refused while a guest holds a place: a guest gives way to the newcomer. Of
+//    those that have said nothing it is the oldest, where it has been silent for a moment or most
+//    are silent; else the oldest of the others. So a burst of silent ones displaces nobody whose
+//    handshake is under way, and many who have begun nobody who has only just come. Who is honest
 //    shows who it is soon; who holds a place without doing so is the first to lose it, however many
 //    of them there are.
 // 2. An address that has its share gives way among its own, so that it cannot make others do so. A
@@ -157,7 +159,8 @@ package struct Guests: Sendable {
   private func first(of silent: Queue, _ others: Queue, at now: Instant) -> Int {
     let isSilent =
       silent.count > 0
-      && (others.count == 0 || now - since(Int(silent.first)) >= Self.momentsSilence)
+      && (silent.count > others.count
+        || now - since(Int(silent.first)) >= Self.momentsSilence)
     return Int(isSilent ? silent.first : others.first)
   }
 

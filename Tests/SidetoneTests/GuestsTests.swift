@@ -21,7 +21,9 @@ struct GuestsTests {
         let silent = guests.first { $0.kind == .silent }
         let other = guests.first { $0.kind != .silent }
         guard let silent, let other else { return guests[0].link }
-        return now - silent.since >= Guests.momentsSilence ? silent.link : other.link
+        let silentCount = guests.count { $0.kind == .silent }
+        let gives = now - silent.since >= Guests.momentsSilence || 2 * silentCount > guests.count
+        return gives ? silent.link : other.link
       }
       let operators = guests.filter { $0.kind == .operators }
       if asOperator {
@@ -36,6 +38,32 @@ struct GuestsTests {
       if sockets.count > others.count { return sockets[0].link }
       return first(of: others)
     }
+  }
+
+  /// So many come at one moment, each from the same address, and begin or not; whether the guest
+  /// with link 0 still holds its place.
+  private func stays(_ hasBegun: Bool, amongThoseWho begin: Bool, count: Int) -> Bool {
+    let limits = Limits()
+    var guests = Guests(limits, seed: 1)
+    defer { guests.deallocate() }
+    let address = Address(ipv4: 0xcb00_7101, port: 1)
+    func come(_ link: Int, begins: Bool) {
+      if let gone = guests.inTheWay(of: address, at: .zero)?.link { guests.left(gone) }
+      guests.came(link, from: address, at: .zero)
+      if begins { guests.spoke(link) }
+    }
+    if begin { for link in 1...limits.unprovenPerAddress { come(link, begins: true) } }
+    come(0, begins: hasBegun)
+    for link in 100..<100 + count { come(link, begins: begin) }
+    return guests.isGuest(0)
+  }
+
+  @Test func `who has begun stays, however many come at once and say nothing`() {
+    #expect(stays(true, amongThoseWho: false, count: 500))
+  }
+
+  @Test func `who has only just come stays, however many come at once and begin`() {
+    #expect(stays(false, amongThoseWho: true, count: 500))
   }
 
   @Test(arguments: 0..<20)
