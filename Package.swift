@@ -40,6 +40,8 @@ let package = Package(
       linkerSettings: [.linkedLibrary("soxr")]),
     .target(name: "CLinux", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
     .target(name: "CToml", cxxSettings: [.unsafeFlags(["-std=c++17", "-O1"])]),
+    // SQLite and libcurl, loaded by the courier when it starts: built with their headers alone.
+    .target(name: "CCourier", cSettings: [.unsafeFlags(["-Wall", "-Werror"])]),
     .systemLibrary(name: "CDigest", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CAres", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
@@ -47,14 +49,26 @@ let package = Package(
     // The engine: bytes and time in, outputs out. No system call.
     .target(
       name: "Sidetone", dependencies: ["CKernels", "CSoxr", "CDigest"], swiftSettings: engine),
+    // What happened in calls, on the disk: the journal's writer and its readers.
+    .target(
+      name: "SidetoneRecords", dependencies: ["Sidetone", "CLinux", "CKernels"],
+      swiftSettings: strict),
     // The machine: epoll, sockets, TLS, DNS, signals. Knows nothing about calls.
     .target(
-      name: "SidetoneLinux", dependencies: ["Sidetone", "CLinux", "COpenSSL", "CAres"],
+      name: "SidetoneLinux",
+      dependencies: ["Sidetone", "SidetoneRecords", "CLinux", "COpenSSL", "CAres"],
+      swiftSettings: strict),
+    // The courier: what became of a call's words. Journals in; files, hooks and extraction out.
+    .target(
+      name: "SidetoneCourier", dependencies: ["SidetoneRecords", "Sidetone", "CLinux", "CCourier"],
       swiftSettings: strict),
     // Flag, environment, .env and TOML file, read into the engine's plain Config.
     .target(name: "SidetoneSettings", dependencies: ["Sidetone", "CToml"], swiftSettings: plain),
     .executableTarget(
-      name: "SidetoneMain", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
+      name: "SidetoneMain",
+      dependencies: [
+        "Sidetone", "SidetoneRecords", "SidetoneCourier", "SidetoneLinux", "SidetoneSettings",
+      ],
       swiftSettings: plain),
 
     // The lab: callers and twins of the upstreams on sockets, on the engine's own WebSocket.
@@ -99,6 +113,16 @@ let package = Package(
     .testTarget(
       name: "SidetoneTests", dependencies: ["Sidetone", "TestSupport", "CKernels", "CMalloc"],
       swiftSettings: unoptimised),
+    // A writer of a journal, for the test that kills it.
+    .executableTarget(
+      name: "JournalKeeper", dependencies: ["Sidetone", "SidetoneRecords"],
+      path: "Tests/JournalKeeper", swiftSettings: plain),
+    .testTarget(
+      name: "SidetoneRecordsTests",
+      dependencies: [
+        "Sidetone", "SidetoneRecords", "JournalKeeper", "CLinux", "CKernels", "CMalloc",
+      ],
+      swiftSettings: unoptimised),
     .testTarget(
       name: "SidetoneLinuxTests", dependencies: ["Sidetone", "SidetoneLinux", "SidetoneSettings"],
       swiftSettings: unoptimised),
@@ -110,6 +134,14 @@ let package = Package(
       swiftSettings: unoptimised),
     .testTarget(
       name: "SidetoneSettingsTests", dependencies: ["Sidetone", "SidetoneSettings"],
+      swiftSettings: unoptimised),
+    // A courier that tests can kill.
+    .executableTarget(
+      name: "CourierRunner", dependencies: ["SidetoneCourier"], path: "Tests/CourierRunner",
+      swiftSettings: unoptimised),
+    .testTarget(
+      name: "SidetoneCourierTests",
+      dependencies: ["SidetoneCourier", "SidetoneRecords", "Sidetone", "CLinux", "CourierRunner"],
       swiftSettings: unoptimised),
     .testTarget(
       name: "Simulation", dependencies: ["Sidetone", "TestSupport"], exclude: ["Goldens"],

@@ -88,3 +88,9 @@ CK_PURE void ck_swap16(void *to, const void *from, ptrdiff_t count);
 // overlap. Rounding takes the nearest sample, and the loudest one for what is louder than any.
 CK_PURE void ck_widen(void *to, const void *from, ptrdiff_t count);
 CK_PURE void ck_round(void *to, const void *from, ptrdiff_t count);
+
+// CRC-32C (Castagnoli; RFC 3720 §12.1) of bytes that follow others of which it was `before`; 0
+// where none came before.
+CK_PURE uint32_t ck_crc32c(uint32_t before, const void *from, ptrdiff_t count);
+// The same, without the processor's instruction.
+CK_PURE uint32_t ck_crc32c_plain(uint32_t before, const void *from, ptrdiff_t count);

@@ -8,6 +8,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "cfiles.h"
+
 // IPv6, or IPv4 in its mapped form (::ffff:a.b.c.d), in host byte order.
 typedef struct {
   uint64_t high;
@@ -90,6 +92,18 @@ int64_t cl_address_space_limit(void);
 // Raises the soft limit of open descriptors to `wanted` where it is lower, the hard limit too where
 // that is allowed; answers the limit that holds afterwards.
 int64_t cl_raise_descriptor_limit(int64_t wanted);
+
+// Processes.
+// Two sockets that carry whole messages to each other.
+int cl_pair_create(int ends[2]);
+// Starts `words[0]` with these words (NULL behind the last) and this environment; in it
+// `descriptor` is number `as`, standard input is empty, and standard output goes where standard
+// error does. The new process, or -errno.
+int cl_spawn(const char *const *words, int descriptor, int as);
+// How a process of ours has ended, as waitpid(2) says it; -EAGAIN: it runs.
+int64_t cl_ended(int process);
+// Ends it at once.
+int cl_end(int process);
 
 // Debug builds only, for tests: on this thread, the calls named by `call` fail with `error`,
 // `times` times, after `skip` calls that go through.
