@@ -16,6 +16,7 @@ import traceback
 import calls
 import control
 import deployments
+import events
 import household
 import pipelines
 import twins
@@ -39,8 +40,8 @@ class House(household.Household):
         self.samples = household.say(self.text)
         self.key, self.token, self.public = KEY, TOKEN, PUBLIC
         self.telnyx = Ed25519PrivateKey.generate()
-        hearing = await self.add(household.start_twin("deepgram"))
-        heard = household.upstreams(deepgram=hearing.port)
+        self.hearing = await self.add(household.start_twin("deepgram"))
+        heard = household.upstreams(deepgram=self.hearing.port)
         self.recorder = await Twin().__aenter__()
         # Open on loopback; its upstream is the lab's twin, which hears the tones.
         self.open = await self.add(household.start_relay(heard))
@@ -67,7 +68,7 @@ def cases(old_python):
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
         users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
-        *pipelines.CASES, *webhooks.CASES, *deployments.cases(old_python),
+        *pipelines.CASES, *webhooks.CASES, *events.CASES, *deployments.cases(old_python),
     ]
     if old_python:
         everything.append(users.old_python_user_who_never_closes(old_python))

@@ -30,6 +30,11 @@ extension Callers {
     switch admitted.destination {
     case .health, .ready, .metrics, .stats:
       try requests.sendPage(admitted, isDraining: isDraining, calls, on: link, store, &turn)
+    case .events:
+      // While it drains, those who watch its last calls may come.
+      if isDraining, calls.inUse == 0 { throw .draining }
+      let rest = try requests.subscribe(admitted, on: link, store, &turn)
+      if !rest.isEmpty { Subscribers.received(rest, on: link, &turn) }
     case .voice(let route):
       // The stream that the answer names would be refused: the carrier shall use its fallback.
       if isDraining { throw .draining }

@@ -36,7 +36,10 @@ extension Callers {
   mutating func makeRoom(
     for identity: Identity, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) {
-    if identity != .token, let ahead = oldestAhead(of: calls, where: { _ in true }) {
+    // One that only waits for its files is owed nothing else.
+    if let over = calls.firstFiling {
+      calls.abandon(over, .none, store, &turn)
+    } else if identity != .token, let ahead = oldestAhead(of: calls, where: { _ in true }) {
       calls.abandon(ahead, .unclaimed, store, &turn)
     } else if let guest = turn.guests.oldestSocket {
       giveWay(guest, .calls, calls, store, &turn)

@@ -188,7 +188,7 @@ extension Link {
   @_noAllocation private mutating func mayTake(from buffers: BufferPool) -> Bool {
     let most: Int
     switch phase {
-    case .handshake, .request: most = buffers.capacity / 2
+    case .handshake, .request, .subscriber: most = buffers.capacity / 2
     case .caller: most = buffers.capacity * 3 / 4
     case .upgrade, .setup, .ready, .upstream, .waiting, .dialling, .leaving, .gone:
       most = buffers.capacity

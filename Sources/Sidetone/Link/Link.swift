@@ -8,7 +8,7 @@ package struct Link: BitwiseCopyable, Sendable {
   package enum Phase: UInt8, BitwiseCopyable, Sendable {
     /// Server side: the peer's TLS handshake is under way. Ways out: request, leaving.
     case handshake
-    /// Server side: a request is awaited, or its body. Ways out: caller, leaving.
+    /// Server side: a request is awaited, or its body. Ways out: caller, subscriber, leaving.
     case request
     /// The carrier's side of a call. Way out: leaving.
     case caller
@@ -25,6 +25,8 @@ package struct Link: BitwiseCopyable, Sendable {
     case ready
     /// The upstream's side of a call. Way out: leaving.
     case upstream
+    /// A program that hears of calls (Subscribers). Way out: leaving.
+    case subscriber
     /// The last bytes are being written; what comes is thrown away. Way out: gone.
     case leaving
     /// Only the driver has still to be told.
@@ -34,7 +36,9 @@ package struct Link: BitwiseCopyable, Sendable {
     @inline(__always) var isSession: Bool {
       switch self {
       case .setup, .ready, .upstream: true
-      case .handshake, .request, .caller, .waiting, .dialling, .upgrade, .leaving, .gone: false
+      case .handshake, .request, .caller, .waiting, .dialling, .upgrade, .subscriber, .leaving,
+        .gone:
+        false
       }
     }
   }
@@ -192,6 +196,7 @@ extension Link {
     phase = .leaving
     call = .none
     turn.guests.left(id.index)
+    turn.subscribers.left(id.index)
     releaseInbox(store)
     setDeadline(turn.now + .seconds(store.limits.finishSeconds), &turn)
     ask(outbox.isEmpty ? .close : .write, &turn)
@@ -202,6 +207,7 @@ extension Link {
     phase = .gone
     call = .none
     turn.guests.left(id.index)
+    turn.subscribers.left(id.index)
     setDeadline(.never, &turn)
     ask(.reset, &turn)
   }
@@ -211,6 +217,7 @@ extension Link {
     releaseInbox(store)
     outbox.clear(in: store.pool)
     turn.guests.left(id.index)
+    turn.subscribers.left(id.index)
     phase = .gone
     pending = PendingOutputs(rawValue: 0)
     setDeadline(.never, &turn)

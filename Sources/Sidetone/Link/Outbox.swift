@@ -26,6 +26,16 @@ package struct Outbox: BitwiseCopyable, Sendable {
     chain.append(bytes, from: pool)
   }
 
+  /// Three parts one behind the other, all or none: blocks are filled to the last byte, so what
+  /// waits takes no more of them than its length says.
+  @_noAllocation package mutating func append(
+    _ part: Bytes, _ second: Bytes, _ third: Bytes, from pool: BlockPool
+  ) -> Bool {
+    guard chain.hasRoom(part.count &+ second.count &+ third.count, in: pool) else { return false }
+    return chain.append(part, from: pool) && chain.append(second, from: pool)
+      && chain.append(third, from: pool)
+  }
+
   /// What is in it now is no frame; frames follow behind it.
   @_noAllocation package mutating func beginFrames() { frontRest = chain.count }
 

@@ -21,17 +21,27 @@ extension Admission {
   /// To pages about calls: by a key of operators where there is one, else as callers prove
   /// themselves.
   func admitOperator(_ request: Request) throws(Refusal) -> Identity {
-    if !config.operatorDigests.isEmpty {
-      switch shownKey(request, among: operatorDigests) {
-      case .key: return .attendant
-      case .nothing: throw .noOperatorKey
-      case .wrongKey: throw .wrongOperatorKey
-      case .wrongScheme: throw .wrongScheme
-      }
-    }
+    if !config.operatorDigests.isEmpty { return try proveOperator(request) }
     if !config.keyDigests.isEmpty { return try prove(request, .guarded(.keys)) }
     guard config.listeners[request.listener].isLoopback else { throw .foreignPeer }
     return try prove(request, .loopback)
+  }
+
+  /// To what is said in calls: by a key of operators and never by one of callers, who would hear
+  /// each other; where there is none, straight from this machine only.
+  func admitSubscriber(_ request: Request) throws(Refusal) -> Identity {
+    if !config.operatorDigests.isEmpty { return try proveOperator(request) }
+    guard config.listeners[request.listener].isLoopback else { throw .foreignPeer }
+    return try proveLocal(request)
+  }
+
+  private func proveOperator(_ request: Request) throws(Refusal) -> Identity {
+    switch shownKey(request, among: operatorDigests) {
+    case .key: return .attendant
+    case .nothing: throw .noOperatorKey
+    case .wrongKey: throw .wrongOperatorKey
+    case .wrongScheme: throw .wrongScheme
+    }
   }
 
   func prove(

@@ -14,6 +14,8 @@
 
 package enum Destination: Equatable, Sendable {
   case health, ready, stats, metrics
+  /// What happens in calls, while it happens.
+  case events
   /// Indices in `Config.routes`.
   case call(Int)
   case voice(Int)
@@ -22,7 +24,7 @@ package enum Destination: Equatable, Sendable {
   /// The index of its route; nil for a page.
   var route: Int? {
     switch self {
-    case .health, .ready, .stats, .metrics: nil
+    case .health, .ready, .stats, .metrics, .events: nil
     case .call(let index), .voice(let index), .connect(let index): index
     }
   }
@@ -88,6 +90,11 @@ package final class Admission {
       return destination
     case .stats, .metrics:
       guard head.method == .get || head.method == .head else { throw .wrongMethod(.page) }
+    case .events:
+      guard head.method == .get else { throw .wrongMethod(.events) }
+      if request.isForSocket, case .bad(let fault) = Upgrade.check(head, in: request.bytes) {
+        throw .noSocket(fault)
+      }
     case .voice(let index), .connect(let index):
       try isServed(index)
       guard head.method == .get || head.method == .post else { throw .wrongMethod(.webhook) }
@@ -116,6 +123,7 @@ package final class Admission {
     if path.equals("/health") { return .health }
     if path.equals("/ready") { return .ready }
     if path.equals("/stats") { return .stats }
+    if path.equals("/events") { return .events }
     return path.equals("/metrics") ? .metrics : nil
   }
 
@@ -151,7 +159,7 @@ package final class Admission {
     let isTheirs = config.listeners[request.listener].isForOperators
     switch destination {
     case .health, .ready: return
-    case .stats, .metrics: if !isTheirs { throw .elsewhere }
+    case .stats, .metrics, .events: if !isTheirs { throw .elsewhere }
     case .call, .voice, .connect: if isTheirs { throw .elsewhere }
     }
   }
@@ -188,6 +196,7 @@ package final class Admission {
       switch destination {
       case .health, .ready: return .anyone
       case .stats, .metrics: return try admitOperator(request)
+      case .events: return try admitSubscriber(request)
       case .call(let index), .voice(let index), .connect(let index):
         identity = try prove(request, routes[index].exposure, routes[index].addresses)
       }
@@ -221,7 +230,7 @@ package final class Admission {
       switch methods {
       case .page: out.write("Allow: GET, HEAD\r\n")
       case .webhook: out.write("Allow: GET, POST\r\n")
-      case .socket: out.write("Allow: GET\r\n")
+      case .socket, .events: out.write("Allow: GET\r\n")
       }
     }
     response.beginBody("application/json", into: &out)

@@ -40,11 +40,13 @@ package enum Refusal: Error, Equatable, Sendable {
   case unservedBot(Int)
   case strangeChoice, longChoice, foreignChoice
   case draining, full, timedOut
+  /// As many programs hear of calls as may.
+  case tooManySubscribers
   /// Not a byte came; it gave way to a newcomer, having shown nothing.
   case silent
   case crowded(Guests.Crowd)
 
-  package enum Methods: Equatable, Sendable { case page, webhook, socket }
+  package enum Methods: Equatable, Sendable { case page, events, webhook, socket }
 
   package var status: HTTP.Status {
     switch self {
@@ -62,7 +64,8 @@ package enum Refusal: Error, Equatable, Sendable {
       .foreignOrigin, .unprotected, .foreignChoice:
       .forbidden
     case .tooOften: .tooManyRequests
-    case .noPublicURL, .noUpstreamKey, .draining, .full, .crowded: .unavailable
+    case .noPublicURL, .noUpstreamKey, .draining, .full, .tooManySubscribers, .crowded:
+      .unavailable
     case .timedOut, .silent: .timeout
     }
   }
@@ -95,7 +98,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .longChoice: "choice_too_long"
     case .foreignChoice: "choice_not_allowed"
     case .draining: "draining"
-    case .full: "full"
+    case .full, .tooManySubscribers: "full"
     case .timedOut, .silent: "timed_out"
     case .crowded: "crowded"
     }
@@ -109,15 +112,15 @@ package enum Refusal: Error, Equatable, Sendable {
     case .unknownPath: "Nothing is served under this path. Known are: "
     case .elsewhere:
       """
-      This path is served on another listener: calls and webhooks on listen.address, /stats and \
-      /metrics on listen.operators (SIDETONE_LISTEN_OPERATORS), /health and /ready on both.
+      This path is served on another listener: calls and webhooks on listen.address, /stats, \
+      /metrics and /events on listen.operators (SIDETONE_LISTEN_OPERATORS), /health and /ready on both.
       """
     case .misdirected:
       """
       The target names another server, and this is no proxy. Send the path alone, and as Host the \
       name under which this relay is known (listen.public_url, SIDETONE_LISTEN_PUBLIC_URL).
       """
-    case .wrongMethod(.page): "This path is asked with GET."
+    case .wrongMethod(.page), .wrongMethod(.events): "This path is asked with GET."
     case .wrongMethod(.webhook): "This webhook is called with POST or GET."
     case .wrongMethod(.socket): "A WebSocket is opened with GET."
     case .keyInURL:
@@ -198,6 +201,11 @@ package enum Refusal: Error, Equatable, Sendable {
       All calls that the relay can carry (limits.calls_max, SIDETONE_LIMITS_CALLS_MAX) are taken. \
       Try again later.
       """
+    case .tooManySubscribers:
+      """
+      As many programs hear of calls as may (limits.subscribers_max, \
+      SIDETONE_LIMITS_SUBSCRIBERS_MAX). Try again later.
+      """
     case .timedOut:
       """
       The request did not arrive in time (limits.handshake_seconds, \
@@ -265,11 +273,7 @@ package enum Refusal: Error, Equatable, Sendable {
       """
       This path is off, since nothing protects it and other machines can reach the relay.
       """
-    default:
-      """
-      Without keys, this path is open to this machine only. Set SIDETONE_API_KEYS (auth.api_keys) \
-      and send one as Authorization: Bearer KEY.
-      """
+    default: "Without keys, this path is open to this machine only."
     }
   }
 
@@ -304,7 +308,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .crowded(.address): .crowdedAddress
     case .crowded(.calls): .crowdedCalls
     case .malformed, .noSocket, .unknownPath, .elsewhere, .misdirected, .wrongMethod, .tooOften,
-      .draining, .full, .timedOut, .silent:
+      .draining, .full, .tooManySubscribers, .timedOut, .silent:
       nil
     }
   }
@@ -313,7 +317,7 @@ package enum Refusal: Error, Equatable, Sendable {
   package var retryAfterSeconds: Int? {
     switch self {
     case .tooOften(let seconds): seconds
-    case .draining, .full: 5
+    case .draining, .full, .tooManySubscribers: 5
     case .crowded: 1
     default: nil
     }

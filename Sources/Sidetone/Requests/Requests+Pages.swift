@@ -23,7 +23,7 @@ extension Requests {
           into: &$0)
       }
     case .stats: try sendStats(snapshot, calls, isHead, on: link, store, &turn)
-    case .voice, .connect, .call: preconditionFailure("these are no pages")
+    case .events, .voice, .connect, .call: preconditionFailure("these are no pages")
     }
   }
 

@@ -20,7 +20,7 @@ package struct Requests {
   /// Models that were asked for and had ended; bounded, since anybody can name one.
   private var replaced: [Name] = []
   /// What the log has taught already, a bit for each lesson: first of the pages, then of each
-  /// route, since each is opened by lines of its own.
+  /// route, last of live events, since each is opened by lines of its own.
   private var taught: [UInt32]
 
   init(_ config: Config, _ prepared: Prepared, seed: UInt64, at now: Instant) {
@@ -31,7 +31,7 @@ package struct Requests {
     voice = VoiceWebhook(config, prepared)
     connect = Connect(config, prepared)
     sealedTokens = SealedTokens(config)
-    taught = Array(repeating: 0, count: prepared.routes.count + 1)
+    taught = Array(repeating: 0, count: prepared.routes.count + 2)
   }
 
   /// A whole request that may go on to where it wants.
@@ -144,7 +144,7 @@ package struct Requests {
     let withheld = refusalLines.take(at: turn.now)
     let bit = refusal.lesson.map { UInt32(1) << $0.rawValue } ?? 0
     let destination = request.flatMap(admission.place)
-    let row = destination?.route.map { $0 + 1 } ?? 0
+    let row = destination == .events ? taught.count - 1 : destination?.route.map { $0 + 1 } ?? 0
     // A line that is withheld teaches nobody.
     let isNew = withheld != nil && bit & ~taught[row] != 0
     if isNew { taught[row] |= bit }
@@ -256,7 +256,7 @@ package struct Requests {
 
   private static let parameterShown = 64
 
-  private mutating func refuseParameter(
+  mutating func refuseParameter(
     _ link: Int, _ name: Bytes, logged: Bytes, _ allowed: StaticString, _ request: Request,
     _ store: Store, _ turn: inout Turn
   ) {

@@ -18,6 +18,14 @@ struct Sentences: Sendable {
   /// For each route, and for the pages, the lines that open it, each with whom it lets in.
   private let openings: [Text]
   private let pageOpening: Text
+  /// What lets in those who come from afar; and what is for operators alone.
+  private static let keyOpening: StaticString =
+    " Set SIDETONE_API_KEYS (auth.api_keys) and send one as Authorization: Bearer KEY."
+  private static let eventsOpening: StaticString =
+    """
+     Set SIDETONE_AUTH_OPERATOR_KEYS (auth.operator_keys) and send one as Authorization: Bearer \
+    KEY. Keys of callers do not open it.
+    """
   /// Where an upstream's key belongs.
   private let keys: Text
   /// Who cannot sign sockets, and what opens them.
@@ -33,7 +41,7 @@ struct Sentences: Sendable {
       return config.routes[index].secret.isEmpty
     }
     let known =
-      ["/health", "/ready", "/stats", "/metrics"] + open.map { config.routes[$0].path }
+      ["/health", "/ready", "/stats", "/metrics", "/events"] + open.map { config.routes[$0].path }
     let named = known.prefix(Self.pathsNamedMax).joined(separator: ", ")
     let end = known.count > Self.pathsNamedMax ? " and others." : "."
     paths = Text(named.filter { $0 != "\"" && $0 != "\\" } + end)
@@ -108,12 +116,19 @@ struct Sentences: Sendable {
       out.write(" and start the relay again.")
     case .noSocket(.notAsked): out.write(webhooks.bytes)
     case .unknownBot(let route), .unservedBot(let route): out.write(bots[route].bytes)
-    case .foreignHost, .forwarded, .unprotected:
-      out.write((place?.route.map { openings[$0] } ?? pageOpening).bytes)
+    case .foreignPeer, .foreignHost, .forwarded, .unprotected:
+      out.write(opening(of: place, isFar: refusal == .foreignPeer))
     case .keyInWebhookURL: out.write(keys.bytes)
     case .noProof(let means) where means.hasSignature: writeProof(means, into: &out)
     default: break
     }
+  }
+
+  /// What opens a place that is open to this machine only.
+  private func opening(of place: Destination?, isFar: Bool) -> Bytes {
+    if place == .events { return Self.eventsOpening.bytes }
+    if isFar { return Self.keyOpening.bytes }
+    return (place?.route.map { openings[$0] } ?? pageOpening).bytes
   }
 
   private func writeProof(_ means: Means, into out: inout Writer) {

@@ -1,0 +1,156 @@
+// Who hears of calls while they go (`GET /events`): programs of operators, each by a link of its
+// own, as Server-Sent Events or as a WebSocket.
+//
+//     Turn.note ──▶ LiveEvent ──▶ written once ──▶ outbox of each that wants it ──flush──▶ sockets
+//
+// 1. Everything is bounded: how many there are, and what waits for each in blocks that the plan has
+//    for it. The last blocks are the calls'.
+// 2. Who does not read misses what has no room. As soon as half of its outbox is free it is told
+//    how many events that were, and then what comes next.
+// 3. No frame waits for them: a subscriber is written to at once, then not again for a moment, and
+//    few of them in one turn.
+// 4. A slot is free when its link leaves, whichever way (`Link.leave`, `reset`, `release`).
+
+/// One who hears of calls, or of one call.
+struct Subscriber: BitwiseCopyable {
+  /// A stream of Server-Sent Events, or a WebSocket.
+  enum Manner: BitwiseCopyable { case stream, socket }
+
+  let link: SlotID
+  let manner: Manner
+  /// The id of the one call that it wants to hear of, or nothing; and what it is alike by.
+  let call: Name
+  let hash: UInt64
+  let since: Instant
+  /// Events that it was told, and that it missed; of these, those that it was not told of yet.
+  var told = 0
+  var missed = 0
+  var owed = 0
+  /// Something lies in its outbox that the driver was not asked to write; from when on it may.
+  var hasNews = false
+  var writableFrom = Instant.zero
+  /// Bytes that waited at the last beat, that were added since, and how often nothing had moved.
+  var waiting = 0
+  var added = 0
+  var stuck = 0
+
+  init(_ link: SlotID, _ manner: Manner, to call: Name, at now: Instant) {
+    self.link = link
+    self.manner = manner
+    self.call = call
+    hash = call.hash
+    since = now
+  }
+
+  func wants(_ name: Name, _ hash: UInt64) -> Bool {
+    call.isEmpty || self.hash == hash && call.equals(name)
+  }
+}
+
+struct Subscribers {
+  /// For their links and their blocks.
+  let store: Store
+  private let slots: Slab<Subscriber>
+  /// By a link's index its slot, or -1.
+  private let places: Slab<Int32>
+  /// One event as JSON, and what stands in front of it; for `Subscribers+Telling`.
+  private let pages: BufferPool
+  var text: Bytes { pages.bytes(0) }
+  var head: Bytes { pages.bytes(1) }
+  /// Events so far, whoever heard them.
+  var number = 0
+  /// When the next of them may be written to.
+  private(set) var flushTime = Instant.never
+  private var next = 0
+  /// Keeps those who come and go all the time from filling the log.
+  private var lines = LineLimit()
+
+  /// Between two writes to one subscriber, and how many are written to in one turn.
+  private static let pause = Instant.Span.milliseconds(20)
+  private static let writesMax = 16
+
+  init(_ store: Store) {
+    self.store = store
+    let limits = store.limits
+    slots = Slab(
+      capacity: limits.subscribersMax,
+      repeating: Subscriber(.none, .stream, to: Name(), at: .zero))
+    places = Slab(capacity: limits.linksMax, repeating: -1)
+    pages = BufferPool(buffers: 2, bytes: Limits.eventBytesMax)
+  }
+
+  func deallocate() {
+    slots.deallocate()
+    places.deallocate()
+    pages.deallocate()
+  }
+
+  var count: Int { @inline(__always) get { slots.inUse } }
+  var capacity: Int { slots.capacity }
+  var isFull: Bool { slots.isFull }
+
+  func isInUse(_ index: Int) -> Bool { slots.isInUse(index) }
+
+  subscript(index: Int) -> Subscriber {
+    @inline(__always) _read { yield slots[index] }
+    @inline(__always) nonmutating _modify { yield &slots[index] }
+  }
+
+  /// The slot of a link.
+  func index(of link: Int) -> Int { Int(places[link]) }
+
+  // MARK: From the first to the last
+
+  /// There is room (`isFull`).
+  mutating func came(_ subscriber: Subscriber) {
+    guard let id = slots.take() else { preconditionFailure("there is room for it") }
+    slots[id.index] = subscriber
+    places[subscriber.link.index] = Int32(id.index)
+  }
+
+  /// Its link is no subscriber's any more, if it was one.
+  @_noAllocation mutating func left(_ link: Int) {
+    let place = places[link]
+    guard place >= 0 else { return }
+    slots.release(slots.id(at: Int(place)))
+    places[link] = -1
+  }
+
+  /// How many lines about those who come and go were withheld; nil: so is this one.
+  mutating func lineMayBeWritten(at now: Instant) -> Int? { lines.take(at: now) }
+
+}
+
+// MARK: Writing
+
+extension Subscribers {
+  /// Something was put into its outbox.
+  mutating func hasNews(_ index: Int, bytes: Int) {
+    slots[index].added &+= bytes
+    slots[index].hasNews = true
+    flushTime = min(flushTime, slots[index].writableFrom)
+  }
+
+  /// Has those written to whose turn it is.
+  static func flush(_ turn: inout Turn) {
+    let store = turn.subscribers.store
+    let slots = turn.subscribers.slots
+    let first = turn.subscribers.next
+    var writes = 0
+    var time = Instant.never
+    for step in 0..<slots.capacity {
+      let index = (first &+ step) % slots.capacity
+      guard slots.isInUse(index), slots[index].hasNews else { continue }
+      guard slots[index].writableFrom <= turn.now, writes < writesMax else {
+        if time == .never { turn.subscribers.next = index }
+        time = min(time, slots[index].writableFrom)
+        continue
+      }
+      writes &+= 1
+      slots[index].hasNews = false
+      slots[index].writableFrom = turn.now + pause
+      store.links[slots[index].link.index].ask(.write, &turn)
+    }
+    turn.subscribers.flushTime = time
+  }
+}
