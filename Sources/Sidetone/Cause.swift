@@ -57,6 +57,17 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     }
   }
 
+  /// The same where it is read later: every end has a sentence.
+  package var recordSentence: StaticString {
+    switch self {
+    case .none: return "nobody said why"
+    case .stopped: return "the carrier said that the call has ended"
+    case .closed: return "the caller closed its socket"
+    case .left: return "the caller's connection ended without a word"
+    default: return sentence
+    }
+  }
+
   package var word: StaticString {
     switch self {
     case .none: return "none"

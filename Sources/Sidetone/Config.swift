@@ -26,7 +26,8 @@ package struct Config: Sendable {
 
   /// SHA-256 of each API key that callers may bring as `Authorization: Bearer`.
   package var keyDigests: [[UInt8]] = []
-  /// The same of the keys that operators bring; empty: callers' keys open `/stats` and `/metrics`.
+  /// The same of the keys that operators bring; empty: callers' keys open `/stats` and `/metrics`,
+  /// and nobody from afar hears of calls while they go.
   package var operatorDigests: [[UInt8]] = []
   /// What call tokens are sealed with, for every process that has it; empty: they are good at the
   /// process that gave them out.
@@ -45,6 +46,8 @@ package struct Config: Sendable {
   /// Transcript lines on standard output: for a terminal, or where the operator asked; they are
   /// personal data.
   package var printsTranscripts = false
+  /// They are JSON objects.
+  package var transcriptsAreJSON = false
   /// The log as one JSON object a line instead of plain text.
   package var logsJSON = false
   /// What is said at the start: what works, but is probably not what was meant, or not for long.
@@ -54,10 +57,62 @@ package struct Config: Sendable {
   /// What is less than this is not logged.
   package var logLevel = LogLevel.info
 
+  /// What is written down of calls; nil: nothing is.
+  package var records: Records?
+
   package init() {}
 }
 
 extension Config {
+  /// Where what was said is kept, and who is told of it.
+  package struct Records: Sendable, Equatable {
+    /// Where journal, transcripts and call files lie.
+    package var directory = "data"
+    /// How long the end of a call waits for its files before its caller is closed; 0: not at all.
+    package var closeWaitMilliseconds = 1000
+    /// Who is told of what happens.
+    package var hooks: [Hook] = []
+    /// What is asked of a model about what was said; nil: nothing.
+    package var extraction: Extraction?
+    /// What a journal, and what is still to be delivered, may take of the disk.
+    package var journalMegabytesMax = 256
+    package var spoolMegabytesMax = 1024
+    package init() {}
+
+    /// Results that may still be revised are written down too.
+    var keepsInterims: Bool { hooks.contains { $0.events.contains("transcript.interim") } }
+    /// Data is extracted from calls while they run.
+    var extractsLive: Bool { extraction?.liveFields.isEmpty == false }
+  }
+
+  /// A server that is told of events, as Standard Webhooks has it.
+  package struct Hook: Sendable, Equatable {
+    package var url = ""
+    /// `whsec_…`; two while they change.
+    package var secrets: [String] = []
+    package var events = Self.standardEvents
+    /// http:// will do, though it is not this machine.
+    package var isPlain = false
+    package static let standardEvents = [
+      "call.started", "transcript.final", "call.ended", "call.extracted",
+    ]
+    package static let allEvents = standardEvents + ["transcript.interim"]
+    package init() {}
+  }
+
+  /// A chat endpoint that finds data in what was said.
+  package struct Extraction: Sendable, Equatable {
+    package var url = ""
+    package var model = ""
+    package var key = ""
+    /// The file of the JSON schema of what is wanted.
+    package var schemaFile = ""
+    /// Fields of it that are looked for while a call runs.
+    package var liveFields: [String] = []
+    package var isPlain = false
+    package init() {}
+  }
+
   /// The first of `publicURLs`, or nothing.
   package var publicURL: String {
     get { publicURLs.first ?? "" }

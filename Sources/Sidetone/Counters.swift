@@ -17,6 +17,12 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var peersSlowed = 0
   package var peersFlooding = 0
   package var requests = 0
+  /// Calls whose files, or whose journal, were not there when their callers were closed; and whose
+  /// files cannot be written.
+  package var recordsLate = 0
+  package var recordsFailed = 0
+  /// Events for which a subscriber had no room.
+  package var subscriberEventsMissed = 0
   package var bytesIn = 0
   package var bytesOut = 0
   /// Audio handed to upstreams.

@@ -53,14 +53,12 @@ package enum Event: Sendable {
   case words(OfWords)
   case wire(OfWire)
   case peer(OfPeer)
+  case record(OfRecord)
   case relay(OfRelay)
 
   /// A call's beginning and end.
   package enum OfCall: Sendable {
-    /// `sentence`: as its carrier's users know it. `parameters`: a JSON object, or nothing.
-    case started(
-      carrier: StaticString, upstream: Bytes, path: Bytes, sentence: StaticString = "",
-      id: StaticString = "", parameters: Bytes = .empty)
+    case started(Start)
     case refused(StaticString)
     /// What it asks for cannot be had: why, and how to mend it.
     case choiceRefused(Bytes)
@@ -72,6 +70,39 @@ package enum Event: Sendable {
     /// The caller heard nothing for so long, since no session stood; why there was none.
     case deadAir(seconds: Int, Cause)
     case ended(Ending)
+  }
+
+  /// What becomes of what is written down of a call.
+  package enum OfRecord: Sendable {
+    /// It is on its way to the disk.
+    case saving
+    /// Its files are in place; the transcript's name, without its directory.
+    case saved(Bytes)
+    /// Why they cannot be written.
+    case failed(Bytes)
+    /// What was not there in time, which was so long.
+    case late(Late, Instant.Span)
+
+    package enum Late: Equatable, BitwiseCopyable, Sendable { case sync, files }
+  }
+
+  /// Who talks to whom.
+  package struct Start: Sendable {
+    var carrier: StaticString
+    /// The upstream's name in the settings, and whose service it is.
+    var upstream: Bytes
+    var service: StaticString
+    /// As it was asked for, percent-encoded; empty: the service's own choice.
+    var model = Bytes.empty
+    var path: Bytes
+    /// As its carrier's users know it, and what they call its id.
+    var sentence: StaticString = ""
+    var id: StaticString = ""
+    /// The carrier's own name of the stream.
+    var stream = Name()
+    var isTwoWay: Bool
+    /// A JSON object, or nothing.
+    var parameters = Bytes.empty
   }
 
   /// Its caller.
@@ -95,6 +126,8 @@ package enum Event: Sendable {
     case dialled(Bytes, sentence: StaticString = "")
     case connected(Bytes, milliseconds: Int, sentence: StaticString = "", request: Name)
     case refused(Bytes, status: Int, StaticString, words: Bytes, request: Name)
+    /// A session of it is the call's from now on: for the call's record.
+    case tookOver(Bytes, request: Name)
     /// Its own words are plain text, cleaned as a `Reason` is. `isAside`: it concerns something
     /// beside the talk, which goes on.
     case error(Bytes, code: Bytes, message: Bytes, isAside: Bool)
@@ -141,10 +174,22 @@ package enum Event: Sendable {
   /// What was said. Texts are the inside of a JSON string, escapes and all.
   package enum OfWords: Sendable {
     /// `sentence`: what says the same in the log, for carriers whose users look for it there.
-    case heard(Bytes, isFinal: Bool, side: Side = .only, sentence: StaticString = "")
-    case said(Bytes)
+    /// `confidence`: a JSON number, or nothing.
+    case heard(
+      Bytes, isFinal: Bool, side: Side = .only, sentence: StaticString = "", when: When = When(),
+      confidence: Bytes = .empty)
+    /// `item`: as the model names what it says.
+    case said(Bytes, item: Name = Name(), when: When = When())
     /// Of `generated` milliseconds only `heard` were; the words are cut where that is by estimate.
-    case interrupted(heard: Int, generated: Int, words: Bytes, cut: Int)
+    /// Without words: those of the item were told before.
+    case interrupted(
+      heard: Int, generated: Int, words: Bytes, cut: Int, item: Name = Name(), when: When = When())
+  }
+
+  /// Milliseconds since the call began; negative where that is not known.
+  package struct When: BitwiseCopyable, Sendable {
+    var start = -1
+    var end = -1
   }
 
   /// A message that is neither audio nor frequent, whole: for lines of the level debug.
@@ -246,12 +291,27 @@ package enum Event: Sendable {
     var heardMilliseconds: Int
     var generatedMilliseconds: Int
     var interruptions: Int
+    /// Of the caller's audio: what came, what went to the upstream, what was lost.
+    var receivedBytes = 0
+    var sentBytes = 0
     var lostBytes: Int
     var hasStarted: Bool
     /// What the upstream said last of what went wrong, and under which id it knows the session.
     var words = Bytes.empty
     var request = Name()
   }
+}
+
+/// Whose an event is: what names a call, and tells it from every other.
+package struct CallIdentity: BitwiseCopyable, Sendable {
+  /// The call's id, as its carrier gave it.
+  package var name = Name()
+  /// What tells it from every other call where it is written down; 0: it is not.
+  package var key: UInt64 = 0
+  /// The caller's address, and when it came.
+  package var peer: Address
+  package var startedAt: Instant
+  package var startedWall: WallTime
 }
 
 extension Format {

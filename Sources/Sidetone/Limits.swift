@@ -7,6 +7,8 @@ package struct Limits: Sendable {
   package var callsMax = 1000
   /// Connections that are no call: health checks, webhooks, handshakes, refusals.
   package var otherLinksMax = 128
+  /// Programs that hear of calls while they go (`/events`); 0: none may.
+  package var subscribersMax = 256
   /// TLS handshakes that one turn of the loop may take up again, after a step.
   package var handshakesPerTurnMax = 4
   /// Time between the beginnings of two turns of the loop while many calls run; 0: none.
@@ -132,6 +134,20 @@ package struct Limits: Sendable {
   static let echoOutboxBytesMax = 64 * 1024
   /// Behind more than this no pong is queued.
   static let pongOutboxBytesMax = 16 * 1024
+  /// Events that a subscriber's socket has not taken; it misses what comes then, and is told so.
+  static let subscriberOutboxBytesMax = 32 * 1024
+  /// What is written down of calls within a turn, and the longest entry: the longest words, with
+  /// what stands around them.
+  static let entryBytesMax = 16 * 1024
+  /// All calls may end in one turn.
+  package var entryRingBytes: Int { max(256 * 1024, callsMax * 1024) }
+  var entriesBytes: Int { entryRingBytes + Self.entryBytesMax }
+  /// The longest event, as JSON.
+  static let eventBytesMax = 8 * 1024
+  /// Blocks of one subscriber: what waits, the one that has begun to leave, pongs and a Close.
+  var subscriberBlocks: Int { Self.subscriberOutboxBytesMax / BlockPool.blockBytes + 3 }
+  /// Blocks that no subscriber takes: calls begin and go on with them.
+  var blocksOfCalls: Int { heldBackBytesMin / BlockPool.blockBytes + Self.callBlocksMin }
   /// A held-back caller is read again when its ring has room for a message and a read.
   var heldBackBytesMin: Int { carrierMessageBytesMax + Self.readBytesMax }
 
@@ -171,6 +187,7 @@ package struct Limits: Sendable {
     callsMax  // the carrier's side of each call
       + callsMax  // the upstream's side
       + handOversMax  // the next session, beside the one that it replaces
+      + subscribersMax
       + otherLinksMax  // who has proven nothing yet: handshakes, requests
       + operatorLinksMax + answeredLinksMax  // operators' own, and whoever is answered
   }
@@ -193,6 +210,7 @@ package struct Limits: Sendable {
       + callsMax * 2  // frames on their way to the upstream
       + linksMax * 1  // the unfinished message of each link
       + otherLinksMax * 4  // answers to operators and webhooks
+      + subscribersMax * subscriberBlocks  // events on their way to subscribers
       + 2 * blocks(outboxBytesMax)  // two peers that have stopped reading
     return max(sum, blocksMin)
   }

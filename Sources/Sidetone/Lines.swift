@@ -116,7 +116,7 @@ package struct Lines {
 /// What comes from outside must not speak to a terminal, nor turn round what is read there. Control
 /// characters, marks that change the direction of text, other line ends and invisible tags are
 /// shown as their numbers, `\u202e`, as JSON would write them, so a line that is JSON stays it.
-private struct Mark {
+struct Mark {
   private let scalar: UInt32
   /// How many bytes it has; 0: what stands there is shown as it is.
   let length: Int

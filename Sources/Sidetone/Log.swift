@@ -1,8 +1,9 @@
 // What people read: transcript lines as they come, and the log, as text or as one JSON object a
-// line. A line of the log is an event's name, a sentence in plain words where there is one, and a
-// detail:
+// line. A line of the log is an event's name and a detail. Where there is a sentence in plain words
+// that users look for, it stands as text on a line of its own, with nothing but the call before it:
 //
-//     2026-11-20T10:00:00.000Z [CA1] Connected to X (upstream_connected: x after 120 ms)
+//     [CA1] Connected to X
+//     2026-11-20T10:00:00.000Z [CA1] upstream_connected: x after 120 ms
 //     2026-11-20T10:00:00.000Z [CA1] WARNING: upstream_error: rate_limit: try again in 1.3 s
 //     {"time":"…","level":"warning","event":"upstream_error","call_id":"CA1","message":"…", …}
 
@@ -16,6 +17,8 @@ package struct Log {
   private var complaints = Complaints()
   /// Transcripts are personal data: printed on a terminal, or where the operator asked.
   let printsTranscripts: Bool
+  /// They are JSON objects.
+  let printsJSON: Bool
   /// For the parts of a line that is JSON.
   private let scratch: Bytes
   private var origin: (now: Instant, wall: WallTime)
@@ -26,6 +29,7 @@ package struct Log {
     isColoured = config.coloursLog
     least = config.logLevel
     printsTranscripts = config.printsTranscripts
+    printsJSON = config.printsTranscripts && config.transcriptsAreJSON
     self.scratch = scratch
     origin = (now, wall)
   }
@@ -67,6 +71,7 @@ package struct Log {
     if level == .error { errors &+= 1 }
     guard shows(level) else { return }
     let call = call.flatMap { $0.isEmpty ? nil : $0 }
+    if !isJSON, let call { writeAlone(call, sentence) }
     var line = lines.blank
     if isJSON { line.write("{\"time\":\"") }
     line.write(timestamp: wall(at: now))
@@ -76,7 +81,7 @@ package struct Log {
     if isJSON {
       write(event, sentence, detail, asJSON: &line)
     } else {
-      write(event, sentence, detail, asText: &line)
+      write(event, call == nil ? sentence : { _ in }, detail, asText: &line)
     }
     var others = 0
     if level >= .warning {
@@ -87,6 +92,17 @@ package struct Log {
     }
     close(&line, others)
     lines.put(line, .log, isColoured ? level.colour : .none)
+  }
+
+  /// A sentence about a call, for those who look for its words.
+  private mutating func writeAlone(_ call: Name, _ sentence: (inout Writer) -> Void) {
+    var line = lines.blank
+    line.write("[")
+    line.write(call)
+    line.write("] ")
+    let head = line.count
+    sentence(&line)
+    if line.count > head { lines.put(line, .log) }
   }
 
   private func writeHead(_ level: Level, _ call: Name?, _ line: inout Writer) {
@@ -166,7 +182,7 @@ package struct Log {
 
   /// Writes a line of the transcript, with the call's id behind it.
   mutating func print(of call: Name, _ text: (inout Writer) -> Void) {
-    guard printsTranscripts else { return }
+    guard printsTranscripts, !printsJSON else { return }
     var line = lines.blank
     text(&line)
     let shown = Shown(line.written, bytesMax: line.into.count &- Name.bytesMax &- 8)
@@ -178,6 +194,17 @@ package struct Log {
     line.write(call)
     line.write(")")
     lines.put(line, .transcript)
+  }
+
+  /// The same as JSON, where that is asked for: an object a line.
+  mutating func print(_ event: LiveEvent, of call: Name, at now: Instant) {
+    guard printsJSON else { return }
+    var event = event
+    while true {
+      var line = lines.blank
+      guard event.write(of: call, at: wall(at: now), into: &line) else { return }
+      lines.put(line, .transcript)
+    }
   }
 }
 

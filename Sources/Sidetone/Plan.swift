@@ -21,9 +21,12 @@ extension Config {
   /// What the engine takes at start, one holder per line; `sidetone check` prints it.
   package var plan: [PlanLine] {
     let blocks = limits.blocks(twoWayCalls: twoWayCalls)
+    let eventBlocks = min(blocks, limits.subscribersMax * limits.subscriberBlocks)
     let greetings = routes.reduce(0) { $0 + ($1.greetingAudio?.samples.count ?? 0) * 2 }
     return [
-      PlanLine(holder: "blocks: audio kept, answers waiting", bytes: blocks * BlockPool.blockBytes),
+      PlanLine(
+        holder: "blocks: audio kept, answers waiting",
+        bytes: (blocks - eventBlocks) * BlockPool.blockBytes),
       PlanLine(
         holder: "medium message buffers",
         bytes: limits.mediumBuffersMax * limits.carrierMessageBytesMax),
@@ -45,7 +48,13 @@ extension Config {
       PlanLine(
         holder: "signatures, tokens, rates of callers",
         bytes: SignatureKeys.bytes(self) + Limits.tokensMax * 96 + Limits.addressesMax * 24),
+      PlanLine(
+        holder: "events on their way to \(limits.subscribersMax) subscribers",
+        bytes: eventBlocks * BlockPool.blockBytes
+          + limits.subscribersMax * MemoryLayout<Subscriber>.stride),
       PlanLine(holder: "who has proven nothing yet", bytes: Guests.bytes(limits)),
+      PlanLine(
+        holder: "what is written down of calls", bytes: records == nil ? 0 : limits.entriesBytes),
     ]
   }
 }

@@ -20,6 +20,10 @@ extension Limits {
     let blocks = blocks(twoWayCalls: 0)
     precondition(blocks > heldBackBytesMin / block && blocks > Self.callBlocksMin)
 
+    // A subscriber is behind until half of its outbox is free: then there is room for what it is
+    // told of that, and for an event, each with what stands around it.
+    precondition(Self.eventBytesMax + 2 * Self.bufferSlack <= Self.subscriberOutboxBytesMax / 2)
+
     // Who is slow is told by what lies in front of a message. What the relay puts there by itself
     // is less: speech up to its bound and the message that crosses it, and pongs alike.
     precondition(Self.playoutOutboxBytesMax + block <= outboxBytesMax)

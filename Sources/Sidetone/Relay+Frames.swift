@@ -41,6 +41,7 @@ extension Relay {
       calls.pay(link, bytes: count, store, &turn)
     case .request: receivedRequest(window, on: index)
     case .upgrade: receivedAnswer(window, on: index)
+    case .subscriber: Subscribers.received(window, on: index, &turn)
     case .handshake, .waiting, .dialling, .leaving, .gone: return
     }
   }
@@ -118,6 +119,7 @@ extension Relay {
       guard calls[call].callerTook(store, &turn) else { return }
       calls[call].markAndConverse(store, &turn)
       calls.settle(call, store, &turn)
+    case .subscriber: Subscribers.took(index, &turn)
     case .leaving: store.links[index].ask(.close, &turn)
     case .handshake, .request, .waiting, .dialling, .upgrade, .setup, .ready, .gone: return
     }

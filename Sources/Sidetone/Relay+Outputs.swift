@@ -11,7 +11,7 @@ extension Relay {
       if store.links.isInUse(link), let output = nextOutput(of: link) { return output }
       turn.outputs.pop()
     }
-    guard draining.awaitsLastCall, calls.inUse == 0 else { return nil }
+    guard draining.awaitsLastCall, calls.inUse == 0, turn.subscribers.count == 0 else { return nil }
     draining.lastCallEnded()
     return .drained
   }
@@ -60,5 +60,6 @@ extension Relay {
   package var buffersInUse: Int { store.medium.inUse + store.large.inUse }
   package var resamplersInUse: Int { store.resamplers.inUse }
   package var conversationsInUse: Int { store.conversations.inUse }
+  package var subscribersInUse: Int { turn.subscribers.count }
   package var tokensInUse: Int { callers.requests.tokens.count }
 }

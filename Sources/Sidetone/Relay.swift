@@ -90,7 +90,9 @@ extension Relay {
     case .dialling:
       store.links[link.index].heard(at: now)
       calls.upstreamConnected(link.index, store, &turn)
-    case .request, .caller, .waiting, .upgrade, .setup, .ready, .upstream, .leaving, .gone: return
+    case .request, .caller, .waiting, .upgrade, .setup, .ready, .upstream, .subscriber, .leaving,
+      .gone:
+      return
     }
   }
 
@@ -100,6 +102,7 @@ extension Relay {
     turn.now = now
     guard store.links.holds(link) else { return }
     let (phase, call) = (store.links[link.index].phase, store.links[link.index].call)
+    if phase == .subscriber { Subscribers.noteLeft(link.index, .left, &turn) }
     store.free(link, &turn)
     calls.lost(link, phase, of: call, failure, store, &turn)
   }
@@ -109,7 +112,9 @@ extension Relay {
     turn.now = now
     guard store.links.holds(link) else { return }
     let (phase, call) = (store.links[link.index].phase, store.links[link.index].call)
-    if phase == .caller {
+    if phase == .subscriber {
+      Subscribers.end(link.index, .left, &turn)
+    } else if phase == .caller {
       // It may still read: the last results are owed to a caller who has only stopped talking. One
       // who is really gone answers the next write with a reset.
       store.links[link.index].releaseInbox(store)
@@ -140,7 +145,11 @@ extension Relay {
       calls.endGuest(guest, .noToken, store, &turn)
     }
     if turn.troubles.nextDue <= now { turn.tellTroubles() }
+    if turn.subscribers.flushTime <= now { Subscribers.flush(&turn) }
     if draining.deadline <= now { drainExpired() }
+    if draining.awaitsLastCall, calls.inUse == 0, turn.subscribers.count > 0 {
+      Subscribers.endAll(&turn)
+    }
   }
 
   @inline(never) private func drainExpired() {
@@ -155,6 +164,7 @@ extension Relay {
     switch store.links[link].phase {
     case .request: callers.requests.refuseLate(link, store, &turn)
     case .leaving: store.links[link].reset(&turn)
+    case .subscriber: Subscribers.expired(link, &turn)
     case .caller, .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
       calls.legExpired(link, store, &turn)
     case .handshake, .gone: return
@@ -165,7 +175,7 @@ extension Relay {
   package var wakeTime: Instant {
     min(
       turn.timers.earliest, draining.deadline, callers.nextExpiry, turn.guests.tokenDue,
-      turn.troubles.nextDue)
+      turn.troubles.nextDue, turn.subscribers.flushTime)
   }
 
   /// No new calls from now on; running ones may finish until the drain deadline.

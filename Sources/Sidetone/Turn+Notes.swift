@@ -43,8 +43,18 @@ extension Turn {
     case .words(let event): note(event, call ?? Name())
     case .wire(let event): note(event, call)
     case .peer(let event): note(event, call)
+    case .record(let event): note(event, call)
     case .relay(let event): note(event)
     }
+    if log.printsJSON || subscribers.count > 0 {
+      Subscribers.tell(event, of: call, &self)
+    }
+  }
+
+  /// The same of a call, whose record it may belong to as well.
+  mutating func note(_ event: Event, of call: CallIdentity) {
+    note(event, of: call.name)
+    if call.key != 0 { entries.keep(event, of: call, at: log.wall(at: now)) }
   }
 
   /// A line whose only words are its detail.
@@ -70,23 +80,23 @@ extension Turn {
 extension Turn {
   private mutating func note(_ event: Event.OfCall, _ call: Name?) {
     switch event {
-    case .started(let carrier, let upstream, let path, let sentence, let id, let parameters):
+    case .started(let start):
       counters.callsStarted &+= 1
       log.write(.info, "call_started", call: call, at: now) {
-        $0.write(sentence)
-        guard let call, id.utf8CodeUnitCount > 0 else { return }
+        $0.write(start.sentence)
+        guard let call, start.id.utf8CodeUnitCount > 0 else { return }
         $0.write(" (")
-        $0.write(id)
+        $0.write(start.id)
         $0.write(": ")
         $0.write(call)
         $0.write(")")
       } detail: {
-        $0.write(carrier)
+        $0.write(start.carrier)
         $0.write(" to ")
-        $0.write(upstream)
+        $0.write(start.upstream)
         $0.write(" on ")
-        $0.write(path)
-        $0.write(parameters: parameters)
+        $0.write(start.path)
+        $0.write(parameters: start.parameters)
       }
     case .refused(let sentence): write(.warning, "call_refused", call) { $0.write(sentence) }
     case .choiceRefused(let words): write(.warning, "call_refused", call) { $0.write(words) }
@@ -245,6 +255,7 @@ extension Turn {
         $0.write(" ms")
         Self.write(request, into: &$0)
       }
+    case .tookOver: break
     case .refused(let name, let status, let sentence, let words, let request):
       write(.warning, "upstream_refused", call) {
         $0.write(decimal: status)

@@ -12,7 +12,7 @@ extension Turn {
       return admit(upstream, isLoss: false, isWarning: true)
     case .triedAgain(let upstream, _, _, _):
       return admit(upstream, isLoss: false, isWarning: false)
-    case .tooLarge, .untold, .strange, .notJSON, .unreadable, .format: return true
+    case .tookOver, .tooLarge, .untold, .strange, .notJSON, .unreadable, .format: return true
     }
   }
 

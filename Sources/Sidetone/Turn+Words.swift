@@ -3,26 +3,20 @@
 extension Turn {
   mutating func note(_ event: Event.OfWords, _ call: Name) {
     switch event {
-    case .heard(let text, let isFinal, let side, let sentence):
+    case .heard(let text, let isFinal, let side, let sentence, _, _):
       counters.transcripts &+= 1
-      log.print(of: call) {
+      log.print(text, of: call) {
         $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
         $0.write(side)
-        $0.write(words: text)
       }
       guard isFinal, log.printsTranscripts, sentence.utf8CodeUnitCount > 0 else { return }
-      log.write(.info, "transcription_completed", call: call, at: now) {
-        $0.write(sentence)
-        $0.write(": \"")
-        $0.write(words: text)
-        $0.write("\"")
-      }
-    case .said(let text):
-      log.print(of: call) {
-        $0.write("[AGENT] ")
-        $0.write(words: text)
-      }
-    case .interrupted(let heard, let generated, let words, let cut):
+      log.quote(text, of: call, "transcription_completed", sentence, at: now)
+      guard entries.extractsLive else { return }
+      log.quote(
+        text, of: call, "extraction_started", "🔍 Starting data extraction from", at: now)
+    case .said(let text, _, _):
+      log.print(text, of: call) { $0.write("[AGENT] ") }
+    case .interrupted(let heard, let generated, let words, let cut, _, _):
       write(.info, "interrupted", call) {
         $0.write("heard ")
         $0.write(decimal: heard)
@@ -41,6 +35,39 @@ extension Turn {
         $0.write(words: words.dropping(cut))
       }
     }
+  }
+}
+
+extension Log {
+  /// A line whose sentence ends with a caller's words.
+  fileprivate mutating func quote(
+    _ words: Bytes, of call: Name, _ event: StaticString, _ sentence: StaticString, at now: Instant
+  ) {
+    write(.info, event, call: call, at: now) {
+      $0.write(sentence)
+      $0.write(": \"")
+      $0.write(words: words)
+      $0.write("\"")
+    }
+  }
+
+  /// Words behind what `head` writes; more than fits in a printed line is several.
+  fileprivate mutating func print(
+    _ words: Bytes, of call: Name, behind head: (inout Writer) -> Void
+  ) {
+    guard printsTranscripts else { return }
+    var rest = words
+    repeat {
+      var count = JSON.wholePrefix(of: rest, upTo: Limits.printedWordsBytesMax)
+      if count < rest.count, let space = rest.prefix(count).lastIndex(of: 0x20) {
+        count = space &+ 1
+      }
+      print(of: call) {
+        head(&$0)
+        $0.write(words: rest.prefix(count))
+      }
+      rest = rest.dropping(count)
+    } while !rest.isEmpty
   }
 }
 

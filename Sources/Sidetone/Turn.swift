@@ -19,6 +19,8 @@ package struct Turn {
   var availability: Availability
   /// Who has proven nothing yet.
   var guests: Guests
+  /// Who hears of calls while they go.
+  var subscribers: Subscribers
   /// The books: what was counted, how late frames were, and lines for people. `note` is the way in.
   var counters = Counters()
   var delays = LatencyHistogram()
@@ -29,6 +31,9 @@ package struct Turn {
   /// How long what callers sent waited to be read, where the kernel stamps it.
   var waits = LatencyHistogram()
   var log: Log
+  /// What is written down of calls, on its way to a journal; and what became of it there.
+  var entries: Entries
+  var delivery = Delivery()
 
   init(
     _ config: Config, _ store: Store, _ random: Random, guestsSeed: UInt64, at now: Instant,
@@ -45,6 +50,9 @@ package struct Turn {
       store.prepared.upstreams.map { ($0.isTwoWay, $0.sessionsMax) },
       twoWayCallsMax: config.twoWayCalls, redialsPerSecondMax: limits.redialsPerSecond)
     guests = Guests(limits, seed: guestsSeed)
+    entries = Entries(
+      config.records, limits, chance: config.records == nil ? 0 : self.random.next())
+    subscribers = Subscribers(store)
     log = Log(
       config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall)
   }
@@ -54,6 +62,7 @@ package struct Turn {
     outputs.deallocate()
     buffersWanted.deallocate()
     guests.deallocate()
+    subscribers.deallocate()
   }
 }
 

@@ -116,11 +116,16 @@ struct LinesTests {
         }
       }
       let place = kept(count: 8192)
+      // As text the sentence has a line of its own, in front of the event's.
       for stream in [Line.Stream.log, .transcript] {
         let line = log.take(into: place)
         let shown = String(validating: place.prefix(line?.count ?? 0).array, as: UTF8.self)
         #expect(line?.stream == stream && shown?.contains("…") == true, "\(letter) \(stream)")
         if stream == .transcript { #expect(shown?.hasSuffix("… (CA1)\n") == true) }
+        if stream == .log, !isJSON {
+          let event = log.take(into: place).map { place.prefix($0.count).string }
+          #expect(event == "1970-01-01T00:00:00.000Z [CA1] event: and more\n")
+        }
         if stream == .log, isJSON { #expect(shown?.hasSuffix("\"}\n") == true) }
       }
     }

@@ -182,7 +182,7 @@ final class World: Sockets {
     for line in driver.takenLog() {
       onLog?(line)
       let words = line.split(separator: " ")
-      guard let at = words.firstIndex(of: "(call_ended:"), at + 1 < words.count else { continue }
+      guard let at = words.firstIndex(of: "call_ended:"), at + 1 < words.count else { continue }
       let id = words.first { $0.hasPrefix("[") } ?? "[]"
       ends[String(id.dropFirst().dropLast()), default: 0] += 1
       marks.insert("ended \(words[at + 1])")

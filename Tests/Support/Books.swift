@@ -8,7 +8,7 @@ extension Relay {
     let books = [
       (callsInUse, "calls"), (linksInUse, "links"), (blocksMax - blocksFree, "blocks"),
       (buffersInUse, "buffers"), (resamplersInUse, "resamplers"), (tokensInUse, "tokens"),
-      (conversationsInUse, "conversations"),
+      (conversationsInUse, "conversations"), (subscribersInUse, "subscribers"),
     ]
     return books.filter { $0.0 != 0 }.map { "\($0.0) \($0.1) never came home" }
   }

@@ -28,6 +28,9 @@ package final class EngineDriver {
   package private(set) var wasReset: Set<SlotID> = []
   package private(set) var wasDrained = false
   package private(set) var log: [String] = []
+  /// What was written down of calls, in order.
+  package private(set) var entries: [String] = []
+  private var entry = [UInt8](repeating: 0, count: Entries.bytesMax)
   private var line = [UInt8](repeating: 0, count: Lines.lineBytesMax)
 
   package init(config: Config, seed: [UInt8] = Array(0..<32), trace: Trace? = nil) {
@@ -92,6 +95,21 @@ package final class EngineDriver {
     perform()
   }
 
+  // MARK: Records
+
+  /// The disk has everything that was written down.
+  package func sync() {
+    relay.journalSynced(upTo: UInt64(entries.count), lost: 0, at: now)
+    perform()
+  }
+
+  /// The courier says something.
+  package func courierSays(_ text: String) {
+    var bytes = Array(text.utf8)
+    bytes.withMutableBytes { relay.courierSaid($0, at: now) }
+    perform()
+  }
+
   // MARK: Time
 
   package func advance(milliseconds: Int) {
@@ -128,6 +146,9 @@ package final class EngineDriver {
         sockets?.close(link, byReset: true)
       case .drained: wasDrained = true
       }
+    }
+    while let count = entry.withMutableBytes({ relay.takeEntry(into: $0) }) {
+      entries.append(String(decoding: entry.prefix(count), as: UTF8.self))
     }
     while let taken = line.withMutableBytes({ relay.takeLine(into: $0) }) {
       let text = String(decoding: line.prefix(taken.count), as: UTF8.self)

@@ -9,6 +9,7 @@ extension Config {
     var config = Config()
     config.limits.callsMax = callsMax
     config.limits.otherLinksMax = otherLinksMax
+    config.limits.subscribersMax = 0
     config.limits.callsPerSecondPerAddress = 1_000_000
     return config
   }

@@ -8,6 +8,7 @@ extension Call {
     _ event: CallerLeg.Input, _ store: Store, _ turn: inout Turn
   ) -> CallerLeg.Arrival? {
     record.tellFirstAudio(of: uplink, &turn)
+    guard !isOver || event.endsSocket(&turn) else { return nil }
     let ask = caller.handle(
       event, after: record.framesIn,
       among: upstream.preparedRoute(store).carriers, as: record.name, store, &turn)
@@ -21,7 +22,7 @@ extension Call {
     case .key(let key):
       // What a caller dials may be the number of a card: it goes to the model and to a terminal,
       // never into the log.
-      turn.note(.caller(.key(key)), of: record.name)
+      turn.note(.caller(.key(key)), of: record.identity)
       if isTwoWay { conversation.press(key, &turn) }
     case .finalize: finalize(store, &turn)
     case .end(let cause): end(cause, store, &turn)
@@ -117,8 +118,12 @@ extension Call {
         record.transcribed()
         let side = Event.Side(
           heard.channel, of: heard.channels, isPaired: caller.tracks.areBoth)
+        let when = record.when(heard, behind: uplink.sessionOffset)
         turn.note(
-          .words(.heard(message[heard.text], isFinal: heard.isFinal, side: side)), of: record.name)
+          .words(
+            .heard(
+              message[heard.text], isFinal: heard.isFinal, side: side, when: when,
+              confidence: message[heard.confidence])), of: record.identity)
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }
@@ -224,18 +229,6 @@ extension Call {
   mutating func finalize(_ store: Store, _ turn: inout Turn) {
     guard !state.isClosing, uplink.finalize() else { return }
     upstream.command(.finalize, as: record.name, store, &turn)
-  }
-
-  /// A sign of life where there was no audio for a while; before the first audio of a session,
-  /// silence.
-  mutating func keepAlive(_ store: Store, _ turn: inout Turn) {
-    guard upstream.isOpen(store) else { return }
-    let milliseconds = upstream.kind.timing.openingSilenceMilliseconds
-    if uplink.isSessionSilent, milliseconds > 0 {
-      uplink.sendSilence(
-        milliseconds: milliseconds, into: &store.links[upstream.link.index], store, &turn)
-    }
-    upstream.command(.keepAlive, as: record.name, store, &turn)
   }
 }
 

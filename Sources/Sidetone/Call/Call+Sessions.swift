@@ -35,7 +35,7 @@ extension Call {
       // It could have spoken until now.
       silence.restart(at: turn.now)
     }
-    upstream.takeOver(store, &turn)
+    upstream.takeOver(of: record.identity, store, &turn)
     caller.forgetLoss()
     guard AudioFinding.followsFormats(in: &self, store, &turn) else { return }
     conversation.sessionReady(transcribes: transcribes)
@@ -68,7 +68,8 @@ extension Call {
       loss.verdict, isFinal: action == .end || action == .play, upstream.reason, as: record.name,
       store, &turn)
     loss.noteWhatFollows(
-      action, state, from: upstream.prepared(store).name.bytes, of: record.name, &turn)
+      action, state, from: upstream.prepared(store).name.bytes, of: record.identity,
+      &turn)
     return action
   }
 

@@ -24,6 +24,7 @@ package struct Call: BitwiseCopyable, Sendable {
   var comfortAt = Instant.never
   private var origin = Origin.caller
   var silence = Silence()
+  var filing = Filing()
 
   /// How it came to be.
   private enum Origin: BitwiseCopyable {
@@ -46,6 +47,7 @@ package struct Call: BitwiseCopyable, Sendable {
     state = CallState(limits: limits, at: now)
   }
 
+  /// Neither leg is owed anything; its slot is wanted until its files are there (Filing).
   var isOver: Bool { state.state == .over }
   /// A place on its upstream is its own.
   var hasPlace: Bool { origin != .callerWithoutPlace }
@@ -54,9 +56,7 @@ package struct Call: BitwiseCopyable, Sendable {
     @inline(__always) get { upstream.partner == .talker && caller.isStarted }
   }
   /// Its upstream has no connection, and will want one.
-  func wantsLink(_ store: Store) -> Bool {
-    upstream.partner != .nobody && !store.links.holds(upstream.link) && !upstream.next.isThere
-  }
+  func wantsLink(_ store: Store) -> Bool { !isOver && upstream.wantsLink(store) }
 }
 
 // MARK: The beginning
@@ -85,6 +85,8 @@ extension Call {
     _ = state.abandoned()
     // What waits for the start went with its caller.
     caller.waiting = EarlyMessages()
+    caller.forgetLink()
+    filing.abandon()
     release(store, &turn)
   }
 
@@ -125,9 +127,8 @@ extension Call {
     caller.started()
     silence.restart(at: turn.now)
     AudioFinding.beginHabits(in: &self, store, at: turn.now)
-    caller.noteStart(
-      record.parameters(in: store.pool), to: upstream, isTwoWay: isTwoWay, as: record.name, store,
-      &turn)
+    record.keep(under: turn.entries.takeKey())
+    caller.noteStart(of: record, to: upstream, isTwoWay: isTwoWay, store, &turn)
     caller.send(.ready, as: record.name, store, &turn)
     perform(state.started(), store, &turn)
     guard !isOver, isTwoWay else { return }
@@ -226,8 +227,8 @@ extension Call {
   mutating func abandon(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
     end(cause, store, &turn)
     if !isOver { perform(state.abandoned(), store, &turn) }
+    filing.abandon()
   }
-
 }
 
 // MARK: The end of an input
@@ -264,8 +265,8 @@ extension Call {
     return isTwoWay ? conversation.isOwedWords : uplink.hasHeard
   }
 
-  /// Both legs are closed, everything is given back, and the end is written down: once for each
-  /// call.
+  /// The upstream is let go of, everything is given back, and the end is written down: once for
+  /// each call. The caller is closed when that is on the disk.
   private mutating func finish(_ store: Store, _ turn: inout Turn) {
     let cause = state.cause
     record.tellFirstAudio(of: uplink, &turn)
@@ -274,17 +275,17 @@ extension Call {
       turn.note(.call(.resultsMissing), of: record.name)
     }
     var ending = record.ending(
-      cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, lostBytes: uplink.lostBytes,
-      at: turn.now)
+      cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, of: uplink, at: turn.now)
     ending.request = upstream.reason.request
     if cause.closeCode == 1011 || cause.closeCode == 1013 {
       ending.words = upstream.reason.words(in: store.pool)
     }
-    turn.note(.call(.ended(ending)), of: record.name)
-    caller.close(cause, store, &turn)
+    turn.note(.call(.ended(ending)), of: record.identity)
     upstream.leaveNext(store, &turn)
     upstream.leave(store, &turn)
     release(store, &turn)
+    if record.isKept { turn.note(.record(.saving), of: record.name) }
+    filing.ended(entry: record.isKept ? turn.entries.last : nil, at: turn.now)
   }
 
   /// Gives back what it holds.
@@ -292,7 +293,7 @@ extension Call {
     if hasPlace { turn.availability.release(upstream.index, isAnnounced: origin == .webhook) }
     uplink.release(store)
     caller.release(store)
-    record.release(to: store.pool)
+    record.releaseParameters(to: store.pool)
     conversation.release(store)
     upstream.release(store)
     turn.timers.set(.call(id.index), .never)

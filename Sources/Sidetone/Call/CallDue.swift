@@ -150,7 +150,7 @@ extension CallDue {
       call.perform(call.state.leftInSilence(cause), store, &turn)
     case .heldAudio: call.uplink.takeHeld(store, &turn)
     case .backlog: call.pump(store, &turn)
-    case .keepAlive: call.keepAlive(store, &turn)
+    case .keepAlive: keepAlive(&call, store, &turn)
     case .finalize: call.finalize(store, &turn)
     case .unanswered:
       guard call.uplink.giveUpUnanswered(at: turn.now) else { return }
@@ -163,5 +163,17 @@ extension CallDue {
     // `settle` looks after these.
     case .quiet, .change, .pool: break
     }
+  }
+
+  /// A sign of life where there was no audio for a while; before the first audio of a session,
+  /// silence.
+  private func keepAlive(_ call: inout Call, _ store: Store, _ turn: inout Turn) {
+    guard call.upstream.isOpen(store) else { return }
+    let milliseconds = call.upstream.kind.timing.openingSilenceMilliseconds
+    if call.uplink.isSessionSilent, milliseconds > 0 {
+      call.uplink.sendSilence(
+        milliseconds: milliseconds, into: &store.links[call.upstream.link.index], store, &turn)
+    }
+    call.upstream.command(.keepAlive, as: call.record.name, store, &turn)
   }
 }

@@ -6,12 +6,8 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   private(set) var framesIn = 0
   private(set) var bytesSent = 0
   private var firstAudio = FirstAudio.awaited
-  /// The call's id.
-  var name = Name()
-  /// The caller's address, and when it came.
-  private(set) var peer: Address
-  private(set) var startedAt: Instant
-  private(set) var startedWall: WallTime
+  private var firstAudioMilliseconds = 0
+  private(set) var identity: CallIdentity
   /// Results with words.
   private var transcripts = 0
   /// The names and texts that its webhook gave it: a JSON object, without what looks like a secret.
@@ -24,16 +20,22 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   private enum FirstAudio: BitwiseCopyable { case awaited, told }
 
   init(peer: Address, at now: Instant, wall: WallTime) {
-    self.peer = peer
-    startedAt = now
-    startedWall = wall
+    identity = CallIdentity(peer: peer, startedAt: now, startedWall: wall)
   }
+
+  var name: Name {
+    @inline(__always) get { identity.name }
+    set { identity.name = newValue }
+  }
+  var startedAt: Instant { identity.startedAt }
+  /// Whether it is written down.
+  var isKept: Bool { identity.key != 0 }
 
   /// The call was dialled ahead: its caller has come, and the call is as old as that.
   mutating func callerCame(as other: CallRecord) {
-    peer = other.peer
-    startedAt = other.startedAt
-    startedWall = other.startedWall
+    identity.peer = other.identity.peer
+    identity.startedAt = other.identity.startedAt
+    identity.startedWall = other.identity.startedWall
   }
 
   @_noAllocation mutating func frameCame() { framesIn &+= 1 }
@@ -56,12 +58,28 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   mutating func tellFirstAudio(of uplink: Uplink, _ turn: inout Turn) {
     guard owesFirstAudio(uplink.lastAudio) else { return }
     firstAudio = .told
+    firstAudioMilliseconds = age(at: turn.now).milliseconds
     let event = Event.OfCall.firstAudio(
-      milliseconds: age(at: turn.now).milliseconds, bytes: uplink.receivedBytes / max(framesIn, 1))
+      milliseconds: firstAudioMilliseconds, bytes: uplink.receivedBytes / max(framesIn, 1))
     turn.note(.call(event), of: name)
   }
 
   func age(at now: Instant) -> Instant.Span { now - startedAt }
+
+  /// It is written down from now on; 0: it is not.
+  mutating func keep(under key: UInt64) { identity.key = key }
+
+  /// When what a session heard was said; it began so many microseconds of audio behind the first.
+  func when(_ heard: Upstream.Heard, behind offset: Int) -> Event.When {
+    func milliseconds(_ microseconds: Int) -> Int {
+      microseconds < 0 ? -1 : firstAudioMilliseconds &+ (offset &+ microseconds) / 1000
+    }
+    return Event.When(
+      start: milliseconds(heard.startMicroseconds), end: milliseconds(heard.endMicroseconds))
+  }
+
+  /// Milliseconds since the call began.
+  func milliseconds(at time: Instant) -> Int { max(0, (time - startedAt).milliseconds) }
 
   // MARK: Parameters
 
@@ -107,26 +125,27 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   /// A JSON object; empty where its webhook gave it nothing.
   func parameters(in pool: BlockPool) -> Bytes { parameters.front(in: pool) }
 
-  mutating func release(to pool: BlockPool) { parameters.clear(in: pool) }
+  mutating func releaseParameters(to pool: BlockPool) { parameters.clear(in: pool) }
 
   // MARK: For people
 
   /// Its row in `/stats`.
   func row(at now: Instant, in pool: BlockPool) -> CallRow {
     CallRow(
-      peer: peer, name: name, startedWall: startedWall, duration: age(at: now),
+      peer: identity.peer, name: name, startedWall: identity.startedWall, duration: age(at: now),
       bytesSent: bytesSent, transcripts: transcripts, parameters: parameters(in: pool))
   }
 
   /// The last line.
   func ending(
-    _ cause: Cause, isTwoWay: Bool, hasStarted: Bool, lostBytes: Int, at now: Instant
+    _ cause: Cause, isTwoWay: Bool, hasStarted: Bool, of uplink: Uplink, at now: Instant
   ) -> Event.Ending {
     Event.Ending(
       cause: cause, milliseconds: age(at: now).milliseconds, frames: framesIn,
       results: transcripts, isTwoWay: isTwoWay, heardMilliseconds: heardMilliseconds,
       generatedMilliseconds: generatedMilliseconds, interruptions: interruptions,
-      lostBytes: lostBytes, hasStarted: hasStarted)
+      receivedBytes: uplink.receivedBytes, sentBytes: bytesSent, lostBytes: uplink.lostBytes,
+      hasStarted: hasStarted)
   }
 }
 

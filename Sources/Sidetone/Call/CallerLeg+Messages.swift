@@ -26,6 +26,17 @@ extension CallerLeg {
     case broken(WebSocket.Failure, bytes: Int)
     case failed(Cause)
 
+    /// Nothing can come behind it: all that counts of a call that is over.
+    func endsSocket(_ turn: inout Turn) -> Bool {
+      switch self {
+      case .close, .broken, .failed: return true
+      case .done, .text, .binary, .malformed, .badAudio, .otherFormat, .otherTrack, .head,
+        .byteOrder:
+        turn.note(.messageIgnored)
+        return false
+      }
+    }
+
     /// Of a message that is not the call's audio.
     var bytesBesideAudio: Int {
       switch self {

@@ -189,7 +189,12 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
     var writer = Writer(scratch.prefix(min(text.count, scratch.count)))
     JSON.unescape(
       JSON.Value(.string, 0..<text.count, hasEscapes: true), in: text, to: &writer)
-    let name = writer.written.prefix(min(writer.count, Name.bytesMax))
+    return name(plain: writer.written)
+  }
+
+  /// The same of a plain text, which is changed where it lies.
+  static func name(plain text: Bytes) -> Name {
+    let name = text.prefix(min(text.count, Name.bytesMax))
     var check = UTF8Validator()
     let isText = check.accept(name) && check.isComplete
     for index in 0..<name.count {
@@ -253,19 +258,20 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
 
   /// Writes down that its call has begun, in the words of its carrier's users.
   func noteStart(
-    _ parameters: Bytes, to upstream: UpstreamLeg, isTwoWay: Bool, as name: Name, _ store: Store,
+    of record: borrowing CallRecord, to upstream: UpstreamLeg, isTwoWay: Bool, _ store: Store,
     _ turn: inout Turn
   ) {
-    if isTwoWay { turn.note(.caller(.recognised(carrier.name)), of: name) }
+    if isTwoWay { turn.note(.caller(.recognised(carrier.name)), of: record.name) }
     var sentence = carrier.phrases.started
     if sentence.utf8CodeUnitCount == 0 {
       sentence = isTwoWay ? "Phone call connected" : "Start Message received"
     }
-    let event = Event.OfCall.started(
+    let start = Event.Start(
       carrier: carrier.name, upstream: upstream.prepared(store).name.bytes,
-      path: upstream.preparedRoute(store).path.bytes, sentence: sentence,
-      id: carrier.phrases.id, parameters: parameters)
-    turn.note(.call(event), of: name)
+      service: upstream.rowName, model: upstream.session(store).wish(for: "model") ?? .empty,
+      path: upstream.preparedRoute(store).path.bytes, sentence: sentence, id: carrier.phrases.id,
+      stream: stream, isTwoWay: isTwoWay, parameters: record.parameters(in: store.pool))
+    turn.note(.call(.started(start)), of: record.identity)
   }
 
   /// Its samples lie the other way round than was believed; false where what is heard changes

@@ -20,7 +20,7 @@ extension Calls {
     case .caller: self[call.index].callerGone(.left, store, &turn)
     case .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
       self[call.index].upstreamBroke(failure, on: link, store, &turn)
-    case .handshake, .request, .leaving, .gone: return
+    case .handshake, .request, .subscriber, .leaving, .gone: return
     }
     settle(call.index, store, &turn)
   }
@@ -47,7 +47,7 @@ extension Calls {
       guard let cause = watch(link, store, &turn) else { return }
       store.links[link].reset(&turn)
       lost(id, phase, of: call, cause == .flooding ? .flooding : .timedOut, store, &turn)
-    case .handshake, .request, .leaving, .gone: return
+    case .handshake, .request, .subscriber, .leaving, .gone: return
     }
   }
 

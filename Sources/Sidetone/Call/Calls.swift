@@ -25,6 +25,9 @@ struct Calls: Sendable {
   var inUse: Int { @inline(__always) get { slots.inUse } }
   var isFull: Bool { slots.isFull }
 
+  /// It is over, and its files are awaited.
+  func isFiling(_ call: Int) -> Bool { slots.isInUse(call) && self[call].isOver }
+
   @inline(__always) func holds(_ id: SlotID) -> Bool { slots.holds(id) }
 
   subscript(call: Int) -> Call {
@@ -85,7 +88,12 @@ extension Calls {
   func settle(_ call: Int, _ store: Store, _ turn: inout Turn) {
     guard slots.holds(self[call].id) else { return }
     if !self[call].isOver { self[call].settle(store, &turn) }
-    if self[call].isOver { slots.release(self[call].id) }
+    guard self[call].isOver else { return }
+    guard self[call].filing.isDone else {
+      return turn.timers.set(.call(call), self[call].filing.deadline)
+    }
+    self[call].caller.close(self[call].state.cause, store, &turn)
+    slots.release(self[call].id)
   }
 }
 
@@ -95,7 +103,7 @@ extension Calls {
   /// The timer of a call has come due.
   func expired(_ call: Int, _ store: Store, _ turn: inout Turn) {
     guard slots.isInUse(call) else { return }
-    self[call].expired(store, &turn)
+    if self[call].isOver { filingExpired(call, &turn) } else { self[call].expired(store, &turn) }
     settle(call, store, &turn)
   }
 

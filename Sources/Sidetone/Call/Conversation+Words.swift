@@ -72,21 +72,28 @@ extension Conversation {
   ) {
     while var line = transcript.next(at: turn.now) {
       let words = Transcript.whole(line.words, scratch: store.source, in: store.pool)
+      let when = Event.When(
+        start: record.milliseconds(at: line.since),
+        end: record.milliseconds(at: endTime(of: line, at: turn.now)))
       switch (line.speaker, line.heard) {
       case (.caller, _) where !words.isEmpty:
         record.transcribed()
         let sentence = caller.carrier.phrases.heard
-        print(words, record, &turn) { .heard($0, isFinal: true, sentence: sentence) }
+        turn.note(
+          .words(.heard(words, isFinal: true, sentence: sentence, when: when)),
+          of: record.identity)
         caller.send(
           .transcript(text: words, isFinal: true, confidence: .empty, channel: 0, channels: 1),
           as: record.name, store, &turn)
       case (.agent, .whole) where !words.isEmpty:
-        print(words, record, &turn) { .said($0) }
+        turn.note(.words(.said(words, item: line.item, when: when)), of: record.identity)
       case (.agent, .part(let heard, let generated)):
         let cut = Transcript.cut(words, heard: heard, of: generated)
         turn.note(
-          .words(.interrupted(heard: heard, generated: generated, words: words, cut: cut)),
-          of: record.name)
+          .words(
+            .interrupted(
+              heard: heard, generated: generated, words: words, cut: cut, item: line.item,
+              when: when)), of: record.identity)
       case (.caller, _), (.agent, .whole): break
       }
       if line.isCut { turn.note(.agent(.wordsCut), of: record.name) }
@@ -94,18 +101,17 @@ extension Conversation {
     }
   }
 
-  /// More than fits in a printed line is several.
-  private func print(
-    _ words: Bytes, _ record: CallRecord, _ turn: inout Turn, as event: (Bytes) -> Event.OfWords
-  ) {
-    var rest = words
-    while !rest.isEmpty {
-      var count = Transcript.wholePrefix(of: rest, upTo: Limits.printedWordsBytesMax)
-      if count < rest.count, let space = rest.prefix(count).lastIndex(of: 0x20) {
-        count = space &+ 1
-      }
-      turn.note(.words(event(rest.prefix(count))), of: record.name)
-      rest = rest.dropping(count)
+  /// When what a line says is over: what still plays, when it will have been heard.
+  private mutating func endTime(of line: Transcript.Line, at now: Instant) -> Instant {
+    guard line.speaker == .agent, case .whole = line.heard, downlink.utterances.count > 0 else {
+      return now
     }
+    for index in 0..<downlink.utterances.count {
+      let utterance = downlink.utterances[index]
+      guard utterance.item == line.item, utterance.isComplete else { continue }
+      let time = downlink.playout.heardTime(of: utterance.start + utterance.length, after: now)
+      return time == .never ? now : time
+    }
+    return now
   }
 }

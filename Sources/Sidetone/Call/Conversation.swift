@@ -288,7 +288,8 @@ extension Conversation {
       bytes == 0
       ? utterance.length &* 1000 / rate
       : downlink.says.milliseconds(forBytes: bytes &+ utterance.dropped)
-    transcript.cutOff(utterance.item, heard: milliseconds, generated: generated)
+    transcript.cutOff(
+      utterance.item, heard: milliseconds, generated: generated, at: turn.now)
   }
 }
 

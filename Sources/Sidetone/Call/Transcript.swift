@@ -18,6 +18,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
     /// What it belongs to; empty where that has no name.
     var item = Name()
     package var words = Chain()
+    /// When it was begun.
+    package var since = Instant.zero
     /// There was no room for more.
     package var isCut = false
     /// Its words are no longer waited for from then on; `zero`: it is whole.
@@ -104,11 +106,11 @@ package struct Transcript: BitwiseCopyable, Sendable {
 
   /// The line of this item, which is begun where there is none. Where there are too many none is:
   /// the last one says that something is missing.
-  private mutating func line(of item: Bytes, by speaker: Speaker) -> Int? {
-    index(of: item, by: speaker) ?? begin(Name(item) ?? Name(), by: speaker)
+  private mutating func line(of item: Bytes, by speaker: Speaker, at now: Instant) -> Int? {
+    index(of: item, by: speaker) ?? begin(Name(item) ?? Name(), by: speaker, at: now)
   }
 
-  private mutating func begin(_ item: Name, by speaker: Speaker) -> Int? {
+  private mutating func begin(_ item: Name, by speaker: Speaker, at now: Instant) -> Int? {
     guard !isFull else {
       self[count &- 1].isCut = true
       return nil
@@ -116,6 +118,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
     self[count] = Line()
     self[count].speaker = speaker
     self[count].item = item
+    self[count].since = now
     count &+= 1
     return count &- 1
   }
@@ -151,13 +154,13 @@ package struct Transcript: BitwiseCopyable, Sendable {
       case .agent: if line.until != .never { self[index].until = .zero }
       }
     }
-    _ = line(of: item, by: .agent)
+    _ = line(of: item, by: .agent, at: now)
   }
 
   /// The caller has said this, and its words are to come.
   mutating func callerSaid(_ item: Bytes, at now: Instant) {
     guard !item.isEmpty, case .on = transcription else { return }
-    guard let index = line(of: item, by: .caller) else { return }
+    guard let index = line(of: item, by: .caller, at: now) else { return }
     self[index].until = min(self[index].until, now + Self.callersPatience)
   }
 
@@ -169,7 +172,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
   ) {
     if isWhole, !item.isEmpty, speaker == .agent, wasShown(item) { return }
     let before = count
-    guard let index = line(of: item, by: speaker) else { return }
+    guard let index = line(of: item, by: speaker, at: now) else { return }
     if isEarly, item.isEmpty, index == before {
       self[index].begun = .early
       self[index].until = now + Self.patience
@@ -180,7 +183,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
       self[index].until = .zero
     }
     let rest = Limits.wordsBytesMax &- self[index].words.count
-    let fitting = text.count <= rest ? text.count : Self.wholePrefix(of: text, upTo: rest)
+    let fitting = text.count <= rest ? text.count : JSON.wholePrefix(of: text, upTo: rest)
     if fitting < text.count || !self[index].words.append(text.prefix(fitting), from: pool) {
       self[index].isCut = true
     }
@@ -233,7 +236,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
   }
 
   /// Only so much of this was heard, and no more is said of it.
-  mutating func cutOff(_ item: Name, heard: Int, generated: Int) {
+  mutating func cutOff(_ item: Name, heard: Int, generated: Int, at now: Instant) {
     var index = count &- 1
     while index >= 0 {
       let line = self[index]
@@ -241,7 +244,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
       index &-= 1
     }
     if index < 0 {
-      guard let begun = begin(item, by: .agent) else { return }
+      guard let begun = begin(item, by: .agent, at: now) else { return }
       index = begun
     }
     self[index].heard = .part(heard: heard, generated: generated)
@@ -266,22 +269,6 @@ package struct Transcript: BitwiseCopyable, Sendable {
   var wakeTime: Instant { count > 0 ? self[0].until : .never }
 
   // MARK: Pieces
-
-  /// The longest beginning of a text that cuts no character in two.
-  static func wholePrefix(of text: Bytes, upTo limit: Int) -> Int {
-    var at = 0
-    while at < text.count {
-      var next = at &+ 1
-      if text[at] == 0x5c {
-        next = at &+ (next < text.count && text[next] == UInt8(ascii: "u") ? 6 : 2)
-      } else {
-        while next < text.count, text[next] & 0xc0 == 0x80 { next &+= 1 }
-      }
-      if next > limit { break }
-      at = next
-    }
-    return at
-  }
 
   /// All of a text in one piece.
   static func whole(_ words: Chain, scratch: Bytes, in pool: BlockPool) -> Bytes {

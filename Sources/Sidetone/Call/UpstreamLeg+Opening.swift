@@ -3,6 +3,11 @@
 // it takes over.
 
 extension UpstreamLeg {
+  /// It has no connection, and will want one.
+  func wantsLink(_ store: Store) -> Bool {
+    partner != .nobody && !store.links.holds(link) && !next.isThere
+  }
+
   /// A session on its way.
   struct Opening: BitwiseCopyable, Sendable {
     fileprivate(set) var link = SlotID.none

@@ -240,7 +240,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   /// The next session is the session from now on; the one before it was left, or is lost.
-  mutating func takeOver(_ store: Store, _ turn: inout Turn) {
+  mutating func takeOver(of call: CallIdentity, _ store: Store, _ turn: inout Turn) {
     precondition(!store.links.holds(link), "a session is let go of before the next one takes over")
     link = next.link
     origin = next.origin
@@ -252,6 +252,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     leaving = Leaving(after: kind.timing.sessionLasts, at: turn.now)
     finalsEnd = InlineArray(repeating: 0)
     results = .awaited
+    turn.note(
+      .upstream(.tookOver(prepared(store).name.bytes, request: reason.request)), of: call)
   }
 
   /// Something came of the session.
@@ -475,8 +477,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 extension UpstreamLeg.Loss {
   /// Says what the call does about it.
   func noteWhatFollows(
-    _ action: CallState.Action, _ state: CallState, from upstream: Bytes, of name: Name,
-    _ turn: inout Turn
+    _ action: CallState.Action, _ state: CallState, from upstream: Bytes,
+    of call: CallIdentity, _ turn: inout Turn
   ) {
     switch action {
     case .rest:
@@ -486,8 +488,8 @@ extension UpstreamLeg.Loss {
         .upstream(
           .triedAgain(
             upstream, milliseconds: pause, attempt: state.attempts, of: state.attemptsMax)),
-        of: name)
-    case .play, .end: turn.note(.upstream(.givenUp(upstream, verdict.sentence)), of: name)
+        of: call)
+    case .play, .end: turn.note(.upstream(.givenUp(upstream, verdict.sentence)), of: call.name)
     case .nothing, .dial, .flow, .finish: break
     }
   }

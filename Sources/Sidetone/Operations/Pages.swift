@@ -16,6 +16,7 @@ package struct Pages: Sendable {
     writeState(now.readiness.status, now.readiness.reason, now, isHead, &out) {
       Self.write("transcription", now.transcription, into: &$0)
       Self.write("voice", now.voice, into: &$0)
+      if let records = now.records { Self.write(records, into: &$0) }
     }
   }
 
@@ -163,6 +164,7 @@ package struct Pages: Sendable {
     }
     writeDoor(now, &out)
     writeCounters(now, &out)
+    if let records = now.records { writeMetrics(records, &out) }
     response.end(into: &out)
   }
 
@@ -183,6 +185,8 @@ package struct Pages: Sendable {
     gauge("sidetone_voice_places_max", "As many at most.", now.voice.max)
     gauge("sidetone_unproven", "Connections that have proven nothing yet.", now.guests)
     gauge("sidetone_unproven_max", "As many may wait at once.", now.guestsMax)
+    gauge("sidetone_subscribers", "Programs that hear of calls.", now.subscribers)
+    gauge("sidetone_subscribers_max", "As many may at once.", now.subscribersMax)
     gauge("sidetone_links_in_use", "Connections, upstreams included.", now.links)
     gauge("sidetone_links_max", "Connections that can be open at once.", now.linksMax)
     gauge("sidetone_blocks_in_use", "Memory blocks that hold bytes.", now.blocks)
@@ -210,6 +214,9 @@ package struct Pages: Sendable {
     counter(
       "sidetone_peers_flooding_total", "Peers that were let go, for what they sent.",
       totals.peersFlooding)
+    counter(
+      "sidetone_subscriber_events_missed_total", "Events for which a subscriber had no room.",
+      totals.subscriberEventsMissed)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
   }
@@ -270,6 +277,12 @@ package struct Pages: Sendable {
       totals.deadAir)
     counter(
       "sidetone_commands_lost_total", "What upstreams could not be told.", totals.commandsLost)
+    counter(
+      "sidetone_records_late_total", "Ends of calls that waited in vain for disk or files.",
+      totals.recordsLate)
+    counter(
+      "sidetone_records_failed_total", "Calls whose files cannot be written.",
+      totals.recordsFailed)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
     counter(
       "sidetone_transcript_lines_dropped_total", "Of these, lines of the transcript.",
@@ -342,7 +355,7 @@ package struct Pages: Sendable {
     out.write(decimal: microseconds % 1_000_000, width: 6)
   }
 
-  private func metric(
+  func metric(
     _ name: StaticString, _ type: StaticString, _ help: StaticString, _ value: Int,
     _ out: inout Writer
   ) {

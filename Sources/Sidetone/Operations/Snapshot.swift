@@ -12,6 +12,8 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var callsMax = 0
   package var guests = 0
   package var guestsMax = 0
+  package var subscribers = 0
+  package var subscribersMax = 0
   package var links = 0
   package var linksMax = 0
   package var blocks = 0
@@ -22,6 +24,8 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var warnings = 0
   package var errors = 0
   package var totals = Counters()
+  /// Nil: nothing is written down.
+  package var records: RecordsState?
 
   package init() {}
 }
@@ -70,6 +74,8 @@ extension Snapshot {
     callsMax = calls.capacity
     guests = turn.guests.count
     guestsMax = turn.guests.guestsMax
+    subscribers = turn.subscribers.count
+    subscribersMax = turn.subscribers.capacity
     links = store.links.inUse
     linksMax = store.links.capacity
     blocks = store.pool.capacity - store.pool.free
@@ -80,6 +86,7 @@ extension Snapshot {
     warnings = turn.log.warnings
     errors = turn.log.errors
     totals = turn.counters
+    records = turn.entries.isOn ? RecordsState(turn) : nil
     // A socket that owes its token gives way to a caller who has more to show.
     let callsFree = calls.capacity - calls.inUse + turn.guests.sockets
     transcription = Places(.transcription, callsFree, callsMax, config, store, turn)

@@ -127,7 +127,8 @@ struct DeepgramResults {
     guard isResult || text?.kind == .string else { return nil }
     var heard = Upstream.Heard(
       text: 0..<0, confidence: 0..<0, isFinal: isFinal?.kind == .true, channel: 0, channels: 1,
-      endMicroseconds: end(in: message))
+      endMicroseconds: -1)
+    setStretch(of: &heard, in: message)
     if let index, index.kind == .array {
       var numbers = JSON.Elements(of: index, in: message)
       heard.channel = numbers.next().flatMap { JSON.integer($0, in: message) } ?? 0
@@ -139,13 +140,15 @@ struct DeepgramResults {
     return heard
   }
 
-  /// Where the stretch ends; -1 where it does not say, or nonsense.
-  private func end(in message: Bytes) -> Int {
+  /// Where the stretch lies; nowhere where it does not say, or nonsense.
+  private func setStretch(of heard: inout Upstream.Heard, in message: Bytes) {
     guard let start, let duration,
       let from = JSON.decimal(start, scale: 6, in: message), from >= 0,
       let length = JSON.decimal(duration, scale: 6, in: message), length >= 0
-    else { return -1 }
+    else { return }
     let (end, isTooLate) = from.addingReportingOverflow(length)
-    return isTooLate ? -1 : end
+    if isTooLate { return }
+    heard.startMicroseconds = from
+    heard.endMicroseconds = end
   }
 }

@@ -288,8 +288,9 @@ extension Upstream {
     package var isFinal: Bool
     package var channel: Int
     package var channels: Int
-    /// Where the stretch ends, in microseconds of audio since this session began; -1 where it does
-    /// not say.
+    /// Where the stretch begins and ends, in microseconds of audio since this session began; -1
+    /// where it does not say.
+    package var startMicroseconds = -1
     package var endMicroseconds: Int
     /// Whether the speaker has paused behind it; nil where it does not say.
     package var endsSpeech: Bool?

@@ -104,6 +104,13 @@ extension HTTP {
       bodyAt = out.count
     }
 
+    /// A body without a length, which ends with the connection, and is to be passed on as it comes.
+    @_noAllocation package func beginStream(_ type: StaticString, into out: inout Writer) {
+      out.write("Content-Type: ")
+      out.write(type)
+      out.write("\r\nX-Accel-Buffering: no\r\n\r\n")
+    }
+
     @_noAllocation package func end(into out: inout Writer) {
       guard !out.overflowed else { return }
       let length = out.count &- bodyAt

@@ -263,7 +263,7 @@ extension JSON {
 extension Bytes {
   /// How long the escape is that begins here (§7), both halves of a surrogate pair counted; 0 where
   /// there is no right one: a control character, an unknown letter, half a pair.
-  fileprivate func escapeLength(at place: Int) -> Int {
+  @_noAllocation func escapeLength(at place: Int) -> Int {
     guard self[place] == UInt8(ascii: "\\"), place &+ 1 < count else { return 0 }
     switch self[place &+ 1] {
     case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"), UInt8(ascii: "b"),

@@ -154,3 +154,21 @@ extension Bytes {
     return 0
   }
 }
+
+extension JSON {
+  /// The longest beginning of a string's inside that cuts no character and no escape in two.
+  @_noAllocation static func wholePrefix(of text: Bytes, upTo limit: Int) -> Int {
+    var at = 0
+    while at < text.count {
+      var next = at &+ 1
+      if text[at] == 0x5c {
+        next = at &+ max(text.escapeLength(at: at), 1)
+      } else {
+        while next < text.count, text[next] & 0xc0 == 0x80 { next &+= 1 }
+      }
+      if next > limit { break }
+      at = next
+    }
+    return at
+  }
+}

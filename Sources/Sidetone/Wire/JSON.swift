@@ -41,6 +41,14 @@ package enum JSON {
     return scanner.value() != nil && scanner.isAtEnd
   }
 
+  /// The value that all of `document` is; nil where it is malformed, or where more than white space
+  /// stands around it.
+  @_noAllocation package static func whole(of document: Bytes) -> Value? {
+    var scanner = Scanner(document)
+    guard let value = scanner.value(), scanner.isAtEnd else { return nil }
+    return value
+  }
+
   /// The value under `a`, then under `b` inside it, and so on, from the outermost object of the
   /// document or from `parent`; nil where a name is missing, where something on the way is no
   /// object, and where the document is malformed up to there. What lies behind the value is not

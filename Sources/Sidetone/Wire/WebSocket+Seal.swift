@@ -67,6 +67,17 @@ extension WebSocket {
   }
 }
 
+extension WebSocket {
+  /// Writes the header of a whole frame of ours as a server, whose payload is written elsewhere.
+  @_noAllocation package static func encodeHeader(
+    _ opcode: Opcode, payloadBytes: Int, into writer: inout Writer
+  ) {
+    let count = headerBytes(payload: payloadBytes, isMasked: false)
+    guard let place = writer.reserve(count) else { return }
+    writeHeader(opcode, isFinal: true, payloadBytes: payloadBytes, key: nil, to: place)
+  }
+}
+
 // MARK: Drafts
 
 extension WebSocket {

@@ -14,6 +14,7 @@ struct PlanTests {
   /// KiB a call of what the engine plans for a service of a thousand, with so many that talk.
   private func planned(twoWayCalls: Int) -> Double {
     var config = Config()
+    config.limits.subscribersMax = 0
     config.addUpstream("openai", key: twoWayCalls > 0 ? "test" : "")
     config.limits.twoWayCallsMax = max(twoWayCalls, 1)
     return Double(config.plan.reduce(0) { $0 + $1.bytes }) / 1024 / 1000

@@ -76,8 +76,8 @@ struct LogOfACallTests {
     let line = try #require(talk.rig.log.first { $0.contains("call_started") })
     #expect(
       line.hasSuffix(
-        "(call_started: twilio to gemini on /talk; parameters: name=Zoë, "
-          + "long=\(String(repeating: "é", count: 40))…)\n"))
+        "[CA1] call_started: twilio to gemini on /talk; parameters: name=Zoë, "
+          + "long=\(String(repeating: "é", count: 40))…\n"))
     #expect(!talk.rig.log.contains { $0.contains("hush") })
   }
 
@@ -128,7 +128,7 @@ struct LogOfACallTests {
     talk.rig.say(Self.stop, on: talk.caller)
     talk.rig.advance(milliseconds: 6000)
     let end = try #require(talk.rig.log.last { $0.contains("call_ended") })
-    #expect(end.contains("complaints not shown 2)"))
+    #expect(end.contains("complaints not shown 2\n"))
     #expect(talk.rig.relay.turn.log.repeated == 6)
   }
 
@@ -173,13 +173,18 @@ struct LogOfACallTests {
 extension EngineDriver {
   /// The log so far: the words of each line, without its time and the details in brackets.
   fileprivate var sentences: [String] {
-    log.filter { $0.hasPrefix("20") }.map { line in
+    log.compactMap { line in
+      // Alone on its line, behind the call; before a call is known, in front of its event.
+      if line.hasPrefix("["), !line.hasPrefix("[FINAL]"), !line.hasPrefix("[AGENT]") {
+        return String(line.dropLast())
+      }
+      guard line.hasPrefix("20") else { return nil }
       let text = line.dropFirst("2023-11-14T22:13:20.000Z ".count).dropLast()
       for place in text.indices where text[place...].hasPrefix(" (") {
         let word = text[place...].dropFirst(2).prefix { $0.isLowercase || $0 == "_" }
         if word.contains("_") { return String(text[..<place]) }
       }
-      return String(text)
+      return nil
     }
   }
 }

@@ -24,7 +24,9 @@ struct Loss: CustomTestStringConvertible, Sendable {
     self.provoke = provoke
   }
 
-  static let all = requests + floods + callers + early + audio + models + speech + sessions + memory
+  static let all =
+    requests + floods + callers + early + audio + models + speech + sessions + memory
+    + records + subscribers
 
   // MARK: Who calls
 

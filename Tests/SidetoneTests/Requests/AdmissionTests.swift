@@ -59,7 +59,7 @@ struct DestinationTests {
     let message = try #require(error["message"])
     #expect(
       message.hasSuffix(
-        "/health, /ready, /stats, /metrics, /media-stream, /ws/transcribe, /voice."))
+        "/health, /ready, /stats, /metrics, /events, /media-stream, /ws/transcribe, /voice."))
   }
 
   @Test func `methods are held to`() throws {

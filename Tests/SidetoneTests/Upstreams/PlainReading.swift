@@ -19,20 +19,21 @@ extension PlainReading {
       return news
     }
 
-    private static func end(_ message: Bytes) -> Int {
+    private static func stretch(_ message: Bytes) -> (start: Int, end: Int) {
       guard let start = JSON.find("start", in: message),
         let duration = JSON.find("duration", in: message),
         let from = JSON.decimal(start, scale: 6, in: message), from >= 0,
         let length = JSON.decimal(duration, scale: 6, in: message), length >= 0,
         !from.addingReportingOverflow(length).overflow
-      else { return -1 }
-      return from + length
+      else { return (-1, -1) }
+      return (from, from + length)
     }
 
     private static func heard(_ message: Bytes) -> Upstream.Heard? {
       var heard = Upstream.Heard(
         text: 0..<0, confidence: 0..<0, isFinal: JSON.find("is_final", in: message)?.kind == .true,
-        channel: 0, channels: 1, endMicroseconds: end(message),
+        channel: 0, channels: 1, startMicroseconds: stretch(message).start,
+        endMicroseconds: stretch(message).end,
         endsSpeech: JSON.find("speech_final", in: message).map { $0.kind == .true })
       var hasText = false
       if let index = JSON.find("channel_index", in: message), index.kind == .array {

@@ -1,0 +1,128 @@
+// What is written down of calls, on its way to a journal: one JSON object for each thing that
+// happened, in a ring that the driver empties at the end of each turn. Nothing waits for it; what
+// finds no room is dropped and counted.
+//
+//     Turn.note(event, of: record) ──▶ [ length | {"kind":"final",…} | length | … ] ──▶ the driver
+//
+// Entries are numbered as they are taken, from 1: so their driver says how far its disk has come.
+
+package struct Entries {
+  /// The longest entry.
+  package static let bytesMax = Limits.entryBytesMax
+  private static let headBytes = 2
+
+  private let arena: Buffer
+  private let draft: Buffer
+  private var start = 0
+  private var used = 0
+  /// The number of the newest.
+  private(set) var last: UInt64 = 0
+  /// How many found no room, ever.
+  private(set) var dropped = 0
+  /// What the driver has lost of those that it took.
+  var lostByDriver = 0
+  /// Whether anything is written down, and what of it.
+  let wants: Wants
+  /// How long the end of a call waits for its files.
+  let filesWait: Instant.Span
+  /// Whether data is extracted from what is said while it is.
+  let extractsLive: Bool
+  private var nextKey: UInt64
+
+  enum Wants: BitwiseCopyable, Sendable { case nothing, finals, interims }
+
+  /// `chance`: what tells the calls of this run from those of every other.
+  init(_ records: Config.Records?, _ limits: Limits, chance: UInt32) {
+    let isOn = records != nil
+    arena = Buffer(count: isOn ? limits.entryRingBytes : 1)
+    draft = Buffer(count: isOn ? Self.bytesMax : 1)
+    wants = records.map { $0.keepsInterims ? .interims : .finals } ?? .nothing
+    extractsLive = records?.extractsLive ?? false
+    filesWait = .milliseconds(records?.closeWaitMilliseconds ?? 0)
+    nextKey = UInt64(chance) << 32 | 1
+  }
+
+  @inline(__always) var isOn: Bool { wants != .nothing }
+
+  /// The key of a call that begins; 0 where nothing is written down.
+  mutating func takeKey() -> UInt64 {
+    guard isOn else { return 0 }
+    defer { nextKey = nextKey & ~0xffff_ffff | (nextKey &+ 1) & 0xffff_ffff }
+    return nextKey
+  }
+
+  /// Writes one entry: its head, then what `members` writes, each with its comma in front. False
+  /// where there is no room.
+  @discardableResult mutating func put(
+    _ kind: StaticString, of call: UInt64, at wall: WallTime, _ members: (inout Writer) -> Void
+  ) -> Bool {
+    var entry = Writer(draft.bytes)
+    entry.write("{\"kind\":\"")
+    entry.write(kind)
+    entry.write("\",\"call\":\"")
+    entry.write(key: call)
+    entry.write("\",\"at\":")
+    entry.write(decimal: Int(wall.nanoseconds / 1_000_000))
+    members(&entry)
+    entry.write("}")
+    guard !entry.overflowed, Self.headBytes &+ entry.count <= arena.bytes.count &- used else {
+      dropped &+= 1
+      return false
+    }
+    push(UInt8(truncatingIfNeeded: entry.count >> 8))
+    push(UInt8(truncatingIfNeeded: entry.count))
+    push(entry.written)
+    last &+= 1
+    return true
+  }
+
+  /// Takes the oldest into `place`; how many bytes it has, nil where there is none.
+  mutating func take(into place: Bytes) -> Int? {
+    guard used > 0 else { return nil }
+    precondition(place.count >= Self.bytesMax)
+    let high = Int(pop())
+    let length = high << 8 | Int(pop())
+    var taken = 0
+    while taken < length {
+      let count = min(length &- taken, arena.bytes.count &- start)
+      place.copy(arena.bytes[start..<start &+ count], at: taken)
+      start = start &+ count == arena.bytes.count ? 0 : start &+ count
+      taken &+= count
+    }
+    used &-= length
+    return length
+  }
+
+  private mutating func push(_ bytes: Bytes) {
+    var done = 0
+    while done < bytes.count {
+      let end = (start &+ used) % arena.bytes.count
+      let count = min(bytes.count &- done, arena.bytes.count &- end)
+      arena.bytes.copy(bytes[done..<done &+ count], at: end)
+      used &+= count
+      done &+= count
+    }
+  }
+
+  private mutating func push(_ byte: UInt8) {
+    arena.bytes[(start &+ used) % arena.bytes.count] = byte
+    used &+= 1
+  }
+
+  private mutating func pop() -> UInt8 {
+    let byte = arena.bytes[start]
+    start = start &+ 1 == arena.bytes.count ? 0 : start &+ 1
+    used &-= 1
+    return byte
+  }
+}
+
+extension Writer {
+  /// A call's key: 16 digits.
+  mutating func write(key: UInt64) {
+    for shift in stride(from: 60, through: 0, by: -4) {
+      let digit = UInt8(truncatingIfNeeded: key >> UInt64(shift)) & 15
+      write(byte: digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
+    }
+  }
+}
