@@ -11,8 +11,10 @@ import Sidetone
 extension Machine {
   /// Turns until SIGTERM or SIGINT has been obeyed; the exit status, 1 where it could not wait.
   package func run() -> Int32 {
+    if let records { startCourier(records) }
     while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
     handshakes.close()
+    if let records { close(records) }
     lines.close()
     return waitFailure == nil ? 0 : 1
   }
@@ -52,6 +54,7 @@ extension Machine {
     #endif
     performOutputs()
     forwardLines()
+    if let records { forwardEntries(records) }
     sweep()
   }
 
@@ -65,7 +68,8 @@ extension Machine {
   /// Sleeps until something is ready or due; how many events there are.
   private func wait() -> Int {
     let wake = min(
-      min(engineWakeTime, deadlines.earliest), min(resolver.wakeTime, min(acceptTime, endTime)))
+      min(engineWakeTime, deadlines.earliest),
+      min(resolver.wakeTime, min(min(acceptTime, courierDue), endTime)))
     var ending = Clock.now
     if turnBegan > .zero {
       relay.turnEnded(
@@ -118,6 +122,8 @@ extension Machine {
     // The steps are taken up in every turn, after the frames.
     case .handshakes: handshakes.hear()
     case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready, at: now)
+    case .journal: journalSynced()
+    case .courier: courierIsReady()
     }
     performOutputs()
   }
@@ -365,12 +371,13 @@ extension Machine {
 
   // MARK: The rest of a turn
 
-  private func forwardLines() {
+  func forwardLines() {
     if now - wallTold >= .seconds(1) {
       wallTold = now
       workCounted = Clock.threadTime
       relay.setWall(Clock.wall, at: now)
       tellDropped()
+      if let records { tellLosses(records) }
       if signals.received > 0 { leaveListeners() }
     }
     var any = false
@@ -428,6 +435,8 @@ struct Source {
     case resolver(Int32)
     case signals
     case handshakes
+    case journal
+    case courier
   }
 
   let rawValue: UInt64
@@ -440,6 +449,8 @@ struct Source {
     case .resolver(let descriptor): rawValue = UInt64(descriptor) << 2 | 1
     case .signals: rawValue = 2
     case .handshakes: rawValue = 3
+    case .journal: rawValue = 4 | 2
+    case .courier: rawValue = 4 | 3
     }
   }
 
@@ -448,8 +459,8 @@ struct Source {
     switch rawValue & 3 {
     case 0: return .listener(Int(rawValue >> 2))
     case 1: return .resolver(Int32(rawValue >> 2))
-    case 2: return .signals
-    default: return .handshakes
+    case 2: return rawValue >> 2 == 0 ? .signals : .journal
+    default: return rawValue >> 2 == 0 ? .handshakes : .courier
     }
   }
 }

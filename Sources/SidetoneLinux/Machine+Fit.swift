@@ -17,7 +17,9 @@ extension Machine {
 
   /// Descriptors beside sockets: the poller, counters, listeners, those of the handshakes' helpers,
   /// questions to name servers, files that are read, and what closes only at the end of a turn.
-  private static func descriptorsBeside(_ config: Config) -> Int { config.listeners.count + 16 }
+  private static func descriptorsBeside(_ config: Config) -> Int {
+    config.listeners.count + 16 + (config.records == nil ? 0 : 12)
+  }
 
   /// Descriptors that a plan needs beside those that are open already.
   package static func descriptors(for config: Config) -> Int {
@@ -52,6 +54,7 @@ extension Machine {
     fitted.limits.otherLinksMax = min(config.limits.otherLinksMax, max(4, room / 10))
     fitted.limits.handshakesPerAddressMax = min(
       config.limits.handshakesPerAddressMax, fitted.limits.otherLinksMax)
+    fitted.limits.subscribersMax = min(config.limits.subscribersMax, max(0, room / 32))
     func limits(for calls: Int) -> Limits {
       var limits = fitted.limits
       limits.callsMax = calls
@@ -109,7 +112,7 @@ extension Machine {
     let holders: [Holder] = [
       ("calls_max", \.callsMax, 1), ("two_way_calls_max", \.twoWayCallsMax, 0),
       ("large_buffers_max", \.largeBuffersMax, 1), ("medium_buffers_max", \.mediumBuffersMax, 1),
-      ("other_links_max", \.otherLinksMax, 16),
+      ("other_links_max", \.otherLinksMax, 16), ("subscribers_max", \.subscribersMax, 0),
       ("uplink_milliseconds_planned", \.uplinkMillisecondsPlanned, 500),
       ("playout_milliseconds_planned", \.playoutMillisecondsPlanned, 500),
     ]

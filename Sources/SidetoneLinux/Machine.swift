@@ -8,6 +8,7 @@
 
 import CLinux
 import Sidetone
+import SidetoneRecords
 
 @safe package final class Machine {
   package let config: Config
@@ -16,6 +17,8 @@ import Sidetone
   package internal(set) var listeners: [Listener] = []
   package let lines: LineWriter
 
+  /// What is written down of calls; nil: nothing is.
+  let records: RecordKeeper?
   let poller: Poller
   let sockets: Slab<Socket>
   /// The slot of the socket that carries a link, by the link's index.
@@ -64,10 +67,12 @@ import Sidetone
   /// Makes everything that a run needs, and opens the listeners. `catchesSignals` is for a process
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
   /// comma separated, in the place of the system's. `system`: what this machine has; nil: it is
-  /// asked. `inherited`: listening sockets that others have opened.
+  /// asked. `inherited`: listening sockets that others have opened. `courier`: the words that start
+  /// the process which delivers records, the program first; none: another service does.
   package init(
     config: Config, lines: LineWriter? = nil, catchesSignals: Bool = true, nameServers: String = "",
-    system: SystemLimits? = nil, inherited: InheritedListeners = InheritedListeners()
+    system: SystemLimits? = nil, inherited: InheritedListeners = InheritedListeners(),
+    courier: [String] = []
   ) throws(StartError) {
     let config = try Self.fitted(config, to: system)
     self.config = config
@@ -83,6 +88,12 @@ import Sidetone
     turnGap = TurnGap(microseconds: config.limits.turnGapMicroseconds)
     TLSMemory.reserve(bytes: Self.tlsBytes(config))
     tls = try TLS(config: config)
+    if let wanted = config.records {
+      records = try RecordKeeper(
+        wanted, entriesBytes: config.limits.entryRingBytes, courier: courier)
+    } else {
+      records = nil
+    }
     let seed = Buffer(count: 40)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try LineWriter() }
@@ -103,6 +114,7 @@ import Sidetone
     wallTold = now
     poller.register(signals.counter, for: .readable, as: Source(.signals))
     poller.register(handshakes.news, for: .readable, as: Source(.handshakes))
+    if let records { poller.register(records.journal.news, for: .readable, as: Source(.journal)) }
     try openListeners(inherited)
   }
 
@@ -153,6 +165,11 @@ extension Machine {
     return [
       PlanLine(holder: "sockets: slots, deadlines, queues", bytes: sockets * perSocket),
       PlanLine(holder: "lines for people", bytes: LineWriter.capacityBytes),
+      PlanLine(
+        holder: "journal of calls",
+        bytes: config.records == nil
+          ? 0
+          : JournalLimits().memoryBytes + config.limits.entryRingBytes + Entries.bytesMax),
       PlanLine(holder: "TLS: contexts, and each leg that has it", bytes: tlsBytes(config)),
     ]
   }
@@ -178,6 +195,8 @@ package enum StartError: Error, CustomStringConvertible {
   case system(Errno)
   /// Listening sockets that cannot be used.
   case handedOver(String)
+  /// The journal cannot be begun.
+  case journal(String)
   /// The plan is more than this machine has: why, and what to do.
   case doesNotFit(String)
 
@@ -188,7 +207,7 @@ package enum StartError: Error, CustomStringConvertible {
       "cannot listen on \(address):\(port): \(error.text)"
     case .file(let name, let reason): "\(name): \(reason)"
     case .system(let error): "cannot start: \(error.text)"
-    case .handedOver(let text), .doesNotFit(let text): text
+    case .handedOver(let text), .journal(let text), .doesNotFit(let text): text
     }
   }
 

@@ -5,9 +5,14 @@ import SidetoneSettings
 
 struct Arguments {
   enum Verb: String, CaseIterable {
-    case serve, check, doctor, version, help
+    case serve, check, doctor, courier, records, version, help
 
-    var takesSettings: Bool { self == .serve || self == .check || self == .doctor }
+    var takesSettings: Bool {
+      switch self {
+      case .serve, .check, .doctor, .courier, .records: true
+      case .version, .help: false
+      }
+    }
   }
 
   /// What cannot be understood, as a sentence.
@@ -20,8 +25,18 @@ struct Arguments {
   var wantsHelp = false
   /// The TOML file, where one was named.
   var file: String?
+  /// What `records` is to do.
+  var action = ""
+  /// Flags of `courier` and `records` that are no settings, by their names with both dashes.
+  var own: [String: String] = [:]
   /// Flags that are settings, by their names with both dashes.
   var settings: [(name: String, value: String)] = []
+
+  /// What `records` can do.
+  static let actions = ["journal", "redeliver"]
+  private static let ownFlags: [Verb: [String]] = [
+    .courier: ["--socket"], .records: ["--call", "--since"],
+  ]
 
   init(_ words: [String]) throws(Misuse) {
     var rest = words[...]
@@ -40,6 +55,17 @@ struct Arguments {
         wantsHelp = true
         continue
       }
+      if verb == .records, action.isEmpty, !word.hasPrefix("-") {
+        guard Self.actions.contains(word) else {
+          throw Misuse(text: unknown("records", word, among: Self.actions))
+        }
+        action = word
+        continue
+      }
+      if word == "--once", verb == .courier {
+        own[word] = ""
+        continue
+      }
       guard word.hasPrefix("--"), verb.takesSettings else {
         throw Misuse(text: "`\(verb.rawValue)` does not take `\(shown(word))`")
       }
@@ -51,7 +77,15 @@ struct Arguments {
       }
       value = value ?? rest.popFirst()
       guard let value else { throw Misuse(text: "`\(name)` needs a value") }
-      if name == "--config" { file = value } else { settings.append((name, value)) }
+      if name == "--config" {
+        file = value
+      } else if name == "--directory", verb == .courier || verb == .records {
+        settings.append(("--records-directory", value))
+      } else if Self.ownFlags[verb]?.contains(name) == true {
+        own[name] = value
+      } else {
+        settings.append((name, value))
+      }
     }
   }
 }

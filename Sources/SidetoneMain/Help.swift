@@ -15,6 +15,8 @@ enum Help {
         sidetone serve [--config FILE]   run the relay, in the foreground, until it is told to stop
         sidetone check [--config FILE]   list every mistake in the settings, or the memory they take
         sidetone doctor [--config FILE]  open a session with each upstream, and say what came of it
+        sidetone courier [--once]        deliver what is written down: files, webhooks, extraction
+        sidetone records journal         print what is written down, a line for each thing
         sidetone version                 print the version
         sidetone help                    print this; `sidetone serve --help` lists every setting
 
@@ -40,6 +42,24 @@ enum Help {
     calls on its routes would, without audio, and ends it. Prints what was accepted, what was
     refused and in whose words, and how long it took. Exits 0 where every session was had and ended
     as it should, otherwise 1, also where none was tried.
+    """
+
+  static let courier = """
+    sidetone courier [--once] [--directory DIRECTORY] [--config FILE] [--SETTING VALUE ...]
+
+    Delivers what relays have written down below [records] directory: transcripts and call files,
+    webhooks, extraction. `serve` starts one by itself; run it alone where a service manager shall,
+    or, with --once, to deliver what there is and end. Exits 0; 1 where it cannot work there.
+    """
+
+  static let records = """
+    sidetone records journal [--call ID] [--directory DIRECTORY] [--config FILE]
+    sidetone records redeliver --since TIME [--directory DIRECTORY] [--config FILE]
+
+    `journal` prints what is written down of calls and not yet cleared away: one JSON object a line,
+    of one call where its id is given. docs/journal.md says what stands in them.
+    `redeliver` has the ends of calls that began at TIME or later (UTC, such as 2026-11-20 or
+    2026-11-20T10:00:00Z) told to the webhooks again, and turns those on that had turned off.
     """
 
   static let version = """

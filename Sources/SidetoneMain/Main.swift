@@ -18,15 +18,24 @@ import SidetoneSettings
       complain("sidetone: \(error.text)\n\n\(Help.overview)")
       exit(2)
     }
+    // A courier that `serve` started ends with that; a signal to all of a terminal, or of a
+    // service, is meant for the relay.
+    if arguments.own["--socket"] != nil {
+      for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
+    }
     switch arguments.verb {
     case .help: print(Help.overview)
     case .version: print(arguments.wantsHelp ? Help.version : "sidetone \(version)")
     case .check where arguments.wantsHelp: print(Help.check)
     case .serve where arguments.wantsHelp: print(Help.serve)
     case .doctor where arguments.wantsHelp: print(Help.doctor)
+    case .courier where arguments.wantsHelp: print(Help.courier)
+    case .records where arguments.wantsHelp || arguments.action.isEmpty: print(Help.records)
+    case .courier: courier(settings(arguments), arguments)
+    case .records: records(settings(arguments), arguments)
     case .check: check(fitted(settings(arguments)))
     case .doctor: examine(settings(arguments))
-    case .serve: serve(settings(arguments))
+    case .serve: serve(settings(arguments), arguments)
     }
   }
 
@@ -66,6 +75,7 @@ import SidetoneSettings
   }
 
   private static func check(_ config: Config) {
+    examineRecords(config, isCheck: true)
     print("ok")
     for line in startLines(of: config) { print(line.plannedText) }
     print("memory")
@@ -86,14 +96,17 @@ import SidetoneSettings
     exit(Doctor.isWell(findings) ? 0 : 1)
   }
 
-  private static func serve(_ config: Config) {
+  private static func serve(_ config: Config, _ arguments: Arguments) {
     func tell(_ line: StartLine) {
       guard config.logLevel <= (line.level == .info ? .info : .warning) else { return }
       complain(config.logsJSON ? line.json : line.text)
     }
+    examineRecords(config, isCheck: false)
     do throws(StartError) {
       tell(StartLine(event: "starting", detail: ""))
-      let machine = try Machine(config: config, inherited: inherited)
+      let machine = try Machine(
+        config: config, inherited: inherited,
+        courier: config.records == nil ? [] : courierWords(arguments))
       var bound = machine.config
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port
@@ -109,7 +122,7 @@ import SidetoneSettings
   }
 
   /// A line on standard error.
-  private static func complain(_ text: String) {
+  static func complain(_ text: String) {
     let line = Array((text + "\n").utf8)
     _ = write(STDERR_FILENO, line, line.count)
   }

@@ -10,7 +10,7 @@ struct StartLine {
     case info, warning, error
   }
   var level = Level.info
-  /// One word: starting, listening, endpoint, route, settings, not_started.
+  /// One word: starting, listening, endpoint, route, records, settings, not_started.
   var event: String
   var detail: String
 
@@ -26,7 +26,8 @@ struct StartLine {
 
   /// For people.
   var text: String {
-    sentence ?? (event == "route" ? "  \(detail)" : "\(level.rawValue.uppercased()): \(detail)")
+    let isPlain = event == "route" || event == "records"
+    return sentence ?? (isPlain ? "  \(detail)" : "\(level.rawValue.uppercased()): \(detail)")
   }
 
   /// For people who only ask what would be: nothing listens.
@@ -67,6 +68,22 @@ func startLines(of config: Config) -> [StartLine] {
   }
   return listeners + endpoints + routeLines(of: config)
     + warnings(about: config).map { StartLine(level: .warning, event: "settings", detail: $0) }
+    + [recordsLine(of: config)]
+}
+
+/// Where what is said is kept, and who is told of it.
+private func recordsLine(of config: Config) -> StartLine {
+  guard let records = config.records else {
+    return StartLine(
+      event: "records",
+      detail: "nothing that is said is written down: SIDETONE_RECORDS_DIRECTORY names a place")
+  }
+  var detail = "what is said is written to \(records.directory)/transcripts and calls"
+  if !records.hooks.isEmpty {
+    detail += "; \(records.hooks.count) webhook\(records.hooks.count == 1 ? " is" : "s are") told"
+  }
+  if let extraction = records.extraction { detail += "; \(extraction.model) extracts data from it" }
+  return StartLine(event: "records", detail: detail)
 }
 
 /// What stands behind `http` or `ws`.

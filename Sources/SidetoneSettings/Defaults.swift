@@ -62,4 +62,4 @@ private func webhook(
 }
 
 /// Served by the relay itself.
-let operatorPaths = ["/health", "/ready", "/stats", "/metrics"]
+let operatorPaths = ["/health", "/ready", "/stats", "/metrics", "/events"]

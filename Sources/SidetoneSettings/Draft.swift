@@ -13,6 +13,11 @@ struct Draft {
   var apiKeys: [String] = []
   var operatorKeys: [String] = []
   var voice = Voice()
+  /// What is kept where anything is, and whether the file has the table that turns it on.
+  var records = Config.Records()
+  var extraction = Config.Extraction()
+  var hooks: [WrittenHook] = []
+  var hasRecordsTable = false
   private var chosen: [String: Chosen] = [:]
   var upstreams = defaultUpstreams
   /// The key that a service's own variable gave; for every upstream of that kind without a key.

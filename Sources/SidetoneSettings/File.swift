@@ -16,6 +16,7 @@ extension Draft {
         refuse(place, "upstreams are tables: write [upstreams.NAME]")
       case ("routes", .array(let members)):
         routes += members.compactMap { readRoute(file: file, $0) }
+      case ("records", .table(let members)): read(file: file, records: members)
       case ("routes", _):
         refuse(place, "routes are a list of tables: write [[routes]]")
       case (let name, .table(let members)) where tables.contains(name):

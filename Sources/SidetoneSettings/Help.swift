@@ -7,6 +7,7 @@ package func settingsHelp() -> String {
   for table in Setting<Draft>.tables {
     text += "[\(table)]\n" + describe(Setting<Draft>.all.filter { $0.table == table }) + "\n"
   }
+  text += "[[records.webhooks]]   (in the file only)\n" + describe(Setting<WrittenHook>.all) + "\n"
   text += "[upstreams.NAME]   (built in: \(defaultUpstreams.map(\.name).joined(separator: ", ")))\n"
   text += describe(Setting<Config.Upstream>.all) + "\n"
   text += "[[routes]]   (in the file only)\n" + describe(Setting<WrittenRoute>.all)

@@ -6,9 +6,9 @@
 import Sidetone
 
 extension Setting where Target == Draft {
-  static let all = listen + auth + audio + voice + output + limits
+  static let all = listen + auth + audio + voice + output + records + limits
   /// In the order in which people want to read them.
-  static let tables = ["listen", "auth", "audio", "voice", "output", "limits"]
+  static let tables = ["listen", "auth", "audio", "voice", "output", "records", "limits"]
 
   private static let listen: [Self] = [
     .list(
@@ -17,7 +17,7 @@ extension Setting where Target == Draft {
       \.listeners, each: readListener),
     .list(
       "listen", "operators", form: "ADDRESS:PORT, …",
-      help: "Where operators alone are served: /health, /ready, /stats, /metrics.",
+      help: "Where operators alone are served: /health, /ready, /stats, /metrics, /events.",
       \.operators, each: readListener),
     .list(
       "listen", "ready_requires", form: "transcription, voice",
@@ -65,7 +65,8 @@ extension Setting where Target == Draft {
       ).secret(),
       .list(
         "auth", "operator_keys", form: "KEY, …",
-        help: "Keys that /stats and /metrics want, brought likewise; none: those of callers.",
+        help: "Keys that /stats, /metrics and /events want, brought likewise; none: those of "
+          + "callers, and /events is open to this machine only.",
         \.operatorKeys, each: readSecret
       ).secret(),
       Self(
@@ -152,10 +153,13 @@ extension Setting where Target == Draft {
 
   private static let output: [Self] = [
     Self(
-      table: "output", key: "transcripts", form: "true or false", standard: "true on a terminal",
-      help: "Print what is said on standard output. It is personal data."
+      table: "output", key: "transcripts", form: "true, false or json",
+      standard: "true on a terminal",
+      help: "Print what is said on standard output, as text or as JSON. It is personal data."
     ) { draft, written throws(Refusal) in
-      draft.printsTranscripts = try written.boolean()
+      let isJSON = (try? written.text()) == "json"
+      draft.printsTranscripts = isJSON ? true : try transcripts(written)
+      draft.config.transcriptsAreJSON = isJSON
     },
     Self(
       table: "output", key: "json_log", form: "true or false",
@@ -185,6 +189,14 @@ extension Setting where Target == Draft {
     },
   ]
 
+  private static func transcripts(_ written: Written) throws(Refusal) -> Bool {
+    do throws(Refusal) {
+      return try written.boolean()
+    } catch {
+      throw Refusal("must be true, false or json")
+    }
+  }
+
   private static func limit(
     _ key: String, _ range: ClosedRange<Int>, _ field: WritableKeyPath<Limits, Int> & Sendable,
     _ help: String
@@ -202,6 +214,9 @@ extension Setting where Target == Draft {
     limit(
       "other_links_max", 16...65_536, \.otherLinksMax,
       "Connections that have proven nothing yet; the oldest gives way to one more."),
+    limit(
+      "subscribers_max", 0...10_000, \.subscribersMax,
+      "Programs that hear of calls while they go (/events)."),
     limit(
       "handshakes_per_turn_max", 1...1024, \.handshakesPerTurnMax,
       "TLS handshakes that one turn of the loop may take up again; their arithmetic is elsewhere."),

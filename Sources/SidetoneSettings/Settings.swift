@@ -32,6 +32,7 @@ package enum Settings {
     var routes: [WrittenRoute] = []
     if let file = sources.file {
       let nodes = try parseTOML(file.text, file: file.name)
+      draft.hasRecordsTable = Draft.hasRecordsTable(file.text)
       routes = draft.read(file: file.name, nodes)
     }
     draft.read(dotEnv: sources.dotEnv)
@@ -70,7 +71,8 @@ extension Draft {
     if operatorKeys.contains(where: apiKeys.contains) {
       warn(
         place(of: "auth.operator_keys"),
-        "[auth] operator_keys has a key of api_keys: callers who have it open /stats and /metrics")
+        "[auth] operator_keys has a key of api_keys: callers who have it open /stats and "
+          + "/metrics, and hear all calls on /events")
     }
     let limits = config.limits
     finishShare("uplink", limits.uplinkMillisecondsPlanned, of: limits.uplinkMillisecondsMax)
@@ -86,6 +88,7 @@ extension Draft {
     }
     for carrier in carrierRows where carrier.row.takesChosenFormat { finishAudio(of: carrier.name) }
     config.voiceVerbs = voice.verbs
+    finishRecords()
     finishRoutes(routes)
     judgeOrigins()
     judgeStrangers()

@@ -109,6 +109,16 @@ func readPublicURL(_ text: String) throws(Refusal) -> String {
   return try readOrigin(String(text.dropLast(url.path.utf8.count))) + url.path
 }
 
+/// Where something is posted.
+func readHTTP(_ text: String) throws(Refusal) -> String {
+  guard let url = splitURL(text), url.scheme == "https" || url.scheme == "http",
+    text.utf8.count <= Limits.urlBytesMax
+  else {
+    throw Refusal("must be a URL such as https://hooks.example.com/calls, without a fragment")
+  }
+  return text
+}
+
 struct SplitURL {
   var scheme: String
   /// Lower case, without brackets.

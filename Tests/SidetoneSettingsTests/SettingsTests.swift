@@ -137,6 +137,25 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     #expect(try !Settings.load(sources).printsTranscripts && Settings.load(sources).logsJSON)
   }
 
+  @Test func `transcripts are text or JSON, whoever has the last word`() throws {
+    for (file, variable, isPrinted, isJSON) in [
+      ("true", "", true, false), ("false", "", false, false), ("\"json\"", "", true, true),
+      ("\"json\"", "true", true, false), ("\"json\"", "no", false, false),
+      ("true", "json", true, true), ("false", "json", true, true),
+    ] {
+      var sources = Settings.Sources()
+      sources.file = (name: "f.toml", text: "[output]\ntranscripts = \(file)")
+      sources.environment = ["SIDETONE_OUTPUT_TRANSCRIPTS": variable]
+      let config = try Settings.load(sources)
+      #expect(config.printsTranscripts == isPrinted, "\(file) \(variable)")
+      #expect(config.transcriptsAreJSON == isJSON, "\(file) \(variable)")
+    }
+    #expect(
+      mistakes("[output]\ntranscripts = \"xml\"").first?.contains("must be true, false or json")
+        == true)
+    #expect(try load("[limits]\nsubscribers_max = 0").limits.subscribersMax == 0)
+  }
+
   @Test func `the form of the log has one name that counts more than the older one`() throws {
     for isTerminal in [false, true] {
       for (log, older, isJSON) in [

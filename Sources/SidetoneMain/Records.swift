@@ -1,0 +1,125 @@
+// `courier` and `records`: what is done with that which the relay has written down.
+
+import Glibc
+import Sidetone
+import SidetoneCourier
+import SidetoneLinux
+import SidetoneRecords
+
+extension Main {
+  /// What starts the courier that belongs to a relay with these arguments.
+  static func courierWords(_ arguments: Arguments) -> [String] {
+    var words = ["/proc/self/exe", "courier", "--socket", "\(CourierProcess.descriptor)"]
+    if let file = arguments.file { words += ["--config", file] }
+    for setting in arguments.settings { words += [setting.name, setting.value] }
+    return words
+  }
+
+  static func courier(_ config: Config, _ arguments: Arguments) {
+    guard let records = config.records else { refuseWithoutDirectory() }
+    var socket: Int32?
+    if let text = arguments.own["--socket"] {
+      guard let number = Int32(text), fcntl(number, F_GETFD) >= 0 else {
+        complain("sidetone: --socket is for couriers that `serve` starts")
+        exit(2)
+      }
+      socket = number
+    }
+    let isOnce = arguments.own["--once"] != nil
+    exit(runCourier(CourierConfig(records), word: socket, once: isOnce))
+  }
+
+  static func records(_ config: Config, _ arguments: Arguments) {
+    guard let records = config.records else { refuseWithoutDirectory() }
+    guard arguments.action == "redeliver" else {
+      exit(journalLines(directory: records.directory, call: arguments.own["--call"]) { print($0) })
+    }
+    guard let since = arguments.own["--since"].flatMap(unixMilliseconds(of:)) else {
+      complain(
+        "sidetone: redeliver needs --since and a time in UTC, such as 2026-11-20 or "
+          + "2026-11-20T10:00:00Z")
+      exit(2)
+    }
+    let now = Int64(time(nil)) * 1000
+    exit(redeliver(CourierConfig(records), since: since, at: now) { print($0) })
+  }
+
+  /// What is wrong with what is to be delivered, which only its deliverer knows: a schema that is
+  /// none, a field that it does not have. Told as other mistakes are, and exit 2.
+  static func examineRecords(_ config: Config, isCheck: Bool) {
+    guard let records = config.records else { return }
+    let courier = CourierConfig(records)
+    let (found, warnings) = courier.check()
+    var mistakes = found
+    if isCheck { mistakes += courier.missingLibraries }
+    for warning in warnings { complain("warning: [records] \(warning)") }
+    if mistakes.isEmpty { return }
+    for mistake in mistakes { complain("[records] \(mistake)") }
+    let count = mistakes.count
+    complain("sidetone: \(count) \(count == 1 ? "mistake" : "mistakes") in the settings")
+    exit(2)
+  }
+
+  private static func refuseWithoutDirectory() -> Never {
+    complain(
+      "sidetone: nothing is written down: name the place with --directory, "
+        + "SIDETONE_RECORDS_DIRECTORY or [records] directory")
+    exit(2)
+  }
+}
+
+/// A day, or a moment to the second, in UTC; nil where it is neither.
+func unixMilliseconds(of text: String) -> Int64? {
+  let bytes = Array(text.utf8)
+  let shape = Array("dddd-dd-ddTdd:dd:ddZ".utf8)
+  guard bytes.count == 10 || bytes.count == shape.count,
+    zip(bytes, shape).allSatisfy({ $1 == UInt8(ascii: "d") ? $0 &- 0x30 <= 9 : $0 == $1 })
+  else { return nil }
+  let numbers = text.split { !$0.isNumber }.compactMap { Int32($0) }
+  var parts = tm()
+  parts.tm_year = numbers[0] - 1900
+  parts.tm_mon = numbers[1] - 1
+  parts.tm_mday = numbers[2]
+  if numbers.count == 6 {
+    (parts.tm_hour, parts.tm_min, parts.tm_sec) = (numbers[3], numbers[4], numbers[5])
+  }
+  let asked = (parts.tm_mon, parts.tm_mday, parts.tm_hour)
+  let seconds = timegm(&parts)
+  // What is no day, such as the 31st of June, comes out as another.
+  guard (parts.tm_mon, parts.tm_mday, parts.tm_hour) == asked else { return nil }
+  return Int64(seconds) * 1000
+}
+
+extension CourierConfig {
+  /// What the courier could not be loaded with, each with the package that has it.
+  fileprivate var missingLibraries: [String] {
+    var missing = [Database.missing()]
+    if !hooks.isEmpty || extraction != nil { missing.append(HTTPClient.missing()) }
+    return missing.compactMap { $0 }
+  }
+
+  /// What the settings say, for the courier.
+  init(_ records: Config.Records) {
+    self.init(
+      directory: records.directory, hooks: records.hooks.map(HookConfig.init),
+      extraction: records.extraction.map(ExtractionConfig.init),
+      spoolBytesMax: records.spoolMegabytesMax << 20)
+  }
+}
+
+extension HookConfig {
+  fileprivate init(_ hook: Config.Hook) {
+    self.init(
+      url: hook.url, secrets: hook.secrets, events: Set(hook.events.compactMap(EventKind.init)))
+    isPlain = hook.isPlain
+  }
+}
+
+extension ExtractionConfig {
+  fileprivate init(_ extraction: Config.Extraction) {
+    self.init(
+      url: extraction.url, model: extraction.model, key: extraction.key,
+      schemaFile: extraction.schemaFile, live: extraction.liveFields)
+    isPlain = extraction.isPlain
+  }
+}
