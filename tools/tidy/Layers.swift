@@ -6,7 +6,8 @@
 //     2  Carriers, Upstreams, Output      (do not know each other)
 //     3  Exposure, Plan, Event
 //     4  Prepared
-//     5  Log, Link, Store, Turn           (one ring: what an input is lent)
+//     5  Log, Link, Store, Turn,          (one ring: what an input is lent)
+//        Subscribers
 //     6  Call
 //     7  Operations, Records              (only render)
 //     8  Requests
@@ -19,14 +20,14 @@ struct Layers {
   private static let top = "Sources/Sidetone/"
   private static let ranks = [
     "Memory": 0, "Time": 0, "Address": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
-    "Counters": 0, "Drain": 0, "Guests": 0, "LatencyHistogram": 0, "LineLimit": 0,
+    "Counters": 0, "Delivery": 0, "Drain": 0, "Guests": 0, "LatencyHistogram": 0, "LineLimit": 0,
     "Wire": 1, "Audio": 1,
     "Carriers": 2, "Upstreams": 2, "Output": 2,
     "Exposure": 3, "Plan": 3, "Event": 3,
     "Prepared": 4,
-    "Log": 5, "Link": 5, "Store": 5, "Turn": 5,
+    "Log": 5, "Link": 5, "Store": 5, "Turn": 5, "Subscribers": 5, "Entries": 5,
     "Call": 6,
-    "Operations": 7, "Records": 7,
+    "Operations": 7,
     "Requests": 8,
     "Callers": 9,
     "Relay": 10,
