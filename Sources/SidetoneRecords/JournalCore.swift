@@ -228,15 +228,14 @@ extension JournalCore {
 
   /// When to ask again though nothing has happened.
   package var wakeTime: Int64? {
-    var times: [Int64] = []
+    var soonest = syncDue ?? .max
     if appending == nil {
-      if hasAppends { times.append(appendRest.until) }
-      if parts.first?.rewritten != nil { times.append(syncRest.until) }
-      if let measureAt { times.append(max(measureAt, appendRest.until)) }
-      if losses.untold > 0, !isFailing { times.append(losses.tellAt) }
+      if hasAppends { soonest = min(soonest, appendRest.until) }
+      if parts.first?.rewritten != nil { soonest = min(soonest, syncRest.until) }
+      if let measureAt { soonest = min(soonest, max(measureAt, appendRest.until)) }
+      if losses.untold > 0, !isFailing { soonest = min(soonest, losses.tellAt) }
     }
-    if let due = syncDue { times.append(due) }
-    return times.min()
+    return soonest == .max ? nil : soonest
   }
 }
 
