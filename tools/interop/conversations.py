@@ -104,11 +104,11 @@ async def call(stage, manner, model, text):
     if heard != [GREETING, f"you said: {text}"]:
         is_late = not any(line.startswith("0 of them late") for line in lines)
         raise (Late if is_late else AssertionError)(f"the caller heard {heard}: {lines}")
-    expect(any(line.endswith(f": heard: {text}") for line in stage.twins[kind].lines),
+    expect(await stage.twins[kind].shows(f": heard: {text}"),
            "the model did not hear the caller's words")
-    expect(any(f"[FINAL] Transcription: {text} (" in line for line in relay.lines),
+    expect(await relay.shows(f"[FINAL] Transcription: {text} ("),
            "the relay does not show the caller's words")
-    expect(any(f"[AGENT] you said: {text} (" in line for line in relay.lines),
+    expect(await relay.shows(f"[AGENT] you said: {text} ("),
            "the relay does not show the agent's words")
 
 

@@ -46,6 +46,15 @@ class Program:
         while line := await self.process.stdout.readline():
             self.lines.append(line.decode(errors="replace").rstrip())
 
+    async def shows(self, part):
+        """Whether a line holds this part. What it has written may still be on its way to us."""
+        end = time.monotonic() + 5
+        while not any(part in line for line in self.lines):
+            if time.monotonic() > end:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
     async def end(self):
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
