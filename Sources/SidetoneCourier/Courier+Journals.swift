@@ -24,7 +24,6 @@ struct FollowedJournal {
 }
 
 extension Courier {
-  static let scanEvery: Int64 = 1000
   /// Entries of one journal in one transaction.
   static let batchMax = 256
 
@@ -37,11 +36,14 @@ extension Courier {
   /// Names of journals that are read now.
   package var followed: [String] { journals.keys.sorted() }
 
+  /// Whether a relay still writes it, as far as was looked.
+  func isLive(_ instance: String) -> Bool { journals[instance].map { !$0.isDead } ?? false }
+
   // MARK: Reading
 
   /// Takes over what is new, as one transaction. Whether there may be more.
   func readJournals(at now: Int64) throws(Trouble) -> Bool {
-    if mustScan || now >= scannedAt &+ Self.scanEvery || now < scannedAt { try scan(at: now) }
+    if mustScan || now >= scannedAt &+ scanEvery || now < scannedAt { try scan(at: now) }
     guard try !isHeldUp(at: now) else { return false }
     var batch: [(instance: String, items: [JournalItem])] = []
     for instance in journals.keys.sorted() {
@@ -184,7 +186,7 @@ extension Courier {
   /// Deletes segments of which everything is in the spool, and journals of dead relays, after the
   /// spool was synced.
   func deleteJournals(at now: Int64) throws(Trouble) {
-    guard mayDelete, now >= deletedAt &+ Self.scanEvery || now < deletedAt else { return }
+    guard mayDelete, now >= deletedAt &+ scanEvery || now < deletedAt else { return }
     deletedAt = now
     mayDelete = false
     let closed = try closedInstances()
@@ -211,6 +213,22 @@ extension Courier {
       complain(.warning, "journal_kept", error.sentence, about: "deleting")
     }
   }
+
+  /// Removes what relays have left that were killed while they made their journal: a hidden
+  /// directory with nothing in it but its lock. A name begins with when the relay started.
+  func deleteUnborn(at now: Int64) throws(Trouble) {
+    let place = Self.journalDirectory(directory)
+    for name in files.names(in: place) where name.hasPrefix(".") {
+      guard let started = Int64(name.dropFirst().prefix { $0 != "-" }) else { continue }
+      let path = "\(place)/\(name)"
+      guard started < now - Self.unbornMilliseconds, !JournalReader.isAlive(path) else { continue }
+      for file in files.names(in: path) { try files.remove("\(path)/\(file)") }
+      try files.removeDirectory(path)
+    }
+  }
+
+  /// A journal is made in less.
+  private static let unbornMilliseconds: Int64 = 60_000
 
   private func closedInstances() throws(Trouble) -> [String] {
     var closed: [String] = []

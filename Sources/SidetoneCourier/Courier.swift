@@ -28,6 +28,8 @@ package final class Courier {
   var scannedAt: Int64 = .min
   /// A word came that relays have come or gone: look again.
   package var mustScan = true
+  /// How often it is looked which relays are dead.
+  var scanEvery: Int64 = 1000
   /// Told once each, until they are over, or are another for a minute.
   var complaints: [String: (text: String, told: Int64)] = [:]
   private var now: Int64
@@ -106,6 +108,7 @@ package final class Courier {
       offs.insert(index)
       word.log(.warning, "hook_off", "\(destination.shownName) is turned off: \(reason)")
     }
+    try deleteUnborn(at: now)
     let known = destinations.map(\.name)
     for (name, count) in try spool.waitingDestinations() where !known.contains(name) {
       word.log(
@@ -169,8 +172,8 @@ package final class Courier {
       if let due = try spool.nextDue(for: destination.name, except: except) { times.append(due) }
     }
     // The death of a relay that did not start this courier makes no sound.
-    if !journals.isEmpty { times.append(scannedAt &+ Self.scanEvery) }
-    if mayDelete { times.append(deletedAt &+ Self.scanEvery) }
+    if !journals.isEmpty { times.append(scannedAt &+ scanEvery) }
+    if mayDelete { times.append(deletedAt &+ scanEvery) }
     // While something waits, it grows older.
     if isChanged || (toldFigures.first ?? 0) > 0 { times.append(figuresAt &+ Self.tellEvery) }
     return times.min()

@@ -14,12 +14,17 @@ final class CourierLoop {
     case serving
     /// Until everything that can be delivered now is delivered.
     case draining
-    /// As draining, but no longer than that.
-    case leaving(until: Int64)
+    /// As draining, but no longer than `leavingMilliseconds`. The kernel takes back what a killed
+    /// relay held piece by piece: its socket may end before the lock of its journal is let go.
+    case leaving(since: Int64, journals: [String])
   }
 
   /// How long a courier outlives the relay that started it.
   private static let leavingMilliseconds: Int64 = 10_000
+  /// How long it waits for that relay's journal to be let go, and how often it looks. Of those
+  /// that were there when the relay went, one that is held longer is another relay's.
+  private static let lettingGoMilliseconds: Int64 = 2000
+  private static let lettingGoEvery: Int64 = 20
   /// Where the kernel tells nothing of journals.
   private static let pollEvery: Int64 = 100
 
@@ -64,7 +69,8 @@ final class CourierLoop {
         wakeTime = Self.now + min(50 << Int64(min(failures, 8)), 10_000)
         if case .draining = phase { return true }
       }
-      if case .leaving(let end) = phase {
+      if case .leaving(let since, _) = phase {
+        let end = since + Self.leavingMilliseconds
         if Self.now >= end { return true }
         wakeTime = min(wakeTime ?? .max, end)
       }
@@ -73,8 +79,14 @@ final class CourierLoop {
   }
 
   private func isOver(hasMore: Bool) throws(Trouble) -> Bool {
-    if case .serving = phase { return false }
     if hasMore { return false }
+    switch phase {
+    case .serving: return false
+    case .draining: break
+    case .leaving(let since, let journals):
+      let isHeld = journals.contains { courier.isLive($0) }
+      if isHeld, Self.now < since + Self.lettingGoMilliseconds { return false }
+    }
     return try courier.isIdle(at: Self.now)
   }
 
@@ -104,8 +116,10 @@ final class CourierLoop {
       switch message {
       case .drain: phase = .draining
       case .end:
-        phase = .leaving(until: Self.now + Self.leavingMilliseconds)
+        phase = .leaving(
+          since: Self.now, journals: JournalReader.instances(of: courier.directory))
         courier.mustScan = true
+        courier.scanEvery = Self.lettingGoEvery
       }
     }
   }

@@ -458,6 +458,15 @@ import Testing
     relay.die()
   }
 
+  @Test func `what a relay left that was killed at its birth is removed`() throws {
+    let (left, young, held) = (".1749999000000-7", ".1750000000000-8", ".1749999000000-9")
+    for name in [left, young, held] { folder.put("", "journal/\(name)/lock") }
+    let lock = try FileSystem().lock("\(folder.path)/journal/\(held)/lock")
+    defer { _ = lock.map { close($0) } }
+    _ = try courier(folder)
+    #expect(folder.names("journal") == [held, young])
+  }
+
   @Test func `a directory that is taken away is said, and the courier ends`() throws {
     try journal(folder, call)
     let courier = try courier(folder)

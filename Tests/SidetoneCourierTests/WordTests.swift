@@ -111,6 +111,27 @@ private final class StartedCourier {
     #expect(file["cause"]?["word"] == "killed")
   }
 
+  @Test func `a relay whose journal is let go after its socket has ended is waited for`() throws {
+    let courier = try StartedCourier(folder)
+    _ = courier.read(until: "status ")
+    let relay = try Relay(folder, "1750000000000-1", [started(), spoken("so far")])
+    courier.relay.end()
+    usleep(100_000)
+    relay.die()
+    #expect(courier.status() == 0)
+    let file = try #require(folder.tree("calls/call_TEST-001_1750000000000.json"))
+    #expect(file["cause"]?["word"] == "killed")
+  }
+
+  @Test func `a journal that another relay holds keeps it for a moment only`() throws {
+    let courier = try StartedCourier(folder)
+    let other = try Relay(folder, "1750000000000-2", [started()])
+    defer { other.die() }
+    courier.relay.end()
+    #expect(courier.status() == 0)
+    #expect(folder.names("calls").isEmpty)
+  }
+
   @Test func `it waits for the courier of the relay before`() throws {
     let first = try StartedCourier(folder)
     _ = first.read(until: "status ")
