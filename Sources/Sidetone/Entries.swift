@@ -11,10 +11,8 @@ package struct Entries {
   package static let bytesMax = Limits.entryBytesMax
   private static let headBytes = 2
 
-  private let arena: Buffer
+  private var ring: ByteRing
   private let draft: Buffer
-  private var start = 0
-  private var used = 0
   /// The number of the newest.
   private(set) var last: UInt64 = 0
   /// How many found no room, ever.
@@ -34,7 +32,7 @@ package struct Entries {
   /// `chance`: what tells the calls of this run from those of every other.
   init(_ records: Config.Records?, _ limits: Limits, chance: UInt32) {
     let isOn = records != nil
-    arena = Buffer(count: isOn ? limits.entryRingBytes : 1)
+    ring = ByteRing(bytes: isOn ? limits.entryRingBytes : 1)
     draft = Buffer(count: isOn ? Self.bytesMax : 1)
     wants = records.map { $0.keepsInterims ? .interims : .finals } ?? .nothing
     extractsLive = records?.extractsLive ?? false
@@ -60,69 +58,25 @@ package struct Entries {
     entry.write("{\"kind\":\"")
     entry.write(kind)
     entry.write("\",\"call\":\"")
-    entry.write(key: call)
+    entry.write(hex: call, digits: 16)
     entry.write("\",\"at\":")
     entry.write(decimal: Int(wall.nanoseconds / 1_000_000))
     members(&entry)
     entry.write("}")
-    guard !entry.overflowed, Self.headBytes &+ entry.count <= arena.bytes.count &- used else {
+    guard !entry.overflowed, Self.headBytes &+ entry.count <= ring.free else {
       dropped &+= 1
       return false
     }
-    push(UInt8(truncatingIfNeeded: entry.count >> 8))
-    push(UInt8(truncatingIfNeeded: entry.count))
-    push(entry.written)
+    ring.append(length: entry.count)
+    ring.append(entry.written)
     last &+= 1
     return true
   }
 
   /// Takes the oldest into `place`; how many bytes it has, nil where there is none.
   mutating func take(into place: Bytes) -> Int? {
-    guard used > 0 else { return nil }
+    guard !ring.isEmpty else { return nil }
     precondition(place.count >= Self.bytesMax)
-    let high = Int(pop())
-    let length = high << 8 | Int(pop())
-    var taken = 0
-    while taken < length {
-      let count = min(length &- taken, arena.bytes.count &- start)
-      place.copy(arena.bytes[start..<start &+ count], at: taken)
-      start = start &+ count == arena.bytes.count ? 0 : start &+ count
-      taken &+= count
-    }
-    used &-= length
-    return length
-  }
-
-  private mutating func push(_ bytes: Bytes) {
-    var done = 0
-    while done < bytes.count {
-      let end = (start &+ used) % arena.bytes.count
-      let count = min(bytes.count &- done, arena.bytes.count &- end)
-      arena.bytes.copy(bytes[done..<done &+ count], at: end)
-      used &+= count
-      done &+= count
-    }
-  }
-
-  private mutating func push(_ byte: UInt8) {
-    arena.bytes[(start &+ used) % arena.bytes.count] = byte
-    used &+= 1
-  }
-
-  private mutating func pop() -> UInt8 {
-    let byte = arena.bytes[start]
-    start = start &+ 1 == arena.bytes.count ? 0 : start &+ 1
-    used &-= 1
-    return byte
-  }
-}
-
-extension Writer {
-  /// A call's key: 16 digits.
-  mutating func write(key: UInt64) {
-    for shift in stride(from: 60, through: 0, by: -4) {
-      let digit = UInt8(truncatingIfNeeded: key >> UInt64(shift)) & 15
-      write(byte: digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
-    }
+    return ring.take(ring.takeLength(), into: place)
   }
 }

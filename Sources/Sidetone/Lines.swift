@@ -11,10 +11,8 @@ package struct Line: Sendable {
 }
 
 package struct Lines {
-  private let arena: Buffer
+  private var ring: ByteRing
   private let draft: Buffer
-  private var start = 0
-  private var used = 0
   /// Lines that found no room, ever; of these, lines of the transcript.
   package private(set) var dropped = 0
   package private(set) var droppedTranscripts = 0
@@ -24,11 +22,11 @@ package struct Lines {
 
   package init(bytes: Int) {
     precondition(bytes > Self.lineBytesMax)
-    arena = Buffer(count: bytes)
+    ring = ByteRing(bytes: bytes)
     draft = Buffer(count: Self.lineBytesMax - Self.aroundBytes)
   }
 
-  package var isEmpty: Bool { used == 0 }
+  package var isEmpty: Bool { ring.isEmpty }
 
   /// Where the next line is written; then `put`.
   package var blank: Writer { Writer(draft.bytes) }
@@ -43,19 +41,18 @@ package struct Lines {
     let length =
       shown.bytes &+ colour.begin.utf8CodeUnitCount &+ cut.utf8CodeUnitCount
       &+ colour.end.utf8CodeUnitCount &+ 1
-    guard length &+ 3 <= arena.bytes.count &- used else {
+    guard length &+ 3 <= ring.free else {
       dropped &+= 1
       if stream == .transcript { droppedTranscripts &+= 1 }
       return
     }
-    push(stream == .transcript ? 1 : 0)
-    push(UInt8(truncatingIfNeeded: length >> 8))
-    push(UInt8(truncatingIfNeeded: length))
+    ring.append(stream == .transcript ? 1 : 0)
+    ring.append(length: length)
     push(colour.begin)
     pushShown(text.prefix(shown.end))
     push(cut)
     push(colour.end)
-    push(0x0a)
+    ring.append(0x0a)
   }
 
   private mutating func pushShown(_ text: Bytes) {
@@ -64,10 +61,10 @@ package struct Lines {
       let mark = Mark(text, at)
       switch mark.length {
       case 0:
-        push(text[at])
+        ring.append(text[at])
         at &+= 1
         continue
-      case _ where mark.isSpace: push(0x20)
+      case _ where mark.isSpace: ring.append(0x20)
       default: mark.units { push(escapeOf: $0) }
       }
       at &+= mark.length
@@ -75,41 +72,23 @@ package struct Lines {
   }
 
   private mutating func push(escapeOf unit: UInt16) {
-    push(0x5c)
-    push(0x75)
+    ring.append(0x5c)
+    ring.append(0x75)
     for shift in [12, 8, 4, 0] as [UInt16] {
       let digit = UInt8(truncatingIfNeeded: unit >> shift) & 15
-      push(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
+      ring.append(digit < 10 ? 0x30 &+ digit : 0x57 &+ digit)
     }
   }
 
   /// Takes the oldest line into `place`, cut to fit.
   package mutating func take(into place: Bytes) -> Line? {
     guard !isEmpty else { return nil }
-    let stream = pop() == 1 ? Line.Stream.transcript : .log
-    let high = Int(pop())
-    let length = high << 8 | Int(pop())
-    for index in 0..<length {
-      let byte = pop()
-      if index < place.count { place[index] = byte }
-    }
-    return Line(stream: stream, count: min(length, place.count))
+    let stream = ring.take() == 1 ? Line.Stream.transcript : .log
+    return Line(stream: stream, count: ring.take(ring.takeLength(), into: place))
   }
 
   private mutating func push(_ text: StaticString) {
-    for index in 0..<text.utf8CodeUnitCount { push(text.bytes[index]) }
-  }
-
-  private mutating func push(_ byte: UInt8) {
-    arena.bytes[(start &+ used) % arena.bytes.count] = byte
-    used &+= 1
-  }
-
-  private mutating func pop() -> UInt8 {
-    let byte = arena.bytes[start]
-    start = start &+ 1 == arena.bytes.count ? 0 : start &+ 1
-    used &-= 1
-    return byte
+    for index in 0..<text.utf8CodeUnitCount { ring.append(text.bytes[index]) }
   }
 }
 

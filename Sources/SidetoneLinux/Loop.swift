@@ -377,7 +377,7 @@ extension Machine {
       workCounted = Clock.threadTime
       relay.setWall(Clock.wall, at: now)
       tellDropped()
-      if let records { tellLosses(records) }
+      if let records { readJournalState(records) }
       if signals.received > 0 { leaveListeners() }
     }
     var any = false

@@ -54,11 +54,11 @@ extension Machine {
   func journalSynced() {
     guard let records else { return }
     _ = perform { Int(cl_counter_take(records.journal.news)) }
-    tellLosses(records)
+    readJournalState(records)
   }
 
-  /// What the journal lost, also while its disk stands still.
-  func tellLosses(_ records: RecordKeeper) {
+  /// How far its disk has come, and what it lost, also while the disk stands still.
+  func readJournalState(_ records: RecordKeeper) {
     let lost = records.journal.dropped
     relay.journalSynced(upTo: records.journal.synced, lost: lost, at: now)
     guard lost > records.lostTold else { return }
@@ -108,7 +108,7 @@ extension Machine {
   func close(_ records: RecordKeeper) {
     records.journal.close()
     now = Clock.now
-    tellLosses(records)
+    readJournalState(records)
     let end = now + Self.courierPatience
     guard let socket = records.courier?.leave() else { return }
     while now < end {

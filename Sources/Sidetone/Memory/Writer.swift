@@ -74,6 +74,16 @@ package struct Writer {
     }
   }
 
+  /// The lowest `digits` digits of the number in lower-case hexadecimal.
+  @_noAllocation package mutating func write(hex value: UInt64, digits: Int) {
+    guard take(digits) else { return }
+    for place in 0..<digits {
+      let shift = UInt64(4 &* (digits &- 1 &- place))
+      into[count &+ place] = Self.hexDigit(UInt8(truncatingIfNeeded: value >> shift) & 15)
+    }
+    count &+= digits
+  }
+
   private static func hexDigit(_ nibble: UInt8) -> UInt8 {
     nibble < 10 ? 0x30 &+ nibble : 0x57 &+ nibble
   }

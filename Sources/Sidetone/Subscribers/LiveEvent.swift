@@ -189,9 +189,6 @@ extension Writer {
 
   private mutating func write(escapeOf unit: UInt16) {
     write("\\u")
-    Bytes.withTemporary(2) { place in
-      place.store(unit.byteSwapped, at: 0)
-      write(hex: place)
-    }
+    write(hex: UInt64(unit), digits: 4)
   }
 }
