@@ -35,7 +35,8 @@ struct Gates {
   private static func isKept(_ gate: Gate, in build: String) -> Bool {
     do {
       let calls = try Calls(gate.calls, isTLS: gate.isTLS)
-      let measured = try gate.measure(House(build: build, calls: calls))
+      let records = gate.keepsRecords ? try Records() : nil
+      let measured = try gate.measure(House(build: build, calls: calls, records: records))
       let isKept = measured.value <= gate.bound
       tell(
         "\(isKept ? "ok  " : "FAIL") \(gate.name): \(measured.value.shown) \(gate.unit), "
@@ -61,6 +62,13 @@ struct Gates {
       Gate("system-calls-two-way", 3.3, "system calls a frame", of: .twilioOpenAI, systemCalls),
       Gate("memory-two-way", 256, "KiB a call", of: .twilioOpenAI, memory),
       Gate("short-calls-two-way", 0, "descriptors left over", of: .twilioOpenAI, shortCalls),
+      Gate("allocations-records", 0, "allocations", keepsRecords: true, allocations),
+      Gate(
+        "allocations-records-two-way", 0, "allocations", of: .twilioOpenAI, keepsRecords: true,
+        allocations),
+      Gate(
+        "system-calls-records", 3.5, "system calls a frame", keepsRecords: true, systemCalls),
+      Gate("short-calls-records", 0, "descriptors left over", keepsRecords: true, shortCalls),
     ]
   }
 }
@@ -77,17 +85,19 @@ struct Gate {
   var unit: String
   var calls: Calls.Kind
   var isTLS: Bool
+  var keepsRecords: Bool
   var measure: Measure
 
   init(
     _ name: String, _ bound: Double, _ unit: String, of calls: Calls.Kind = .twilioDeepgram,
-    isTLS: Bool = false, _ measure: @escaping Measure
+    isTLS: Bool = false, keepsRecords: Bool = false, _ measure: @escaping Measure
   ) {
     self.name = name
     self.bound = bound
     self.unit = unit
     self.calls = calls
     self.isTLS = isTLS
+    self.keepsRecords = keepsRecords
     self.measure = measure
   }
 }
@@ -106,7 +116,7 @@ extension Double {
 // MARK: - The measures
 
 /// Allocations of the whole process between two moments while frames flow and no call begins or
-/// ends.
+/// ends. What the courier allocates is another process's.
 private func allocations(in house: House) throws(HarnessError) -> Measured {
   let counter = try Counter(library: "\(house.build)/libAllocationCounter.so")
   defer { house.endAll() }
@@ -118,6 +128,7 @@ private func allocations(in house: House) throws(HarnessError) -> Measured {
   let end = (time: Date(), count: counter.allocations)
   try load.report()
   if begin.count == 0 { throw HarnessError("the counter was not loaded") }
+  try house.records?.check()
   let frames = Int(end.time.timeIntervalSince(begin.time) * 50) * 50 * house.calls.directions
   return Measured(
     value: Double(end.count - begin.count),

@@ -7,13 +7,16 @@ import Harness
 final class House {
   let build: String
   let calls: Calls
+  /// What is written down of the calls; nil: nothing.
+  let records: Records?
   private var programs: [Program] = []
   private var port: UInt16 = 0
   private let twinPort = Loopback.freePort()
 
-  init(build: String, calls: Calls) {
+  init(build: String, calls: Calls, records: Records? = nil) {
     self.build = build
     self.calls = calls
+    self.records = records
   }
 
   /// The daemon, or another program that runs it, listening within so many seconds.
@@ -22,7 +25,8 @@ final class House {
   ) throws(HarnessError) -> Program {
     port = Loopback.freePort()
     let all = calls.settings(port: port, twinPort: twinPort).merging(settings) { $1 }
-    let relay = try start(command ?? ["\(build)/sidetone", "serve"], settings: all)
+    let serve = ["\(build)/sidetone", "serve"] + (records?.arguments ?? [])
+    let relay = try start(command ?? serve, settings: all)
     let deadline = Date(timeIntervalSinceNow: seconds)
     while !Loopback.isListening(port) {
       guard relay.isRunning, Date() < deadline else {

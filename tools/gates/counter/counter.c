@@ -29,9 +29,12 @@ __attribute__((constructor)) static void open_counter(void) {
   void *place = mmap(0, sizeof *counter, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   close(file);
   if (place == MAP_FAILED) return;
-  counter = place;
-  counter->allocations += start_up.allocations;
-  counter->bytes += start_up.bytes;
+  struct allocation_counter *shared = place;
+  if (shared->process != 0 && shared->process != getpid()) return;
+  shared->process = getpid();
+  shared->allocations += start_up.allocations;
+  shared->bytes += start_up.bytes;
+  counter = shared;
 }
 
 void *malloc(size_t bytes) {
