@@ -50,7 +50,7 @@ package final class JournalWriter: Sendable {
   package func put(_ entry: Bytes) -> Bool { ring.put(entry) }
 
   /// Once behind several puts.
-  package func wake() { bell.ring() }
+  package func wake() { hand.wake() }
 
   /// Every entry up to this number lies synced on the disk, or was dropped.
   package var synced: UInt64 { hand.synced.load(ordering: .acquiring) }
@@ -99,7 +99,11 @@ package final class JournalWriter: Sendable {
   private let syncer: SyncingHand
   private let place: Place
   private let isClosing = Atomic<Bool>(false)
+  /// Whether it waits at the bell. While it does not, the relay's thread need not ring: a system
+  /// call that is saved for most entries.
+  private let isWaiting = Atomic<Bool>(false)
   /// Only the thread's, once it runs; so is what follows.
+  private var seen: UInt64 = 0
   private var core: JournalCore
   private let entry = Buffer(count: JournalLimits.entryBytesMax)
 
@@ -118,6 +122,12 @@ package final class JournalWriter: Sendable {
     ring.close()
     isClosing.store(true, ordering: .releasing)
     bell.ring()
+  }
+
+  func wake() {
+    // What was put is seen by the thread before it waits, or its waiting is seen here.
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    if isWaiting.exchange(false, ordering: .relaxed) { bell.ring() }
   }
 
   /// The first segment, before there is a thread.
@@ -140,11 +150,25 @@ package final class JournalWriter: Sendable {
         wasClosing = true
       }
       turn()
-      if !core.isDone { bell.wait(milliseconds: waitMilliseconds) }
+      if core.isDone { break }
+      if wait(), !wasClosing { cl_sleep_until(cl_monotonic() + Self.gatherNanoseconds) }
     }
     syncer.stop()
     try? place.disk.close(place.lock)
     isDone.store(true, ordering: .releasing)
+  }
+
+  /// Entries that come within so long are appended by one call of the disk, and wake whoever reads
+  /// the journal once.
+  private static let gatherNanoseconds: Int64 = 10_000_000
+
+  /// Until there is something to do; whether the relay's thread has put something.
+  private func wait() -> Bool {
+    isWaiting.store(true, ordering: .relaxed)
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    if ring.lastPut == seen { bell.wait(milliseconds: waitMilliseconds) }
+    _ = isWaiting.exchange(false, ordering: .relaxed)
+    return ring.lastPut != seen
   }
 
   private func turn() {
@@ -162,6 +186,7 @@ package final class JournalWriter: Sendable {
   /// False: not all could be taken.
   private func takeEntries() -> Bool {
     let last = ring.lastPut
+    seen = last
     for reason in [JournalLoss.full, .interim, .size] {
       core.ringHasLost(reason, ring.lost(reason))
     }

@@ -128,6 +128,24 @@ struct WriterTests {
     writer.close()
   }
 
+  @Test func `entries that come within ten milliseconds are appended by one write`() throws {
+    let scratch = Scratch()
+    let disk = GatedDisk()
+    let writer = try JournalWriter(directory: scratch.path, instance: "1-1", disk: disk)
+    let (begin, before) = (cl_monotonic(), disk.writes)
+    for number in 1...500 {
+      writer.put(Entry.numbered(number))
+      writer.wake()
+      usleep(100)
+    }
+    writer.waitUntilSynced(500)
+    let gatherings = Int((cl_monotonic() - begin) / 10_000_000) + 1
+    #expect(disk.writes - before <= gatherings)
+    writer.close()
+    var reader = JournalReader(directory: scratch.journal())
+    #expect(reader.rest().numbers == Array(1...500))
+  }
+
   @Test func `a full disk is waited for, and what it says is told`() throws {
     let scratch = Scratch()
     let disk = GatedDisk()
@@ -228,6 +246,8 @@ final class GatedDisk: Disk {
   private let real = LinuxDisk()
   private let isOpen = Mutex(true)
   private let isFull = Mutex(false)
+  private let writeCount = Mutex(0)
+  var writes: Int { writeCount.withLock { $0 } }
 
   func closeGate() { isOpen.withLock { $0 = false } }
   func openGate() { isOpen.withLock { $0 = true } }
@@ -249,6 +269,7 @@ final class GatedDisk: Disk {
   func close(_ file: Int32) throws(DiskError) { try real.close(file) }
   func write(_ file: Int32, _ bytes: Bytes, at offset: Int) throws(DiskError) -> Int {
     if isFull.withLock({ $0 }) { throw DiskError(.write, DiskError.noSpace) }
+    writeCount.withLock { $0 += 1 }
     return try real.write(file, bytes, at: offset)
   }
   func cut(_ file: Int32, to size: Int) throws(DiskError) { try real.cut(file, to: size) }
