@@ -6,7 +6,8 @@ package struct Delivery: BitwiseCopyable, Sendable {
   package private(set) var pending = 0
   package private(set) var oldestSeconds = 0
   package private(set) var delivered = 0
-  /// Attempts that failed; events that were given up, for want of room or by their receiver's word.
+  /// Events that were given up, since they were refused for too long; and those that were dropped,
+  /// for want of room or with a hook that was turned off.
   package private(set) var failed = 0
   package private(set) var dropped = 0
   /// Hooks that are off, as their servers said.

@@ -62,7 +62,7 @@ package struct SpokenLine: Equatable, Sendable {
   /// these are is an estimate, back to the end of one; nobody says when which was spoken.
   package mutating func cut(heard: Int64, of whole: Int64) {
     isInterrupted = true
-    guard heard < whole, generated == nil else { return }
+    guard heard < whole, generated == nil, !text.isEmpty else { return }
     let (share, made) = (Int(Double(text.utf8.count) * Double(max(heard, 0)) / Double(whole)), text)
     let end = made.utf8.index(made.startIndex, offsetBy: share)
     let isWord = made.utf8[end] == 0x20
@@ -71,6 +71,9 @@ package struct SpokenLine: Equatable, Sendable {
     text = space.map { String(made[..<$0]) } ?? ""
     if let start { self.end = start + max(heard, 0) }
   }
+
+  /// It has words, and nobody has cut them.
+  var isAllHeard: Bool { !text.isEmpty && !isInterrupted }
 
   /// As it stands in the transcript; `started` is the call's beginning in Unix milliseconds.
   package func tree(started: Int64?) -> JSONTree {
@@ -147,10 +150,8 @@ package struct CallHistory: Sendable {
     let moment = offset(of: entry)
     if bargeIns.last != moment { bargeIns.append(moment) }
     guard let line = SpokenLine(entry) else { return }
-    let told = lines.lastIndex {
-      $0.speaker == SpokenLine.agent && (line.item.isEmpty || $0.item == line.item)
-    }
-    guard line.text.isEmpty, line.generated == nil, let told,
+    let told = lines.lastIndex { $0.speaker == SpokenLine.agent && $0.item == line.item }
+    guard line.text.isEmpty, line.generated == nil, let told, lines[told].isAllHeard,
       let heard = entry.integer("heard_milliseconds"),
       let whole = entry.integer("generated_milliseconds")
     else { return lines.append(line) }

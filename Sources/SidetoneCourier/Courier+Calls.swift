@@ -22,6 +22,9 @@ extension Courier {
         "an entry \"\(entry.kind)\" of call \(entry.call) came after its end and is passed over")
       return
     }
+    // The beginning of a call may be gone with a spool that was damaged. Its numbers then go on
+    // from the time, so that no event gets an id that another had.
+    if call.number == 0, entry.kind != "started" { call.number = max(0, entry.at) }
     call.number += 1
     call.last = max(call.last, entry.at)
     if entry.kind == "started" {

@@ -92,7 +92,12 @@ extension Courier {
     let dropped = try spool.makeRoom(
       known: destinations.map(\.name),
       kept: destinations.filter { $0.form == .files }.map(\.name), at: now)
-    for (name, count) in dropped.sorted(by: { $0.key < $1.key }) {
+    let extracting = destinations.filter(\.extracts).map(\.name)
+    for (name, call) in dropped.ends where extracting.contains(name) {
+      try takeUnextracted(
+        "more waited for extraction than may take room on the disk", of: call, at: now)
+    }
+    for (name, count) in dropped.counts.sorted(by: { $0.key < $1.key }) {
       let shown = destinations.first { $0.name == name }?.shownName ?? name
       word.log(
         .error, "events_dropped",
@@ -159,7 +164,7 @@ extension Courier {
     let names = JournalReader.instances(of: directory)
     for name in journals.keys where !names.contains(name) { journals[name] = nil }
     for name in names {
-      let isAlive = JournalReader.isAlive(journalPath(name))
+      let writer = JournalReader.writer(of: journalPath(name))
       if journals[name] == nil {
         let progress = try spool.progress(of: name)
         if progress?.isClosed ?? false { continue }
@@ -167,7 +172,19 @@ extension Courier {
         journals[name] = FollowedJournal(
           reader: JournalReader(directory: journalPath(name), from: position))
       }
-      journals[name]?.isDead = !isAlive
+      journals[name]?.isDead = writer == .dead
+      tell(writer, of: name)
+    }
+  }
+
+  /// A relay of which nobody knows whether it lives keeps its journal.
+  private func tell(_ writer: JournalReader.Writer, of name: String) {
+    if case .unknown(let sentence) = writer {
+      complain(
+        .error, "journal_unasked",
+        "\(sentence); whether its relay lives is not known, and it is kept", about: "lock \(name)")
+    } else {
+      settled("lock \(name)")
     }
   }
 
@@ -214,14 +231,25 @@ extension Courier {
     }
   }
 
+  /// Nothing depends on it.
+  func tidyUp(at now: Int64) {
+    do throws(Trouble) {
+      try deleteUnborn(at: now)
+    } catch {
+      complain(.warning, "journal_kept", error.sentence, about: "tidying")
+    }
+  }
+
   /// Removes what relays have left that were killed while they made their journal: a hidden
   /// directory with nothing in it but its lock. A name begins with when the relay started.
-  func deleteUnborn(at now: Int64) throws(Trouble) {
+  private func deleteUnborn(at now: Int64) throws(Trouble) {
     let place = Self.journalDirectory(directory)
     for name in files.names(in: place) where name.hasPrefix(".") {
       guard let started = Int64(name.dropFirst().prefix { $0 != "-" }) else { continue }
       let path = "\(place)/\(name)"
-      guard started < now - Self.unbornMilliseconds, !JournalReader.isAlive(path) else { continue }
+      guard started < now - Self.unbornMilliseconds, JournalReader.writer(of: path) == .dead else {
+        continue
+      }
       for file in files.names(in: path) { try files.remove("\(path)/\(file)") }
       try files.removeDirectory(path)
     }

@@ -108,7 +108,8 @@ package final class Courier {
       offs.insert(index)
       word.log(.warning, "hook_off", "\(destination.shownName) is turned off: \(reason)")
     }
-    try deleteUnborn(at: now)
+    try spool.bringForward(from: now + Backoff.askedMillisecondsMax, to: now)
+    tidyUp(at: now)
     let known = destinations.map(\.name)
     for (name, count) in try spool.waitingDestinations() where !known.contains(name) {
       word.log(
@@ -125,6 +126,7 @@ package final class Courier {
       let name = destinations[index].name
       guard try spool.figures(of: name).off == nil else { continue }
       offs.remove(index)
+      destinations[index].turnedOn()
       word.log(.info, "hook_on", "\(destinations[index].shownName) is turned on again")
     }
   }
@@ -134,8 +136,10 @@ package final class Courier {
   /// Whether there is more to do at once. After a `Trouble` that passes it may be tried again;
   /// after others a new courier must be made.
   package func step(at now: Int64) throws(Trouble) -> Bool {
+    let setBack = self.now - now
     self.now = now
     do throws(Trouble) {
+      if setBack > 0 { try spool.clockWasSetBack(by: setBack) }
       let hasMore = try readThenDeliver(at: now)
       try deleteJournals(at: now)
       try tellFigures(at: now)

@@ -103,7 +103,7 @@ final class CourierLoop {
       awaited += [Awaited(descriptor: arrivals.descriptor), Awaited(descriptor: growth.descriptor)]
       awaited += courier.destinations.flatMap(\.awaited)
     }
-    waitFor(awaited, until: time)
+    waitFor(awaited, until: word.owesEnd ? 0 : time)
     if arrivals.clear() { courier.mustScan = true }
     _ = growth.clear()
     listen()

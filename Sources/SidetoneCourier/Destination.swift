@@ -69,7 +69,7 @@ package struct Extracted: Equatable, Sendable {
   package var isFinal: Bool
 
   package init(fields: JSONTree, reasons: JSONTree, isFinal: Bool) {
-    self.fields = fields
+    self.fields = fields.flattened(below: Entry.depthMax)
     self.reasons = reasons
     self.isFinal = isFinal
   }
@@ -119,6 +119,8 @@ package protocol Destination: AnyObject {
   /// Whether it finds something in calls (`Finished.extracted`).
   var extracts: Bool { get }
   func wants(_ kind: EventKind) -> Bool
+  /// A person wants it to be told again, behind `Verdict.off`.
+  func turnedOn()
   /// How many more events may begin now.
   var room: Int { get }
   /// Takes an event. `transcript` gives the call's transcript up to now, in the form of its file;
@@ -135,4 +137,5 @@ package protocol Destination: AnyObject {
 extension Destination {
   package var form: EventForm { .data }
   package var extracts: Bool { false }
+  package func turnedOn() {}
 }

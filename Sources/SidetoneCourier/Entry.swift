@@ -17,13 +17,21 @@ package struct Entry: Equatable, Sendable {
   /// Nil for bytes that are no entry.
   package init?(_ bytes: [UInt8]) {
     guard let object = JSONTree(bytes), let kind = object["kind"]?.string,
-      let call = object["call"]?.string, !call.isEmpty, call.utf8.count <= 64,
-      let at = object["at"]?.integer
+      let call = object["call"]?.string, Self.isKey(call), let at = object["at"]?.integer
     else { return nil }
     self.kind = kind
     self.call = call
     self.at = at
-    self.object = object
+    self.object = object.flattened(below: Self.depthMax)
+  }
+
+  /// What is written down of it lies a little deeper in the files, and those have to be read again.
+  static let depthMax = JSON.depthMax - 8
+
+  /// 16 digits in lower-case hexadecimal.
+  private static func isKey(_ text: String) -> Bool {
+    text.utf8.count == 16
+      && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
   }
 
   func text(_ name: String) -> String? { object[name]?.string }
@@ -40,15 +48,4 @@ package struct Entry: Equatable, Sendable {
 
 extension JSONTree: ExpressibleByStringLiteral {
   package init(stringLiteral value: String) { self = .text(value) }
-}
-
-/// RFC 3339, UTC, with milliseconds.
-package func timestamp(_ milliseconds: Int64) -> String {
-  let (nanoseconds, isTooLarge) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
-  var text = [UInt8](repeating: 0, count: 24)
-  text.withMutableBytes { bytes in
-    var writer = Writer(bytes)
-    writer.write(timestamp: WallTime(nanoseconds: isTooLarge ? .max : nanoseconds))
-  }
-  return String(decoding: text, as: UTF8.self)
 }

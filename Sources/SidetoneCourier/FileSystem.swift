@@ -23,6 +23,7 @@ package struct FileSystem {
       guard result == 0 || -result == ErrorNumber.exists && isDirectory(path) else {
         throw Trouble("make the directory", path, error: -result)
       }
+      try syncDirectory(Self.parent(of: path))
     default: throw Trouble("make the directory", path, error: -result)
     }
   }

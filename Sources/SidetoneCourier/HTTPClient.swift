@@ -89,7 +89,8 @@ package typealias HTTPResult = Result<HTTPAnswer, HTTPFailure>
   /// Loads the library; why that is not possible, or nil.
   package static func missing() -> String? {
     guard let words = unsafe cc_curl_load() else { return nil }
-    return "webhooks and extraction need libcurl.so.4 (Debian: apt install libcurl4): "
+    return
+      "webhooks and extraction need libcurl.so.4 of 7.85 or later (Debian: apt install libcurl4): "
       + (unsafe String(cString: words))
   }
 

@@ -63,6 +63,22 @@ package enum JSONTree: Equatable, Sendable {
   }
 }
 
+// MARK: Depth
+
+extension JSONTree {
+  /// The same, in which what lies deeper than so many containers is the text of its JSON.
+  func flattened(below depth: Int) -> JSONTree {
+    switch self {
+    case .null, .bool, .number, .text: return self
+    case .list, .object: if depth == 0 { return .text(String(decoding: compact, as: UTF8.self)) }
+    }
+    if case .list(let elements) = self {
+      return .list(elements.map { $0.flattened(below: depth - 1) })
+    }
+    return .object(members.map { Member($0.name, $0.value.flattened(below: depth - 1)) })
+  }
+}
+
 // MARK: Looking at one
 
 extension JSONTree {

@@ -74,7 +74,11 @@ package final class RecordFiles: Destination {
     var troubles: [Int64: Trouble] = [:]
     var written: [Int64] = []
     for event in batch {
-      guard let (name, content) = JSONTree(event.body).flatMap(file) else { continue }
+      guard let body = JSONTree(event.body) else {
+        troubles[event.row] = Trouble("what the spool has of call \(event.call) cannot be read")
+        continue
+      }
+      guard let (name, content) = file(body) else { continue }
       do throws(Trouble) {
         if !files.isDirectory(place) { try files.makeDirectory(place) }
         try files.write(content.indented, to: name, in: place)

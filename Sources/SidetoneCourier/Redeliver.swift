@@ -19,9 +19,11 @@ package func redeliver(
       print("no webhook is configured: there is nobody to tell it to")
       return 1
     }
-    let count = try redeliver(config, since: since, to: hooks, files, at: now)
+    let (calls, events) = try redeliver(config, since: since, to: hooks, files, at: now)
     let names = hooks.map(\.shownName).joined(separator: ", ")
-    print("\(count) calls are told again to \(names)")
+    print(
+      "\(events) ends of \(calls) calls are told again to \(names)"
+        + (events > 0 ? "" : ": those that want none, or are still to be told, are left out"))
     return 0
   } catch {
     print(error.sentence)
@@ -29,25 +31,25 @@ package func redeliver(
   }
 }
 
-/// How many calls there were.
+/// How many calls there were, and how many events were put into the spool for them.
 func redeliver(
   _ config: CourierConfig, since: Int64, to hooks: [any Destination], _ files: FileSystem,
   at now: Int64
-) throws(Trouble) -> Int {
+) throws(Trouble) -> (calls: Int, events: Int) {
   let path = "\(config.directory)/courier.sqlite"
   try files.makeFile(path)
   let spool = try Spool(path: path, bytesMax: config.spoolBytesMax)
   for hook in hooks { try spool.turnOn(hook.name) }
   let folder = "\(config.directory)/\(RecordFiles.calls)"
-  var count = 0
+  var (calls, events) = (0, 0)
   for name in files.names(in: folder) where name.hasPrefix("call_") && name.hasSuffix(".json") {
     guard let file = files.read("\(folder)/\(name)", bytesMax: 1 << 26).flatMap(JSONTree.init),
-      let event = endEvent(of: file, in: config.directory, files, since: since, at: now)
+      let event = endEvent(of: file, in: config.directory, files, since: since)
     else { continue }
-    count += 1
+    calls += 1
     try spool.transaction { () throws(Trouble) in
       for hook in hooks where hook.wants(.ended) {
-        try spool.enqueue(event, to: hook.name, at: now)
+        if try spool.enqueue(event, to: hook.name, at: now) { events += 1 }
       }
     }
   }
@@ -57,15 +59,16 @@ func redeliver(
   try files.makeDirectory(Courier.journalDirectory(config.directory))
   try files.makeFile(bell)
   try files.remove(bell)
-  return count
+  return (calls, events)
 }
 
 /// Nil for what is no call's file, and for calls that began earlier.
 private func endEvent(
-  of file: JSONTree, in directory: String, _ files: FileSystem, since: Int64, at now: Int64
+  of file: JSONTree, in directory: String, _ files: FileSystem, since: Int64
 ) -> OutgoingEvent? {
   guard let key = file["call_key"]?.string, let id = file["event_id"]?.string,
-    let began = file["started_at"]?.string, began >= timestamp(since)
+    let began = file["started_at"]?.string, began >= timestamp(since),
+    let ended = unixMilliseconds(of: file["ended_at"]?.string ?? began)
   else { return nil }
   var data = file
   let transcript = file["transcript"]?.string.flatMap { path in
@@ -73,5 +76,5 @@ private func endEvent(
   }
   data.set("conversation", transcript?["conversation"] ?? .list([]))
   return OutgoingEvent(
-    row: 0, id: id, kind: .ended, call: key, at: now, body: data.compact)
+    row: 0, id: id, kind: .ended, call: key, at: ended, body: data.compact)
 }

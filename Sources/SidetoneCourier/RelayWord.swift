@@ -22,6 +22,8 @@ package final class RelayWord {
 
   /// Nil where nobody is at the other end, or not any more.
   private(set) var descriptor: Int32?
+  /// The relay's end was seen while something was sent, and has yet to be told.
+  private(set) var owesEnd = false
   private var waiting: [[UInt8]] = []
   private(set) var droppedCount = 0
   /// Where lines go without a relay; tests take them.
@@ -83,6 +85,7 @@ package final class RelayWord {
       if result < 0 {
         if errno == EINTR { continue }
         if errno == EAGAIN || errno == ENOBUFS { return }
+        owesEnd = true
         return close()
       }
       waiting.removeFirst()
@@ -91,7 +94,7 @@ package final class RelayWord {
 
   // MARK: From the relay
 
-  /// What has come since the last time.
+  /// What has come since the last time; its end once.
   func receive() -> [Received] {
     var received: [Received] = []
     var space = [UInt8](repeating: 0, count: Self.bytesMax)
@@ -108,8 +111,10 @@ package final class RelayWord {
       if count < 0, errno == EINTR { continue }
       if count < 0, errno == EAGAIN { break }
       close()
-      received.append(.end)
+      owesEnd = true
     }
+    if owesEnd { received.append(.end) }
+    owesEnd = false
     return received
   }
 

@@ -3,8 +3,11 @@
 
 extension Spool {
   /// Puts an event behind the others of its call, for one destination; `due` now where there is no
-  /// other. An event that is there already stays as it is.
-  func enqueue(_ event: OutgoingEvent, to destination: String, at now: Int64) throws(Trouble) {
+  /// other. An event that is there already stays as it is; whether it was not.
+  @discardableResult
+  func enqueue(
+    _ event: OutgoingEvent, to destination: String, at now: Int64
+  ) throws(Trouble) -> Bool {
     let added = try database.statement(
       """
       INSERT OR IGNORE INTO outgoing(destination,call,id,kind,at,body,attempts,due)
@@ -15,6 +18,7 @@ extension Spool {
       .text(destination), .text(event.call), .text(event.id), .text(event.kind.rawValue),
       .integer(event.at), .bytes(event.body), .integer(now))
     if added > 0 { grow(event.body.count + Self.rowBytes) }
+    return added > 0
   }
 
   /// What is due for a destination, the longest waiting first; `except`: those that it has.
@@ -57,6 +61,18 @@ extension Spool {
       """
     ).all(.text(destination), .integer(Int64(except.count + 1))) { ($0.integer(0), $0.integer(1)) }
       .first { !except.contains($0.0) }?.1
+  }
+
+  /// What was due soon is due soon all the same.
+  func clockWasSetBack(by milliseconds: Int64) throws(Trouble) {
+    try database.statement("UPDATE outgoing SET due=due-? WHERE due IS NOT NULL")
+      .run(.integer(milliseconds))
+  }
+
+  /// What would be due later than anything can be, by a clock that was set back since.
+  func bringForward(from last: Int64, to now: Int64) throws(Trouble) {
+    try database.statement("UPDATE outgoing SET due=? WHERE due>?")
+      .run(.integer(now), .integer(last))
   }
 
   func postpone(_ row: Int64, to time: Int64, reason: String) throws(Trouble) {
@@ -170,43 +186,48 @@ extension Spool {
   var isFull: Bool { bytes >= bytesMax }
 
   /// Drops events until there is room: those of destinations that are not `known` first, then
-  /// interim lines, then what is oldest, but nothing of the destinations that are `kept`. The
-  /// counts by destination.
+  /// interim lines, then what is oldest, but nothing of the destinations that are `kept`.
   func makeRoom(
     known: [String], kept: [String], at now: Int64
-  ) throws(Trouble) -> [String: Int] {
-    guard isFull else { return [:] }
+  ) throws(Trouble) -> Dropped {
+    var dropped = Dropped()
+    guard isFull else { return dropped }
     // A little more, so that not every batch comes here.
     let goal = bytesMax - bytesMax / 16
     let strange = try waitingDestinations().map(\.name).filter { !known.contains($0) }
-    var dropped: [String: Int] = [:]
     for name in strange where bytes > goal {
       try drop(until: goal, "destination=?", .text(name), at: now, &dropped)
     }
     try drop(until: goal, "kind=?", .text(EventKind.interim.rawValue), at: now, &dropped)
-    let others = known.filter { !kept.contains($0) }
-    let marks = others.map {
-      "'"
-        + $0.split(separator: "'", omittingEmptySubsequences: false)
-        .joined(separator: "''") + "'"
-    }.joined(separator: ",")
-    try drop(until: goal, "destination IN (\(marks)) AND ?=0", .integer(0), at: now, &dropped)
-    for (name, count) in dropped { try self.count(.dropped, count, for: name) }
+    let others = JSONTree.list(known.filter { !kept.contains($0) }.map { .text($0) })
+    try drop(
+      until: goal, "destination IN (SELECT value FROM json_each(?))",
+      .text(String(decoding: others.compact, as: UTF8.self)), at: now, &dropped)
+    for (name, count) in dropped.counts { try self.count(.dropped, count, for: name) }
     return dropped
+  }
+
+  /// What had to make room.
+  struct Dropped {
+    /// By destination.
+    var counts: [String: Int] = [:]
+    /// Ends of calls, by destination and call.
+    var ends: [(destination: String, call: String)] = []
   }
 
   private func drop(
     until goal: Int, _ condition: String, _ value: SQLValue, at now: Int64,
-    _ dropped: inout [String: Int]
+    _ dropped: inout Dropped
   ) throws(Trouble) {
     while bytes > goal {
       let rows = try database.statement(
-        "SELECT row,destination FROM outgoing WHERE \(condition) ORDER BY row LIMIT 64"
-      ).all(value) { ($0.integer(0), $0.text(1)) }
+        "SELECT row,destination,call,kind FROM outgoing WHERE \(condition) ORDER BY row LIMIT 64"
+      ).all(value) { ($0.integer(0), $0.text(1), $0.text(2), $0.text(3)) }
       if rows.isEmpty { return }
-      for (row, destination) in rows where bytes > goal {
+      for (row, destination, call, kind) in rows where bytes > goal {
         try remove(row, at: now)
-        dropped[destination, default: 0] += 1
+        dropped.counts[destination, default: 0] += 1
+        if kind == EventKind.ended.rawValue { dropped.ends.append((destination, call)) }
       }
     }
   }

@@ -25,7 +25,8 @@ package final class Spool {
   let database: Database
   let bytesMax: Int
   let disturbance: Disturbance?
-  /// Bytes of bodies and entries, with what their rows cost.
+  /// Bytes of what waits to be delivered, with what the rows cost. Entries of calls that go on are
+  /// not among them: they leave when their calls end, and that is learned by reading on only.
   private(set) var bytes = 0
 
   /// Opens the file, or makes it. A `Trouble` of the kind `.damaged`: its content cannot be read.
@@ -46,8 +47,7 @@ package final class Spool {
   func recount() throws(Trouble) {
     let sum = try database.statement(
       """
-      SELECT (SELECT COALESCE(SUM(LENGTH(body)+?1),0) FROM outgoing) +
-        (SELECT COALESCE(SUM(LENGTH(body)+?1),0) FROM entries)
+      SELECT COALESCE(SUM(LENGTH(body)+?),0) FROM outgoing
       """
     ).first(.integer(Int64(Self.rowBytes))) { $0.integer(0) }
     bytes = Int(sum ?? 0)
@@ -226,9 +226,8 @@ package final class Spool {
   // MARK: Entries
 
   func append(_ entry: [UInt8], number: Int64, of call: String) throws(Trouble) {
-    let added = try database.statement("INSERT OR IGNORE INTO entries VALUES(?,?,?)")
+    try database.statement("INSERT OR IGNORE INTO entries VALUES(?,?,?)")
       .run(.text(call), .integer(number), .bytes(entry))
-    if added > 0 { grow(entry.count + Self.rowBytes) }
   }
 
   func history(of call: String) throws(Trouble) -> CallHistory {
@@ -240,9 +239,6 @@ package final class Spool {
   }
 
   func deleteEntries(of call: String) throws(Trouble) {
-    let sum = try database.statement("SELECT SUM(LENGTH(body)+?) FROM entries WHERE call=?")
-      .first(.integer(Int64(Self.rowBytes)), .text(call)) { $0.integer(0) }
     try database.statement("DELETE FROM entries WHERE call=?").run(.text(call))
-    grow(-Int(sum ?? 0))
   }
 }

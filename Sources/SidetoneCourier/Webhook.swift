@@ -59,6 +59,12 @@ package struct Webhook: Sendable {
     self.random = random
   }
 
+  /// A person wants it to be told again, though its server had asked for an end (410).
+  package mutating func turnOn() {
+    offReason = nil
+    rest = ServerRest()
+  }
+
   /// How many events may be handed in now.
   package mutating func room(at now: Int64) -> Int {
     guard offReason == nil else { return 0 }

@@ -65,6 +65,8 @@ package final class WebhookDestination: Destination {
 
   package func wants(_ kind: EventKind) -> Bool { hook.config.events.contains(kind) }
 
+  package func turnedOn() { hook.turnOn() }
+
   package var room: Int { hook.room(at: now) }
 
   package func begin(_ event: OutgoingEvent, transcript: () -> JSONTree, at now: Int64) {

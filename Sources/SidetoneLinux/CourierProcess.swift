@@ -44,7 +44,7 @@ package struct CourierProcess {
     if case .resting(let until, _) = state { until } else { .never }
   }
 
-  /// Starts it; why it cannot be, nil where it runs.
+  /// Starts it, or ends the last one, which is to be waited for; why that cannot be, or nil.
   mutating func start(at now: Instant) -> Errno? {
     if case .resting(_, let process) = state, process > 0, cl_ended(process) == -Self.isRunning {
       _ = cl_end(process)

@@ -68,28 +68,6 @@ extension Main {
   }
 }
 
-/// A day, or a moment to the second, in UTC; nil where it is neither.
-func unixMilliseconds(of text: String) -> Int64? {
-  let bytes = Array(text.utf8)
-  let shape = Array("dddd-dd-ddTdd:dd:ddZ".utf8)
-  guard bytes.count == 10 || bytes.count == shape.count,
-    zip(bytes, shape).allSatisfy({ $1 == UInt8(ascii: "d") ? $0 &- 0x30 <= 9 : $0 == $1 })
-  else { return nil }
-  let numbers = text.split { !$0.isNumber }.compactMap { Int32($0) }
-  var parts = tm()
-  parts.tm_year = numbers[0] - 1900
-  parts.tm_mon = numbers[1] - 1
-  parts.tm_mday = numbers[2]
-  if numbers.count == 6 {
-    (parts.tm_hour, parts.tm_min, parts.tm_sec) = (numbers[3], numbers[4], numbers[5])
-  }
-  let asked = (parts.tm_mon, parts.tm_mday, parts.tm_hour)
-  let seconds = timegm(&parts)
-  // What is no day, such as the 31st of June, comes out as another.
-  guard (parts.tm_mon, parts.tm_mday, parts.tm_hour) == asked else { return nil }
-  return Int64(seconds) * 1000
-}
-
 extension CourierConfig {
   /// What the courier could not be loaded with, each with the package that has it.
   fileprivate var missingLibraries: [String] {

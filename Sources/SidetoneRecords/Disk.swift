@@ -23,6 +23,7 @@ package struct DiskError: Error, Equatable, Sendable {
     self.number = number
   }
 
+  static let missing: Int32 = 2
   static let interrupted: Int32 = 4
   static let ioError: Int32 = 5
   static let tryAgain: Int32 = 11
@@ -44,7 +45,7 @@ package protocol Disk: Sendable {
   /// it.
   func lock(_ path: String) throws(DiskError) -> Int32?
   /// Whether anybody holds the lock of that file.
-  func isLocked(_ path: String) -> Bool
+  func isLocked(_ path: String) throws(DiskError) -> Bool
 
   /// A new file, mode 0600.
   func create(_ path: String) throws(DiskError) -> Int32

@@ -22,7 +22,7 @@ extension JournalCore {
   /// When the next call is to be made; nil: there is nothing to do, or the hand is at work.
   var syncDue: Int64? {
     guard syncing == nil, let part = parts.first, part.rewritten == nil else { return nil }
-    if part.unsynced.isEmpty { return part.isFull ? .min : nil }
+    if part.unsynced.isEmpty { return part.isFull ? syncRest.until : nil }
     if isClosing || part.isFull { return syncRest.until }
     let wait = Int64(limits.syncMilliseconds) * 1_000_000
     return max(syncRest.until, part.dirtySince + wait)
@@ -61,6 +61,7 @@ extension JournalCore {
     let isHopeless = parts[0].failures > Self.triesMax && !error.isLackOfSpace
     if !parts[0].isFull { distrustSegment(isHopeless: isHopeless) }
     guard isHopeless else { return }
+    parts[0].isCut = false
     lose(parts[0].unsynced)
     parts[0].rewritten = nil
     settle(upTo: parts[0].unsynced.upperBound)

@@ -191,8 +191,20 @@ extension JournalReader {
     }
   }
 
+  /// Of the relay that writes a journal.
+  package enum Writer: Equatable, Sendable {
+    case alive, dead
+    /// The disk does not say; why.
+    case unknown(String)
+  }
+
   /// Whether the relay that writes there lives. `instanceDirectory`: as given to `init`.
-  package static func isAlive(_ instanceDirectory: String) -> Bool {
-    LinuxDisk().isLocked(JournalPath.lock(instanceDirectory))
+  package static func writer(of instanceDirectory: String) -> Writer {
+    let path = JournalPath.lock(instanceDirectory)
+    do throws(DiskError) {
+      return try LinuxDisk().isLocked(path) ? .alive : .dead
+    } catch {
+      return .unknown(JournalStart.sentence(error, path))
+    }
   }
 }

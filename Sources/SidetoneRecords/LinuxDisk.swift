@@ -26,12 +26,18 @@ package struct LinuxDisk: Disk {
   package func makeDirectory(_ path: String) throws(DiskError) {
     do {
       try attempt(.makeDirectory) { unsafe Int(cl_make_directory(path)) }
+      try? syncDirectory(Self.parent(of: path))
     } catch {
       // Something of that name will do, if it is a directory.
       guard error.number == DiskError.exists else { throw error }
       if try isDirectory(path) { return }
       throw error
     }
+  }
+
+  private static func parent(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
   }
 
   private func isDirectory(_ path: String) throws(DiskError) -> Bool {
@@ -60,15 +66,22 @@ package struct LinuxDisk: Disk {
     }
   }
 
-  package func isLocked(_ path: String) -> Bool {
-    guard let file = try? open(path) else { return false }
+  package func isLocked(_ path: String) throws(DiskError) -> Bool {
+    let file: Int32
+    do {
+      file = try open(path)
+    } catch {
+      if error.number == DiskError.missing { return false }
+      throw error
+    }
     defer { _ = cl_close(file) }
     do {
       // Shared, so that two who ask do not see each other.
       try attempt(.lock) { Int(cl_lock(file, true)) }
       return false
     } catch {
-      return error.number == DiskError.tryAgain
+      if error.number == DiskError.tryAgain { return true }
+      throw error
     }
   }
 

@@ -14,6 +14,18 @@ import Testing
     history(entries).transcript["conversation"]?.elements ?? []
   }
 
+  @Test func `answers without words that are interrupted cut nobody else's`() {
+    let cut: KeyValuePairs<String, JSONTree> = [
+      "item": "", "heard": "", "unheard": "", "heard_milliseconds": .integer(0),
+      "generated_milliseconds": .integer(400),
+    ]
+    let all = lines([
+      started(), entry("interrupted", after: 5, cut), entry("interrupted", after: 9, cut),
+    ])
+    #expect(all.count == 2)
+    #expect(all.allSatisfy { $0["text"] == "" && $0["interrupted"] == .bool(true) })
+  }
+
   @Test func `a line has who said it, what, when and how sure that is`() {
     let all = lines([
       started(),

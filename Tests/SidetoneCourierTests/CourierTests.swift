@@ -120,7 +120,9 @@ import Testing
     hook.answer = { event, _ in Finished(row: event.row, verdict: .delivered) }
     func again(since: Int64) throws -> [String] {
       let before = hook.begun.count
-      let count = try redeliver(config, since: since, to: [hook], FileSystem(), at: start)
+      let (calls, count) = try redeliver(
+        config, since: since, to: [hook], FileSystem(), at: start)
+      #expect(calls == count)
       try courier.run()
       #expect(hook.begun.count == before + count)
       return hook.begun.suffix(count).map(\.id)
@@ -375,122 +377,5 @@ import Testing
     #expect(
       folder.tree("calls/call_TEST-001_1750000000000.json")?["missing_of_relay"] == .integer(4))
     #expect(folder.tree("calls/call_B_1750000000000.json")?["missing_of_relay"] == .integer(0))
-  }
-
-  // MARK: Room
-
-  @Test func `a dead hook costs its own events only, the oldest interim lines first`() throws {
-    let many = (1...40).flatMap { number in
-      [
-        started("C\(number)", of: number), entry("interim", of: number, ["text": "x"]),
-        spoken("hello", of: number), ended(of: number),
-      ]
-    }
-    try journal(folder, many)
-    let (hook, ear) = (Sink(), Ear())
-    hook.answer = { _, _ in nil }
-    let courier = try courier(folder, [hook], ear: ear, room: 60_000)
-    for time in 0..<8 { _ = try courier.step(at: start + Int64(time) * 2000) }
-    #expect(folder.names("calls").count == 40)
-    #expect(courier.spool.bytes < 60_000)
-    #expect(ear.events.allSatisfy { $0 == "events_dropped" })
-    let interim = try courier.spool.database.statement(
-      "SELECT COUNT(*) FROM outgoing WHERE kind='transcript.interim'"
-    ).first { $0.integer(0) }
-    #expect(interim == 0)
-    #expect(try courier.spool.figures(of: "hook").dropped > 40)
-    #expect(try courier.spool.figures(of: "files").dropped == 0)
-  }
-
-  @Test func `where even the files cannot be written, journals wait`() throws {
-    let many = (1...600).flatMap { [started("C\($0)", of: $0), ended(of: $0)] }
-    try journal(folder, many)
-    var isFailing = true
-    let ear = Ear()
-    let courier = try courier(
-      folder, ear: ear, room: 60_000,
-      disturbance: Disturbance { deed, _ in isFailing && deed == "rename" ? 28 : nil })
-    for time in 0..<10 { _ = try courier.step(at: start + Int64(time) * 1000) }
-    #expect(courier.spool.bytes < 1_000_000)
-    #expect(ear.events.contains("spool_full"))
-    #expect(folder.names("journal") != [])
-    isFailing = false
-    for time in 1...100 { _ = try courier.step(at: start + 1_000_000 + Int64(time) * 31_000) }
-    #expect(folder.names("calls").count == 600)
-    #expect(ear.events.contains("spool_has_room"))
-  }
-
-  // MARK: The spool's own troubles
-
-  @Test func `a spool that is no database is put aside, and journals are read again`() throws {
-    folder.put(String(repeating: "no database", count: 1000), "courier.sqlite")
-    try journal(folder, call)
-    let ear = Ear()
-    try courier(folder, ear: ear).run()
-    #expect(ear.events == ["spool_damaged"])
-    #expect(folder.names("").contains { $0.hasPrefix("courier.sqlite.damaged-") })
-    #expect(folder.names("calls").count == 1)
-  }
-
-  @Test func `where nothing more can be taken in, what waits is delivered all the same`() throws {
-    let relay = try Relay(folder, "1750000000000-1", [started()])
-    let hook = Sink("hook", [.started])
-    hook.answer = { event, now in
-      Finished(
-        row: event.row,
-        verdict: event.attempts == 0 ? .again(at: now + 1000, reason: "503") : .delivered)
-    }
-    var isFull = false
-    let courier = try courier(
-      folder, [hook],
-      disturbance: Disturbance { deed, _ in
-        // The first thing that is committed in a step is what was read.
-        guard isFull, deed == "commit" else { return nil }
-        isFull = false
-        return 28
-      })
-    try courier.run(at: start)
-    relay.write([spoken("hello")])
-    isFull = true
-    #expect(throws: Trouble.self) { try courier.step(at: start + 1000) }
-    #expect(hook.begun.count == 2)
-    #expect(try courier.waitingCount() == 0)
-    relay.die()
-  }
-
-  @Test func `what a relay left that was killed at its birth is removed`() throws {
-    let (left, young, held) = (".1749999000000-7", ".1750000000000-8", ".1749999000000-9")
-    for name in [left, young, held] { folder.put("", "journal/\(name)/lock") }
-    let lock = try FileSystem().lock("\(folder.path)/journal/\(held)/lock")
-    defer { _ = lock.map { close($0) } }
-    _ = try courier(folder)
-    #expect(folder.names("journal") == [held, young])
-  }
-
-  @Test func `a directory that is taken away is said, and the courier ends`() throws {
-    try journal(folder, call)
-    let courier = try courier(folder)
-    try FileManager.default.removeItem(atPath: folder.path)
-    courier.mustScan = true
-    #expect { try courier.step(at: start) } throws: { ($0 as? Trouble)?.kind == .gone }
-  }
-
-  @Test func `a transaction that finds no room leaves everything to be done again`() throws {
-    try journal(folder, call)
-    var fails = 3
-    let hook = Sink()
-    let courier = try courier(
-      folder, [hook],
-      disturbance: Disturbance { deed, _ in
-        guard deed == "commit", fails > 0 else { return nil }
-        fails -= 1
-        return 28
-      })
-    for time in 0..<3 {
-      #expect(throws: Trouble.self) { try courier.step(at: start + Int64(time) * 1000) }
-    }
-    try courier.run()
-    #expect(Set(hook.ids) == Set([1, 2, 3, 4, 5].map { "\(key(1))-\($0)" }))
-    #expect(folder.names("calls").count == 1)
   }
 }

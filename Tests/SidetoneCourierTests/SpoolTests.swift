@@ -59,14 +59,14 @@ import Testing
     #expect(try spool.waiting().count == 1)
   }
 
-  @Test func `what is counted of its size is what is there`() throws {
+  @Test func `what is counted of its size is what waits to be delivered`() throws {
     let folder = Folder()
     let spool = try spool(folder)
     #expect(spool.bytes == 0)
     try spool.enqueue(event(1, 1, bytes: 500), to: "hook", at: start)
     try spool.append([UInt8](repeating: 1, count: 300), number: 1, of: key(1))
     let full = spool.bytes
-    #expect(full == 800 + 2 * Spool.rowBytes)
+    #expect(full == 500 + Spool.rowBytes)
     #expect(try self.spool(folder).bytes == full)
     try spool.deleteEntries(of: key(1))
     try spool.remove(try #require(due(spool).first).row, at: start)
@@ -94,7 +94,7 @@ import Testing
       try spool.enqueue(event(number, number, kind, bytes: 1500), to: "hook", at: start)
     }
     let dropped = try spool.makeRoom(known: ["files", "hook"], kept: ["files"], at: start)
-    #expect(dropped == ["hook": 2])
+    #expect(dropped.counts == ["hook": 2])
     #expect(try due(spool).map(\.id).filter { $0.hasSuffix("-2") || $0.hasSuffix("-4") } == [])
     #expect(try due(spool).count == 8)
     #expect(try spool.figures(of: "hook").dropped == 2)
@@ -108,7 +108,7 @@ import Testing
       try spool.enqueue(event(number, 1, .ended, bytes: 1500), to: "hook", at: start)
     }
     let dropped = try spool.makeRoom(known: ["files", "hook"], kept: ["files"], at: start)
-    #expect(dropped == ["hook": 2])
+    #expect(dropped.counts == ["hook": 2])
     #expect(try due(spool).map(\.call) == [key(3), key(4), key(5)])
     #expect(try due(spool, "files").count == 5)
   }
@@ -119,7 +119,7 @@ import Testing
     try spool.enqueue(event(1, 1, .interim, bytes: 3000), to: "hook", at: start)
     try spool.enqueue(event(1, 1, .ended, bytes: 3000), to: "gone", at: start)
     try spool.enqueue(event(2, 1, .ended, bytes: 3000), to: "hook", at: start)
-    #expect(try spool.makeRoom(known: ["hook"], kept: [], at: start) == ["gone": 1])
+    #expect(try spool.makeRoom(known: ["hook"], kept: [], at: start).counts == ["gone": 1])
   }
 
   @Test func `a destination that is off drops what waits and stays off`() throws {

@@ -186,6 +186,15 @@ struct WebhookTests {
     #expect(hook.wakeTime(at: now) == nil)
   }
 
+  @Test func `a hook that a person turns on is told again at once`() throws {
+    var hook = try hook()
+    _ = try attempt(&hook, event(1), status(410), at: now)
+    #expect(hook.room(at: now) == 0)
+    hook.turnOn()
+    #expect(hook.room(at: now) == 8)
+    #expect(try attempt(&hook, event(2), status(200), at: now) == .delivered)
+  }
+
   @Test func `a redirect is named and the path of the hook is not`() throws {
     var hook = try hook()
     let result = status(307, redirect: "https://elsewhere.test/x")

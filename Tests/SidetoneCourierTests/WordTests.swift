@@ -201,6 +201,16 @@ private final class StartedCourier {
     #expect(word.descriptor == nil)
   }
 
+  @Test func `the relay's end is told once though it was met while something was said`() {
+    let relay = RelayEnd()
+    let word = RelayWord(relay.other)
+    relay.end()
+    word.filed(key(1), "t")
+    #expect(word.descriptor == nil)
+    #expect(word.receive() == [.end])
+    #expect(word.receive() == [])
+  }
+
   @Test func `a relay that does not read loses lines of the log, never a call that is filed`() {
     let word = RelayWord(relay.other)
     for number in 0..<10_000 { word.log(.info, "x", "\(number)") }

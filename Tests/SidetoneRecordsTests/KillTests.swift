@@ -21,7 +21,7 @@ struct KillTests {
       let instance = "\(kill)-1"
       let lines = try Self.runAndKill(
         in: scratch.path, instance, after: Int(random.next() % 60), random.next() % 400)
-      #expect(!JournalReader.isAlive(scratch.journal(instance)))
+      #expect(JournalReader.writer(of: scratch.journal(instance)) == .dead)
       var reader = JournalReader(directory: scratch.journal(instance))
       let items = reader.rest()
       let numbers = items.numbers

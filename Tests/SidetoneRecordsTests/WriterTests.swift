@@ -36,12 +36,12 @@ struct WriterTests {
   @Test func `a close writes what is left and gives the lock back`() throws {
     let scratch = Scratch()
     let writer = try JournalWriter(directory: scratch.path, instance: "1-1")
-    #expect(JournalReader.isAlive(scratch.journal()))
+    #expect(JournalReader.writer(of: scratch.journal()) == .alive)
     #expect(JournalReader.instances(of: scratch.path) == ["1-1"])
     for number in 1...5 { writer.put(Entry.numbered(number)) }
     writer.close()
     #expect(writer.synced == 5)
-    #expect(!JournalReader.isAlive(scratch.journal()))
+    #expect(JournalReader.writer(of: scratch.journal()) == .dead)
     #expect(!writer.put(Entry.numbered(6)))
     var reader = JournalReader(directory: scratch.journal())
     #expect(reader.rest().numbers == Array(1...5))
@@ -263,7 +263,9 @@ final class GatedDisk: Disk {
     try real.publish(path, as: other)
   }
   func lock(_ path: String) throws(DiskError) -> Int32? { try real.lock(path) }
-  func isLocked(_ path: String) -> Bool { real.isLocked(path) }
+  func isLocked(_ path: String) throws(DiskError) -> Bool {
+    try real.isLocked(path)
+  }
   func create(_ path: String) throws(DiskError) -> Int32 { try real.create(path) }
   func open(_ path: String) throws(DiskError) -> Int32 { try real.open(path) }
   func close(_ file: Int32) throws(DiskError) { try real.close(file) }

@@ -48,8 +48,12 @@ extension Pages {
       "sidetone_deliveries_oldest_seconds", "How long the oldest has waited.",
       records.delivery.oldestSeconds)
     counter("sidetone_deliveries_total", "Events delivered.", records.delivery.delivered)
-    counter("sidetone_deliveries_failed_total", "Attempts that failed.", records.delivery.failed)
-    counter("sidetone_deliveries_dropped_total", "Events given up.", records.delivery.dropped)
+    counter(
+      "sidetone_deliveries_failed_total", "Events given up, refused for too long.",
+      records.delivery.failed)
+    counter(
+      "sidetone_deliveries_dropped_total",
+      "Events dropped, for want of room or of hooks turned off.", records.delivery.dropped)
     gauge("sidetone_hooks_off", "Hooks that their servers turned off.", records.delivery.hooksOff)
   }
 }
