@@ -78,6 +78,11 @@ ptrdiff_t cl_names(const char *path, char *into, ptrdiff_t capacity) {
   return error ? -(ptrdiff_t)error : needed;
 }
 
+bool cl_is_unlinked(int file) {
+  struct stat now;
+  return fstat(file, &now) == 0 && now.st_nlink == 0;
+}
+
 int cl_lock(int file, bool is_shared) {
   return (int)answer(flock(file, (is_shared ? LOCK_SH : LOCK_EX) | LOCK_NB));
 }

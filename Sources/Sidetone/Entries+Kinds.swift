@@ -14,8 +14,7 @@ extension Entries {
         $0.write(byte: key)
         $0.write("\"")
       }
-    case .upstream(.tookOver(let name, let request)):
-      let milliseconds = Int((wall.nanoseconds - call.startedWall.nanoseconds) / 1_000_000)
+    case .upstream(.tookOver(let name, let milliseconds, let request)):
       put("connected", of: call.key, at: wall) {
         $0.write(",\"upstream\":\"")
         $0.write(json: name)

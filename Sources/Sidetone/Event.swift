@@ -127,7 +127,7 @@ package enum Event: Sendable {
     case connected(Bytes, milliseconds: Int, sentence: StaticString = "", request: Name)
     case refused(Bytes, status: Int, StaticString, words: Bytes, request: Name)
     /// A session of it is the call's from now on: for the call's record.
-    case tookOver(Bytes, request: Name)
+    case tookOver(Bytes, milliseconds: Int, request: Name)
     /// Its own words are plain text, cleaned as a `Reason` is. `isAside`: it concerns something
     /// beside the talk, which goes on.
     case error(Bytes, code: Bytes, message: Bytes, isAside: Bool)
@@ -260,6 +260,8 @@ package enum Event: Sendable {
     case ignored(Bytes)
     /// Audio came before the start.
     case early
+    /// It says that another call has ended, of this id.
+    case stopOfAnother(Bytes)
     /// Its id is longer than the part of it that is kept.
     case idCut(bytes: Int)
     /// Another socket has the same id.

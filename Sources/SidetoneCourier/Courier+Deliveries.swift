@@ -86,6 +86,11 @@ extension Courier {
       let text = "\(destination.shownName) did not take an event, it is tried again: \(reason)"
       complain(.warning, "delivery_failed", text, about: about)
       if event.transcript != nil, event.attempts == 0 { word.unfiled(event.call, reason) }
+    case .givenUp(let reason) where destination.extracts && event.kind != .ended:
+      complain(
+        .warning, "extraction_skipped",
+        "nothing was extracted from what was just said; it is left to the next line and to the"
+          + " call's end: \(reason)", about: about)
     case .givenUp(let reason):
       word.log(
         .error, "delivery_given_up",

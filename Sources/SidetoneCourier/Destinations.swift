@@ -6,7 +6,11 @@ package func destinations(
   _ config: CourierConfig, _ files: FileSystem, at now: Int64
 ) throws(Trouble) -> [any Destination] {
   var all: [any Destination] = [RecordFiles(directory: config.directory, files: files)]
-  for hook in config.hooks { all.append(try WebhookDestination(hook, at: now)) }
+  for (index, hook) in config.hooks.enumerated() {
+    // Of several at one address each has a number.
+    let before = config.hooks[..<index].count { $0.url == hook.url }
+    all.append(try WebhookDestination(hook, number: before + 1, at: now))
+  }
   if let extraction = config.extraction {
     all.append(try ExtractionDestination(extraction, files, at: now))
   }

@@ -44,6 +44,8 @@ package struct Extraction: Sendable {
     var from: Int64
     /// Since it was asked; nil while it waits.
     var round: Int?
+    /// Of a call that has ended: what was found while it ran.
+    var told: [String: JSONTree] = [:]
 
     var isLive: Bool { event.kind != .ended }
   }
@@ -117,9 +119,10 @@ package struct Extraction: Sendable {
       return Finished(row: event.row, verdict: .again(at: time, reason: reason))
     }
     guard event.kind == .ended else { return beginLive(event, lines, at: now) }
-    calls[event.call] = nil
+    let told = calls.removeValue(forKey: event.call)?.told ?? [:]
     if lines.isEmpty { return nothingSaid(event) }
     add(event, lines, Set(schema.fields), asked, from: now)
+    jobs[event.row]?.told = told
     return nil
   }
 
@@ -256,9 +259,21 @@ package struct Extraction: Sendable {
     forget(job)
     // While a call runs there will be other lines, and its end.
     let isOver = job.isLive || job.event.attempts + 1 >= attemptsMax
-    if isOver { return Finished(row: job.event.row, verdict: .givenUp(reason: reason)) }
+    if isOver {
+      return Finished(
+        row: job.event.row, verdict: .givenUp(reason: reason),
+        extracted: job.isLive ? nil : foundLive(job, reason))
+    }
     let time = retryTime(of: job.event, at: now)
     return Finished(row: job.event.row, verdict: .again(at: time, reason: reason))
+  }
+
+  /// What was found while the call ran, where it cannot be looked at as a whole; nil: nothing was.
+  private func foundLive(_ job: Job, _ reason: String) -> Extracted? {
+    guard job.told.values.contains(where: { !$0.isNull }) else { return nil }
+    let fields = schema.fields.map { JSONTree.Member($0, job.told[$0] ?? .null) }
+    let reasons = fields.filter(\.value.isNull).map { JSONTree.Member($0.name, .text(reason)) }
+    return Extracted(fields: .object(fields), reasons: .object(reasons), isFinal: true)
   }
 
   private mutating func retryTime(of event: OutgoingEvent, at now: Int64) -> Int64 {
@@ -267,7 +282,11 @@ package struct Extraction: Sendable {
 
   /// What the model was to be asked is not answered: the same lines are to be asked about again.
   private mutating func forget(_ job: Job) {
-    if job.isLive { calls[job.event.call]?.lines = 0 }
+    if job.isLive {
+      calls[job.event.call]?.lines = 0
+    } else if !job.told.isEmpty {
+      calls[job.event.call] = Running(told: job.told)
+    }
   }
 
   private func reason(_ answer: HTTPAnswer) -> String {

@@ -44,23 +44,32 @@ package final class WebhookDestination: Destination {
   /// The last time that was told.
   private var now: Int64
 
-  package init(_ config: WebhookConfig, client: HTTPClient, random: Random, at now: Int64) {
-    name = "webhook \(fingerprint(config.url.text))"
-    shownName = "webhook \(config.url.place)"
+  /// `number`: which of several at the same address it is, from 1.
+  package init(
+    _ config: WebhookConfig, number: Int = 1, client: HTTPClient, random: Random, at now: Int64
+  ) {
+    let mark = fingerprint(config.url.text)
+    let ending = number == 1 ? "" : " \(number)"
+    name = "webhook \(mark)\(ending)"
+    // The path may be a secret; the mark tells hooks of one host apart.
+    shownName = "webhook \(config.url.place) (\(mark.prefix(4))\(ending))"
     hook = Webhook(config, random: random)
     self.client = client
     self.now = now
   }
 
   /// As the settings have it.
-  package convenience init(_ config: HookConfig, at now: Int64) throws(Trouble) {
+  package convenience init(
+    _ config: HookConfig, number: Int = 1, at now: Int64
+  ) throws(Trouble) {
     let hook: WebhookConfig
     do throws(CourierMistake) {
       hook = try WebhookConfig(config)
     } catch {
       throw Trouble("a webhook cannot be used: \(error.sentence)")
     }
-    self.init(hook, client: try HTTPClient(), random: .unforeseen(), at: now)
+    self.init(
+      hook, number: number, client: try HTTPClient(), random: .unforeseen(), at: now)
   }
 
   package func wants(_ kind: EventKind) -> Bool { hook.config.events.contains(kind) }

@@ -21,8 +21,7 @@ final class RecordKeeper {
   init(
     _ records: Config.Records, entriesBytes: Int, courier words: [String]
   ) throws(StartError) {
-    var limits = JournalLimits()
-    limits.bytesMax = records.journalMegabytesMax << 20
+    var limits = JournalLimits(bytesMax: records.journalMegabytesMax << 20)
     limits.ringBytes = max(limits.ringBytes, entriesBytes)
     do throws(JournalError) {
       journal = try JournalWriter(

@@ -21,6 +21,12 @@ package struct JournalLimits: Sendable, Equatable {
 
   package init() {}
 
+  /// Beyond so many bytes of all journals entries are dropped; of at least 1 MiB.
+  package init(bytesMax: Int) {
+    self.bytesMax = bytesMax
+    segmentBytes = min(segmentBytes, bytesMax / 8)
+  }
+
   /// The memory that a writer takes at its start.
   package var memoryBytes: Int { ringBytes + stagedBytes + JournalRecord.bytesMax }
 

@@ -100,7 +100,9 @@ package struct LinuxDisk: Disk {
   }
 
   package func write(_ file: Int32, _ bytes: Bytes, at offset: Int) throws(DiskError) -> Int {
-    try attempt(.write) { unsafe cl_pwrite(file, bytes.base, bytes.count, Int64(offset)) }
+    // Where somebody has taken the file away, nobody will ever read it.
+    if cl_is_unlinked(file) { throw DiskError(.write, DiskError.missing) }
+    return try attempt(.write) { unsafe cl_pwrite(file, bytes.base, bytes.count, Int64(offset)) }
   }
 
   package func cut(_ file: Int32, to size: Int) throws(DiskError) {

@@ -1,5 +1,5 @@
-// The courier where something is in its way: no room, a clock that is set back, odd entries, a spool
-// or a directory that is not as it was.
+// The courier where something is in its way: no room, a clock that is set back, odd entries, a
+// spool or a directory that is not as it was.
 
 import Foundation
 import SidetoneRecords

@@ -38,12 +38,22 @@ struct HTTPDestinationTests {
       config, client: try HTTPClient(), random: Random(seed: [1]), at: now)
   }
 
+  @Test func `two hooks at one address are two destinations`() throws {
+    var config = CourierConfig(directory: "data")
+    let hook = HookConfig(url: "http://127.0.0.1:9/x", secrets: [], events: [.final])
+    config.hooks = [hook, HookConfig(url: "http://127.0.0.1:9/y", secrets: [], events: []), hook]
+    config.hooks[1].events = [.ended]
+    let all = try destinations(config, FileSystem(), at: now)
+    #expect(Set(all.map(\.name)).count == 4)
+    #expect(Set(all.map(\.shownName)).count == 4)
+  }
+
   @Test func `an event arrives signed and is delivered`() throws {
     let server = StubServer(always: .status(204))
     defer { server.stop() }
     let hook = try hook(server)
     #expect(hook.wants(.final) && !hook.wants(.interim))
-    #expect(hook.shownName == "webhook 127.0.0.1:\(server.port)")
+    #expect(hook.shownName.hasPrefix("webhook 127.0.0.1:\(server.port) ("))
     #expect(!hook.name.contains("secret") && hook.name.utf8.count == 24)
     hook.begin(event(1), transcript: { .null }, at: now)
     #expect(hook.run() == [Finished(row: 1, verdict: .delivered)])

@@ -44,6 +44,23 @@ struct CoreTests {
     }
   }
 
+  @Test(arguments: 0..<20 as Range<UInt8>)
+  func `a directory that can never be synced is asked for now and then`(seed: UInt8) {
+    let keeper = Keeper(FakeDisk(seed: seed), limits: .tiny, seed: seed)
+    keeper.disk.fault = { number, call in
+      let isBroken = call == .syncDirectory || call == .write && number % 16 >= 8
+      return isBroken ? .error(Self.ioError) : nil
+    }
+    for _ in 0..<60 { keeper.step() }
+    let (calls, begin) = (keeper.disk.calls, keeper.time)
+    for _ in 0..<2000 where keeper.time < begin + 20_000_000_000 { keeper.sleep() }
+    // Nothing is left to be done, or it was tried a few times in a second.
+    #expect(keeper.disk.calls - calls < 20 * 10)
+    keeper.disk.fault = { _, _ in nil }
+    keeper.close()
+    keeper.judgeWhole()
+  }
+
   @Test(arguments: [0, 3, 8])
   func `writes that land in part and say that they failed leave nothing twice`(eighths: Int) {
     let calls = run(seed: 4) { _ in }.disk.calls

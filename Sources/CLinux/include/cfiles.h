@@ -42,6 +42,8 @@ ptrdiff_t cl_names(const char *path, char *into, ptrdiff_t capacity);
 // Takes the lock of an open file (flock(2)) without waiting: -EAGAIN where another has it.
 // Shared ones go together; closing the file gives it back.
 int cl_lock(int file, bool is_shared);
+// Whether the last name of an open file was taken away.
+bool cl_is_unlinked(int file);
 
 // A non-blocking inotify(7).
 int cl_watcher_create(void);

@@ -15,6 +15,8 @@ extension UpstreamLeg {
     fileprivate var dialledAt = Instant.zero
     fileprivate(set) var origin = Origin.anew
     fileprivate(set) var stage = Stage.underWay
+    /// How long ago it was dialled.
+    func age(at now: Instant) -> Instant.Span { now - dialledAt }
     /// How our request for a socket was answered, while more is to come.
     var answer = Answer.none
 
@@ -199,7 +201,7 @@ extension UpstreamLeg {
     turn.note(
       .upstream(
         .connected(
-          prepared(store).name.bytes, milliseconds: (turn.now - next.dialledAt).milliseconds,
+          prepared(store).name.bytes, milliseconds: next.age(at: turn.now).milliseconds,
           sentence: kind.phrases.connected, request: reason.request)), of: name)
     return .ready
   }

@@ -244,6 +244,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     precondition(!store.links.holds(link), "a session is let go of before the next one takes over")
     link = next.link
     origin = next.origin
+    let milliseconds = next.age(at: turn.now).milliseconds
     next = Opening()
     store.links[link.index].phase = .upstream
     openedAt = turn.now
@@ -253,7 +254,10 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     finalsEnd = InlineArray(repeating: 0)
     results = .awaited
     turn.note(
-      .upstream(.tookOver(prepared(store).name.bytes, request: reason.request)), of: call)
+      .upstream(
+        .tookOver(
+          prepared(store).name.bytes, milliseconds: milliseconds, request: reason.request)),
+      of: call)
   }
 
   /// Something came of the session.

@@ -39,8 +39,7 @@ private enum Ucid {
       return start(message, isAudio: true)
     }
     if has("event", "start", message) { return start(message, isAudio: false) }
-    // Whatever id it names: a socket is one call.
-    if has("event", "stop", message) { return .stopped }
+    if has("event", "stop", message) { return .stopped(call: id(message)) }
     if has("event", "mark", message) {
       guard let id = JSON.find("seqid", in: message), id.kind == .string else {
         return .malformed("a mark without seqid")

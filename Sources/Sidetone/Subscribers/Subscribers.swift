@@ -128,6 +128,9 @@ extension Subscribers {
   mutating func hasNews(_ index: Int, bytes: Int) {
     slots[index].added &+= bytes
     slots[index].hasNews = true
+    // Much at once is not gathered any longer.
+    let waiting = store.links[slots[index].link.index].outbox.count
+    if waiting > Limits.subscriberOutboxBytesMax / 4 { slots[index].writableFrom = .zero }
     flushTime = min(flushTime, slots[index].writableFrom)
   }
 
