@@ -19,6 +19,7 @@ import deployments
 import events
 import household
 import pipelines
+import servers
 import twins
 import users
 import voices
@@ -68,7 +69,8 @@ def cases(old_python):
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
         users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
-        *pipelines.CASES, *webhooks.CASES, *events.CASES, *deployments.cases(old_python),
+        *pipelines.CASES, *webhooks.CASES, *events.CASES, *servers.CASES,
+        *deployments.cases(old_python),
     ]
     if old_python:
         everything.append(users.old_python_user_who_never_closes(old_python))

@@ -6,8 +6,8 @@ import LabLoad
 
 @main struct Lab {
   private static let verbs = [
-    CallPlan.verb, DeepgramServer.verb, VoiceServer.openAIVerb, VoiceServer.geminiVerb, Demo.verb,
-    Echo.verb, Say.verb, Hear.verb,
+    CallPlan.verb, DeepgramServer.verb, VoiceServer.openAIVerb, VoiceServer.geminiVerb, Hooks.verb,
+    Chat.verb, Demo.verb, Echo.verb, Say.verb, Hear.verb,
   ]
 
   static func main() {

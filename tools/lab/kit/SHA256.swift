@@ -1,4 +1,5 @@
-// SHA-256 (FIPS 180-4) of a stream, so that a twin can say exactly which audio it received.
+// SHA-256 (FIPS 180-4) of a stream, so that a twin can say exactly which audio it received, and the
+// HMAC (RFC 2104) over it, by which webhooks are signed.
 
 import Glibc
 
@@ -29,17 +30,33 @@ struct SHA256 {
     pending.removeFirst(place)
   }
 
-  /// The digest of all bytes so far, 64 digits.
-  var hexadecimal: String {
+  /// The digest of all bytes so far, 32 bytes.
+  var digest: [UInt8] {
     var end = self
     let bits = UInt64(byteCount) * 8
     let padding = (119 - byteCount % 64) % 64
     end.append([0x80] + [UInt8](repeating: 0, count: padding))
     end.append((0..<8).map { UInt8(truncatingIfNeeded: bits >> (56 - 8 * $0)) })
-    return end.state.map { word in
-      let digits = String(word, radix: 16)
-      return String(repeating: "0", count: 8 - digits.count) + digits
-    }.joined()
+    return end.state.flatMap { word in
+      (0..<4).map { UInt8(truncatingIfNeeded: word >> (24 - 8 * $0)) }
+    }
+  }
+
+  /// The digest of all bytes so far, 64 digits.
+  var hexadecimal: String {
+    digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  static func of(_ bytes: [UInt8]) -> [UInt8] {
+    var hash = SHA256()
+    hash.append(bytes)
+    return hash.digest
+  }
+
+  static func hmac(key: [UInt8], _ message: [UInt8]) -> [UInt8] {
+    let short = key.count > 64 ? of(key) : key
+    let block = short + [UInt8](repeating: 0, count: 64 - short.count)
+    return of(block.map { $0 ^ 0x5c } + of(block.map { $0 ^ 0x36 } + message))
   }
 
   private mutating func mix(_ block: ArraySlice<UInt8>) {

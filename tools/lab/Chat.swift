@@ -1,0 +1,67 @@
+// The verb `chat`: a chat endpoint without a model, for extraction, that goes wrong by order.
+
+import CLinux
+import LabKit
+
+enum Chat {
+  static let verb = Verb(
+    name: "chat", usage: "[options]",
+    summary: "a chat endpoint for extraction, which answers from the schema",
+    description: """
+      Answers POST …/chat/completions on 127.0.0.1 as OpenAI does, without streaming, and is as
+      strict about requests. The answer keeps to the schema that it is asked for: of an enum the first
+      choice that the caller said, the first number, for a text what they said last or, by its
+      pattern, the first word that fits; null for what was not said. Without a schema it says what it
+      was told. Prints a line for each request. Runs until it is stopped.
+      """,
+    options: [
+      Option("port", "N", "where to listen; 0, the default, takes a free port and prints it"),
+      Option("key", "KEY", "let in only this key; the default is any"),
+      Option("answer", "TEXT", "answers this whatever it is asked"),
+      Option(
+        "without", "LIST",
+        "response_format of these types is refused with 400:\n"
+          + "json_schema, json_object"),
+      Option("faults", "SCHEDULE", "what the next requests meet, separated by commas; then ok"),
+    ],
+    notes: """
+      A schedule is a list of
+
+      \(FaultSchedule.help)
+      \(FaultSchedule.flawsHelp)
+
+      What is refused for itself (400, 401, 404) takes nothing from the schedule.
+
+      """,
+    run: { arguments throws(Failure) in try serve(arguments) })
+
+  private static func serve(_ arguments: Arguments) throws(Failure) -> Int32 {
+    guard arguments.rest.isEmpty else { throw Failure.misuse("too many words: \(arguments.rest)") }
+    var settings = ChatTwin.Settings()
+    settings.key = arguments.text("key")
+    settings.answer = arguments.text("answer")
+    settings.faults = try FaultSchedule(arguments, flaws: true)
+    for name in arguments.text("without")?.split(separator: ",") ?? [] {
+      guard let form = ChatTwin.Form(rawValue: String(name)) else {
+        throw Failure.misuse("--without \(name): it is json_schema, json_object or both")
+      }
+      settings.forms.remove(form)
+    }
+    var twin = ChatTwin(settings)
+    let loop = Loop()
+    let server = try WebServer(port: try arguments.port("port") ?? 0, on: loop) { request in
+      guard request.isPost else {
+        return .answer(WebAnswer(405, ["error": ["message": "Only POST is answered here."]]))
+      }
+      let taken = twin.take(
+        path: request.target, authorization: request.header("authorization"), body: request.body,
+        at: cl_wall() / 1_000_000_000)
+      Console.say(taken.line)
+      return taken.reaction
+    }
+    let signals = Signals(ending: loop)
+    Console.say("chat endpoint on \(server.url)v1/chat/completions")
+    loop.run()
+    return withExtendedLifetime((server, signals)) { 0 }
+  }
+}

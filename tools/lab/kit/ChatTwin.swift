@@ -1,0 +1,138 @@
+// A chat endpoint without a model (POST …/chat/completions): as strict about what it is asked as
+// OpenAI is, and its answer follows from the schema and the words that it is given. Pure: requests
+// and the time in, reactions out.
+
+package struct ChatTwin: Sendable {
+  /// What holds a model to a form; a server may know neither.
+  package enum Form: String, CaseIterable, Sendable {
+    case schema = "json_schema"
+    case object = "json_object"
+  }
+
+  package struct Settings: Sendable {
+    /// The only key that is let in; nil: any, or none.
+    package var key: String?
+    /// Answered whatever is asked; nil: what follows from the schema.
+    package var answer: String?
+    package var forms = Set(Form.allCases)
+    package var faults = FaultSchedule()
+
+    package init() {}
+  }
+
+  package struct Taken: Sendable {
+    package let line: String
+    package let reaction: Reaction
+  }
+
+  /// Characters of an answer that is too long for anybody.
+  package static let hugeCount = 10_000_000
+
+  private var settings: Settings
+  private var requests = 0
+  /// Of the request under way.
+  private var now: Int64 = 0
+
+  package init(_ settings: Settings) { self.settings = settings }
+
+  /// - Parameter path: with the query, if there is one.
+  /// - Parameter now: Unix seconds.
+  package mutating func take(
+    path: String, authorization: String, body: [UInt8], at now: Int64
+  ) -> Taken {
+    requests += 1
+    self.now = now
+    do throws(ChatRefusal) {
+      try admit(path, authorization)
+      let request = try ChatRequest(body)
+      if let form = request.form, !settings.forms.contains(form) {
+        throw ChatRefusal(400, "response_format of type \(form.rawValue) is not supported here")
+      }
+      // What is refused takes nothing from the schedule.
+      let fault = settings.faults.next()
+      let head = "request \(requests) model \(request.model) \(request.formName)"
+      let content = settings.answer ?? request.content
+      let answer = answer(to: request, content, fault)
+      let reaction = fault.reaction(answer)
+      let said = content.count > 200 ? content.prefix(200) + "…" : Substring(content)
+      let flaw = if case .flaw(let flaw) = fault { " (\(flaw.rawValue))" } else { "" }
+      return Taken(line: "\(head), \(reaction.text)\(flaw): \(said)", reaction: reaction)
+    } catch {
+      return Taken(
+        line: "request \(requests) answered \(error.status): \(error.message)",
+        reaction: .answer(error.answer))
+    }
+  }
+
+  private func admit(_ path: String, _ authorization: String) throws(ChatRefusal) {
+    guard path.prefix(while: { $0 != "?" }).hasSuffix("/chat/completions") else {
+      throw ChatRefusal(404, "No such path; there is /v1/chat/completions.")
+    }
+    if let key = settings.key, authorization != "Bearer \(key)" {
+      throw ChatRefusal(401, "Incorrect API key provided.", code: "invalid_api_key")
+    }
+  }
+
+  private func answer(to request: ChatRequest, _ content: String, _ fault: Fault) -> WebAnswer {
+    guard case .flaw(let flaw) = fault else { return completion(request, content) }
+    switch flaw {
+    case .prose: return completion(request, "I listened to the call. The caller was very friendly.")
+    case .fenced:
+      return completion(request, "This is what I found:\n```json\n\(content)\n```\nIs that all?")
+    case .wrongShape:
+      let names = JSON(content.utf8)?.members?.all.map(\.key) ?? []
+      var wrong: JSON = ["strange": true]
+      for name in names { wrong[name] = [["wrong": true]] }
+      return completion(request, wrong.text)
+    case .refusal: return completion(request, nil, refusal: "I am sorry, I cannot help with that.")
+    case .cutOff:
+      return completion(request, String(content.prefix(content.count / 2)), reason: "length")
+    case .huge: return completion(request, String(repeating: "long ", count: Self.hugeCount / 5))
+    case .notJSON:
+      return WebAnswer(200, type: "text/html", text: "<html><body>It works!</body></html>")
+    }
+  }
+
+  private func completion(
+    _ request: ChatRequest, _ content: String?, refusal: String? = nil, reason: String = "stop"
+  ) -> WebAnswer {
+    let message: JSON = [
+      "role": "assistant", "content": content.map { .string($0) } ?? .null,
+      "refusal": refusal.map { .string($0) } ?? .null, "annotations": [],
+    ]
+    // A token is about four letters.
+    let asked = request.letters / 4
+    let said = (content ?? refusal ?? "").utf8.count / 4
+    return WebAnswer(
+      200,
+      [
+        "id": "chatcmpl-lab-\(requests)", "object": "chat.completion",
+        "created": .number(Double(now)),
+        "model": .string(request.model),
+        "choices": [
+          ["index": 0, "message": message, "logprobs": nil, "finish_reason": .string(reason)]
+        ],
+        "usage": [
+          "prompt_tokens": JSON(asked), "completion_tokens": JSON(said),
+          "total_tokens": JSON(asked + said),
+        ],
+      ])
+  }
+}
+
+/// An answer that is an error in OpenAI's form.
+struct ChatRefusal: Error, Equatable {
+  let status: Int
+  let message: String
+  let answer: WebAnswer
+
+  init(_ status: Int, _ message: String, code: String? = nil) {
+    self.status = status
+    self.message = message
+    let error: JSON = [
+      "message": .string(message), "type": "invalid_request_error", "param": nil,
+      "code": code.map { .string($0) } ?? .null,
+    ]
+    answer = WebAnswer(status, ["error": error])
+  }
+}
