@@ -11,16 +11,10 @@
 // mantissa. No table, no branch, so the compiler turns each loop into vectors on every target.
 #include "ckernels.h"
 #include "count.h"
+#include "g711.h"
 #include "wide.h"
 
-#include <string.h>
-
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "samples are little-endian");
-
-// µ-law adds this, so that every segment begins at a power of two (33 at 14 bits).
-enum { BIAS = 132, MULAW_MAX = 32767 - BIAS };
-// Segment and mantissa lie from bit 19 of a float; the exponent is biased by 127.
-enum { SHIFT = 19, SEGMENT_0 = (127 + 7) << 4 };
 
 static inline int32_t load(const uint8_t *from) {
   int16_t sample;
@@ -39,14 +33,6 @@ static inline int32_t code_of(int32_t magnitude) {
   int32_t bits;
   memcpy(&bits, &value, 4);
   return (bits >> SHIFT) - SEGMENT_0;
-}
-
-// The middle of the step that segment and mantissa name.
-static inline int32_t magnitude_of(int32_t code) {
-  const int32_t bits = (code + SEGMENT_0) << SHIFT | 1 << (SHIFT - 1);
-  float value;
-  memcpy(&value, &bits, 4);
-  return (int32_t)value;
 }
 
 WIDE void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count) {

@@ -76,6 +76,18 @@ CK_PURE ptrdiff_t ck_loud_bytes(const void *from, ptrdiff_t count, uint8_t turni
 CK_PURE ptrdiff_t ck_loud_samples(const void *from, ptrdiff_t count, bool is_swapped,
                                   uint16_t level);
 
+// How samples are written: G.711, or two bytes, the low one first or the high one.
+enum { CK_MULAW, CK_ALAW, CK_LINEAR, CK_SWAPPED };
+// The loudest that G.711 has, and 0.2 dB below the loudest of 16 bits.
+enum { CK_CLIPPED = 32124 };
+// The sum of the squares of samples, and how many are at least CK_CLIPPED away from zero.
+typedef struct {
+  float power;
+  uint32_t clipped;
+} ck_sound;
+// That of `count` samples, a multiple of 8, of one of so many channels.
+CK_PURE ck_sound ck_sound_of(const void *from, ptrdiff_t count, ptrdiff_t channels, int kind);
+
 // G.711 between bytes on the wire and 16-bit little-endian samples, `count` of them. `to` and
 // `from` do not overlap, but encoding may begin where its source begins.
 CK_PURE void ck_mulaw_encode(void *to, const void *from, ptrdiff_t count);
