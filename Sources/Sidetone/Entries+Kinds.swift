@@ -106,27 +106,28 @@ extension Entries {
     _ words: Event.OfWords, of call: CallIdentity, at wall: WallTime
   ) {
     switch words {
-    case .heard(let text, let isFinal, let side, _, let when, let confidence):
+    case .heard(let text, let isFinal, let side, _, let when, let confidence, let language):
       guard isFinal || wants == .interims else { return }
       put(isFinal ? "final" : "interim", of: call.key, at: wall) {
         $0.write(",\"side\":\"")
         $0.write(named: side)
         $0.write("\"")
         $0.write(text: text, named: ",\"text\":\"")
-        $0.write(when)
+        $0.write(when, language)
         guard (1...Self.numberBytesMax).contains(confidence.count) else { return }
         $0.write(",\"confidence\":")
         $0.write(confidence)
       }
-    case .said(let text, let item, let when):
+    case .said(let text, let item, let when, let language):
       put("said", of: call.key, at: wall) {
         $0.write(",\"item\":\"")
         item.write(json: &$0)
         $0.write("\"")
         $0.write(text: text, named: ",\"text\":\"")
-        $0.write(when)
+        $0.write(when, language)
       }
-    case .interrupted(let heard, let generated, let words, let cut, let item, let when):
+    case .interrupted(
+      let heard, let generated, let words, let cut, let item, let when, let language):
       put("interrupted", of: call.key, at: wall) {
         $0.write(",\"item\":\"")
         item.write(json: &$0)
@@ -136,7 +137,7 @@ extension Entries {
         $0.write(decimal: generated)
         $0.write(text: words.prefix(cut), named: ",\"heard\":\"")
         $0.write(text: words.dropping(cut), named: ",\"unheard\":\"")
-        $0.write(when)
+        $0.write(when, language)
       }
     }
   }
@@ -168,7 +169,12 @@ extension Writer {
     if !isWhole { write(",\"cut\":true") }
   }
 
-  fileprivate mutating func write(_ when: Event.When) {
+  fileprivate mutating func write(_ when: Event.When, _ language: LanguageTag) {
+    if !language.isEmpty {
+      write(",\"language\":\"")
+      language.write(to: &self)
+      write("\"")
+    }
     if when.start >= 0 {
       write(",\"start\":")
       write(decimal: when.start)

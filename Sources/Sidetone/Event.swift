@@ -174,16 +174,18 @@ package enum Event: Sendable {
   /// What was said. Texts are the inside of a JSON string, escapes and all.
   package enum OfWords: Sendable {
     /// `sentence`: what says the same in the log, for carriers whose users look for it there.
-    /// `confidence`: a JSON number, or nothing.
+    /// `confidence`: a JSON number, or nothing. `language`: as the upstream says.
     case heard(
       Bytes, isFinal: Bool, side: Side = .only, sentence: StaticString = "", when: When = When(),
-      confidence: Bytes = .empty)
+      confidence: Bytes = .empty, language: LanguageTag = LanguageTag())
     /// `item`: as the model names what it says.
-    case said(Bytes, item: Name = Name(), when: When = When())
+    case said(
+      Bytes, item: Name = Name(), when: When = When(), language: LanguageTag = LanguageTag())
     /// Of `generated` milliseconds only `heard` were; the words are cut where that is by estimate.
     /// Without words: those of the item were told before.
     case interrupted(
-      heard: Int, generated: Int, words: Bytes, cut: Int, item: Name = Name(), when: When = When())
+      heard: Int, generated: Int, words: Bytes, cut: Int, item: Name = Name(), when: When = When(),
+      language: LanguageTag = LanguageTag())
   }
 
   /// Milliseconds since the call began; negative where that is not known.
@@ -200,15 +202,18 @@ package enum Event: Sendable {
     case toUpstream(Bytes)
   }
 
-  /// Whose words they are, where a call has two sides that are listened to.
+  /// Whose words they are.
   package enum Side: Sendable {
-    case only, caller, agent
+    /// The caller's of a talk, where each kind of line has one side.
+    case only
+    case caller, agent
     case channel(Int)
 
-    /// `isPaired`: a carrier's two tracks, the caller's first.
-    package init(_ channel: Int, of channels: Int, isPaired: Bool) {
+    /// `isPaired`: a carrier's two tracks, the caller's first. `isAgents`: only the other one of
+    /// them is listened to.
+    package init(_ channel: Int, of channels: Int, isPaired: Bool, isAgents: Bool) {
       if channels < 2 {
-        self = .only
+        self = isAgents ? .agent : .caller
       } else if isPaired {
         self = channel == 0 ? .caller : .agent
       } else {

@@ -3,7 +3,7 @@
 extension Turn {
   mutating func note(_ event: Event.OfWords, _ call: Name) {
     switch event {
-    case .heard(let text, let isFinal, let side, let sentence, _, _):
+    case .heard(let text, let isFinal, let side, let sentence, _, _, _):
       counters.transcripts &+= 1
       log.print(text, of: call) {
         $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
@@ -14,9 +14,9 @@ extension Turn {
       guard entries.extractsLive else { return }
       log.quote(
         text, of: call, "extraction_started", "🔍 Starting data extraction from", at: now)
-    case .said(let text, _, _):
+    case .said(let text, _, _, _):
       log.print(text, of: call) { $0.write("[AGENT] ") }
-    case .interrupted(let heard, let generated, let words, let cut, _, _):
+    case .interrupted(let heard, let generated, let words, let cut, _, _, _):
       write(.info, "interrupted", call) {
         $0.write("heard ")
         $0.write(decimal: heard)

@@ -35,11 +35,11 @@ package struct SpokenLine: Equatable, Sendable {
     at = entry.at
     start = entry.integer("start")
     end = entry.integer("end")
+    language = entry.text("language")
     switch entry.kind {
     case "final", "interim":
       speaker = entry.text("side") ?? Self.caller
       text = entry.text("text") ?? ""
-      language = entry.text("language")
       if let number = entry.object["confidence"], number.double != nil { confidence = number }
       channel = speaker.hasPrefix("channel ") ? Int64(speaker.dropFirst(8)) : nil
     case "said":

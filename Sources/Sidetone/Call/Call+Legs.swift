@@ -117,13 +117,16 @@ extension Call {
       if !heard.text.isEmpty {
         record.transcribed()
         let side = Event.Side(
-          heard.channel, of: heard.channels, isPaired: caller.tracks.areBoth)
-        let when = record.when(heard, behind: uplink.sessionOffset)
+          heard.channel, of: heard.channels, isPaired: caller.tracks.areBoth,
+          isAgents: !caller.tracks.holds(.inbound))
+        let when = record.when(
+          from: heard.startMicroseconds, to: heard.endMicroseconds, behind: uplink.sessionOffset)
         turn.note(
           .words(
             .heard(
               message[heard.text], isFinal: heard.isFinal, side: side, when: when,
-              confidence: message[heard.confidence])), of: record.identity)
+              confidence: message[heard.confidence],
+              language: LanguageTag(message[heard.language]))), of: record.identity)
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }
@@ -170,7 +173,10 @@ extension Call {
     case .speech(let piece):
       if piece.isNotAll { news = upstream.read(message) }
     }
-    if let news, conversation.heardFirst(news, message, from: &caller, &record, store, &turn) {
+    let offset = uplink.sessionOffset
+    if let news,
+      conversation.heardFirst(news, message, behind: offset, from: &caller, &record, store, &turn)
+    {
       turn.timers.set(.playout(id.index), .never)
       tellModel(store, &turn)
     }

@@ -69,13 +69,13 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   /// It is written down from now on; 0: it is not.
   mutating func keep(under key: UInt64) { identity.key = key }
 
-  /// When what a session heard was said; it began so many microseconds of audio behind the first.
-  func when(_ heard: Upstream.Heard, behind offset: Int) -> Event.When {
+  /// When what a session heard was said, in microseconds of its audio, negative where that is not
+  /// known; it began so many microseconds behind the first audio.
+  func when(from start: Int, to end: Int, behind offset: Int) -> Event.When {
     func milliseconds(_ microseconds: Int) -> Int {
       microseconds < 0 ? -1 : firstAudioMilliseconds &+ (offset &+ microseconds) / 1000
     }
-    return Event.When(
-      start: milliseconds(heard.startMicroseconds), end: milliseconds(heard.endMicroseconds))
+    return Event.When(start: milliseconds(start), end: milliseconds(end))
   }
 
   /// Milliseconds since the call began.

@@ -2,16 +2,21 @@
 
 extension Conversation {
   /// What of a message goes before its audio: whose turn it is, and what the caller has said. True:
-  /// the caller interrupts.
+  /// the caller interrupts. `offset`: so many microseconds behind the first audio the session began.
   mutating func heardFirst(
-    _ news: Upstream.Event, _ message: Bytes, from caller: inout CallerLeg,
+    _ news: Upstream.Event, _ message: Bytes, behind offset: Int, from caller: inout CallerLeg,
     _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) -> Bool {
+    if let speech = news.speech {
+      let when = record.when(
+        from: speech.startMicroseconds, to: speech.endMicroseconds, behind: offset)
+      transcript.spoke(message[news.item], when)
+    }
     if let words = news.callerWords {
       dialogue.callerSaid()
       transcript.gather(
         message[words.text], isWhole: words.isWhole, of: message[news.item], by: .caller,
-        at: turn.now, from: store.pool)
+        in: LanguageTag(message[words.language]), at: turn.now, from: store.pool)
     }
     if news.isInterrupted { interrupt(&caller, &record, store, &turn) }
     if news.isTurnBegun { dialogue.answerBegan(message[news.response]) }
@@ -32,9 +37,7 @@ extension Conversation {
     if news.isAskedTooEarly { dialogue.askedTooEarly(at: turn.now) }
     if news.transcriptsOwed < 0, news.callerWords == nil { transcript.end(item, by: .caller) }
     if let words = news.agentWords {
-      gather(
-        message[words.text], isWhole: words.isWhole, of: item, in: message[news.response],
-        &caller, &record, store, &turn)
+      gather(words, message, of: item, in: message[news.response], &caller, &record, store, &turn)
     }
     if news.isSpoken { dialogue.spoken() }
     let isTurnOver = news.isTurnOver && !dialogue.isOlder(message[news.response])
@@ -50,7 +53,7 @@ extension Conversation {
 
   /// Words of the agent, of an item that they may begin.
   private mutating func gather(
-    _ words: Bytes, isWhole: Bool, of item: Bytes, in response: Bytes,
+    _ words: Upstream.Words, _ message: Bytes, of item: Bytes, in response: Bytes,
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
     guard case .heard = dialogue.came(response, isSound: false, at: turn.now) else {
@@ -62,8 +65,9 @@ extension Conversation {
       _ = beginItem(item, &caller, &record, store, &turn)
     }
     transcript.gather(
-      words, isWhole: isWhole, of: item, by: .agent, isEarly: !dialogue.isAnswerOpen,
-      at: turn.now, from: store.pool)
+      message[words.text], isWhole: words.isWhole, of: item, by: .agent,
+      in: LanguageTag(message[words.language]), isEarly: !dialogue.isAnswerOpen, at: turn.now,
+      from: store.pool)
   }
 
   /// Shows the lines that can be shown, in their order.
@@ -72,28 +76,31 @@ extension Conversation {
   ) {
     while var line = transcript.next(at: turn.now) {
       let words = Transcript.whole(line.words, scratch: store.source, in: store.pool)
-      let when = Event.When(
-        start: record.milliseconds(at: line.since),
-        end: record.milliseconds(at: endTime(of: line, at: turn.now)))
+      let when = when(line, record, at: turn.now)
+      let language = transcript.language(of: line)
       switch (line.speaker, line.heard) {
       case (.caller, _) where !words.isEmpty:
         record.transcribed()
         let sentence = caller.carrier.phrases.heard
         turn.note(
-          .words(.heard(words, isFinal: true, sentence: sentence, when: when)),
+          .words(
+            .heard(
+              words, isFinal: true, sentence: sentence, when: when, language: language)),
           of: record.identity)
         caller.send(
           .transcript(text: words, isFinal: true, confidence: .empty, channel: 0, channels: 1),
           as: record.name, store, &turn)
       case (.agent, .whole) where !words.isEmpty:
-        turn.note(.words(.said(words, item: line.item, when: when)), of: record.identity)
+        turn.note(
+          .words(.said(words, item: line.item, when: when, language: language)),
+          of: record.identity)
       case (.agent, .part(let heard, let generated)):
         let cut = Transcript.cut(words, heard: heard, of: generated)
         turn.note(
           .words(
             .interrupted(
               heard: heard, generated: generated, words: words, cut: cut, item: line.item,
-              when: when)), of: record.identity)
+              when: when, language: language)), of: record.identity)
       case (.caller, _), (.agent, .whole): break
       }
       if line.isCut { turn.note(.agent(.wordsCut), of: record.name) }
@@ -101,9 +108,28 @@ extension Conversation {
     }
   }
 
+  /// When what a line says was said. Of the caller's as the model says; where it does not, from
+  /// when its first words came to when its last did.
+  private mutating func when(
+    _ line: Transcript.Line, _ record: CallRecord, at now: Instant
+  ) -> Event.When {
+    switch line.speaker {
+    case .agent:
+      return Event.When(
+        start: record.milliseconds(at: line.since),
+        end: record.milliseconds(at: endTime(of: line, at: now)))
+    case .caller:
+      var when = transcript.spoken(line.item)
+      if when.start < 0 { when.start = record.milliseconds(at: line.since) }
+      if when.end < 0 { when.end = record.milliseconds(at: line.wordsAt) }
+      when.end = max(when.start, when.end)
+      return when
+    }
+  }
+
   /// When what a line says is over: what still plays, when it will have been heard.
   private mutating func endTime(of line: Transcript.Line, at now: Instant) -> Instant {
-    guard line.speaker == .agent, case .whole = line.heard, downlink.utterances.count > 0 else {
+    guard case .whole = line.heard, downlink.utterances.count > 0 else {
       return now
     }
     for index in 0..<downlink.utterances.count {

@@ -22,10 +22,17 @@ package struct Transcript: BitwiseCopyable, Sendable {
     package var since = Instant.zero
     /// There was no room for more.
     package var isCut = false
+    /// Which language its words are in, of those that are kept, from 1; 0: nobody says.
+    fileprivate var language: UInt8 = 0
+    /// How many milliseconds after it was begun words came last.
+    fileprivate var wordsAfter: UInt32 = 0
     /// Its words are no longer waited for from then on; `zero`: it is whole.
     var until = Instant.never
     package var heard = Heard.whole
     var begun = Begun.anyhow
+
+    /// When words came last.
+    var wordsAt: Instant { since + .milliseconds(Int(wordsAfter)) }
   }
 
   /// Words without a name that come while no answer is open are late, or a little early: nobody
@@ -43,12 +50,25 @@ package struct Transcript: BitwiseCopyable, Sendable {
     fileprivate var lines = InlineArray<16, Line>(repeating: Line())
     /// Items of the agent of which the whole words were shown.
     fileprivate var shown = InlineArray<4, Name>(repeating: Name())
+    /// What the caller said last, by the hashes of its items.
+    fileprivate var speech = InlineArray<3, Speech>(repeating: Speech())
+    /// The languages in which something was said last.
+    fileprivate var languages = InlineArray<3, LanguageTag>(repeating: LanguageTag())
+  }
+
+  /// Milliseconds of the call; negative where they are not known.
+  fileprivate struct Speech: BitwiseCopyable {
+    var item: UInt64 = 0
+    var start: Int32 = -1
+    var end: Int32 = -1
   }
 
   private static let capacity = 16
   private let memory: Lent<Memory>
   private var count = 0
   private var shownCount = 0
+  private var speechCount: UInt32 = 0
+  private var languageCount: UInt32 = 0
   private var transcription = Transcription.off
 
   /// So long behind the end of its turn, or of what it says, the words of a line may come.
@@ -167,8 +187,9 @@ package struct Transcript: BitwiseCopyable, Sendable {
   /// Words of a line: more of them, or all of them anew. `isEarly`: no answer is open that they
   /// could belong to.
   mutating func gather(
-    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker, isEarly: Bool = false,
-    at now: Instant, from pool: BlockPool
+    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker,
+    in language: LanguageTag = LanguageTag(), isEarly: Bool = false, at now: Instant,
+    from pool: BlockPool
   ) {
     if isWhole, !item.isEmpty, speaker == .agent, wasShown(item) { return }
     let before = count
@@ -177,6 +198,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
       self[index].begun = .early
       self[index].until = now + Self.patience
     }
+    self[index].wordsAfter = UInt32(clamping: (now - self[index].since).milliseconds)
+    if !language.isEmpty { self[index].language = number(of: language) }
     if isWhole {
       self[index].words.clear(in: pool)
       self[index].isCut = false
@@ -298,5 +321,57 @@ package struct Transcript: BitwiseCopyable, Sendable {
     var at = share
     while at > 0, text[at] != 0x20 { at -= 1 }
     return at
+  }
+}
+
+// MARK: What is said about words
+
+extension Transcript {
+  private static let keptMax = 3
+
+  /// The caller began to say this, or ended, at these times of the call.
+  mutating func spoke(_ item: Bytes, _ when: Event.When) {
+    guard memory.isThere, !item.isEmpty, let hash = Name(item)?.hash else { return }
+    if when.start >= 0 {
+      let place = Int(speechCount) % Self.keptMax
+      memory.value.speech[place] = Speech(item: hash, start: Int32(clamping: when.start))
+      speechCount &+= 1
+    } else if let place = speech(of: hash) {
+      memory.value.speech[place].end = Int32(clamping: when.end)
+    }
+  }
+
+  /// When the caller said this, as far as the model has told.
+  func spoken(_ item: Name) -> Event.When {
+    guard !item.isEmpty, let place = speech(of: item.hash) else { return Event.When() }
+    let speech = memory.value.speech[place]
+    return Event.When(start: Int(speech.start), end: Int(speech.end))
+  }
+
+  /// The latest of that name.
+  private func speech(of hash: UInt64) -> Int? {
+    let count = Int(speechCount)
+    for index in stride(from: count - 1, through: max(0, count - Self.keptMax), by: -1)
+    where memory.value.speech[index % Self.keptMax].item == hash {
+      return index % Self.keptMax
+    }
+    return nil
+  }
+
+  /// The language of a line's words, as far as the model says.
+  func language(of line: Line) -> LanguageTag {
+    line.language == 0 ? LanguageTag() : memory.value.languages[Int(line.language) - 1]
+  }
+
+  /// The number of a language from 1, under which lines know it.
+  private mutating func number(of language: LanguageTag) -> UInt8 {
+    for index in 0..<min(Int(languageCount), Self.keptMax)
+    where memory.value.languages[index] == language {
+      return UInt8(index + 1)
+    }
+    let place = Int(languageCount) % Self.keptMax
+    memory.value.languages[place] = language
+    languageCount &+= 1
+    return UInt8(place + 1)
   }
 }

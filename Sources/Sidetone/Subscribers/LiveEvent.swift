@@ -27,12 +27,12 @@ struct LiveEvent {
   init?(_ event: Event) {
     self.event = event
     switch event {
-    case .words(.heard(let text, let isFinal, _, _, _, _)):
+    case .words(.heard(let text, let isFinal, _, _, _, _, _)):
       (type, audience) = (isFinal ? "transcript.final" : "transcript.interim", .everybody)
       words = text
-    case .words(.said(let text, _, _)):
+    case .words(.said(let text, _, _, _)):
       (type, audience, words) = ("transcript.final", .everybody, text)
-    case .words(.interrupted(_, _, let text, _, _, _)):
+    case .words(.interrupted(_, _, let text, _, _, _, _)):
       // Without words: those of a line that was told before.
       (type, audience) = (text.isEmpty ? "transcript.interrupted" : "transcript.final", .everybody)
       words = text
@@ -68,7 +68,7 @@ struct LiveEvent {
   /// Behind what every event says.
   private mutating func writeRest(into out: inout Writer) {
     switch event {
-    case .words(.heard(_, _, let side, _, _, _)):
+    case .words(.heard(_, _, let side, _, _, _, _)):
       out.write(",\"side\":\"")
       out.write(spoken: side)
       out.write("\"")
@@ -76,7 +76,7 @@ struct LiveEvent {
     case .words(.said):
       out.write(",\"side\":\"agent\"")
       writeWords(upTo: words.count, as: "text", into: &out)
-    case .words(.interrupted(let heard, let generated, _, let cut, _, _)):
+    case .words(.interrupted(let heard, let generated, _, let cut, _, _, _)):
       out.write(",\"side\":\"agent\",\"interrupted\":true,\"heard_milliseconds\":")
       out.write(decimal: heard)
       out.write(",\"generated_milliseconds\":")

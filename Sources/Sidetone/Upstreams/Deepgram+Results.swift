@@ -3,7 +3,8 @@
 
 /// The members of a message that matter, found in one walk. It ends as soon as they are all there,
 /// so what comes behind, the words with their times above all, is not looked at; as for any value
-/// that is looked for, it need not even be sound.
+/// that is looked for, it need not even be sound. Only of final words the languages are looked for,
+/// which few sessions have.
 struct DeepgramResults {
   private(set) var type: JSON.Value?
   /// The message is no JSON object as far as it was looked at.
@@ -15,6 +16,7 @@ struct DeepgramResults {
   private var index: JSON.Value?
   private var text: JSON.Value?
   private var confidence: JSON.Value?
+  private var languages: JSON.Value?
   private var hasChannel = false
   private var isWhole = false
 
@@ -111,10 +113,12 @@ struct DeepgramResults {
         text = value
       } else if confidence == nil, JSON.text(name, in: scanner.document, equals: "confidence") {
         confidence = value
+      } else if languages == nil, JSON.text(name, in: scanner.document, equals: "languages") {
+        languages = value
       }
       if text != nil, confidence != nil, hasAllAround {
         isWhole = true
-        return false
+        if isFinal?.kind != .true || languages != nil { return false }
       }
       step = scanner.advance(in: .object)
     }
@@ -137,6 +141,11 @@ struct DeepgramResults {
     if let text, text.kind == .string { heard.text = text.range }
     if let confidence, confidence.kind == .number { heard.confidence = confidence.range }
     if let speechFinal { heard.endsSpeech = speechFinal.kind == .true }
+    // The one with the most words goes first.
+    if heard.isFinal, let languages, languages.kind == .array {
+      var tags = JSON.Elements(of: languages, in: message)
+      if let tag = tags.next(), tag.kind == .string { heard.language = tag.range }
+    }
     return heard
   }
 

@@ -148,7 +148,10 @@ extension Gemini {
     guard value.kind == .object, let text = JSON.find("text", in: message, under: value),
       text.kind == .string, !text.range.isEmpty
     else { return nil }
-    return Upstream.Words(text: text.range, isWhole: false)
+    let language = JSON.find("languageCode", in: message, under: value)
+    return Upstream.Words(
+      text: text.range, isWhole: false,
+      language: language?.kind == .string ? language?.range ?? 0..<0 : 0..<0)
   }
 
   /// An error as Google's services write it: a code, a message, and the name of the code, which

@@ -200,6 +200,11 @@ extension OpenAI {
       news.sends = formatStated("output", older: "output_audio_format", in: message)
     } else if isNamed("input_audio_buffer.speech_started") {
       news.isInterrupted = true
+      news.item = text(event.item) ?? 0..<0
+      news.speech = Upstream.Speech(start: microseconds("audio_start_ms", in: message))
+    } else if isNamed("input_audio_buffer.speech_stopped") {
+      news.item = text(event.item) ?? 0..<0
+      news.speech = Upstream.Speech(end: microseconds("audio_end_ms", in: message))
     } else if isNamed("input_audio_buffer.committed") {
       news.transcriptsOwed = 1
       news.isCallerDone = true
@@ -308,6 +313,14 @@ extension OpenAI {
 
   private static func text(_ value: JSON.Value?) -> Range<Int>? {
     value?.kind == .string ? value?.range : nil
+  }
+
+  /// -1 where there is no such number of milliseconds, or it is nonsense.
+  private static func microseconds(_ name: StaticString, in message: Bytes) -> Int {
+    guard let value = JSON.find(name, in: message),
+      let number = JSON.integer(value, in: message), (0...86_400_000).contains(number)
+    else { return -1 }
+    return number &* 1000
   }
 
   private static func words(_ value: JSON.Value?, isWhole: Bool) -> Upstream.Words? {

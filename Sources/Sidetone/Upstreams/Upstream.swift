@@ -179,6 +179,8 @@ extension Upstream {
     package var transcriptsOwed = 0
     package var callerWords: Words?
     package var agentWords: Words?
+    /// Where in the session's audio the caller spoke `item`, as far as the message says.
+    package var speech: Speech?
     /// What `isSpoken`, `isCallerDone` and words belong to; empty where that is not named.
     package var item = 0..<0
     /// The answer that the message is about; empty where it has no name.
@@ -201,7 +203,8 @@ extension Upstream {
     var saysNothing: Bool {
       let isOfTurn =
         isInterrupted || isCallerDone || isTurnBegun || isAskedTooEarly || isSpoken || isTurnOver
-      let isOfWords = callerWords != nil || agentWords != nil || transcriptsOwed != 0
+      let isOfWords =
+        callerWords != nil || agentWords != nil || transcriptsOwed != 0 || speech != nil
       return !isOfTurn && !isOfWords && !saysMore && !isMalformed && unknown == nil
     }
 
@@ -250,9 +253,24 @@ extension Upstream {
     package var text: Range<Int>
     /// Instead of all increments before it.
     package var isWhole: Bool
-    package init(text: Range<Int>, isWhole: Bool) {
+    /// A tag; empty where it does not say.
+    package var language: Range<Int>
+    package init(text: Range<Int>, isWhole: Bool, language: Range<Int> = 0..<0) {
       self.text = text
       self.isWhole = isWhole
+      self.language = language
+    }
+  }
+
+  /// What the caller said as one item: where it begins and ends, in microseconds of audio since
+  /// this session began; -1 where that is not said.
+  package struct Speech: BitwiseCopyable, Equatable, Sendable {
+    package var startMicroseconds: Int
+    package var endMicroseconds: Int
+
+    package init(start: Int = -1, end: Int = -1) {
+      startMicroseconds = start
+      endMicroseconds = end
     }
   }
 
@@ -294,6 +312,8 @@ extension Upstream {
     package var endMicroseconds: Int
     /// Whether the speaker has paused behind it; nil where it does not say.
     package var endsSpeech: Bool?
+    /// In which language, mostly; empty where it does not say.
+    package var language = 0..<0
   }
 
   package struct Verdict: Equatable {

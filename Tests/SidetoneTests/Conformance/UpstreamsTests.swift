@@ -31,8 +31,9 @@ struct UpstreamsTests {
   private func words(of news: Upstream.Event, within count: Int) -> [String] {
     if news.isMalformed { return ["malformed"] }
     let ranges = [
-      news.heard?.text, news.heard?.confidence, news.callerWords?.text, news.agentWords?.text,
-      news.item, news.complaint?.code, news.complaint?.message, news.handle,
+      news.heard?.text, news.heard?.confidence, news.heard?.language, news.callerWords?.text,
+      news.callerWords?.language, news.agentWords?.text, news.item, news.complaint?.code,
+      news.complaint?.message, news.handle,
     ]
     for range in ranges { #expect((range?.upperBound ?? 0) <= count) }
     #expect((news.heard?.endMicroseconds ?? 0) >= -1)
@@ -44,7 +45,7 @@ struct UpstreamsTests {
       ("complaint", news.complaint != nil), ("fatal", news.complaint?.verdict != nil),
       ("owed", news.transcriptsOwed == 1), ("paid", news.transcriptsOwed == -1),
       ("handle", news.handle != nil), ("leaves", news.leavesWithin != nil),
-      ("finished", news.isFinished),
+      ("finished", news.isFinished), ("times", news.speech != nil),
     ]
     return context.filter(\.1).map(\.0)
   }

@@ -54,6 +54,12 @@ extension PlainReading {
         {
           heard.confidence = confidence.range
         }
+        if heard.isFinal, let list = JSON.find("languages", in: message, under: first),
+          list.kind == .array, let tag = JSON.element(0, of: list, in: message),
+          tag.kind == .string
+        {
+          heard.language = tag.range
+        }
       }
       let type = JSON.find("type", in: message)
       let isResult = type.map { JSON.text($0, in: message, equals: "Results") } ?? false
@@ -74,6 +80,11 @@ extension PlainReading {
         news.transcribes = transcribes(message)
       } else if isNamed("input_audio_buffer.speech_started") {
         news.isInterrupted = true
+        news.item = text("item_id", in: message) ?? 0..<0
+        news.speech = Upstream.Speech(start: microseconds("audio_start_ms", in: message))
+      } else if isNamed("input_audio_buffer.speech_stopped") {
+        news.item = text("item_id", in: message) ?? 0..<0
+        news.speech = Upstream.Speech(end: microseconds("audio_end_ms", in: message))
       } else if isNamed("input_audio_buffer.committed") {
         news.transcriptsOwed = 1
         news.isCallerDone = true
@@ -131,6 +142,11 @@ extension PlainReading {
         news.complaint = complaint(JSON.find("error", in: message), in: message)
         news.complaint?.scope = .side
       }
+    }
+
+    private static func microseconds(_ name: StaticString, in message: Bytes) -> Int {
+      let number = JSON.find(name, in: message).flatMap { JSON.integer($0, in: message) } ?? -1
+      return (0...86_400_000).contains(number) ? number * 1000 : -1
     }
 
     private static func transcribes(_ message: Bytes) -> Bool {
@@ -234,7 +250,10 @@ extension PlainReading {
       guard value.kind == .object, let text = JSON.find("text", in: message, under: value),
         text.kind == .string, !text.range.isEmpty
       else { return nil }
-      return Upstream.Words(text: text.range, isWhole: false)
+      let language = JSON.find("languageCode", in: message, under: value)
+      return Upstream.Words(
+        text: text.range, isWhole: false,
+        language: language?.kind == .string ? language?.range ?? 0..<0 : 0..<0)
     }
 
     /// While it talks, and while it waits for a function, a session cannot be resumed: the handle

@@ -30,8 +30,8 @@ struct ReadingTests {
       news.unknown = nil
       // Of a message that breaks off there is what was found before, or nothing.
       if !JSON.isValid(place.bytes) {
-        return max(news.heard?.text.upperBound ?? 0, news.heard?.confidence.upperBound ?? 0)
-          > text.count
+        let ends = [news.heard?.text, news.heard?.confidence, news.heard?.language]
+        return ends.contains { ($0?.upperBound ?? 0) > text.count }
       }
     }
     // How an answer ended is a table of its own.
@@ -42,6 +42,7 @@ struct ReadingTests {
       if expected.heard?.confidence.isEmpty == true {
         expected.heard?.confidence = heard.confidence
       }
+      expected.heard?.language = heard.language
       if max(heard.text.upperBound, heard.confidence.upperBound) > text.count { return true }
     }
     return "\(news)" != "\(expected)"
