@@ -303,9 +303,47 @@ package enum Event: Sendable {
     var sentBytes = 0
     var lostBytes: Int
     var hasStarted: Bool
+    /// How late frames were made; nil where none was sent on.
+    var delays: Delays?
+    /// The caller's messages: twice or too late, and never seen.
+    var lateFrames = 0
+    var missingFrames = 0
+    /// Of a model's speech, what had no room.
+    var cutMilliseconds = 0
+    var levels = Levels()
     /// What the upstream said last of what went wrong, and under which id it knows the session.
     var words = Bytes.empty
     var request = Name()
+  }
+}
+
+extension Event {
+  /// How late the relay made frames, to the next step of a histogram up.
+  package struct Delays: BitwiseCopyable, Equatable, Sendable {
+    package var frames: Int
+    package var median: Instant.Span
+    package var high: Instant.Span
+    package var worst: Instant.Span
+  }
+
+  /// What a side of a call was like.
+  package struct SideFigures: BitwiseCopyable, Equatable, Sendable {
+    /// Nil: nobody looked.
+    package var sound: Sound?
+    package var gaps: Gaps?
+
+    package struct Gaps: BitwiseCopyable, Equatable, Sendable {
+      package var count: UInt32 = 0
+      package var milliseconds: UInt32 = 0
+    }
+  }
+
+  /// The sides of a call, or its channels; nil: nothing is known.
+  package struct Levels: BitwiseCopyable, Equatable, Sendable {
+    package var caller: SideFigures?
+    package var agent: SideFigures?
+    /// They are channels of which nobody says whose they are.
+    package var areChannels = false
   }
 }
 

@@ -114,8 +114,10 @@ extension Relay {
     let call = store.links[index].call.index
     switch phase {
     case .upstream:
+      if since != .never { calls[call].record.delayed(by: now - since) }
       if calls[call].upstreamTook(store, &turn) { calls.settle(call, store, &turn) }
     case .caller:
+      if since != .never { calls[call].record.delayed(by: now - since) }
       guard calls[call].callerTook(store, &turn) else { return }
       calls[call].markAndConverse(store, &turn)
       calls.settle(call, store, &turn)

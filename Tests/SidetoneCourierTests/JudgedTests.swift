@@ -28,6 +28,12 @@ private let python = "\(top)/.build/venv/bin/python"
     return (process.terminationStatus, words)
   }
 
+  /// What is measured of a side.
+  private let side = JSONTree.made([
+    "level_dbfs": .number("-23.0"), "clipping": .number("0.000125"), "silence": .number("0.500"),
+    "gaps": .made(["count": .integer(1), "total_ms": .integer(1000)]),
+  ])
+
   @Test func `files of every kind of call are as the schemas have it`() throws {
     try journal(
       folder,
@@ -45,7 +51,8 @@ private let python = "\(top)/.build/venv/bin/python"
           [
             "cause": "stopped", "sentence": "", "milliseconds": .integer(5),
             "caller": .made(["frames": .integer(1)]), "upstream": .made([:]),
-            "delays": .made([:]), "levels": .made([:]), "interruptions": .integer(1),
+            "delays": .made(["frames": .integer(1), "p50_us": .integer(20)]),
+            "levels": .made(["caller": side, "agent": .null]), "interruptions": .integer(1),
             "heard_milliseconds": .integer(1), "generated_milliseconds": .integer(2),
             "words": "bye", "request": "r", "new": .list([.integer(1)]),
           ]),

@@ -277,6 +277,7 @@ extension Call {
     var ending = record.ending(
       cause, isTwoWay: isTwoWay, hasStarted: caller.isStarted, of: uplink, at: turn.now)
     ending.request = upstream.reason.request
+    ending.levels = Event.Levels(of: self)
     if cause.closeCode == 1011 || cause.closeCode == 1013 {
       ending.words = upstream.reason.words(in: store.pool)
     }

@@ -13,8 +13,10 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   /// The names and texts that its webhook gave it: a JSON object, without what looks like a secret.
   private var parameters = Chain()
   private var interruptions = 0
+  private(set) var delays = CallDelays()
   private var generatedMilliseconds = 0
   private var heardMilliseconds = 0
+  private var cutMilliseconds: UInt32 = 0
 
   /// The line about it is written by the call's timer, off the path of a frame.
   private enum FirstAudio: BitwiseCopyable { case awaited, told }
@@ -40,11 +42,13 @@ package struct CallRecord: BitwiseCopyable, Sendable {
 
   @_noAllocation mutating func frameCame() { framesIn &+= 1 }
   @_noAllocation mutating func sent(_ bytes: Int) { bytesSent &+= bytes }
+  @_noAllocation mutating func delayed(by delay: Instant.Span) { delays.record(delay) }
   mutating func transcribed() { transcripts &+= 1 }
   mutating func wasInterrupted() { interruptions &+= 1 }
 
-  /// The agent is done with an item, of which so much was heard.
-  mutating func said(milliseconds: Int, heard: Int) {
+  /// The agent is done with an item, of which so much was heard, and so much had no room.
+  mutating func said(milliseconds: Int, heard: Int, cut: Int) {
+    cutMilliseconds &+= UInt32(clamping: cut)
     generatedMilliseconds &+= milliseconds
     heardMilliseconds &+= heard
   }
@@ -145,7 +149,8 @@ package struct CallRecord: BitwiseCopyable, Sendable {
       results: transcripts, isTwoWay: isTwoWay, heardMilliseconds: heardMilliseconds,
       generatedMilliseconds: generatedMilliseconds, interruptions: interruptions,
       receivedBytes: uplink.receivedBytes, sentBytes: bytesSent, lostBytes: uplink.lostBytes,
-      hasStarted: hasStarted)
+      hasStarted: hasStarted, delays: delays.figures, lateFrames: uplink.lateFrames,
+      missingFrames: uplink.missingFrames, cutMilliseconds: Int(cutMilliseconds))
   }
 }
 

@@ -190,7 +190,8 @@ extension Conversation {
     let utterance = downlink.utterances.removeFirst()
     let dropped = downlink.says.milliseconds(forBytes: utterance.dropped)
     record.said(
-      milliseconds: utterance.length &* 1000 / rate &+ dropped, heard: heard &* 1000 / rate)
+      milliseconds: utterance.length &* 1000 / rate &+ dropped, heard: heard &* 1000 / rate,
+      cut: dropped)
   }
 
   /// All of an item has come, or of every one where the turn is over. An empty name: of the latest.

@@ -32,6 +32,9 @@ package struct Downlink: BitwiseCopyable, Sendable {
   private var patience = Instant.never
   /// The filter holds something of what was said.
   private var isTailOwed = false
+  /// What it sounds like, and where in the middle of something its caller heard nothing.
+  private var sound = SoundMeter()
+  private var gaps = Event.SideFigures.Gaps()
   package init() {}
 
   package init(
@@ -322,6 +325,11 @@ extension Downlink {
     let count = playout.due(waiting, isLast: isLast, patience: patience, at: turn.now)
     guard count > 0 else { return .nothing }
     var audio = next(count, scratch: store.gathered, in: store.pool)
+    let place = playout.sent
+    if sound.isDue(at: place) {
+      let every = reply.rate &* SoundMeter.everyMilliseconds / 1000
+      sound.look(at: audio, reply, place: place, every: every)
+    }
     audio = filled(audio, store)
     let isSealed = envelope.seal(
       audio: audio, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
@@ -331,7 +339,24 @@ extension Downlink {
     turn.note(.speechSent)
     let isMarked = playout.send(
       audio.count / reply.bytesPerFrame, isEnd: isLast && count == waiting, at: turn.now)
+    if playout.wasDryFor > Gaps.lateness { notePause(before: place) }
     return isMarked ? .piecedMark : .piece
+  }
+
+  /// The carrier had nothing to play before the sample at this place: a gap in the middle of
+  /// something, not in front of it.
+  private mutating func notePause(before place: Int) {
+    for index in 0..<utterances.count {
+      let utterance = utterances[index]
+      guard utterance.start < place, place < utterance.start &+ utterance.length else { continue }
+      gaps.count &+= 1
+      gaps.milliseconds &+= UInt32(clamping: playout.wasDryFor.milliseconds)
+    }
+  }
+
+  /// What its caller was sent is like; nil where nothing was.
+  var figures: Event.SideFigures? {
+    sound.sound.map { Event.SideFigures(sound: $0, gaps: gaps) }
   }
 
   /// The last piece of a carrier whose messages have a least length, filled up with silence.

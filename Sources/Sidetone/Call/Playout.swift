@@ -66,6 +66,8 @@ package struct Playout: BitwiseCopyable, Sendable {
   private var markedTo = 0
   /// How long the carrier had nothing to play since the last mark.
   private var paused = Instant.Span.zero
+  /// The same before what was sent last.
+  package private(set) var wasDryFor = Instant.Span.zero
   /// The carrier said at `heardAt` that it had played up to `heardTo`.
   private var heardTo = 0
   private var heardAt = Instant.never
@@ -139,8 +141,10 @@ extension Playout {
   /// That many samples went to the carrier. Says whether a mark shall follow.
   @_noAllocation package mutating func send(_ count: Int, isEnd: Bool, at now: Instant) -> Bool {
     var isMarked = isEnd
+    wasDryFor = .zero
     if played(at: now) == sent {
-      isMarked = isMarked || isMarkWanted(at: now)
+      if spurtAt != .never { wasDryFor = now - (spurtAt + span(of: sent &- spurt)) }
+      isMarked = isMarked || isMarkWanted()
       // A carrier with a delay may still be playing what we count as played: its marks go on to say
       // how far it is, where they can be waited for.
       if isOverdue(at: now) {
@@ -165,9 +169,9 @@ extension Playout {
 
   /// Whether the carrier was dry for so long, in all since the last mark, that its position has to
   /// be asked for again. Speech in real time leaves it dry for a moment with every piece.
-  private mutating func isMarkWanted(at now: Instant) -> Bool {
+  private mutating func isMarkWanted() -> Bool {
     guard spurtAt != .never else { return true }
-    paused = paused + (now - (spurtAt + span(of: sent &- spurt)))
+    paused = paused + wasDryFor
     return paused > Self.pauseMax
   }
 

@@ -23,6 +23,9 @@ struct Intake: BitwiseCopyable, Sendable {
   fileprivate var clock: Int?
   /// Which byte of a sample comes first, as heard; nil where that is known.
   fileprivate(set) var byteOrder: ByteOrder?
+  /// Messages that came twice or too late, and those that never came.
+  fileprivate(set) var late: UInt32 = 0
+  fileprivate(set) var missing: UInt32 = 0
 
   /// Less than that is no gap.
   static let gapMilliseconds = 40
@@ -60,6 +63,7 @@ extension Uplink {
     _ store: Store,
     _ turn: inout Turn
   ) -> UplinkRing.Kept {
+    if Gaps.mayBegin(after: lastAudio, at: turn.now), !payload.isEmpty { paused(at: turn.now) }
     switch intake.kind {
     case .direct:
       if intake.clock != nil { fillGap(before: piece.timestamp, store, &turn) }
@@ -116,6 +120,7 @@ extension Uplink {
     let most = store.limits.uplinkMillisecondsMax &- 1000
     var rest = ring.format.bytes(forMilliseconds: min(timestamp &- clock, max(most, 0)))
     turn.note(.silenceFilled(ring.format.milliseconds(forBytes: rest)))
+    missed(rest, at: turn.now)
     let room = store.gathered.count / ring.format.bytesPerFrame &* ring.format.bytesPerFrame
     while rest > 0 {
       let silence = store.gathered.prefix(min(rest, room))
@@ -167,7 +172,7 @@ extension Uplink {
     guard let audio = decoded(payload, store) else { return .malformed }
     let track = piece.track == .inbound ? 0 : 1
     let late = intake.pairing.place(audio.count, track: track, timestamp: piece.timestamp)
-    if late > 0 { turn.note(.frameLate) }
+    if late > 0 { noteLate(&turn) }
     var rest = audio.dropping(late)
     guard !rest.isEmpty else { return .empty }
     var kept = UplinkRing.Kept.done
@@ -231,7 +236,7 @@ extension Uplink {
         if intake.heldUntil == .never { intake.heldUntil = turn.now + Intake.orderFor }
         return .done
       case .late:
-        turn.note(.frameLate)
+        noteLate(&turn)
         return .empty
       // Behind a gap follows another look at the piece itself.
       case .gap(let missing): keepSilence(missing, store, &turn)
@@ -240,12 +245,19 @@ extension Uplink {
     return kept
   }
 
+  private mutating func noteLate(_ turn: inout Turn) {
+    intake.late &+= 1
+    turn.note(.frameLate)
+  }
+
   /// Silence for so many pieces that never came, then those that waited behind them.
   @_noAllocation private mutating func keepSilence(
     _ missing: Int, _ store: Store, _ turn: inout Turn
   ) {
     guard missing > 0 else { return }
     turn.note(.framesMissing(missing))
+    intake.missing &+= UInt32(clamping: missing)
+    missed(missing &* intake.order.pieceBytes, at: turn.now)
     let silence = store.gathered.prefix(min(intake.order.pieceBytes, store.gathered.count))
     silence.fill(ring.format.silence)
     for _ in 0..<missing { _ = keepInTurn(silence, store) }

@@ -28,6 +28,10 @@ package struct Uplink: BitwiseCopyable, Sendable {
   /// What the upstream is sent.
   private var output = Format.mulaw8k
   private var wrapping = Envelope()
+  /// What it sounds like, on its first channel and on its second, and where it was missing.
+  private var sound = SoundMeter()
+  private var otherSound = SoundMeter()
+  private var gaps = Gaps()
 
   /// How audio goes to the upstream: as messages of its own, or wrapped in text.
   private enum Framing: BitwiseCopyable { case binary, wrapped }
@@ -119,6 +123,16 @@ extension Uplink {
   var sessionOffset: Int { ring.sessionOffsetMicroseconds }
   /// This session has had no audio.
   var isSessionSilent: Bool { ring.isSessionSilent }
+  /// What one of its channels is like; gaps are the connection's. Nil where nothing is known.
+  @_noAllocation func figures(of channel: Int) -> Event.SideFigures? {
+    guard hasHeard else { return nil }
+    return Event.SideFigures(
+      sound: channel == 0 ? sound.sound : otherSound.sound, gaps: gaps.figures)
+  }
+  /// Messages that came twice or too late, and those that never came.
+  var lateFrames: Int { Int(intake.late) }
+  var missingFrames: Int { Int(intake.missing) }
+
   /// When what waits for its partner, or for its turn, is waited for no longer.
   var heldUntil: Instant { @inline(__always) get { intake.heldUntil } }
   /// Whether the high byte of a sample comes first, as heard; nil where that is not heard.
@@ -148,6 +162,10 @@ extension Uplink {
   /// Takes over the audio of one that had one channel, as one of two.
   @_noAllocation mutating func takeOver(_ other: inout Uplink, channel: Int, _ store: Store) {
     ring.takeOver(&other.ring, channel: channel, in: store.pool)
+    if channel == 0 { sound = other.sound } else { otherSound = other.sound }
+    sound.goOn(at: ring.received)
+    gaps = other.gaps
+    gaps.becomeTwoChannels()
     lastAudio = other.lastAudio
     finalizeAt = other.finalizeAt
     other.release(store)
@@ -193,6 +211,8 @@ extension Uplink {
   /// The caller's samples lie the other way round than was believed.
   @_noAllocation mutating func turnByteOrder(of input: Format) {
     conversion.turn(from: input, to: output)
+    ring.turnByteOrder(to: input)
+    sound.restart(at: ring.sent)
   }
 
   /// Silence for a session that never had audio, in milliseconds: sealed, and known to the clock.
@@ -224,6 +244,7 @@ extension Uplink {
       guard seal(chunk, into: &link, store, &turn) else { break }
       let isVoice = keeping == .untilAnswered && Loudness.isVoice(chunk, ring.format)
       let start = ring.sent
+      if sound.isDue(at: start) { look(at: chunk, start) }
       ring.advance(by: chunk.count, in: pool)
       if keeping == .untilAnswered { keepUnanswered(from: start, isVoice, turn.now, pool) }
       sent &+= chunk.count
@@ -232,6 +253,24 @@ extension Uplink {
       link.ask(.write, &turn)
     }
     return sent
+  }
+
+  /// Audio that was sent, and began there, is looked at.
+  @_noAllocation private mutating func look(at chunk: Bytes, _ start: Int) {
+    let every = ring.format.bytes(forMilliseconds: SoundMeter.everyMilliseconds)
+    sound.look(at: chunk, ring.format, place: start, every: every)
+    guard ring.format.channels > 1 else { return }
+    otherSound.look(at: chunk, ring.format, channel: 1, place: start, every: every)
+  }
+
+  /// Audio comes after a pause, or is the first.
+  @inline(never) @_noAllocation mutating func paused(at now: Instant) {
+    gaps.paused(after: lastAudio, received: ring.received, as: ring.format, at: now)
+  }
+
+  /// So many bytes never came; silence stands in for them.
+  @_noAllocation mutating func missed(_ bytes: Int, at now: Instant) {
+    gaps.missed(bytes, as: ring.format, at: now)
   }
 
   /// A chunk was sent that began there. Of what was sent only what nobody has answered is kept, and

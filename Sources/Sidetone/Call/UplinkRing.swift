@@ -65,6 +65,9 @@ package struct UplinkRing: BitwiseCopyable, Sendable {
   /// What is sent is a multiple of so many bytes from now on.
   @_noAllocation mutating func setStep(_ bytes: Int) { step = max(bytes, format.bytesPerFrame) }
 
+  /// Its samples lie the other way round than was believed.
+  @_noAllocation mutating func turnByteOrder(to format: Format) { self.format = format }
+
   package var unsent: Int { received &- sent }
   /// What can be sent of it: less than a step waits for more.
   package var backlog: Int { unsent / step &* step }
