@@ -66,6 +66,10 @@ extension Store {
   var links: Slab<Link> { @inline(__always) get { memory.value.links } }
   /// Blocks: audio that is kept, answers that wait.
   var pool: BlockPool { @inline(__always) get { memory.value.pool } }
+  /// Whether a caller who can be held back has to wait for blocks.
+  @inline(__always) var isPoolShort: Bool {
+    pool.free < limits.heldBackBytesMin / BlockPool.blockBytes
+  }
   /// Buffers for messages that do not fit in a block.
   var medium: BufferPool { @inline(__always) get { memory.value.medium } }
   var large: BufferPool { @inline(__always) get { memory.value.large } }

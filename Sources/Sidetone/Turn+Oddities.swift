@@ -51,28 +51,15 @@ extension Turn {
             ? "the two tracks are two channels from now on"
             : "it is left out; ask the carrier for one track, or for G.711 at 8000 Hz")
       }
-    case .tooFast(let percent, let format): write(tooFast: percent, format, call)
-    }
-  }
-
-  private mutating func write(tooFast percent: Int, _ format: Event.Audio, _ call: Name?) {
-    write(.warning, "audio_too_fast", call) {
-      $0.write("audio comes at ")
-      $0.write(decimal: percent)
-      $0.write(" % of the speed of ")
-      $0.write(format)
-      $0.write("; if it is live, its rate or channels are others than was said")
+    case .tooFast(let percent, let format):
+      write(.warning, "audio_too_fast", call) { $0.write(tooFast: percent, format) }
     }
   }
 
   private mutating func write(_ format: Event.Audio, _ isHeeded: Bool, _ call: Name?) {
     // Each channel is heard, and billed, for itself: somebody may not have meant that.
     let isMeant = isHeeded && format.channels == 1
-    write(isMeant ? .info : .warning, "audio_format", call) {
-      $0.write(format)
-      $0.write(isHeeded ? ", as the audio says itself" : " is said too late: audio came before")
-      if isHeeded, format.channels > 1 { $0.write("; the upstream may bill each channel") }
-    }
+    write(isMeant ? .info : .warning, "audio_format", call) { $0.write(format, isHeeded) }
   }
 
   mutating func write(_ name: Bytes, unknown type: Bytes, _ call: Name?) {
@@ -122,19 +109,35 @@ extension Turn {
   mutating func write(
     _ name: Bytes, _ format: Event.Audio?, _ isHeeded: Bool, _ call: Name?
   ) {
-    write(.warning, "upstream_audio_format", call) {
-      $0.write(name)
-      $0.write(" states ")
-      if let format { $0.write(format) } else { $0.write("a format that is not known here") }
-      $0.write(
-        isHeeded
-          ? " for its audio, which was not asked for; its rate is heeded"
-          : " for its audio, which cannot be converted: it is not played")
-    }
+    write(.warning, "upstream_audio_format", call) { $0.write(name, states: format, isHeeded) }
   }
 }
 
 extension Writer {
+  fileprivate mutating func write(tooFast percent: Int, _ format: Event.Audio) {
+    write("audio comes at ")
+    write(decimal: percent)
+    write(" % of the speed of ")
+    write(format)
+    write("; if it is live, its rate or channels are others than was said")
+  }
+
+  fileprivate mutating func write(_ format: Event.Audio, _ isHeeded: Bool) {
+    write(format)
+    write(isHeeded ? ", as the audio says itself" : " is said too late: audio came before")
+    if isHeeded, format.channels > 1 { write("; the upstream may bill each channel") }
+  }
+
+  fileprivate mutating func write(_ name: Bytes, states format: Event.Audio?, _ isHeeded: Bool) {
+    write(name)
+    write(" states ")
+    if let format { write(format) } else { write("a format that is not known here") }
+    write(
+      isHeeded
+        ? " for its audio, which was not asked for; its rate is heeded"
+        : " for its audio, which cannot be converted: it is not played")
+  }
+
   /// `linear16 at 16000 Hz, 1 channel`.
   fileprivate mutating func write(_ format: Event.Audio) {
     write(format.codec)

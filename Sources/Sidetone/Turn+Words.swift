@@ -18,18 +18,13 @@ extension Turn {
       log.print(text, of: call) { $0.write("[AGENT] ") }
     case .interrupted(let heard, let generated, let words, let cut, _, _, _):
       write(.info, "interrupted", call) {
-        $0.write("heard ")
-        $0.write(decimal: heard)
-        $0.write(" of ")
-        $0.write(decimal: generated)
-        $0.write(" ms generated")
+        $0.write(heard: heard, of: generated)
+        $0.write(" generated")
       }
       log.print(of: call) {
-        $0.write("[INTERRUPTED] heard ")
-        $0.write(decimal: heard)
-        $0.write(" of ")
-        $0.write(decimal: generated)
-        $0.write(" ms: ")
+        $0.write("[INTERRUPTED] ")
+        $0.write(heard: heard, of: generated)
+        $0.write(": ")
         $0.write(words: words.prefix(cut))
         $0.write(" |")
         $0.write(words: words.dropping(cut))
@@ -72,6 +67,14 @@ extension Log {
 }
 
 extension Writer {
+  fileprivate mutating func write(heard: Int, of generated: Int) {
+    write("heard ")
+    write(decimal: heard)
+    write(" of ")
+    write(decimal: generated)
+    write(" ms")
+  }
+
   mutating func write(_ side: Event.Side) {
     switch side {
     case .only: break

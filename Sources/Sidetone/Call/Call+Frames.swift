@@ -149,7 +149,7 @@ extension Call {
   @_noAllocation mutating func holdBack(_ store: Store, _ turn: inout Turn) -> Bool {
     guard mustWait(store) else { return false }
     store.links[caller.link.index].hold = .room
-    if isPoolShort(store) {
+    if store.isPoolShort {
       turn.timers.wake(.call(id.index), at: turn.now + Self.poolLook)
     }
     return true
@@ -161,11 +161,7 @@ extension Call {
     guard caller.pressure == .waits, caller.isStarted, upstream.partner != .nobody,
       !state.isClosing
     else { return false }
-    return uplink.room < store.limits.heldBackBytesMin || isPoolShort(store)
-  }
-
-  @inline(__always) func isPoolShort(_ store: Store) -> Bool {
-    store.pool.free < store.limits.heldBackBytesMin / BlockPool.blockBytes
+    return uplink.room < store.limits.heldBackBytesMin || store.isPoolShort
   }
 }
 

@@ -101,7 +101,7 @@ enum CallDue: UInt8 {
     case .speed:
       return call.state.isClosing ? .never : call.speed.time(after: call.uplink.lastAudio)
     case .comfort: return call.state.isClosing ? .never : call.comfortAt
-    case .pool: return call.caller.isHeldBack(store) && call.isPoolShort(store) ? .zero : .never
+    case .pool: return call.caller.isHeldBack(store) && store.isPoolShort ? .zero : .never
     }
   }
 }

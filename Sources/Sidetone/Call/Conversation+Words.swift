@@ -2,7 +2,8 @@
 
 extension Conversation {
   /// What of a message goes before its audio: whose turn it is, and what the caller has said. True:
-  /// the caller interrupts. `offset`: so many microseconds behind the first audio the session began.
+  /// the caller interrupts. `offset`: how many microseconds behind the first audio the session
+  /// began.
   mutating func heardFirst(
     _ news: Upstream.Event, _ message: Bytes, behind offset: Int, from caller: inout CallerLeg,
     _ record: inout CallRecord, _ store: Store, _ turn: inout Turn

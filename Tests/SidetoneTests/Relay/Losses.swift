@@ -139,11 +139,6 @@ struct Loss: CustomTestStringConvertible, Sendable {
       rig.say(#"{"event":"start","start":{"streamSid":"\#(id)","callSid":"c"}}"#, on: link)
       return rig
     },
-    Loss("a stop that names another call", "messagesIgnored", "stop_ignored") {
-      let talk = try Talk("ucid")
-      talk.rig.say(#"{"event":"stop","ucid":"another"}"#, on: talk.caller)
-      return talk.rig
-    },
     Loss("the end of a long id", nil, "id_cut") {
       let rig = Rig()
       let link = try #require(rig.open("/media"))
