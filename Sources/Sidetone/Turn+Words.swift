@@ -9,6 +9,7 @@ extension Turn {
         $0.write(isFinal ? "[FINAL] Transcription: " : "[INTERIM] Transcription: ")
         $0.write(side)
       }
+      if isFinal, text.count > Limits.wordsBytesMax { note(.agent(.wordsCut), of: call) }
       guard isFinal, log.printsTranscripts, sentence.utf8CodeUnitCount > 0 else { return }
       log.quote(text, of: call, "transcription_completed", sentence, at: now)
       guard entries.extractsLive else { return }

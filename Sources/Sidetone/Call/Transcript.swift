@@ -207,9 +207,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
     }
     let rest = Limits.wordsBytesMax &- self[index].words.count
     let fitting = text.count <= rest ? text.count : JSON.wholePrefix(of: text, upTo: rest)
-    if fitting < text.count || !self[index].words.append(text.prefix(fitting), from: pool) {
-      self[index].isCut = true
-    }
+    let isKept = self[index].words.append(text.prefix(fitting), from: pool)
+    if fitting < text.count || !isKept { self[index].isCut = true }
   }
 
   private func wasShown(_ item: Bytes) -> Bool {

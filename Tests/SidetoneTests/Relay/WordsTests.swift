@@ -103,6 +103,18 @@ struct WordsTests {
     #expect(talk.rig.log.contains { $0.contains("words_cut") })
   }
 
+  @Test func `what a caller said at great length is cut, and not gone`() throws {
+    let talk = try talk()
+    talk.tell(
+      """
+      {"type":"conversation.item.input_audio_transcription.completed","item_id":"u1",\
+      "transcript":"\(String(repeating: "word ", count: 4000))"}
+      """)
+    talk.rig.advance(milliseconds: 5000)
+    let count = lines(talk).reduce(0) { $0 + $1.count }
+    #expect(count >= 14_000 && talk.rig.relay.totals.wordsCut == 1)
+  }
+
   @Test func `words of a session that is gone are not those of the next one`() throws {
     let talk = try talk()
     let piece = { (text: String, item: String) in
