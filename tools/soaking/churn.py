@@ -13,8 +13,11 @@ from drilling.wire import BINARY, TEXT, frame, head, request
 
 # Seconds after which a part of a round is ended, whatever it waits for.
 PATIENCE = 60.0
-# Frames in a short call of the load, and calls at a time.
+# Frames in a short call of the load.
 FRAMES = 20
+# Seconds by which we ourselves came late in a round: what callers then miss is the machine's doing.
+# What is held afterwards is judged all the same.
+LATE = 0.3
 
 
 def load(stand, name, calls, at_once, *options):
@@ -137,6 +140,26 @@ def rude(stand, number, count):
     return []
 
 
+class Lateness:
+    """How late a thread comes that only sleeps."""
+
+    def __init__(self):
+        self.worst, self.over = 0.0, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def watch(self):
+        last = time.monotonic()
+        while not self.over.wait(0.02):
+            now = time.monotonic()
+            self.worst, last = max(self.worst, now - last - 0.02), now
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.worst
+
+
 class Subscribers:
     """Two who read what is said while it is said, and one who asks and never reads."""
 
@@ -168,8 +191,9 @@ class Subscribers:
 
 
 def round_of(stand, number, calls, kills):
-    """One round; `calls` of each of the four kinds of load. The faults that were seen."""
-    faults = []
+    """One round; `calls` of each of the four kinds of load. What callers missed, and whether that
+    can be the machine's doing."""
+    faults, lateness = [], Lateness()
     subscribers = Subscribers(stand)
 
     def part(*work):
@@ -195,4 +219,5 @@ def round_of(stand, number, calls, kills):
         stand.kill_courier()
     for one in parts:
         one.join(PATIENCE)
-    return faults + subscribers.end()
+    faults += subscribers.end()
+    return faults, lateness.end() > LATE

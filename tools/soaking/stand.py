@@ -82,7 +82,9 @@ class Stand:
             "listen": {"address": f"127.0.0.1:{self.port}"},
             "output": {"log": "json", "transcripts": False},
             "limits": {"calls_max": CALLS_MAX, "two_way_calls_max": CALLS_MAX,
-                       "calls_per_second_per_address": 100_000},
+                       "calls_per_second_per_address": 100_000,
+                       # A client that waits for a processor takes its time.
+                       "first_byte_seconds": 20},
             "routes": [{"path": f"/{name}", "upstream": name}
                        for name in (*self.twins, "breaks", "gemini", "echo")],
             **upstreams,
