@@ -78,6 +78,10 @@ ptrdiff_t cl_names(const char *path, char *into, ptrdiff_t capacity) {
   return error ? -(ptrdiff_t)error : needed;
 }
 
+int cl_may_write(const char *path) {
+  return faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
 bool cl_is_unlinked(int file) {
   struct stat now;
   return fstat(file, &now) == 0 && now.st_nlink == 0;
@@ -104,6 +108,25 @@ int cl_watcher_clear(int watcher) {
     if (length < 0) return errno == EAGAIN ? taken : -errno;
     taken = 1;
   }
+}
+
+ptrdiff_t cl_watcher_names(int watcher, char *into, ptrdiff_t capacity) {
+  _Alignas(struct inotify_event) char events[4096];
+  ptrdiff_t used = 0;
+  // One read brings fewer bytes of names than of events.
+  while (capacity - used >= (ptrdiff_t)sizeof events) {
+    ssize_t length = read(watcher, events, sizeof events);
+    if (length < 0) return errno == EAGAIN ? used : -errno;
+    for (char *at = events; at < events + length;) {
+      const struct inotify_event *event = (const struct inotify_event *)at;
+      at += sizeof *event + event->len;
+      if (!(event->mask & IN_MOVED_TO) || event->len == 0) continue;
+      ptrdiff_t count = (ptrdiff_t)strlen(event->name) + 1;
+      memcpy(into + used, event->name, (size_t)count);
+      used += count;
+    }
+  }
+  return used;
 }
 
 int cl_wait_readable(int descriptor, int milliseconds) {

@@ -23,6 +23,9 @@ extension CourierConfig {
   package func check() -> (mistakes: [String], warnings: [String]) {
     var mistakes: [String] = []
     var warnings: [String] = []
+    if let sentence = FileSystem().obstacle(to: directory) {
+      mistakes.append("directory: \(sentence)")
+    }
     for (index, hook) in hooks.enumerated() {
       let name = "webhooks, number \(index + 1)"
       do throws(CourierMistake) {

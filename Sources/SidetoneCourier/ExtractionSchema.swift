@@ -65,6 +65,7 @@ package struct ExtractionSchema: Sendable {
     }
     var reader = ExtractionSchemaReader(source)
     let top = try reader.node(at: "#")
+    try reader.checkEnds()
     self.source = source
     (root, rootSource) = reader.target(of: top)
     nodes = reader.nodes
@@ -135,6 +136,26 @@ struct ExtractionSchemaReader {
     default: throw mistake(place, "a schema is an object, or true or false")
     }
     return number
+  }
+
+  /// A schema may contain itself, but not be one of its own conditions: a value would be held
+  /// against it for ever.
+  func checkEnds() throws(CourierMistake) {
+    var isDone = [Bool](repeating: false, count: nodes.count)
+    var path: [Int] = []
+    func visit(_ number: Int) throws(CourierMistake) {
+      if isDone[number] { return }
+      if path.contains(number) {
+        let place = places.first { $0.value == number }?.key ?? "#"
+        throw mistake(place, "it leads back to itself by `$ref` or alternatives alone")
+      }
+      path.append(number)
+      let node = nodes[number]
+      for next in node.allOf + node.anyOf + node.oneOf { try visit(next) }
+      path.removeLast()
+      isDone[number] = true
+    }
+    for number in nodes.indices { try visit(number) }
   }
 
   private func value(at place: String) -> JSONTree? {

@@ -28,6 +28,15 @@ package struct FileSystem {
     }
   }
 
+  /// Why there can be no such directory, as far as can be told without making it; or nil.
+  func obstacle(to path: String) -> String? {
+    var place = path
+    while !exists(place), Self.parent(of: place) != place { place = Self.parent(of: place) }
+    guard isDirectory(place) else { return "a file stands at \(place)" }
+    let result = unsafe cl_may_write(place)
+    return result == 0 ? nil : Trouble("write in", place, error: -result).sentence
+  }
+
   static func parent(of path: String) -> String {
     var rest = Substring(path)
     while rest.last == "/", rest.count > 1 { rest.removeLast() }

@@ -52,10 +52,13 @@ package struct HTTPFailure: Error, Equatable, Sendable {
   package let kind: Kind
   /// For people: what happened, with the library's words.
   package let sentence: String
+  /// The status where the answer had begun; 0: it had not.
+  package let status: Int
 
-  package init(_ kind: Kind, _ sentence: String) {
+  package init(_ kind: Kind, _ sentence: String, status: Int = 0) {
     self.kind = kind
     self.sentence = sentence
+    self.status = status
   }
 }
 
@@ -172,7 +175,8 @@ package typealias HTTPResult = Result<HTTPAnswer, HTTPFailure>
   private static func result(of transfer: OpaquePointer) -> HTTPResult {
     if let kind = HTTPFailure.Kind(unsafe cc_transfer_trouble(transfer)) {
       let words = printable(unsafe String(cString: cc_transfer_text(transfer)))
-      return .failure(HTTPFailure(kind, words))
+      return .failure(
+        HTTPFailure(kind, words, status: Int(unsafe cc_transfer_status(transfer))))
     }
     var answer = HTTPAnswer(status: Int(unsafe cc_transfer_status(transfer)))
     var count = 0

@@ -23,6 +23,7 @@ package func runCourier(_ config: CourierConfig, word descriptor: Int32?, once: 
     // What is wrong with the settings, or is not installed, will not pass.
     let all = try destinations(config, start.files, at: CourierLoop.now)
     guard let lock = try start.lock() else {
+      if descriptor != nil { return 0 }
       return refused(
         "courier_is_there",
         "another courier serves \(config.directory) (it holds courier.lock); one is enough")
@@ -56,18 +57,14 @@ private struct CourierStart {
     signals = CourierSignals(areObeyed: word.descriptor == nil)
   }
 
-  /// The lock of the directory, which is made; nil where another courier has it. A relay that was
-  /// started again may find the courier of the last one still at work, and waits five seconds.
+  /// The lock of the directory, which is made. Nil where another courier has it and nobody waits
+  /// for this one; a relay's stands by.
   func lock() throws(Trouble) -> Int32? {
-    let patience = word.descriptor == nil ? 0 : 50
-    return try patiently { () throws(Trouble) -> Int32? in
+    try patiently { () throws(Trouble) -> Int32? in
       try files.makeDirectory(Courier.journalDirectory(config.directory))
-      let path = "\(config.directory)/courier.lock"
-      for _ in 0..<patience {
-        if let lock = try files.lock(path) { return lock }
-        usleep(100_000)
-      }
-      return try files.lock(path)
+      if word.descriptor == nil { return try files.lock("\(config.directory)/courier.lock") }
+      return try StandBy(directory: config.directory, word: word, signals: signals, files: files)
+        .lock()
     }
   }
 

@@ -41,6 +41,16 @@ final class DirectoryWatch {
   /// Whether something has happened since the last time.
   func clear() -> Bool { cl_watcher_clear(descriptor) > 0 }
 
+  /// Names that were moved to what is watched since the last time.
+  func names() -> [String] {
+    var space = [UInt8](repeating: 0, count: 1 << 16)
+    let count = space.withMutableBytes { bytes in
+      unsafe cl_watcher_names(
+        descriptor, bytes.base.assumingMemoryBound(to: CChar.self), bytes.count)
+    }
+    return space[..<max(count, 0)].split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+  }
+
   deinit { if descriptor >= 0 { _ = cl_close(descriptor) } }
 }
 

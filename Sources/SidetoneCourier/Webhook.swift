@@ -111,6 +111,9 @@ package struct Webhook: Sendable {
     calls.remove(sent.event.call)
     let answer: HTTPAnswer
     switch result {
+    case .failure(let failure) where (200..<300).contains(failure.status):
+      // It has said that it took the event; what else it wanted to say nobody reads.
+      answer = HTTPAnswer(status: failure.status)
     case .failure(let failure):
       let reason = "\(config.url.place) gave no answer: \(failure.sentence)"
       return unanswered(sent, asked: nil, reason, at: now)

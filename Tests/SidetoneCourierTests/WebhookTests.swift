@@ -186,6 +186,15 @@ struct WebhookTests {
     #expect(hook.wakeTime(at: now) == nil)
   }
 
+  @Test func `an answer of 2xx that breaks off is a delivery, another one is none`() throws {
+    var hook = try hook()
+    func broken(_ status: Int) -> HTTPResult {
+      .failure(HTTPFailure(.broken, "the transfer was closed", status: status))
+    }
+    #expect(try attempt(&hook, event(1), broken(200), at: now) == .delivered)
+    #expect(try attempt(&hook, event(2), broken(500), at: now).time != nil)
+  }
+
   @Test func `a hook that a person turns on is told again at once`() throws {
     var hook = try hook()
     _ = try attempt(&hook, event(1), status(410), at: now)

@@ -132,6 +132,39 @@ private final class StartedCourier {
     #expect(folder.names("calls").isEmpty)
   }
 
+  @Test func `beside another courier it tells its relay what that one files, then takes over`()
+    throws
+  {
+    let first = try StartedCourier(folder)
+    _ = first.read(until: "status ")
+    let second = try StartedCourier(folder)
+    // It makes the directory that it watches.
+    for _ in 0..<4000 where !folder.names("").contains("calls") { usleep(5000) }
+    usleep(100_000)
+    try journal(folder, as: "1750000000000-2", [started("B", of: 2), ended(of: 2)])
+    let filed = second.read(until: "filed \(key(2))")
+    #expect(filed.contains("filed \(key(2)) call_B_1750000000000_transcript.json"))
+    first.relay.say("drain")
+    #expect(first.status() == 0)
+    try journal(folder, as: "1750000000000-3", [started("C", of: 3), ended(of: 3)])
+    #expect(second.read(until: "filed \(key(3))").contains { $0.hasPrefix("filed \(key(3))") })
+    second.relay.end()
+    #expect(second.status() == 0)
+  }
+
+  @Test func `one that stands by goes when its relay does`() throws {
+    let first = try StartedCourier(folder)
+    _ = first.read(until: "status ")
+    for end in [{ $0.say("drain") }, { $0.end() }] as [(RelayEnd) -> Void] {
+      let second = try StartedCourier(folder)
+      usleep(100_000)
+      end(second.relay)
+      #expect(second.status() == 0)
+    }
+    first.relay.say("drain")
+    #expect(first.status() == 0)
+  }
+
   @Test func `it waits for the courier of the relay before`() throws {
     let first = try StartedCourier(folder)
     _ = first.read(until: "status ")

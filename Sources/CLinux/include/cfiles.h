@@ -42,6 +42,8 @@ ptrdiff_t cl_names(const char *path, char *into, ptrdiff_t capacity);
 // Takes the lock of an open file (flock(2)) without waiting: -EAGAIN where another has it.
 // Shared ones go together; closing the file gives it back.
 int cl_lock(int file, bool is_shared);
+// Whether names may be made in a directory: 0, or why not.
+int cl_may_write(const char *path);
 // Whether the last name of an open file was taken away.
 bool cl_is_unlinked(int file);
 
@@ -52,6 +54,9 @@ int cl_watch(int watcher, const char *path);
 int cl_unwatch(int watcher, int watch);
 // Takes what has happened, without looking at it; 0 where nothing had.
 int cl_watcher_clear(int watcher);
+// Takes what has happened: the names that were moved to what is watched, each ended by a NUL, as
+// many as fit; answers their bytes. At least 4 KiB.
+ptrdiff_t cl_watcher_names(int watcher, char *into, ptrdiff_t capacity);
 
 // Waits until there is something to read; 1: there is, 0: the time is over. Negative: no end.
 int cl_wait_readable(int descriptor, int milliseconds);
