@@ -176,7 +176,12 @@ extension Config {
   package func upstreams(of route: Route) -> [Int] {
     guard route.kind == .call else { return [] }
     let names = route.bots.isEmpty ? [route.upstream] : route.bots.map(\.upstream)
-    return names.compactMap { name in upstreams.firstIndex { $0.name == name } }
+    return names.compactMap(place(ofUpstream:))
+  }
+
+  /// Where the upstream of that name stands in `upstreams`.
+  package func place(ofUpstream name: String) -> Int? {
+    upstreams.firstIndex { $0.name == name && !$0.isRetired }
   }
 
   package struct Listener: Sendable {
@@ -222,6 +227,8 @@ extension Config {
     /// What a voice model is told, by the names of the settings: ("voice", "marin"). Each name
     /// once, with the defaults filled in; none for upstreams that only listen.
     package var options: [(name: String, value: String)] = []
+    /// Settings that were read anew have it no more; calls that began with it keep it.
+    package var isRetired = false
     package init() {}
 
     /// Its secret is missing.
@@ -288,6 +295,8 @@ extension Config {
     package var fillsGaps = false
     /// Callers who hear nothing are sent a little silence now and then.
     package var sendsComfort = false
+    /// Settings that were read anew have it no more; calls that began with it keep it.
+    package var isRetired = false
     package init() {}
 
     package var isWebhook: Bool { kind != .call }

@@ -17,6 +17,9 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var peersSlowed = 0
   package var peersFlooding = 0
   package var requests = 0
+  /// Settings that were read anew and count, and those that were refused.
+  package var reloads = 0
+  package var reloadsRefused = 0
   /// Calls whose files, or whose journal, were not there when their callers were closed; and whose
   /// files cannot be written.
   package var recordsLate = 0

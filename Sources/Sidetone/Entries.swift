@@ -20,11 +20,11 @@ package struct Entries {
   /// What the driver has lost of those that it took.
   var lostByDriver = 0
   /// Whether anything is written down, and what of it.
-  let wants: Wants
+  private(set) var wants: Wants
   /// How long the end of a call waits for its files.
-  let filesWait: Instant.Span
+  private(set) var filesWait: Instant.Span
   /// Whether data is extracted from what is said while it is.
-  let extractsLive: Bool
+  private(set) var extractsLive: Bool
   private var nextKey: UInt64
 
   enum Wants: BitwiseCopyable, Sendable { case nothing, finals, interims }
@@ -34,10 +34,18 @@ package struct Entries {
     let isOn = records != nil
     ring = ByteRing(bytes: isOn ? limits.entryRingBytes : 1)
     draft = Buffer(count: isOn ? Self.bytesMax : 1)
+    wants = .nothing
+    extractsLive = false
+    filesWait = .zero
+    nextKey = UInt64(chance) << 32 | 1
+    follow(records)
+  }
+
+  /// What is wanted from now on; whether anything is was settled at start.
+  mutating func follow(_ records: Config.Records?) {
     wants = records.map { $0.keepsInterims ? .interims : .finals } ?? .nothing
     extractsLive = records?.extractsLive ?? false
     filesWait = .milliseconds(records?.closeWaitMilliseconds ?? 0)
-    nextKey = UInt64(chance) << 32 | 1
   }
 
   @inline(__always) var isOn: Bool { wants != .nothing }

@@ -117,7 +117,9 @@ extension Config {
   private func isGivenTokens(_ route: Route) -> Bool {
     guard route.kind == .call else { return false }
     return routes.contains { webhook in
-      guard givesTokens(webhook), webhook.stream == route.path else { return false }
+      guard !webhook.isRetired, givesTokens(webhook), webhook.stream == route.path else {
+        return false
+      }
       switch exposure(of: webhook) {
       case .guarded, .open: return true
       case .loopback, .off: return false

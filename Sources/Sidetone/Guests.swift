@@ -83,10 +83,10 @@ package struct Guests: Sendable {
   private let seed: UInt64
   private var queues = InlineArray<4, Queue>(repeating: Queue())
   package let guestsMax: Int
-  private let perAddressMax: Int
-  private let handshakesPerAddressMax: Int
+  private var perAddressMax: Int
+  private var handshakesPerAddressMax: Int
   private let operatorsMax: Int
-  private let tokenSpan: Instant.Span
+  private var tokenSpan: Instant.Span
 
   /// `seed` keeps peers from choosing addresses that meet in one bucket.
   package init(_ limits: Limits, seed: UInt64) {
@@ -101,6 +101,14 @@ package struct Guests: Sendable {
     places = Slab(capacity: most, repeating: Place())
     buckets = Slab(capacity: most, repeating: .none)
     self.seed = seed
+  }
+
+  /// Other shares and times from now on; there are no more places than there were.
+  mutating func follow(_ limits: Limits) {
+    perAddressMax = limits.unprovenPerAddress
+    handshakesPerAddressMax = limits.handshakesPerAddressMax
+    tokenSpan = .seconds(limits.tokenSeconds)
+    setTokenDue()
   }
 
   package func deallocate() {

@@ -13,12 +13,12 @@ package struct Log {
   private var lines: Lines
   private let isJSON: Bool
   private let isColoured: Bool
-  private let least: Level
+  private var least: Level
   private var complaints = Complaints()
   /// Transcripts are personal data: printed on a terminal, or where the operator asked.
-  let printsTranscripts: Bool
+  private(set) var printsTranscripts: Bool
   /// They are JSON objects.
-  let printsJSON: Bool
+  private(set) var printsJSON: Bool
   /// For the parts of a line that is JSON.
   private let scratch: Bytes
   private var origin: (now: Instant, wall: WallTime)
@@ -32,6 +32,13 @@ package struct Log {
     printsJSON = config.printsTranscripts && config.transcriptsAreJSON
     self.scratch = scratch
     origin = (now, wall)
+  }
+
+  /// Other lines are wanted from now on; how they are written stays.
+  mutating func follow(_ config: Config) {
+    least = config.logLevel
+    printsTranscripts = config.printsTranscripts
+    printsJSON = config.printsTranscripts && config.transcriptsAreJSON
   }
 
   /// Lines that no reader saw, ever: they found no room here, or were taken and never reached him.
@@ -62,9 +69,10 @@ package struct Log {
 
   /// Writes one line of the log. `event` is one word; `sentence` and `detail` write the rest,
   /// without line breaks; `call` is nil where it is about none. Of complaints that are alike one is
-  /// written now and then, with how many were not.
+  /// written now and then, with how many were not. `isAnswer`: somebody has just asked for it, so
+  /// it is written however often it was.
   mutating func write(
-    _ level: Level, _ event: StaticString, call: Name?, at now: Instant,
+    _ level: Level, _ event: StaticString, call: Name?, at now: Instant, isAnswer: Bool = false,
     sentence: (inout Writer) -> Void = { _ in }, detail: (inout Writer) -> Void = { _ in }
   ) {
     if level == .warning { warnings &+= 1 }
@@ -84,7 +92,7 @@ package struct Log {
       write(event, call == nil ? sentence : { _ in }, detail, asText: &line)
     }
     var others = 0
-    if level >= .warning {
+    if level >= .warning, !isAnswer {
       let written = line.written
       let likeness = Complaints.likeness(written[whose..<what], written.dropping(what))
       guard let before = complaints.admit(likeness, of: call, at: now) else { return }

@@ -14,7 +14,7 @@ extension Config {
   /// Calls with a voice model for which memory is taken: none without an upstream that talks and
   /// has what it needs.
   package var twoWayCalls: Int {
-    let talks = upstreams.contains { $0.talks && !$0.isWithoutKey }
+    let talks = upstreams.contains { $0.talks && !$0.isWithoutKey && !$0.isRetired }
     return talks ? min(limits.twoWayCallsMax, limits.callsMax) : 0
   }
 

@@ -1,5 +1,5 @@
-// Settings made ready for use at start, once for everybody who needs them, so that nothing is built
-// from text when a request or a call comes.
+// Settings made ready for use, once for everybody who needs them, so that nothing is built from
+// text when a request or a call comes: at start, and where they are read anew (Prepared+Reload).
 
 package final class Prepared: Sendable {
   /// In the order of `Config.upstreams`, `Config.routes` and `Carrier.all`.
@@ -13,6 +13,12 @@ package final class Prepared: Sendable {
     self.upstreams = upstreams
     routes = config.routes.map { PreparedRoute($0, in: config, upstreams) }
     carriers = Carrier.all.map { PreparedCarrier($0, in: config) }
+  }
+
+  init(upstreams: [PreparedUpstream], routes: [PreparedRoute], carriers: [PreparedCarrier]) {
+    self.upstreams = upstreams
+    self.routes = routes
+    self.carriers = carriers
   }
 }
 
@@ -96,8 +102,10 @@ package struct PreparedRoute: Sendable {
   /// The segment behind `path` that callers must know; empty: none.
   let secret: Text
   let kind: Config.Route.Kind
+  /// Nobody new may come: only calls that began with it use it.
+  private(set) var isRetired = false
   /// Who may come, and from where; `addresses` says so where it asks for them.
-  let exposure: Exposure
+  private(set) var exposure: Exposure
   let addresses: [AddressRange]
   /// Indices into Carrier.all, in the order of the list.
   let carriers: [Int]
@@ -106,10 +114,10 @@ package struct PreparedRoute: Sendable {
   /// What callers may choose from, the default first; of a call route never empty.
   let bots: [Bot]
   /// For a webhook: the index of the call route that its answer points to; -1 for a call.
-  let stream: Int
+  private(set) var stream: Int
   let dialsAhead: Bool
   /// For a call: whether webhooks send its callers, with tokens. For a webhook: whether it does.
-  let isGivenTokens: Bool
+  private(set) var isGivenTokens: Bool
   /// Index into Config.upstreams of the route's own where none of its bots has its secret; -1: at
   /// least one can be served.
   let keyless: Int
@@ -161,32 +169,52 @@ package struct PreparedRoute: Sendable {
     path = Text(route.path)
     secret = Text(route.secret)
     kind = route.kind
-    exposure = config.exposure(of: route)
+    exposure = .open
     addresses = route.addresses
     carriers = Carrier.all.indices.filter {
       route.carriers.isEmpty || route.carriers.contains(Carrier.all[$0].name.description)
     }
-    let names = config.upstreams.map(\.name)
-    upstream = names.firstIndex(of: route.upstream) ?? -1
+    upstream = config.place(ofUpstream: route.upstream) ?? -1
     precondition(kind != .call || upstream >= 0, "settings name only upstreams that exist")
     let choice = route.bots.isEmpty ? [(name: "", upstream: route.upstream)] : route.bots
     let bots = choice.compactMap { bot in
-      names.firstIndex(of: bot.upstream).map { Bot(bot.name, $0, route, config) }
+      config.place(ofUpstream: bot.upstream).map { Bot(bot.name, $0, route, config) }
     }
     precondition(kind != .call || bots.count == choice.count, "and so do a route's bots")
     self.bots = bots
     let isServed = kind != .call || bots.contains { !upstreams[$0.upstream].isWithoutKey }
     keyless = isServed ? -1 : upstream
-    stream = config.routes.firstIndex { $0.kind == .call && $0.path == route.stream } ?? -1
+    stream = -1
     dialsAhead = kind == .connect && route.dialsAhead
-    isGivenTokens =
-      config.givesTokens(route)
-      || config.routes.contains { config.givesTokens($0) && $0.stream == route.path }
+    isGivenTokens = false
     upstreamRate = route.upstreamRate
     habits = Habits(route)
     hasChoice =
       kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)
     greetings = route.greetingAudio.map { Self.greetings($0, config.profile) } ?? []
+    standAmong(route, config)
+  }
+
+  /// What does not follow from the route alone: who may come, and whom webhooks send.
+  mutating func standAmong(_ route: Config.Route, _ config: Config) {
+    isRetired = route.isRetired
+    exposure = config.exposure(of: route)
+    stream =
+      config.routes.firstIndex {
+        $0.kind == .call && $0.path == route.stream && !$0.isRetired
+      } ?? -1
+    isGivenTokens =
+      config.givesTokens(route)
+      || config.routes.contains {
+        config.givesTokens($0) && $0.stream == route.path && !$0.isRetired
+      }
+  }
+
+  /// It serves nobody new from now on.
+  var retired: PreparedRoute {
+    var route = self
+    route.isRetired = true
+    return route
   }
 
   func greeting(at rate: Int) -> Bytes? {

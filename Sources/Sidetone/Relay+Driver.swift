@@ -12,6 +12,16 @@ extension Relay {
     Array(detail.utf8).withBytes { text in turn.write(level, event, nil) { $0.write(text) } }
   }
 
+  /// The same for what an operator has asked of the driver: whole, however often.
+  package func answer(
+    _ level: Config.LogLevel, _ event: StaticString, _ detail: String, at now: Instant
+  ) {
+    Array(detail.utf8).withBytes { text in
+      turn.log.write(
+        level, event, call: nil, at: now, isAnswer: true, detail: { $0.write(text) })
+    }
+  }
+
   /// A turn of the driver's loop begins so long after the moment for which it had asked.
   package func turnBegan(late lag: Instant.Span, at now: Instant) {
     turn.now = now

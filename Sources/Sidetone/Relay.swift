@@ -16,7 +16,7 @@
 // names that outbox in the same turn.
 
 package final class Relay {
-  package let config: Config
+  package internal(set) var config: Config
   /// Everything that a connection or a call needs, taken once.
   let store: Store
   /// What an input may change beside its slot.

@@ -1,14 +1,14 @@
 // Every frame.
 //
 // The memory of a relay, taken once. A part of a call is lent it for the length of one input; it
-// keeps nothing of it but names: links, blocks, buffers, streams. What is made here is never made
-// again, and no state of any call is here.
+// keeps nothing of it but names: links, blocks, buffers, streams. What is taken here is never taken
+// again, and no state of any call is here; only the settings may be followed by others.
 
 package struct Store: BitwiseCopyable, Sendable {
-  private let memory: Fixed<Memory>
+  let memory: Fixed<Memory>
 
   /// What it holds. The arenas are named by their windows, and stay for as long as this does.
-  fileprivate struct Memory: Sendable {
+  struct Memory: Sendable {
     let links: Slab<Link>
     let pool: BlockPool
     let medium: BufferPool
@@ -20,8 +20,8 @@ package struct Store: BitwiseCopyable, Sendable {
     let source: Bytes
     let gathered: Bytes
     let converted: Bytes
-    let limits: Limits
-    let prepared: Prepared
+    var limits: Limits
+    var prepared: Prepared
     let arenas: [Buffer]
   }
 

@@ -32,6 +32,9 @@ package struct ResamplerPool: Sendable {
   private let resampledFloats: Bytes
   private let silence: Bytes
 
+  /// Of each pair of rates.
+  var streamsMax: Int { places[0].capacity }
+
   /// Makes `ready` streams for each pair of rates named; more are made when they are asked for, at
   /// most `streamsMax` of each pair, and kept. Traps where a stream does not keep its promise of
   /// exact counts, which another build of libsoxr might not.

@@ -63,7 +63,7 @@ extension Call {
     sessionEnded(store, &turn)
     listen(store, &turn)
     if loss.life >= .worked { silence.restart(at: turn.now) }
-    let action = state.upstreamLost(loss, latest: silenceEnd(store), at: turn.now)
+    let action = state.upstreamLost(loss, latest: silenceEnd, at: turn.now)
     caller.sendLoss(
       loss.verdict, isFinal: action == .end || action == .play, upstream.reason, as: record.name,
       store, &turn)
@@ -120,7 +120,5 @@ extension Call {
   }
 
   /// When a caller who hears nothing has done so for too long, if no session stands until then.
-  func silenceEnd(_ store: Store) -> Instant {
-    isTwoWay ? silence.end(after: .seconds(store.limits.deadAirSeconds)) : .never
-  }
+  var silenceEnd: Instant { isTwoWay ? silence.end(after: state.deadAir) : .never }
 }

@@ -78,8 +78,8 @@ enum CallDue: UInt8 {
     case .state: return call.state.wakeTime
     case .longestCall:
       if call.state.isClosing { return .never }
-      return call.record.startedAt + .seconds(store.limits.callSecondsMax)
-    case .silence: return call.state.isWithoutSession ? call.silenceEnd(store) : .never
+      return call.record.startedAt + call.state.longest
+    case .silence: return call.state.isWithoutSession ? call.silenceEnd : .never
     case .quiet:
       return call.awaitsQuiet ? call.conversation.quietTime(after: now) : .never
     case .heldAudio: return call.uplink.heldUntil
@@ -146,7 +146,8 @@ extension CallDue {
     case .longestCall: call.end(.tooLong, store, &turn)
     case .silence:
       let cause = call.upstream.lastCause
-      turn.note(.call(.deadAir(seconds: store.limits.deadAirSeconds, cause)), of: call.record.name)
+      let seconds = call.state.deadAir.milliseconds / 1000
+      turn.note(.call(.deadAir(seconds: seconds, cause)), of: call.record.name)
       call.perform(call.state.leftInSilence(cause), store, &turn)
     case .heldAudio: call.uplink.takeHeld(store, &turn)
     case .backlog: call.pump(store, &turn)

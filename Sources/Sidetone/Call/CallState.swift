@@ -89,11 +89,16 @@ package struct CallState: BitwiseCopyable, Sendable {
   package let attemptsMax: Int
   private let finishTime: Instant.Span
   private let playTime: Instant.Span
+  /// How long the call may last, and how long its caller may hear nothing.
+  package let longest: Instant.Span
+  package let deadAir: Instant.Span
 
   package init(limits: Limits, at now: Instant) {
     attemptsMax = limits.redialsMax
     finishTime = .seconds(limits.finishSeconds)
     playTime = .milliseconds(limits.playoutMillisecondsMax) + finishTime
+    longest = .seconds(limits.callSecondsMax)
+    deadAir = .seconds(limits.deadAirSeconds)
     deadline = now + .seconds(limits.recogniseSeconds)
   }
 

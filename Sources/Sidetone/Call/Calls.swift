@@ -143,6 +143,11 @@ extension Calls {
     self[call].caller.isStarted && !self[call].state.isClosing
   }
 
+  /// What the call in a slot has of the settings, until it is over; nil: there is none.
+  func holding(_ call: Int) -> (route: Int, upstream: Int)? {
+    slots.isInUse(call) ? (self[call].upstream.route, self[call].upstream.index) : nil
+  }
+
   /// What a page says of the call in a slot; nil: there is none.
   func row(of call: Int, at now: Instant, in pool: BlockPool) -> CallRow? {
     slots.isInUse(call) ? self[call].record.row(at: now, in: pool) : nil

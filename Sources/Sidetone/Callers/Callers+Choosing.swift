@@ -85,7 +85,17 @@ extension Callers {
       calls.join(call, to: held.call.index, store, &turn)
       return held.call.index
     }
-    return choose(call, bot: held.bot, held.choices.front(in: store.pool), calls, store, &turn)
+    return choose(
+      call, bot: bot(of: held, on: route, store), held.choices.front(in: store.pool), calls,
+      store, &turn)
+  }
+
+  /// The place of the bot that a token stands for among those of the call's route: settings may
+  /// have been read anew since the token was given out.
+  private func bot(of held: CallTokens.Held, on route: Int, _ store: Store) -> Int {
+    guard held.route != route else { return held.bot }
+    let (former, bots) = (store.prepared.routes[held.route].bots, store.prepared.routes[route].bots)
+    return bots.firstIndex { $0.name.bytes.equals(former[held.bot].name.bytes) } ?? 0
   }
 
   /// The caller talks to this bot, with these choices.

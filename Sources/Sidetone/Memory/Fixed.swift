@@ -1,7 +1,8 @@
 // Every frame.
 //
 // One value that is made at start and read from then on: a name of one word for it, so that lending
-// it copies nothing, however much it holds.
+// it copies nothing, however much it holds. Its owner may change it between two inputs, while it is
+// lent to nobody.
 
 /// A plain value over memory taken at start; its owner calls `deallocate` at the very end.
 @safe package struct Fixed<Value>: @unchecked Sendable, BitwiseCopyable {
@@ -16,6 +17,8 @@
     unsafe place.deinitialize(count: 1)
     unsafe place.deallocate()
   }
+
+  package func change(_ body: (inout Value) -> Void) { unsafe body(&place.pointee) }
 
   package var value: Value {
     @inline(__always) unsafeAddress { unsafe UnsafePointer(place) }

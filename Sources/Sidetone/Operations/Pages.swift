@@ -217,6 +217,10 @@ package struct Pages: Sendable {
     counter(
       "sidetone_subscriber_events_missed_total", "Events for which a subscriber had no room.",
       totals.subscriberEventsMissed)
+    counter("sidetone_reloads_total", "Settings read anew that count.", totals.reloads)
+    counter(
+      "sidetone_reloads_refused_total", "Settings read anew that were refused.",
+      totals.reloadsRefused)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
   }

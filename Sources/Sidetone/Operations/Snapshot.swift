@@ -127,7 +127,7 @@ extension Places {
       free += Swift.min(turn.availability.sessionsFree(upstream, at: turn.now), most)
     }
     let isVoice = kind == .voice
-    max = Swift.min(max, callsMax, isVoice ? config.twoWayCalls : .max)
+    max = Swift.min(max, callsMax, isVoice ? turn.availability.twoWayCallsMax : .max)
     free = Swift.min(free, callsFree, isVoice ? turn.availability.twoWayFree : .max)
   }
 }
@@ -138,7 +138,7 @@ extension Prepared {
     upstreams.indices.filter { upstream in
       upstreams[upstream].isUsable && upstreams[upstream].isTwoWay == (kind == .voice)
         && routes.contains { route in
-          route.kind == .call && route.bots.contains { $0.upstream == upstream }
+          route.kind == .call && !route.isRetired && route.bots.contains { $0.upstream == upstream }
         }
     }
   }

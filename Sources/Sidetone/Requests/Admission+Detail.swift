@@ -35,7 +35,7 @@ extension Admission {
 
   /// Whether the operator has a path with this segment in it: that is no secret.
   private func isSet(_ segment: Bytes) -> Bool {
-    for index in 0..<routes.count {
+    for index in 0..<routes.count where !routes[index].isRetired {
       let path = routes[index].path.bytes
       var at = 0
       while at < path.count {
@@ -84,7 +84,8 @@ extension Admission {
   /// The route that was probably meant.
   private func writeNearest(to request: Request, into out: inout Writer) {
     let path = request.head.path.bytes(in: request.bytes)
-    for index in 0..<routes.count where routes[index].secret.bytes.isEmpty {
+    for index in 0..<routes.count
+    where routes[index].secret.bytes.isEmpty && !routes[index].isRetired {
       let wanted = routes[index].path.bytes
       if Self.isAlike(path, wanted) {
         out.write("Paths are compared letter by letter: did you mean ")

@@ -131,7 +131,7 @@ package final class Admission {
   private func route(_ path: Bytes) -> Destination? {
     let isLong = path.count > 1 && path[path.count &- 1] == 0x2f
     let path = isLong ? path.prefix(path.count &- 1) : path
-    for index in 0..<routes.count {
+    for index in 0..<routes.count where !routes[index].isRetired {
       let wanted = routes[index].path.bytes
       let secret = routes[index].secret.bytes
       guard path.count >= wanted.count, path.prefix(wanted.count).equals(wanted) else { continue }

@@ -155,16 +155,22 @@ package struct CallTokens: Sendable {
   /// route, which are all alike to whoever brings it. Every entry is compared, so the time tells
   /// nothing.
   package mutating func claim(_ text: Bytes, route: Int, at now: Instant) -> Held? {
-    guard let token = Self.read(text) else { return nil }
-    return claim(token, route: route, at: now)
+    claim(text, at: now) { $0 == route }
   }
 
-  mutating func claim(_ token: Token, route: Int, at now: Instant) -> Held? {
+  /// The same for whatever routes are meant.
+  mutating func claim(_ text: Bytes, at now: Instant, isFor: (Int) -> Bool) -> Held? {
+    guard let token = Self.read(text) else { return nil }
+    return claim(token, at: now, isFor: isFor)
+  }
+
+  mutating func claim(_ token: Token, at now: Instant, isFor: (Int) -> Bool) -> Held? {
     var found = -1
     for index in entries.indices {
       let entry = entries[index]
       let difference = (entry.token.high ^ token.high) | (entry.token.low ^ token.low)
-      let isOpen = entry.expiresAt != .never && entry.expiresAt > now && entry.held.route == route
+      let isOpen =
+        entry.expiresAt != .never && entry.expiresAt > now && isFor(entry.held.route)
       if difference == 0, isOpen { found = index }
     }
     guard found >= 0 else { return nil }
@@ -221,6 +227,9 @@ package struct CallTokens: Sendable {
     }
     return found < 0 ? nil : entries[found].held
   }
+
+  /// What the tokens stand for that wait.
+  var waiting: [Held] { entries.filter { $0.expiresAt != .never }.map(\.held) }
 
   /// One that has expired by now, or nil; to be asked until there is none.
   package mutating func expired(at now: Instant) -> Held? {

@@ -3,12 +3,13 @@
 // dialled. What a request asks of the calls is for Callers to do.
 
 package struct Requests {
-  let config: Config
+  private(set) var config: Config
   let startedAt: Instant
-  let pages: Pages
-  let voice: VoiceWebhook
-  let connect: Connect
-  private let admission: Admission
+  private(set) var pages: Pages
+  private(set) var voice: VoiceWebhook
+  private(set) var connect: Connect
+  private var admission: Admission
+  private let seed: UInt64
   /// What webhooks have promised to callers who have not come yet.
   var tokens = CallTokens(capacity: Limits.tokensMax)
   /// How they travel, where other processes take them as well.
@@ -26,12 +27,25 @@ package struct Requests {
   init(_ config: Config, _ prepared: Prepared, seed: UInt64, at now: Instant) {
     self.config = config
     startedAt = now
+    self.seed = seed
     admission = Admission(config, prepared, seed: seed)
     pages = Pages(service: config.service)
     voice = VoiceWebhook(config, prepared)
     connect = Connect(config, prepared)
     sealedTokens = SealedTokens(config)
     taught = Array(repeating: 0, count: prepared.routes.count + 2)
+  }
+
+  /// Other settings count for every request that is not whole yet. The tokens of calls to come stay
+  /// good; who was counted is counted anew, and the log teaches again what it has taught.
+  mutating func follow(_ next: Successor) {
+    config = next.config
+    admission = Admission(config, next.prepared, seed: seed)
+    pages = Pages(service: config.service)
+    voice = VoiceWebhook(config, next.prepared)
+    connect = Connect(config, next.prepared)
+    sealedTokens = SealedTokens(config, after: sealedTokens)
+    taught = Array(repeating: 0, count: next.prepared.routes.count + 2)
   }
 
   /// A whole request that may go on to where it wants.

@@ -28,8 +28,8 @@ package struct SealedTokens: Sendable {
   private var used: [CallTokens.Token] = []
   private var nextUsed = 0
 
-  /// Nil where there is no key.
-  init?(_ config: Config) {
+  /// Nil where there is no key. What was taken by `former` stays taken.
+  init?(_ config: Config, after former: SealedTokens? = nil) {
     guard !config.tokenKey.isEmpty else { return nil }
     key = Text(config.tokenKey)
     routes = config.routes.map { route in
@@ -38,6 +38,8 @@ package struct SealedTokens: Sendable {
         return digest.load(UInt64.self, at: 0)
       }
     }
+    used = former?.used ?? []
+    nextUsed = former?.nextUsed ?? 0
   }
 
   /// The text of a token for a socket of this route; nil where the choices do not fit. Valid until
@@ -152,14 +154,19 @@ extension Requests {
     _ text: Bytes, route: Int, _ store: Store, _ turn: Turn
   ) -> CallTokens.Held? {
     let wall = turn.log.wall(at: turn.now)
+    let routes = store.prepared.routes
+    /// A token is good for its path, also where settings that were read since have another route.
+    func isAlike(_ other: Int) -> Bool {
+      other == route || routes[other].path.bytes.equals(routes[route].path.bytes)
+    }
     guard let sealed = sealedTokens?.open(text, route: route, at: wall) else {
-      let held = tokens.claim(text, route: route, at: turn.now)
+      let held = tokens.claim(text, at: turn.now, isFor: isAlike)
       // In its sealed form it is used with it.
       if held != nil, let token = CallTokens.read(text) { _ = sealedTokens?.use(token) }
       return held
     }
     guard sealedTokens?.use(sealed.token) == true else { return nil }
-    if let held = tokens.claim(sealed.token, route: route, at: turn.now) { return held }
+    if let held = tokens.claim(sealed.token, at: turn.now, isFor: isAlike) { return held }
     let cut = sealed.choices.firstIndex(of: 0x26) ?? sealed.choices.count
     let options = sealed.choices.dropping(min(cut + 1, sealed.choices.count))
     var choices = Chain()

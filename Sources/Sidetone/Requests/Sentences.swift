@@ -38,14 +38,15 @@ struct Sentences: Sendable {
     // The paths stand in JSON.
     let open = config.routes.indices.filter { index in
       if case .off = prepared.routes[index].exposure { return false }
-      return config.routes[index].secret.isEmpty
+      return config.routes[index].secret.isEmpty && !config.routes[index].isRetired
     }
     let known =
       ["/health", "/ready", "/stats", "/metrics", "/events"] + open.map { config.routes[$0].path }
     let named = known.prefix(Self.pathsNamedMax).joined(separator: ", ")
     let end = known.count > Self.pathsNamedMax ? " and others." : "."
     paths = Text(named.filter { $0 != "\"" && $0 != "\\" } + end)
-    let hooks = config.routes.filter { $0.isWebhook && $0.secret.isEmpty }.map(\.path)
+    let hooks = config.routes.filter { $0.isWebhook && $0.secret.isEmpty && !$0.isRetired }
+      .map(\.path)
     let places = hooks.prefix(Self.pathsNamedMax).joined(separator: " or ")
     webhooks = Text(places.isEmpty ? "" : " A carrier's webhook belongs to \(places).")
     bots = config.routes.map {
@@ -71,7 +72,8 @@ struct Sentences: Sendable {
     headers = rows.map { Text($0.1?.shownHeader.description ?? "") }
     openings = config.routes.map { Text(Self.opening(of: $0, config)) }
     pageOpening = Text(Self.opening([]))
-    let upstreams = config.upstreams.map(\.keyVariable).filter { !$0.isEmpty }
+    let upstreams = config.upstreams.filter { !$0.isRetired && !$0.keyVariable.isEmpty }
+      .map(\.keyVariable)
     keys = Text(
       "(\(upstreams.joined(separator: ", ")), in .env), a proof of who calls comes from "
         + "the carrier's signature (\(variables)).")

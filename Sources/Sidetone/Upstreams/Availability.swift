@@ -17,6 +17,9 @@ package struct Availability {
   private struct Entry {
     let isTwoWay: Bool
     let sessionsMax: Int
+    /// The first place that has, or had, an upstream of the same name: what it may have in all is
+    /// shared with calls that began under earlier settings.
+    var family: Int
     /// Calls that have, or will want, a session.
     var calls = 0
     /// Of these, how many were dialled ahead for callers who have not come yet.
@@ -36,17 +39,47 @@ package struct Availability {
   private static let refusedSecondsMax = 30
 
   private var entries: [Entry]
-  private let twoWayCallsMax: Int
-  private let redialPause: Instant.Span
+  let twoWayCallsMax: Int
+  private var redialPause: Instant.Span
 
   /// Of each upstream: whether it talks back, and how many sessions it may have.
   init(
     _ upstreams: [(isTwoWay: Bool, sessionsMax: Int)], twoWayCallsMax: Int,
     redialsPerSecondMax: Int
   ) {
-    entries = upstreams.map { Entry(isTwoWay: $0.isTwoWay, sessionsMax: $0.sessionsMax) }
+    entries = upstreams.enumerated().map {
+      Entry(isTwoWay: $1.isTwoWay, sessionsMax: $1.sessionsMax, family: $0)
+    }
     self.twoWayCallsMax = twoWayCallsMax
-    redialPause = .microseconds(1_000_000 / max(redialsPerSecondMax, 1))
+    redialPause = Self.pause(redialsPerSecondMax)
+  }
+
+  private static func pause(_ redialsPerSecondMax: Int) -> Instant.Span {
+    .microseconds(1_000_000 / max(redialsPerSecondMax, 1))
+  }
+
+  /// Other upstreams from now on. Nothing is known of those that are not kept; `family` as in an
+  /// entry.
+  mutating func follow(
+    _ upstreams: [(isTwoWay: Bool, sessionsMax: Int, isKept: Bool, family: Int)],
+    redialsPerSecondMax: Int
+  ) {
+    entries = upstreams.enumerated().map { place, upstream in
+      var entry =
+        upstream.isKept
+        ? entries[place]
+        : Entry(isTwoWay: upstream.isTwoWay, sessionsMax: upstream.sessionsMax, family: place)
+      entry.family = upstream.family
+      return entry
+    }
+    redialPause = Self.pause(redialsPerSecondMax)
+  }
+
+  /// Calls on upstreams of this one's name, whichever settings they began with.
+  private func calls(like upstream: Int) -> Int {
+    var calls = 0
+    for entry in entries where entry.family == entries[upstream].family { calls &+= entry.calls }
+    return calls
   }
 
   // MARK: The question
@@ -57,7 +90,7 @@ package struct Availability {
     of upstream: Int, holding held: Int? = nil, isExpected: Bool = false, at now: Instant
   ) -> Refusal? {
     let entry = entries[upstream]
-    var others = entry.calls
+    var others = calls(like: upstream)
     if held == upstream { others &-= 1 }
     if isExpected { others &-= entry.announced }
     if others >= entry.sessionsMax { return .sessions }
@@ -77,7 +110,7 @@ package struct Availability {
   func hasRoomAhead(_ upstream: Int) -> Bool {
     let entry = entries[upstream]
     // There may be as many sessions as numbers go.
-    guard entry.calls < entry.sessionsMax &- entry.sessionsMax / 4 else { return false }
+    guard calls(like: upstream) < entry.sessionsMax &- entry.sessionsMax / 4 else { return false }
     return !entry.isTwoWay || twoWayCalls() < twoWayCallsMax &- twoWayCallsMax / 4
   }
 
@@ -97,7 +130,7 @@ package struct Availability {
 
   /// How many more sessions it may have, whatever else it depends on: none while it does badly.
   func sessionsFree(_ upstream: Int, at now: Instant) -> Int {
-    isWell(upstream, at: now) ? max(0, entries[upstream].sessionsMax &- entries[upstream].calls) : 0
+    isWell(upstream, at: now) ? max(0, entries[upstream].sessionsMax &- calls(like: upstream)) : 0
   }
 
   /// How many more two-way calls there is memory for.
