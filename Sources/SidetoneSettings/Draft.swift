@@ -43,6 +43,14 @@ struct Draft {
   /// Settings whose value was refused, by their dotted names: nothing is concluded from these.
   private(set) var refused: Set<String> = []
 
+  /// What the settings in force were read from, where others are to follow them: what needs a
+  /// restart stays as it is there.
+  var former: Settings.Reading?
+  /// Digests of what was written, by dotted names; of a file that is named, of what is in it too.
+  private(set) var digests: [String: [UInt8]] = [:]
+  /// What was written of settings that need a restart.
+  private(set) var lasting: [String: (written: Written, place: Place)] = [:]
+
   /// Nil: where a person watches.
   var printsTranscripts: Bool?
   var logsJSON: Bool?
@@ -83,9 +91,29 @@ struct Draft {
 
   mutating func noteName(_ name: String, at place: Place) { places[name] = place }
 
+  mutating func noteValue(_ name: String, _ written: Written, namesFile: Bool = false) {
+    digests[name] = written.digest(namesFile: namesFile)
+  }
+
+  /// Assigns what was in force of settings that need a restart, where it is something else now.
+  mutating func assignFormer() {
+    guard let kept = former else { return }
+    former = nil
+    for name in kept.keeps.sorted() {
+      guard let (written, place) = kept.lasting[name],
+        let row = Setting<Draft>.all.first(where: { "\($0.table).\($0.key)" == name })
+      else { continue }
+      assign(row, written, at: place)
+    }
+    former = kept
+  }
+
   mutating func assign(_ row: Setting<Draft>, _ written: Written, at place: Place) {
     let name = "\(row.table).\(row.key)"
+    if former?.keeps.contains(name) == true { return }
     noteName(name, at: place)
+    noteValue(name, written, namesFile: row.namesFile)
+    if row.effect != .reload { lasting[name] = (written, place) }
     do throws(Refusal) {
       try row.assign(&self, written)
       if row.isSecret, try written.list().contains(where: isPlaceholder) {
@@ -103,6 +131,7 @@ struct Draft {
     let index = indexOfUpstream(name)
     let table = "upstreams.\(upstreams[index].name)"
     noteName("\(table).\(row.key)", at: place)
+    noteValue("\(table).\(row.key)", written, namesFile: row.namesFile)
     do throws(Refusal) {
       try row.assign(&upstreams[index], written)
     } catch {

@@ -16,7 +16,8 @@ package func settingsHelp() -> String {
 
 private func describe<Target>(_ rows: [Setting<Target>]) -> String {
   rows.map { row in
-    let form = row.standard.isEmpty ? row.form : "\(row.form), default \(row.standard)"
+    var form = row.standard.isEmpty ? row.form : "\(row.form), default \(row.standard)"
+    if row.effect == .restart { form += "; needs a restart" }
     return "  \(row.key) = \(form)\n      \(row.help)\n"
   }.joined()
 }

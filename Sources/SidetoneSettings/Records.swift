@@ -5,26 +5,36 @@
 import Sidetone
 
 extension Setting where Target == Draft {
-  static let records: [Self] = [
-    .text(
-      "records", "directory", form: "DIRECTORY", standard: "data where [records] stands",
-      help: "Where transcripts, call files and the journal are kept; this alone turns records on.",
-      \.records.directory, check: readDirectory),
-    .integer(
-      "records", "close_wait_milliseconds", in: 0...10_000,
-      standard: Config.Records().closeWaitMilliseconds,
-      help: "How long a caller's Close waits until the call's files are there; 0: not at all.",
-      \.records.closeWaitMilliseconds),
-    .integer(
-      "records", "journal_megabytes_max", in: 8...1_048_576,
-      standard: Config.Records().journalMegabytesMax,
-      help: "What the journal may take; beyond it interim lines are lost first, then all, counted.",
-      \.records.journalMegabytesMax),
-    .integer(
-      "records", "spool_megabytes_max", in: 8...1_048_576,
-      standard: Config.Records().spoolMegabytesMax,
-      help: "What events that wait for their servers may take; the oldest interim ones go first.",
-      \.records.spoolMegabytesMax),
+  static let records: [Self] =
+    [
+      .text(
+        "records", "directory", form: "DIRECTORY", standard: "data where [records] stands",
+        help:
+          "Where transcripts, call files and the journal are kept; this alone turns records on.",
+        \.records.directory, check: readDirectory
+      ).counts(from: .restart),
+      .integer(
+        "records", "close_wait_milliseconds", in: 0...10_000,
+        standard: Config.Records().closeWaitMilliseconds,
+        help: "How long a caller's Close waits until the call's files are there; 0: not at all.",
+        \.records.closeWaitMilliseconds
+      ).counts(from: .reload),
+      .integer(
+        "records", "journal_megabytes_max", in: 8...1_048_576,
+        standard: Config.Records().journalMegabytesMax,
+        help:
+          "What the journal may take; beyond it interim lines are lost first, then all, counted.",
+        \.records.journalMegabytesMax
+      ).counts(from: .restart),
+      .integer(
+        "records", "spool_megabytes_max", in: 8...1_048_576,
+        standard: Config.Records().spoolMegabytesMax,
+        help: "What events that wait for their servers may take; the oldest interim ones go first.",
+        \.records.spoolMegabytesMax
+      ).counts(from: .reload),
+    ] + extraction.map { $0.counts(from: .reload) }
+
+  private static let extraction: [Self] = [
     .text(
       "records", "extraction_url", form: "URL",
       help: "[records.extraction] url: a chat endpoint, such as https://host/v1.",
@@ -172,6 +182,7 @@ extension Draft {
         written.isRefused = true
         refuse(place, "[[records.webhooks]] \(row.key) \(error.text)")
       }
+      noteValue("records.webhooks.\(hooks.count + 1).\(row.key)", .node(member))
     }
     hooks.append(written)
   }
@@ -189,7 +200,10 @@ extension Draft {
   }
 
   mutating func finishRecords() {
-    let isOn = hasRecordsTable || places["records.directory"] != nil
+    let isOn =
+      former.map { $0.config.records != nil }
+      ?? (hasRecordsTable || places["records.directory"] != nil)
+    if former != nil, !isOn { return }
     let need =
       "needs a directory for what waits: write [records] directory = \"data\", or set "
       + "SIDETONE_RECORDS_DIRECTORY"
@@ -201,6 +215,10 @@ extension Draft {
     guard isOn else { return }
     if extractionPlace != .standard { records.extraction = extraction }
     records.hooks = hooks.map(\.hook)
+    if let kept = former?.config.records {
+      records.directory = kept.directory
+      records.journalMegabytesMax = kept.journalMegabytesMax
+    }
     config.records = records
   }
 

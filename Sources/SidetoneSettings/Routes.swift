@@ -167,6 +167,10 @@ extension Draft {
         refuse(place, "[[routes]] \(row.key) \(error.text)")
       }
     }
+    for member in members {
+      let namesFile = rows.contains { $0.key == member.key && $0.namesFile }
+      noteValue("routes \(written.route.path).\(member.key)", .node(member), namesFile: namesFile)
+    }
     return written
   }
 

@@ -12,11 +12,24 @@ struct Setting<Target>: Sendable {
   let help: String
   /// Secrets stay out of messages and off the command line.
   var isSecret = false
+  /// When a value counts that was changed while the relay runs; every row says so.
+  var effect: Effect?
   let assign: @Sendable (inout Target, Written) throws(Refusal) -> Void
 }
 
+/// When a changed value counts.
+enum Effect: Sendable {
+  /// From SIGHUP on, for what begins then.
+  case reload
+  /// From the next start on.
+  case restart
+  /// From SIGHUP on where it was set before and is still; to set it or to take it away needs a
+  /// restart.
+  case reloadWhileSet
+}
+
 /// A value as it was written: in a typed file, or as the text of a variable or flag.
-enum Written {
+enum Written: Sendable {
   case node(TOMLNode)
   case text(String)
 }
@@ -154,6 +167,15 @@ extension Setting {
     row.isSecret = true
     return row
   }
+
+  func counts(from effect: Effect) -> Self {
+    var row = self
+    row.effect = effect
+    return row
+  }
+
+  /// Its value is a file's name, and what counts is what is in it.
+  var namesFile: Bool { form == "FILE" }
 }
 
 func numberForm(_ range: ClosedRange<Int>) -> String {

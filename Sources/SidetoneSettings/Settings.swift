@@ -26,7 +26,13 @@ package enum Settings {
   }
 
   package static func load(_ sources: Sources) throws(Mistakes) -> Config {
+    try draft(of: sources).config
+  }
+
+  /// `former`: what needs a restart is taken from there.
+  static func draft(of sources: Sources, after former: Reading? = nil) throws(Mistakes) -> Draft {
     var draft = Draft()
+    draft.former = former
     draft.today = sources.today
     draft.inherited = sources.inherited
     var routes: [WrittenRoute] = []
@@ -38,12 +44,13 @@ package enum Settings {
     draft.read(dotEnv: sources.dotEnv)
     draft.read(environment: sources.environment)
     draft.read(flags: sources.flags)
+    draft.assignFormer()
     draft.config.printsTranscripts = draft.printsTranscripts ?? sources.outputIsTerminal
     draft.finishLog(isTerminal: sources.logIsTerminal, sources.environment)
     draft.finish(routes)
     if !draft.mistakes.isEmpty { throw Mistakes(draft.mistakes, draft.warnings) }
     draft.config.warnings = Mistakes(draft.warnings).all.map(\.description)
-    return draft.config
+    return draft
   }
 }
 

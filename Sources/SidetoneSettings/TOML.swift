@@ -2,8 +2,8 @@
 
 import CToml
 
-struct TOMLNode {
-  indirect enum Value {
+struct TOMLNode: Sendable {
+  indirect enum Value: Sendable {
     case table([TOMLNode])
     case array([TOMLNode])
     case text(String)

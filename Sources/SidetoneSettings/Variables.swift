@@ -70,6 +70,7 @@ extension Draft {
       }
       if optionVariableNames.contains(entry.name) {
         optionVariables[entry.name] = (entry.value, entry.place)
+        noteValue(entry.name, .text(entry.value))
       }
       if entry.name == portVariable { readPort(entry.value, at: entry.place) }
     }
@@ -88,7 +89,10 @@ extension Draft {
   }
 
   private mutating func readPort(_ text: String, at place: Place) {
-    if let number = UInt16(text), number > 0 {
+    noteValue(portVariable, .text(text))
+    if former?.keeps.contains(portVariable) == true {
+      port = former?.port
+    } else if let number = UInt16(text), number > 0 {
       port = (number, place)
     } else {
       warn(place, "\(portVariable) is no port number, and is not heeded")
