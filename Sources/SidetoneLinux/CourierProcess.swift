@@ -4,7 +4,11 @@
 //
 //     resting ──due──▶ running ──its socket ends──▶ resting (1, 2, 4 … 30 s)
 //        │                │
+//        │                ├─ renew ──▶ going ──it ends, or takes too long──▶ resting (0 s)
 //        └──── leave ─────┴──▶ left        it delivers what it can, and ends by itself
+//
+// One that is to read other settings is told that nothing more comes, as at the end of a run, and
+// the next is started behind it. What lies in the journal and in the spool waits that long.
 //
 // A process is waited for when its socket has ended, and again before the next is started: one that
 // still lives then is ended, since it would keep the next one out.
@@ -18,6 +22,8 @@ package struct CourierProcess {
     /// `process`: the last one, where it has not been waited for; else 0.
     case resting(until: Instant, process: Int32)
     case running(process: Int32, socket: Int32, since: Instant)
+    /// The next one is to take its place; `until`: it may take so long to go.
+    case going(process: Int32, socket: Int32, until: Instant)
     case left
   }
 
@@ -30,22 +36,42 @@ package struct CourierProcess {
   private static let longestPause = Instant.Span.seconds(30)
   /// One that has lasted so long did not fail at its start.
   private static let wellAfter = Instant.Span.seconds(60)
+  /// How long one that goes may still deliver.
+  private static let patience = Instant.Span.seconds(2)
   /// The number of its socket, in it.
   package static let descriptor: Int32 = 3
 
   init(words: [String]) { self.words = words }
 
   var socket: Int32? {
-    if case .running(_, let socket, _) = state { socket } else { nil }
+    switch state {
+    case .running(_, let socket, _), .going(_, let socket, _): socket
+    case .resting, .left: nil
+    }
   }
 
-  /// When it is to be started; `never` while it runs.
+  /// When it is to be started, or ended since the next one is to be; `never` while it runs.
   var dueTime: Instant {
-    if case .resting(let until, _) = state { until } else { .never }
+    switch state {
+    case .resting(let until, _), .going(_, _, let until): until
+    case .running, .left: .never
+    }
   }
 
-  /// Starts it, or ends the last one, which is to be waited for; why that cannot be, or nil.
+  /// It goes because it was told to.
+  var isGoing: Bool {
+    if case .going = state { true } else { false }
+  }
+
+  /// Starts it, or ends the last one, or one that takes too long to go, which is to be waited for;
+  /// why that cannot be, or nil.
   mutating func start(at now: Instant) -> Errno? {
+    if case .going(let process, let socket, _) = state {
+      // Its socket ends with it.
+      _ = cl_end(process)
+      state = .going(process: process, socket: socket, until: .never)
+      return nil
+    }
     if case .resting(_, let process) = state, process > 0, cl_ended(process) == -Self.isRunning {
       _ = cl_end(process)
       rest(at: now, process)
@@ -75,8 +101,33 @@ package struct CourierProcess {
     return Int32(try attempt { Int(result) })
   }
 
+  /// It is to read the settings anew: the next one does, as soon as this one has gone.
+  mutating func renew(at now: Instant) {
+    switch state {
+    case .running(let process, let socket, _):
+      tellLast(socket)
+      state = .going(process: process, socket: socket, until: now + Self.patience)
+    case .resting(_, let process): state = .resting(until: now, process: process)
+    case .going, .left: break
+    }
+  }
+
+  /// Nothing more comes.
+  private func tellLast(_ socket: Int32) {
+    _ = Array("drain".utf8).withBytes { text in
+      unsafe cl_write(socket, text.base, text.count)
+    }
+  }
+
   /// Its socket has ended: how it has, in words.
   mutating func ended(at now: Instant) -> String {
+    if case .going(let process, let socket, _) = state {
+      _ = cl_close(socket)
+      let isThere = cl_ended(process) == -Self.isRunning
+      pause = Self.leastPause
+      state = .resting(until: now, process: isThere ? process : 0)
+      return "it was told to go"
+    }
     guard case .running(let process, let socket, let since) = state else { return "" }
     _ = cl_close(socket)
     if now - since >= Self.wellAfter { pause = Self.leastPause }
@@ -100,9 +151,7 @@ package struct CourierProcess {
   mutating func leave() -> Int32? {
     defer { state = .left }
     guard let socket else { return nil }
-    _ = Array("drain".utf8).withBytes { text in
-      unsafe cl_write(socket, text.base, text.count)
-    }
+    tellLast(socket)
     return socket
   }
 }

@@ -6,6 +6,7 @@
 // told only when what is watched really changes.
 
 import CLinux
+import Glibc
 import Sidetone
 
 extension Machine {
@@ -14,6 +15,7 @@ extension Machine {
     if let records { startCourier(records) }
     while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
     handshakes.close()
+    reloader?.close()
     if let records { close(records) }
     lines.close()
     return waitFailure == nil ? 0 : 1
@@ -124,6 +126,7 @@ extension Machine {
     case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready, at: now)
     case .journal: journalSynced()
     case .courier: courierIsReady()
+    case .settings: advanceReload()
     }
     performOutputs()
   }
@@ -403,9 +406,14 @@ extension Machine {
 
   func obeySignals() {
     let before = signals.received
-    for name in signals.take() {
-      relay.log(
-        .warning, "signal_ignored", "\(name) means nothing here; SIGTERM drains", at: now)
+    for number in signals.take() {
+      if number == SIGHUP, let reloader {
+        reloader.ask()
+      } else {
+        relay.log(
+          .warning, "signal_ignored",
+          "\(Signals.name(of: number)) means nothing here; SIGTERM drains", at: now)
+      }
     }
     if before < 1 && signals.received >= 1 {
       relay.drain(at: now)
@@ -437,6 +445,7 @@ struct Source {
     case handshakes
     case journal
     case courier
+    case settings
   }
 
   let rawValue: UInt64
@@ -451,6 +460,7 @@ struct Source {
     case .handshakes: rawValue = 3
     case .journal: rawValue = 4 | 2
     case .courier: rawValue = 4 | 3
+    case .settings: rawValue = 8 | 2
     }
   }
 
@@ -459,7 +469,7 @@ struct Source {
     switch rawValue & 3 {
     case 0: return .listener(Int(rawValue >> 2))
     case 1: return .resolver(Int32(rawValue >> 2))
-    case 2: return rawValue >> 2 == 0 ? .signals : .journal
+    case 2: return rawValue >> 2 == 0 ? .signals : rawValue >> 2 == 1 ? .journal : .settings
     default: return rawValue >> 2 == 0 ? .handshakes : .courier
     }
   }

@@ -71,6 +71,9 @@ extension Machine {
     records.lostTold = lost
   }
 
+  /// The courier is to read the settings anew.
+  func renewCourier() { records?.courier?.renew(at: now) }
+
   func startCourier(_ records: RecordKeeper) {
     guard records.courier != nil else { return }
     if let error = records.courier?.start(at: now) {
@@ -89,7 +92,9 @@ extension Machine {
         relay.courierSaid(records.place.bytes.prefix(count), at: now)
       case .done, .failed:
         poller.remove(socket)
+        let isGoing = records.courier?.isGoing == true
         let how = records.courier?.ended(at: now) ?? ""
+        if isGoing { return }
         relay.log(
           .warning, "courier_lost",
           "the courier is gone: \(how). What is said stays in the journal; it is started again",

@@ -11,7 +11,8 @@ import Sidetone
 import SidetoneRecords
 
 @safe package final class Machine {
-  package let config: Config
+  /// What counts now; settings that are read anew may follow.
+  package internal(set) var config: Config
   package let relay: Relay
   /// In the order of `config.listeners`, with the ports that were really bound.
   package internal(set) var listeners: [Listener] = []
@@ -32,9 +33,12 @@ import SidetoneRecords
   var busy: SlotQueue
   /// How often an address may say hello.
   var hellos: RateLimiter
+  let helloSeed: UInt64
   let resolver: Resolver
   let tls: TLS
   var signals: Signals
+  /// What reads the settings anew; nil: nobody can.
+  let reloader: Reloader?
   /// A line on its way into the ring.
   let linePlace = Buffer(count: LineWriter.lineBytesMax)
 
@@ -68,11 +72,12 @@ import SidetoneRecords
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
   /// comma separated, in the place of the system's. `system`: what this machine has; nil: it is
   /// asked. `inherited`: listening sockets that others have opened. `courier`: the words that start
-  /// the process which delivers records, the program first; none: another service does.
+  /// the process which delivers records, the program first; none: another service does. `reread`:
+  /// reads the settings anew, on a thread of its own, for SIGHUP.
   package init(
     config: Config, lines: LineWriter? = nil, catchesSignals: Bool = true, nameServers: String = "",
     system: SystemLimits? = nil, inherited: InheritedListeners = InheritedListeners(),
-    courier: [String] = []
+    courier: [String] = [], reread: (@Sendable () -> Reread)? = nil
   ) throws(StartError) {
     let config = try Self.fitted(config, to: system)
     self.config = config
@@ -102,18 +107,23 @@ import SidetoneRecords
       resolver = Resolver(
         upstreams: config.upstreams, poller: poller, nameServers: nameServers)
       signals = try Signals(catching: catchesSignals)
+      reloader = if let reread { try Reloader(reread) } else { nil }
       _ = try attempt { unsafe Int(cl_random(seed.bytes.base, seed.bytes.count)) }
     } catch {
       throw .system(error)
     }
     let chance = seed.bytes
     relay = Relay(config: config, seed: chance.prefix(32).array, now: now, wall: Clock.wall)
+    helloSeed = chance.load(UInt64.self, at: 32)
     hellos = RateLimiter(
       addressesPerSecond: config.limits.handshakesPerSecondPerAddress,
-      seed: chance.load(UInt64.self, at: 32))
+      seed: helloSeed)
     wallTold = now
     poller.register(signals.counter, for: .readable, as: Source(.signals))
     poller.register(handshakes.news, for: .readable, as: Source(.handshakes))
+    if let reloader {
+      poller.register(reloader.news, for: .readable, as: Source(.settings))
+    }
     if let records { poller.register(records.journal.news, for: .readable, as: Source(.journal)) }
     try openListeners(inherited)
   }
@@ -133,13 +143,19 @@ import SidetoneRecords
     unsafe dying.deallocate()
   }
 
-  /// Does what SIGTERM does, from any thread: once to drain, twice to end.
-  package var interrupter: Interrupter { Interrupter(counter: signals.counter) }
+  /// Does what signals do, from any thread.
+  package var interrupter: Interrupter {
+    Interrupter(counter: signals.counter, reloader: reloader)
+  }
 }
 
 package struct Interrupter: Sendable {
   fileprivate let counter: Int32
+  fileprivate let reloader: Reloader?
+  /// As SIGTERM: once to drain, twice to end.
   package func interrupt() { _ = cl_counter_add(counter) }
+  /// As SIGHUP: the settings are read anew.
+  package func reload() { reloader?.ask() }
 }
 
 extension Machine {

@@ -50,6 +50,8 @@ import Sidetone
   /// The servers did not answer: perhaps they are others by now, so they are read anew.
   private var isChannelStale = true
   private var names: [Name] = []
+  /// Those of upstreams that are no more, of whom a question is still under way.
+  private var leaving: [Name] = []
   private var asking = 0
   private var finished: [Int] = []
   private var now = Instant.zero
@@ -62,12 +64,22 @@ import Sidetone
     self.poller = poller
     self.nameServers = nameServers
     _ = Self.library
-    names = upstreams.indices.map { Name(upstreams[$0].endpoint, self, upstream: $0) }
-    for name in names {
-      guard let address = Address(text: name.host, port: name.port) else { continue }
+    names = upstreams.indices.map { makeName(upstreams[$0], $0) }
+  }
+
+  private func makeName(_ upstream: Config.Upstream, _ place: Int) -> Name {
+    let name = Name(upstream.endpoint, self, upstream: place)
+    if let address = Address(text: name.host, port: name.port) {
       name.addresses = [address]
       name.expires = .never
     }
+    return name
+  }
+
+  /// Other upstreams from now on; what is known of those that are kept stays known.
+  func follow(_ upstreams: [Config.Upstream], keeps: [Bool]) {
+    leaving = (leaving + zip(names, keeps).filter { !$1 }.map(\.0)).filter(\.isAsking)
+    names = upstreams.indices.map { keeps[$0] ? names[$0] : makeName(upstreams[$0], $0) }
   }
 
   /// Gives up every question.

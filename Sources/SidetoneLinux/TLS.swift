@@ -67,7 +67,7 @@ enum TLSOutcome {
   private static let heldBytesMax = 65_536
 
   private let channel: UnsafeMutablePointer<Channel>
-  private let contexts: TLSContexts
+  let contexts: TLSContexts
 
   convenience init(config: Config) throws(StartError) {
     self.init(try unsafe TLSContexts(config: config, Self.makeMethod()))

@@ -1,42 +1,52 @@
 // What is set once for many TLS connections: the certificates we show on listeners, whom we trust
 // at upstreams, and the last session of each upstream, with which the next handshake is half as
 // dear. Upstream certificates are always verified, name included.
+//
+// Other settings may follow. Their contexts are made on any thread (TLSReplacement), and take the
+// place of these on the loop's; a connection that stands keeps the one that it began with.
 
 import COpenSSL
 import Sidetone
 import Synchronization
 
-@safe final class TLSContexts {
+@safe final class TLSContexts: @unchecked Sendable {
+  /// By listener. These, and all but the sessions, are the loop's to touch.
   private var servers: [OpaquePointer?] = unsafe []
-  private var clients: [OpaquePointer?] = unsafe []
+  /// Whom upstreams are trusted by: by the file that says so, as loading one is dear.
+  private var trusts: [String: OpaquePointer] = unsafe [:]
   /// They come and go on whichever thread a connection is used.
   private let sessions: Mutex<Sessions>
-  private let endpoints: [Config.Endpoint]
+  private var endpoints: [Config.Endpoint]
   /// Of the connections' BIOs.
   let method: OpaquePointer
 
   @safe private struct Sessions: @unchecked Sendable {
     var last: [OpaquePointer?]
+    /// How often another upstream has taken the place of one: a session of the former is not kept.
+    var turns: [Int]
   }
 
   init(config: Config, _ method: OpaquePointer) throws(StartError) {
     unsafe self.method = unsafe method
     endpoints = config.upstreams.map(\.endpoint)
-    unsafe sessions = Mutex(Sessions(last: Array(repeating: nil, count: endpoints.count)))
+    let count = endpoints.count
+    unsafe sessions = Mutex(
+      Sessions(
+        last: Array(repeating: nil, count: count), turns: Array(repeating: 0, count: count)))
     for listener in config.listeners {
       unsafe servers.append(
         listener.isTLS ? try Self.makeServerContext(listener.certificate, listener.key) : nil)
     }
-    for endpoint in endpoints {
-      let isDialled = endpoint.isTLS && !endpoint.host.isEmpty
-      unsafe clients.append(isDialled ? try makeClientContext(endpoint.caFile) : nil)
+    for endpoint in endpoints where endpoint.isDialledSecurely {
+      guard unsafe trusts[endpoint.caFile] == nil else { continue }
+      unsafe trusts[endpoint.caFile] = try makeClientContext(endpoint.caFile)
     }
   }
 
   deinit {
-    for index in unsafe servers.indices { unsafe SSL_CTX_free(servers[index]) }
     // Not all were made where a file was refused.
-    for index in unsafe clients.indices { unsafe SSL_CTX_free(clients[index]) }
+    for index in unsafe servers.indices { unsafe SSL_CTX_free(servers[index]) }
+    for unsafe(_, context) in unsafe trusts { unsafe SSL_CTX_free(context) }
     sessions.withLock {
       for index in unsafe $0.last.indices { unsafe SSL_SESSION_free($0.last[index]) }
     }
@@ -44,14 +54,18 @@ import Synchronization
   }
 
   func isServer(_ listener: Int) -> Bool { unsafe servers[listener] != nil }
-  func isClient(_ upstream: Int) -> Bool { unsafe clients[upstream] != nil }
+  func isClient(_ upstream: Int) -> Bool { endpoints[upstream].isDialledSecurely }
 
   func makeServer(_ listener: Int) -> OpaquePointer? { unsafe SSL_new(servers[listener]) }
 
   func makeClient(_ upstream: Int) -> OpaquePointer? {
-    guard let ssl = unsafe SSL_new(clients[upstream]) else { return nil }
     let host = endpoints[upstream].host
-    unsafe co_set_data(ssl, UnsafeMutableRawPointer(bitPattern: upstream + 1))
+    guard let context = unsafe trusts[endpoints[upstream].caFile],
+      let ssl = unsafe SSL_new(context)
+    else { return nil }
+    let turn = sessions.withLock { $0.turns[upstream] }
+    unsafe co_set_data(
+      ssl, UnsafeMutableRawPointer(bitPattern: turn << Self.placeBits | upstream + 1))
     if Address(text: host, port: 0) != nil && host != "localhost" {
       // An address is no name (RFC 6066 §3): it is not announced, and looked for among the
       // addresses.
@@ -65,6 +79,63 @@ import Synchronization
       if let session = unsafe $0.last[upstream] { _ = unsafe SSL_set_session(ssl, session) }
     }
     return unsafe ssl
+  }
+
+  /// Upstreams are fewer, and so are reloads in the life of a process.
+  private static let placeBits = 24
+
+  // MARK: Following
+
+  /// Contexts for other settings, on any thread. `hasSystems`: the system's authorities are loaded.
+  /// Refuses files that cannot be used, and a certificate that has expired where it is not the one
+  /// that is shown already.
+  func replacement(
+    for config: Config, hasSystems: Bool
+  ) throws(StartError) -> TLSReplacement {
+    let next = TLSReplacement()
+    for (index, listener) in config.listeners.enumerated() {
+      guard listener.isTLS else {
+        unsafe next.servers.append(nil)
+        continue
+      }
+      let context = unsafe try Self.makeServerContext(listener.certificate, listener.key)
+      unsafe next.servers.append(context)
+      let (shown, new) = unsafe (servers[index], SSL_CTX_get0_certificate(context))
+      let isOver = unsafe X509_cmp_current_time(X509_get0_notAfter(new)) < 0
+      let isShown =
+        unsafe shown != nil && X509_cmp(SSL_CTX_get0_certificate(shown), new) == 0
+      if isOver, !isShown { throw .file(listener.certificate, reason: "it has expired") }
+    }
+    for endpoint in config.upstreams.map(\.endpoint) where endpoint.isDialledSecurely {
+      let file = endpoint.caFile
+      guard !(file.isEmpty && hasSystems), unsafe next.trusts[file] == nil else { continue }
+      unsafe next.trusts[file] = try makeClientContext(file)
+    }
+    return next
+  }
+
+  var hasSystems: Bool { unsafe trusts[""] != nil }
+
+  /// These count from now on. `keeps`: the upstreams of which the last session is still good.
+  func follow(_ next: TLSReplacement, _ upstreams: [Config.Upstream], keeps: [Bool]) {
+    endpoints = upstreams.map(\.endpoint)
+    unsafe swap(&servers, &next.servers)
+    for unsafe(file, context) in unsafe next.trusts {
+      let former = unsafe trusts.updateValue(context, forKey: file)
+      unsafe next.trusts[file] = former
+    }
+    sessions.withLock {
+      for place in keeps.indices where !keeps[place] {
+        if place < $0.turns.count {
+          unsafe SSL_SESSION_free($0.last[place])
+          unsafe $0.last[place] = nil
+          $0.turns[place] += 1
+        } else {
+          unsafe $0.last.append(nil)
+          $0.turns.append(0)
+        }
+      }
+    }
   }
 
   // MARK: Making contexts
@@ -107,8 +178,7 @@ import Synchronization
       let contexts = unsafe Unmanaged<TLSContexts>.fromOpaque(
         co_context_data(SSL_get_SSL_CTX(ssl))
       ).takeUnretainedValue()
-      unsafe contexts.remember(session, from: Int(bitPattern: co_data(ssl)) - 1)
-      return 1
+      return unsafe contexts.remember(session, from: Int(bitPattern: co_data(ssl))) ? 1 : 0
     }
     return unsafe context
   }
@@ -126,10 +196,14 @@ import Synchronization
     return unsafe context
   }
 
-  private func remember(_ session: OpaquePointer?, from upstream: Int) {
-    sessions.withLock {
+  /// False: it is of an upstream that is no more. `data`: what the connection was given.
+  private func remember(_ session: OpaquePointer?, from data: Int) -> Bool {
+    let upstream = data & (1 << Self.placeBits - 1) - 1
+    return sessions.withLock {
+      guard $0.turns[upstream] == data >> Self.placeBits else { return false }
       unsafe SSL_SESSION_free($0.last[upstream])
       unsafe $0.last[upstream] = session
+      return true
     }
   }
 
@@ -142,4 +216,19 @@ import Synchronization
     }
     return unsafe String(cString: reason)
   }
+}
+
+/// Contexts that are about to take the place of others; whichever are left in it go with it.
+@safe final class TLSReplacement: @unchecked Sendable {
+  fileprivate var servers: [OpaquePointer?] = unsafe []
+  fileprivate var trusts: [String: OpaquePointer] = unsafe [:]
+
+  deinit {
+    for index in unsafe servers.indices { unsafe SSL_CTX_free(servers[index]) }
+    for unsafe(_, context) in unsafe trusts { unsafe SSL_CTX_free(context) }
+  }
+}
+
+extension Config.Endpoint {
+  fileprivate var isDialledSecurely: Bool { isTLS && !host.isEmpty }
 }

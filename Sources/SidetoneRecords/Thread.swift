@@ -1,10 +1,10 @@
-// Threads of the journal: they take no signals, and give way to the relay's.
+// Threads beside the relay's, such as those of the journal: they take no signals, and give way.
 
 import CLinux
 import Glibc
 
 /// Runs `body` on a thread of its own; false where none can be had.
-func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+package func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
   let work = Work(body)
   var thread = pthread_t()
   let argument = unsafe Unmanaged.passRetained(work)

@@ -182,12 +182,12 @@ final class Running: @unchecked Sendable {
     _ config: Config, nameServers: String = "", lines: LineWriter? = nil,
     turnGap: TurnGap? = nil, lingerSpan: Instant.Span? = nil,
     inherited: InheritedListeners = InheritedListeners(),
-    before: @escaping @Sendable () -> Void = {}
+    before: @escaping @Sendable () -> Void = {}, reread: (@Sendable () -> Reread)? = nil
   ) throws {
     let nowhere = open("/dev/null", O_WRONLY)
     machine = try Machine(
       config: config, lines: try lines ?? LineWriter(transcripts: nowhere, logs: nowhere),
-      catchesSignals: false, nameServers: nameServers, inherited: inherited)
+      catchesSignals: false, nameServers: nameServers, inherited: inherited, reread: reread)
     port = machine.listeners[0].port
     if let turnGap { machine.turnGap = turnGap }
     if let lingerSpan { machine.lingerSpan = lingerSpan }
