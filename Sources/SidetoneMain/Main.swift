@@ -31,10 +31,10 @@ import SidetoneSettings
     case .doctor where arguments.wantsHelp: print(Help.doctor)
     case .courier where arguments.wantsHelp: print(Help.courier)
     case .records where arguments.wantsHelp || arguments.action.isEmpty: print(Help.records)
-    case .courier: courier(settings(arguments), arguments)
-    case .records: records(settings(arguments), arguments)
-    case .check: check(fitted(settings(arguments)))
-    case .doctor: examine(settings(arguments))
+    case .courier: courier(settings(arguments).config, arguments)
+    case .records: records(settings(arguments).config, arguments)
+    case .check: check(fitted(settings(arguments).config))
+    case .doctor: examine(settings(arguments).config)
     case .serve: serve(settings(arguments), arguments)
     }
   }
@@ -50,11 +50,9 @@ import SidetoneSettings
   }()
 
   /// The settings, or every mistake on standard error and exit 2.
-  private static func settings(_ arguments: Arguments) -> Config {
+  private static func settings(_ arguments: Arguments) -> Settings.Reading {
     do throws(Mistakes) {
-      var sources = try Settings.Sources.found(file: arguments.file, flags: arguments.settings)
-      sources.inherited = inherited.addresses
-      return try Settings.load(sources)
+      return try Settings.read(sources(of: arguments))
     } catch {
       for warning in error.warnings { complain("warning: \(warning)") }
       for mistake in error.all { complain(mistake.description) }
@@ -62,6 +60,13 @@ import SidetoneSettings
       complain("sidetone: \(count) \(count == 1 ? "mistake" : "mistakes") in the settings")
       exit(2)
     }
+  }
+
+  /// Where the settings stand at this moment.
+  static func sources(of arguments: Arguments) throws(Mistakes) -> Settings.Sources {
+    var sources = try Settings.Sources.found(file: arguments.file, flags: arguments.settings)
+    sources.inherited = inherited.addresses
+    return sources
   }
 
   /// With the limits that this machine allows, or why it cannot hold the plan and exit 2.
@@ -96,7 +101,9 @@ import SidetoneSettings
     exit(Doctor.isWell(findings) ? 0 : 1)
   }
 
-  private static func serve(_ config: Config, _ arguments: Arguments) {
+  private static func serve(_ settings: Settings.Reading, _ arguments: Arguments) {
+    let config = settings.config
+    holdBack(SIGHUP)
     func tell(_ line: StartLine) {
       guard config.logLevel <= (line.level == .info ? .info : .warning) else { return }
       complain(config.logsJSON ? line.json : line.text)
@@ -106,7 +113,8 @@ import SidetoneSettings
       tell(StartLine(event: "starting", detail: ""))
       let machine = try Machine(
         config: config, inherited: inherited,
-        courier: config.records == nil ? [] : courierWords(arguments))
+        courier: config.records == nil ? [] : courierWords(arguments),
+        reread: rereader(arguments, after: settings))
       var bound = machine.config
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port
@@ -119,6 +127,14 @@ import SidetoneSettings
       complain(config.logsJSON ? line.json : "sidetone: \(error)")
       exit(error.exitStatus)
     }
+  }
+
+  /// The signal waits until the machine takes it: to reload while it still starts ends nothing.
+  private static func holdBack(_ signal: Int32) {
+    var held = sigset_t()
+    sigemptyset(&held)
+    sigaddset(&held, signal)
+    sigprocmask(SIG_BLOCK, &held, nil)
   }
 
   /// A line on standard error.

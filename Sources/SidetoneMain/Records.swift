@@ -54,11 +54,19 @@ extension Main {
     if isCheck { mistakes += courier.missingLibraries }
     for warning in warnings { complain("warning: [records] \(warning)") }
     if mistakes.isEmpty { return }
-    for mistake in mistakes { complain("[records] \(mistake)") }
+    for mistake in mistakes { complain(sentence(of: mistake)) }
     let count = mistakes.count
     complain("sidetone: \(count) \(count == 1 ? "mistake" : "mistakes") in the settings")
     exit(2)
   }
+
+  /// The same of settings that were read anew.
+  static func recordsMistakes(_ config: Config) -> [String] {
+    guard let records = config.records else { return [] }
+    return CourierConfig(records).check().mistakes.map { sentence(of: $0) }
+  }
+
+  private static func sentence(of mistake: String) -> String { "[records] \(mistake)" }
 
   private static func refuseWithoutDirectory() -> Never {
     complain(

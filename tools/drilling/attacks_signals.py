@@ -53,7 +53,7 @@ class StopLong(Stop):
 
 
 class Ignored(Lone):
-    """SIGUSR1, SIGUSR2, SIGHUP, SIGALRM, SIGPIPE, SIGWINCH, SIGIO: ignored, with a line"""
+    """SIGUSR1, SIGUSR2, SIGALRM, SIGPIPE, SIGWINCH, SIGIO: ignored, with a line; SIGHUP reloads"""
 
     name, short = "unknown-signals", True
 
