@@ -113,6 +113,10 @@ let package = Package(
     .testTarget(
       name: "SidetoneTests", dependencies: ["Sidetone", "TestSupport", "CKernels", "CMalloc"],
       swiftSettings: unoptimised),
+    // A disk in memory that fails and forgets, for tests and simulation of what is written down.
+    .target(
+      name: "RecordsSupport", dependencies: ["Sidetone", "SidetoneRecords"],
+      path: "Tests/RecordsSupport", swiftSettings: plain),
     // A writer of a journal, for the test that kills it.
     .executableTarget(
       name: "JournalKeeper", dependencies: ["Sidetone", "SidetoneRecords"],
@@ -120,7 +124,8 @@ let package = Package(
     .testTarget(
       name: "SidetoneRecordsTests",
       dependencies: [
-        "Sidetone", "SidetoneRecords", "JournalKeeper", "CLinux", "CKernels", "CMalloc",
+        "Sidetone", "SidetoneRecords", "RecordsSupport", "JournalKeeper", "CLinux", "CKernels",
+        "CMalloc",
       ],
       swiftSettings: unoptimised),
     .testTarget(

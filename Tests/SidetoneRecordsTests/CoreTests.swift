@@ -1,5 +1,6 @@
 // The journal's decisions, simulated: each disk fault and each crash, at every call of the disk.
 
+import RecordsSupport
 import Sidetone
 import Testing
 

@@ -2,6 +2,7 @@
 
 import CKernels
 import Foundation
+import RecordsSupport
 import Sidetone
 import Testing
 

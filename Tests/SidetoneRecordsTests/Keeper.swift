@@ -1,6 +1,7 @@
 // A journal of the simulation: the real ring and the real core, on a fake disk and in virtual time,
 // played by one thread. It knows what was put, and judges what is read.
 
+import RecordsSupport
 import Sidetone
 import Testing
 
@@ -192,4 +193,14 @@ final class Keeper {
 
   var dropped: JournalLosses { core.losses.dropped }
   var putCount: Int { put }
+}
+
+extension FakeDisk {
+  /// What the courier does with what it has delivered.
+  func removeSegments(before number: UInt32, in directory: String) {
+    for name in (try? names(in: directory)) ?? [] {
+      guard let found = JournalPath.number(of: name), found < number else { continue }
+      remove("\(directory)/\(name)")
+    }
+  }
 }

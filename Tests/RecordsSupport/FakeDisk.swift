@@ -3,12 +3,11 @@
 // behind, and after a failed sync even bytes that a later sync claims to have.
 
 import Sidetone
+import SidetoneRecords
 
-@testable import SidetoneRecords
-
-final class FakeDisk: Disk, @unchecked Sendable {
+package final class FakeDisk: Disk, @unchecked Sendable {
   /// How one call fails.
-  enum Fault {
+  package enum Fault: Sendable {
     case error(Int32)
     /// A write takes some of its bytes only.
     case short
@@ -24,20 +23,23 @@ final class FakeDisk: Disk, @unchecked Sendable {
     var isNameDurable = false
   }
 
+  private static let exists: Int32 = 17
+  private static let noSpace: Int32 = 28
+
   private var files: [String: File] = [:]
   private var open: [Int32: File] = [:]
   private var nextDescriptor: Int32 = 1
   private var random: Random
 
   /// All files together.
-  var capacity = Int.max
+  package var capacity = Int.max
   /// Asked before each call; the next one's number, from 0.
-  var fault: (Int, DiskError.Call) -> Fault? = { _, _ in nil }
-  private(set) var calls = 0
+  package var fault: (Int, DiskError.Call) -> Fault? = { _, _ in nil }
+  package private(set) var calls = 0
   /// Of files, that are open now.
-  var openFiles: Int { open.count }
+  package var openFiles: Int { open.count }
 
-  init(seed: UInt8) { random = Random(seed: [seed, 1]) }
+  package init(seed: UInt8) { random = Random(seed: [seed, 1]) }
 
   private func meet(_ call: DiskError.Call) throws(DiskError) -> Fault? {
     let fault = fault(calls, call)
@@ -46,12 +48,12 @@ final class FakeDisk: Disk, @unchecked Sendable {
     return fault
   }
 
-  private var used: Int { files.values.reduce(0) { $0 + $1.content.count } }
+  package var used: Int { files.values.reduce(0) { $0 + $1.content.count } }
 
   // MARK: Crashes
 
   /// The power is gone: of what was not synced any part may be there.
-  func losePower() {
+  package func losePower() {
     for (path, file) in files.sorted(by: { $0.key < $1.key }) {
       if !file.isNameDurable, random.next() % 2 == 0 {
         files[path] = nil
@@ -78,15 +80,15 @@ final class FakeDisk: Disk, @unchecked Sendable {
 
   // MARK: Calls
 
-  func create(_ path: String) throws(DiskError) -> Int32 {
+  package func create(_ path: String) throws(DiskError) -> Int32 {
     _ = try meet(.create)
-    if files[path] != nil { throw DiskError(.create, DiskError.exists) }
+    if files[path] != nil { throw DiskError(.create, Self.exists) }
     let file = File()
     files[path] = file
     return give(file)
   }
 
-  func open(_ path: String) throws(DiskError) -> Int32 {
+  package func open(_ path: String) throws(DiskError) -> Int32 {
     guard let file = files[path] else { throw DiskError(.open, 2) }
     return give(file)
   }
@@ -104,13 +106,13 @@ final class FakeDisk: Disk, @unchecked Sendable {
   }
 
   /// Closes it in any case, as the kernel does.
-  func close(_ descriptor: Int32) throws(DiskError) {
+  package func close(_ descriptor: Int32) throws(DiskError) {
     _ = file(descriptor)
     open[descriptor] = nil
     _ = try meet(.close)
   }
 
-  func write(_ descriptor: Int32, _ bytes: Bytes, at offset: Int) throws(DiskError) -> Int {
+  package func write(_ descriptor: Int32, _ bytes: Bytes, at offset: Int) throws(DiskError) -> Int {
     let file = file(descriptor)
     precondition(!bytes.isEmpty && offset <= file.content.count, "written without a gap")
     let fault = try meet(.write)
@@ -118,20 +120,20 @@ final class FakeDisk: Disk, @unchecked Sendable {
     if case .short = fault { count = max(count / 2, 1) }
     if case .landed(_, let eighths) = fault { count = count * eighths / 8 }
     count = min(count, max(capacity - used, 0) + max(file.content.count - offset, 0))
-    if count == 0, fault == nil { throw DiskError(.write, DiskError.noSpace) }
+    if count == 0, fault == nil { throw DiskError(.write, Self.noSpace) }
     file.content.put(bytes.prefix(count).array[...], at: offset)
     file.dirty.append(offset..<offset + count)
     if case .landed(let number, _) = fault { throw DiskError(.write, number) }
     return count
   }
 
-  func cut(_ descriptor: Int32, to size: Int) throws(DiskError) {
+  package func cut(_ descriptor: Int32, to size: Int) throws(DiskError) {
     _ = try meet(.cut)
     let file = file(descriptor)
     file.content.removeLast(max(file.content.count - size, 0))
   }
 
-  func sync(_ descriptor: Int32) throws(DiskError) {
+  package func sync(_ descriptor: Int32) throws(DiskError) {
     let file = file(descriptor)
     do throws(DiskError) {
       _ = try meet(.sync)
@@ -157,49 +159,53 @@ final class FakeDisk: Disk, @unchecked Sendable {
     file.dirty = []
   }
 
-  func syncDirectory(_ path: String) throws(DiskError) {
+  package func syncDirectory(_ path: String) throws(DiskError) {
     _ = try meet(.syncDirectory)
     for (name, file) in files where name.hasPrefix("\(path)/") { file.isNameDurable = true }
   }
 
-  func read(_ descriptor: Int32, into bytes: Bytes, at offset: Int) throws(DiskError) -> Int {
+  package func read(_ descriptor: Int32, into bytes: Bytes, at offset: Int) throws(DiskError) -> Int
+  {
     let content = file(descriptor).content
     let count = min(bytes.count, max(content.count - offset, 0))
     if count > 0 { Array(content[offset..<offset + count]).withBytes { bytes.copy($0) } }
     return count
   }
 
-  func size(of descriptor: Int32) throws(DiskError) -> Int { file(descriptor).content.count }
+  package func size(of descriptor: Int32) throws(DiskError) -> Int {
+    file(descriptor).content.count
+  }
 
-  func names(in path: String) throws(DiskError) -> [String] {
+  package func names(in path: String) throws(DiskError) -> [String] {
     files.keys.filter { $0.hasPrefix("\(path)/") }.map { String($0.dropFirst(path.count + 1)) }
   }
 
-  func bytes(in path: String) throws(DiskError) -> Int {
+  package func bytes(in path: String) throws(DiskError) -> Int {
     _ = try meet(.measure)
     return used
   }
 
   /// A file with that content.
-  func lay(_ content: [UInt8], at path: String) {
+  package func lay(_ content: [UInt8], at path: String) {
     let file = File()
     file.content = content
     files[path] = file
   }
 
-  /// What the courier does with what it has delivered.
-  func removeSegments(before number: UInt32, in directory: String) {
-    for name in (try? names(in: directory)) ?? [] {
-      guard let found = JournalPath.number(of: name), found < number else { continue }
-      files["\(directory)/\(name)"] = nil
-    }
-  }
+  /// What is there now; nil: no such file.
+  package func content(of path: String) -> [UInt8]? { files[path]?.content }
+
+  /// All files, sorted.
+  package var paths: [String] { files.keys.sorted() }
+
+  /// Somebody else takes the name away.
+  package func remove(_ path: String) { files[path] = nil }
 
   // The core makes no directories, and takes no locks.
-  func makeDirectory(_ path: String) throws(DiskError) {}
-  func publish(_ path: String, as other: String) throws(DiskError) {}
-  func lock(_ path: String) throws(DiskError) -> Int32? { 0 }
-  func isLocked(_ path: String) -> Bool { false }
+  package func makeDirectory(_ path: String) throws(DiskError) {}
+  package func publish(_ path: String, as other: String) throws(DiskError) {}
+  package func lock(_ path: String) throws(DiskError) -> Int32? { 0 }
+  package func isLocked(_ path: String) -> Bool { false }
 }
 
 extension [UInt8] {
