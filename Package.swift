@@ -149,7 +149,11 @@ let package = Package(
       dependencies: ["SidetoneCourier", "SidetoneRecords", "Sidetone", "CLinux", "CourierRunner"],
       swiftSettings: unoptimised),
     .testTarget(
-      name: "Simulation", dependencies: ["Sidetone", "TestSupport"], exclude: ["Goldens"],
+      name: "Simulation",
+      dependencies: [
+        "Sidetone", "SidetoneRecords", "SidetoneCourier", "TestSupport", "RecordsSupport", "CLinux",
+      ],
+      exclude: ["Goldens"],
       swiftSettings: plain),
   ],
   cxxLanguageStandard: .cxx17

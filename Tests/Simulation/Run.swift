@@ -67,7 +67,7 @@ struct Run: SeededRun {
 
   // MARK: Who takes part
 
-  private static func mood(_ trouble: Int, _ dice: inout Dice) -> Twin.Mood {
+  static func mood(_ trouble: Int, _ dice: inout Dice) -> Twin.Mood {
     guard dice.percent(trouble) else { return .good }
     switch dice.below(8) {
     case 0: return .refusing([401, 402, 429, 500, 503][dice.below(5)])
@@ -91,7 +91,7 @@ struct Run: SeededRun {
     }
   }
 
-  private static func plan(_ world: World) -> Caller.Plan {
+  static func plan(_ world: World) -> Caller.Plan {
     var plan = Caller.Plan()
     let all = Caller.Leaving.allCases
     plan.leaving = all[world.dice.below(all.count)]

@@ -63,7 +63,7 @@ struct Talk: SeededRun {
 
   // MARK: Who takes part
 
-  private static func mood(_ trouble: Int, _ dice: inout Dice) -> Voice.Mood {
+  static func mood(_ trouble: Int, _ dice: inout Dice) -> Voice.Mood {
     guard dice.percent(trouble) else { return .good }
     switch dice.below(8) {
     case 0: return .refusing([401, 429, 500, 503][dice.below(4)])
@@ -75,7 +75,7 @@ struct Talk: SeededRun {
     }
   }
 
-  private static func add(_ number: Int, to world: World, _ trouble: Int) {
+  static func add(_ number: Int, to world: World, _ trouble: Int) {
     var plan = Talker.Plan()
     let dice = { (bound: Int) in world.dice.below(bound) }
     plan.carrier = Talker.Carrier.allCases[dice(3)]

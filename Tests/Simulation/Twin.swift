@@ -222,7 +222,8 @@ final class Twin: Peer {
 
   private func sendResults(upTo bytes: Int, isFinal: Bool, flag: String = "") {
     let end = (bytes + silence) * 1_000_000 / bytesPerSecond
-    let words = "from \(sessionStart + finalBytes) to \(sessionStart + bytes)"
+    let filling = String(repeating: " um", count: world.wordiness / 3)
+    let words = "from \(sessionStart + finalBytes) to \(sessionStart + bytes)\(filling)"
     var padding = ""
     if case .wordy(let count) = mood { padding = String(repeating: "x", count: count) }
     let times = "\"start\":\(seconds(finalTime)),\"duration\":\(seconds(end - finalTime))"

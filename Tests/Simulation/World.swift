@@ -28,7 +28,7 @@ struct Dice {
 final class World: Sockets {
   let seed: UInt64
   var dice: Dice
-  private let driver: EngineDriver
+  let driver: EngineDriver
   var relay: Relay { driver.relay }
   var now: Instant { driver.now }
   var wasDrained: Bool { driver.wasDrained }
@@ -42,6 +42,10 @@ final class World: Sockets {
   /// Sockets take what they are given, and latencies are small: times can be checked.
   var isPrompt: Bool { windowMax == 1 << 20 && latencyMaxMicroseconds <= 5000 }
   var turns = 0
+  /// The relay is dead: nothing more happens.
+  var isStopped = false
+  /// Bytes that those who listen add to each line.
+  var wordiness = 0
   var callers: [Caller] = []
   var talkers: [Talker] = []
   private(set) var failures: [String] = []
@@ -52,6 +56,8 @@ final class World: Sockets {
   var marks: Set<String> = []
   /// Sees every line of the log.
   var onLog: ((String) -> Void)?
+  /// See what leaves the relay, before its peer does.
+  var onSent: [(Peer, [UInt8]) -> Void] = []
   /// How often the relay has written down that a call of this name ended.
   private(set) var ends: [String: Int] = [:]
 
@@ -69,12 +75,14 @@ final class World: Sockets {
   private var events: [Event] = []
   private var order = 0
 
-  init(seed: UInt64, config: Config, trace: Trace? = nil) {
+  init(
+    seed: UInt64, config: Config, wall: WallTime = EngineDriver.wallStart, trace: Trace? = nil
+  ) {
     self.seed = seed
     dice = Dice(seed: seed)
     var bytes: [UInt8] = []
     for _ in 0..<32 { bytes.append(UInt8(truncatingIfNeeded: dice.next())) }
-    driver = EngineDriver(config: config, seed: bytes, trace: trace)
+    driver = EngineDriver(config: config, seed: bytes, wall: wall, trace: trace)
     driver.sockets = self
   }
 
@@ -86,6 +94,7 @@ final class World: Sockets {
     events = []
     onDial = nil
     onLog = nil
+    onSent = []
   }
 
   func latency() -> Instant.Span { .microseconds(dice.range(50...latencyMaxMicroseconds)) }
@@ -123,7 +132,7 @@ final class World: Sockets {
 
   /// Turns until `end`, or until nothing more can happen.
   func run(until end: Instant, check: () -> Void) {
-    while true {
+    while !isStopped {
       let next = min(events.first?.at ?? .never, relay.wakeTime)
       guard next <= end else { break }
       driver.now = max(now, next)
@@ -198,6 +207,7 @@ final class World: Sockets {
   func take(_ bytes: [UInt8], from link: SlotID) {
     guard let wire = wires[link] else { return }
     wire.window -= bytes.count
+    for see in onSent { see(wire.peer, bytes) }
     wire.peer.departed(bytes, at: now)
     guard !wire.isSilent else { return }
     let at = max(wire.lastDelivery, now + latency())

@@ -33,10 +33,14 @@ package final class EngineDriver {
   private var entry = [UInt8](repeating: 0, count: Entries.bytesMax)
   private var line = [UInt8](repeating: 0, count: Lines.lineBytesMax)
 
-  package init(config: Config, seed: [UInt8] = Array(0..<32), trace: Trace? = nil) {
+  /// Of the wall clock when the driver's is at its beginning.
+  package static let wallStart = WallTime(nanoseconds: 1_700_000_000_000_000_000)
+
+  package init(
+    config: Config, seed: [UInt8] = Array(0..<32), wall: WallTime = wallStart, trace: Trace? = nil
+  ) {
     self.trace = trace
-    relay = Relay(
-      config: config, seed: seed, now: now, wall: WallTime(nanoseconds: 1_700_000_000_000_000_000))
+    relay = Relay(config: config, seed: seed, now: now, wall: wall)
   }
 
   // MARK: Inputs
@@ -98,8 +102,11 @@ package final class EngineDriver {
   // MARK: Records
 
   /// The disk has everything that was written down.
-  package func sync() {
-    relay.journalSynced(upTo: UInt64(entries.count), lost: 0, at: now)
+  package func sync() { journalSynced(upTo: UInt64(entries.count)) }
+
+  /// The disk has what was written down up to that entry; so many were lost, ever.
+  package func journalSynced(upTo entry: UInt64, lost: Int = 0) {
+    relay.journalSynced(upTo: entry, lost: lost, at: now)
     perform()
   }
 
