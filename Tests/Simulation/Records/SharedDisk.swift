@@ -178,5 +178,5 @@ final class SharedDisk: Disk, @unchecked Sendable {
   func lock(_ path: String) throws(DiskError) -> Int32? {
     try LinuxDisk().lock(path).map { $0 + Self.locksFrom }
   }
-  func isLocked(_ path: String) -> Bool { LinuxDisk().isLocked(path) }
+  func isLocked(_ path: String) throws(DiskError) -> Bool { try LinuxDisk().isLocked(path) }
 }
