@@ -116,17 +116,9 @@ extension Call {
       upstream.worked()
       if !heard.text.isEmpty {
         record.transcribed()
-        let side = Event.Side(
-          heard.channel, of: heard.channels, isPaired: caller.tracks.areBoth,
-          isAgents: !caller.tracks.holds(.inbound))
         let when = record.when(
           from: heard.startMicroseconds, to: heard.endMicroseconds, behind: uplink.sessionOffset)
-        turn.note(
-          .words(
-            .heard(
-              message[heard.text], isFinal: heard.isFinal, side: side, when: when,
-              confidence: message[heard.confidence],
-              language: LanguageTag(message[heard.language]))), of: record.identity)
+        turn.note(.words(.of(heard, in: message, caller.tracks, when)), of: record.identity)
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }
     }
@@ -244,5 +236,19 @@ extension Carrier.Command {
     .transcript(
       text: message[heard.text], isFinal: heard.isFinal, confidence: message[heard.confidence],
       channel: heard.channel, channels: heard.channels, endsSpeech: heard.endsSpeech)
+  }
+}
+
+extension Event.OfWords {
+  /// What an upstream that only listens has heard.
+  fileprivate static func of(
+    _ heard: Upstream.Heard, in message: Bytes, _ tracks: CallerLeg.Tracks, _ when: Event.When
+  ) -> Self {
+    let side = Event.Side(
+      heard.channel, of: heard.channels, isPaired: tracks.areBoth,
+      isAgents: !tracks.holds(.inbound))
+    return .heard(
+      message[heard.text], isFinal: heard.isFinal, side: side, when: when,
+      confidence: message[heard.confidence], language: LanguageTag(message[heard.language]))
   }
 }

@@ -90,15 +90,17 @@ package struct CallState: BitwiseCopyable, Sendable {
   private let finishTime: Instant.Span
   private let playTime: Instant.Span
   /// How long the call may last, and how long its caller may hear nothing.
-  package let longest: Instant.Span
-  package let deadAir: Instant.Span
+  package var longest: Instant.Span { .seconds(Int(longestSeconds)) }
+  package var deadAir: Instant.Span { .seconds(Int(deadAirSeconds)) }
+  private let longestSeconds: UInt32
+  private let deadAirSeconds: UInt32
 
   package init(limits: Limits, at now: Instant) {
     attemptsMax = limits.redialsMax
     finishTime = .seconds(limits.finishSeconds)
     playTime = .milliseconds(limits.playoutMillisecondsMax) + finishTime
-    longest = .seconds(limits.callSecondsMax)
-    deadAir = .seconds(limits.deadAirSeconds)
+    longestSeconds = UInt32(limits.callSecondsMax)
+    deadAirSeconds = UInt32(limits.deadAirSeconds)
     deadline = now + .seconds(limits.recogniseSeconds)
   }
 
