@@ -204,7 +204,7 @@ package enum Event: Sendable {
 
   /// Whose words they are.
   package enum Side: Sendable {
-    /// The caller's of a talk, where each kind of line has one side.
+    /// The caller's, where nobody else is listened to: a printed line needs no name for it.
     case only
     case caller, agent
     case channel(Int)
@@ -213,7 +213,7 @@ package enum Event: Sendable {
     /// them is listened to.
     package init(_ channel: Int, of channels: Int, isPaired: Bool, isAgents: Bool) {
       if channels < 2 {
-        self = isAgents ? .agent : .caller
+        self = isAgents ? .agent : .only
       } else if isPaired {
         self = channel == 0 ? .caller : .agent
       } else {

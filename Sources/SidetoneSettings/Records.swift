@@ -192,11 +192,16 @@ extension Draft {
 
 extension Draft {
   /// Whether the file has the table itself, not only what lies below it.
-  static func hasRecordsTable(_ text: String) -> Bool {
-    text.split(separator: "\n").contains { line in
-      let line = trimmed(line)
-      return line.hasPrefix("[records]") || line.hasPrefix("records")
-    }
+  static func hasRecordsTable(_ nodes: [TOMLNode], in text: String) -> Bool {
+    guard let records = nodes.first(where: { $0.key == "records" }) else { return false }
+    guard case .table(let members) = records.value else { return true }
+    let below = ["webhooks", "extraction"]
+    if members.contains(where: { !below.contains($0.key) }) { return true }
+    // An empty table is one as well: then its line is its own, and not that of what lies below.
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    guard lines.indices.contains(records.line - 1) else { return false }
+    let line = lines[records.line - 1].filter { !$0.isWhitespace }
+    return line.hasPrefix("[records]") || line.hasPrefix("records=")
   }
 
   mutating func finishRecords() {

@@ -38,7 +38,7 @@ package enum Settings {
     var routes: [WrittenRoute] = []
     if let file = sources.file {
       let nodes = try parseTOML(file.text, file: file.name)
-      draft.hasRecordsTable = Draft.hasRecordsTable(file.text)
+      draft.hasRecordsTable = Draft.hasRecordsTable(nodes, in: file.text)
       routes = draft.read(file: file.name, nodes)
     }
     draft.read(dotEnv: sources.dotEnv)

@@ -108,7 +108,7 @@ struct LogOfACallTests {
         "[FINAL] Transcription: [agent] good day (CA1)\n",
         "[FINAL] Transcription: [channel 0] left (c-9)\n",
         "[FINAL] Transcription: [channel 1] right (c-9)\n",
-        "[FINAL] Transcription: [caller] alone (c-1)\n",
+        "[FINAL] Transcription: alone (c-1)\n",
       ])
   }
 
