@@ -265,8 +265,6 @@ package enum Event: Sendable {
     case ignored(Bytes)
     /// Audio came before the start.
     case early
-    /// It says that another call has ended, of this id.
-    case stopOfAnother(Bytes)
     /// Its id is longer than the part of it that is kept.
     case idCut(bytes: Int)
     /// Another socket has the same id.

@@ -20,11 +20,6 @@ extension Turn {
       }
     case .early:
       write(.warning, "early_audio", call) { $0.write("audio before the start waits for it") }
-    case .stopOfAnother(let id):
-      write(.warning, "stop_ignored", call) {
-        $0.write("a stop names another call and changes nothing: ")
-        $0.write(id)
-      }
     case .idCut(let bytes):
       write(.warning, "id_cut", call) {
         $0.write("the id is too long: of ")

@@ -232,7 +232,7 @@ final class Talker: Peer {
     hasLeft = true
     leftWhilePressing = pressedAt != .never && world.now - pressedAt < .milliseconds(1500)
     switch plan.leaving {
-    case .stop: send("{\"event\":\"stop\",\"none\":\"another\",\"stop\":{}}")
+    case .stop: send("{\"event\":\"stop\",\"ucid\":\"another\",\"stop\":{}}")
     case .close: wire?.send(socket.close(1000))
     case .end: wire?.end(byReset: false)
     case .reset:

@@ -218,11 +218,6 @@ extension CallerLeg {
     case .refused(let sentence):
       turn.note(.call(.refused(sentence)), of: name)
       return .end(.unsupported)
-    case .stopped(let call?) where isStarted && Self.name(message[call], store.scratch) != name:
-      turn.note(.messageIgnored)
-      if mayComplain(at: turn.now) {
-        turn.note(.caller(.odd(.stopOfAnother(message[call]))), of: name)
-      }
     case .stopped:
       turn.note(.call(.stopReceived), of: name)
       return .end(.stopped)

@@ -141,8 +141,7 @@ extension Carrier {
     case mark(Range<Int>)
     /// What the carrier says is wrong with what it was sent.
     case complaint(Range<Int>)
-    /// The call has ended: that of this id, where one is named; another's end is none of ours.
-    case stopped(call: Range<Int>?)
+    case stopped
     /// The caller wants what was said so far as final now, or is done.
     case finalize, finish
     /// No sense can be made of it.

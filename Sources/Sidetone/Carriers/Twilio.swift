@@ -44,7 +44,7 @@ private enum Twilio {
     func isNamed(_ name: StaticString) -> Bool { JSON.text(event, in: message, equals: name) }
     if isNamed("start") { return start(message) }
     if isNamed("connected") { return .connected }
-    if isNamed("stop") { return .stopped(call: nil) }
+    if isNamed("stop") { return .stopped }
     if isNamed("dtmf") {
       return Carrier.key(JSON.find("dtmf", "digit", in: message), in: message)
     }

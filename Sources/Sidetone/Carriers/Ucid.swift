@@ -39,7 +39,8 @@ private enum Ucid {
       return start(message, isAudio: true)
     }
     if has("event", "start", message) { return start(message, isAudio: false) }
-    if has("event", "stop", message) { return .stopped(call: id(message)) }
+    // Whatever id it names: a socket is one call, and vendors' own scripts end it by another.
+    if has("event", "stop", message) { return .stopped }
     if has("event", "mark", message) {
       guard let id = JSON.find("seqid", in: message), id.kind == .string else {
         return .malformed("a mark without seqid")

@@ -3,8 +3,8 @@
 
 /// The members of a message that matter, found in one walk. It ends as soon as they are all there,
 /// so what comes behind, the words with their times above all, is not looked at; as for any value
-/// that is looked for, it need not even be sound. Only of final words the languages are looked for,
-/// which few sessions have.
+/// that is looked for, it need not even be sound. Languages are told by sessions alone that hear
+/// several, each of which names one in its words: only there they are looked for.
 struct DeepgramResults {
   private(set) var type: JSON.Value?
   /// The message is no JSON object as far as it was looked at.
@@ -118,11 +118,37 @@ struct DeepgramResults {
       }
       if text != nil, confidence != nil, hasAllAround {
         isWhole = true
-        if isFinal?.kind != .true || languages != nil { return false }
+        guard isFinal?.kind == .true, languages == nil, Self.tellsLanguages(scanner) else {
+          return false
+        }
       }
       step = scanner.advance(in: .object)
     }
     return step == .end
+  }
+
+  /// Whether languages may come behind this: the first word that follows says which one it is in.
+  private static func tellsLanguages(_ scanner: JSON.Scanner) -> Bool {
+    var ahead = scanner
+    while ahead.advance(in: .object) == .item {
+      guard let name = ahead.name() else { return false }
+      if JSON.text(name, in: ahead.document, equals: "languages") { return true }
+      guard JSON.text(name, in: ahead.document, equals: "words") else {
+        guard ahead.value() != nil else { return false }
+        continue
+      }
+      guard ahead.next() == UInt8(ascii: "["), ahead.enter(.array) == .item,
+        ahead.next() == UInt8(ascii: "{")
+      else { return false }
+      var step = ahead.enter(.object)
+      while step == .item {
+        guard let name = ahead.name(), ahead.value() != nil else { return false }
+        if JSON.text(name, in: ahead.document, equals: "language") { return true }
+        step = ahead.advance(in: .object)
+      }
+      return false
+    }
+    return false
   }
 
   /// Nil where there is neither a word in it nor a stretch of audio that was listened to.

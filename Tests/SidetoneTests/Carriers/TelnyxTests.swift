@@ -110,7 +110,7 @@ struct TelnyxTests {
       return
     }
     #expect(kept(error)[text].equals(#"{"code":100004,"title":"invalid_media"}"#))
-    #expect("\(read(#"{"event":"stop"}"#))" == "stopped(call: nil)")
+    #expect("\(read(#"{"event":"stop"}"#))" == "stopped")
     #expect("\(read(#"{"event":"something new"}"#))" == "ignored")
   }
 

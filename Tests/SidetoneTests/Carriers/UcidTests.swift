@@ -58,10 +58,8 @@ struct UcidTests {
       return
     }
     #expect(kept(mark)[name].equals("0b9f-1"))
-    #expect(
-      "\(read(#"{"event":"stop","ucid":"SOMEBODY"}"#))" == "stopped(call: Optional(Range(24..<32)))"
-    )
-    #expect("\(read(#"{"event":"stop"}"#))" == "stopped(call: nil)")
+    #expect("\(read(#"{"event":"stop","type":"text","ucid":"SOMEBODY-ELSE"}"#))" == "stopped")
+    #expect("\(read(#"{"event":"stop"}"#))" == "stopped")
     #expect("\(read(#"{"event":"tomorrow"}"#))" == "ignored")
     #expect("\(read(#"{"type":"tomorrow"}"#))" == "ignored")
   }

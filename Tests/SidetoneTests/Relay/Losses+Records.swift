@@ -1,4 +1,4 @@
-// Ways to be late with, or without, what is written down of a call, and a stop that is none of its.
+// Ways to be late with, or without, what is written down of a call.
 
 import Sidetone
 import TestSupport
@@ -16,11 +16,6 @@ extension Loss {
   }
 
   static let records = [
-    Loss("a stop that names another call", "messagesIgnored", "stop_ignored") {
-      let talk = try Talk("ucid")
-      talk.rig.say(#"{"event":"stop","ucid":"another"}"#, on: talk.caller)
-      return talk.rig
-    },
     Loss("a disk that takes nothing", "recordsLate", "records_late") {
       let talk = try filing()
       talk.rig.advance(milliseconds: 200)

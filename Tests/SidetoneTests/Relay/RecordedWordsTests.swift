@@ -123,7 +123,8 @@ struct RecordedWordsTests {
     for isFirst in [true, false] {
       let rig = Rig { $0.records = Config.Records() }
       rig.start(try #require(rig.open("/media")))
-      let words = #","words":[{"word":"hi","start":0,"end":1,"confidence":1}]"#
+      // Where there are several, each word says its own.
+      let words = #","words":[{"word":"hi","start":0,"end":1,"confidence":1,"language":"en"}]"#
       rig.answer(
         """
         {"type":"Results","channel_index":[0,1],"start":0,"duration":1,"is_final":true,\

