@@ -20,9 +20,9 @@ enum Kept {
   static let compiler = "Swift 6.3, -O, x86-64 with AVX2"
   static let date = "2026-11-27"
   static let frames = [
-    Row(calls: .twilioDeepgram, instructions: 7007),
+    Row(calls: .twilioDeepgram, instructions: 7369),
     Row(calls: .twilioDeepgram, isTLS: true, instructions: 23406),
-    Row(calls: .rawDeepgram, instructions: 6363),
+    Row(calls: .rawDeepgram, instructions: 6772),
     Row(calls: .twilioOpenAI, instructions: 8769),
     Row(calls: .ucidOpenAI, instructions: 26617),
   ]
