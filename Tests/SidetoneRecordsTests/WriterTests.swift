@@ -128,6 +128,31 @@ struct WriterTests {
     writer.close()
   }
 
+  @Test(arguments: [1, 8, 15, 16, 256])
+  func `a journal of so many megabytes can be begun`(megabytes: Int) throws {
+    let scratch = Scratch()
+    let limits = JournalLimits(bytesMax: megabytes << 20)
+    let writer = try JournalWriter(directory: scratch.path, instance: "1-1", limits: limits)
+    writer.put(Entry.numbered(1))
+    writer.waitUntilSynced(1)
+    writer.close()
+    #expect(writer.status.dropped.total == 0)
+  }
+
+  @Test func `a journal whose files somebody takes away loses what is written, and says so`() throws
+  {
+    let scratch = Scratch()
+    let writer = try JournalWriter(directory: scratch.path, instance: "1-1", limits: .small)
+    writer.put(Entry.numbered(1))
+    writer.waitUntilSynced(1)
+    try FileManager.default.removeItem(atPath: scratch.journal())
+    writer.put(Entry.numbered(2))
+    writer.wake()
+    for _ in 0..<10_000 where writer.status.lastError.isEmpty { usleep(1000) }
+    #expect(writer.status.lastError.contains("No such file"))
+    writer.close()
+  }
+
   @Test func `entries that come within ten milliseconds are appended by one write`() throws {
     let scratch = Scratch()
     let disk = GatedDisk()
