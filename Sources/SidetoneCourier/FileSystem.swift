@@ -3,6 +3,7 @@
 
 import CLinux
 import Sidetone
+import SidetoneRecords
 
 package struct FileSystem {
   let disturbance: Disturbance?
@@ -14,16 +15,16 @@ package struct FileSystem {
   func makeDirectory(_ path: String) throws(Trouble) {
     try disturbance?.pass("make the directory", path)
     let result = unsafe cl_make_directory(path)
-    if result == 0 { return try syncDirectory(Self.parent(of: path)) }
+    if result == 0 { return try syncDirectory(LinuxDisk.parent(of: path)) }
     switch -result {
     case ErrorNumber.exists where isDirectory(path): return
-    case ErrorNumber.missing where Self.parent(of: path) != path:
-      try makeDirectory(Self.parent(of: path))
+    case ErrorNumber.missing where LinuxDisk.parent(of: path) != path:
+      try makeDirectory(LinuxDisk.parent(of: path))
       let result = unsafe cl_make_directory(path)
       guard result == 0 || -result == ErrorNumber.exists && isDirectory(path) else {
         throw Trouble("make the directory", path, error: -result)
       }
-      try syncDirectory(Self.parent(of: path))
+      try syncDirectory(LinuxDisk.parent(of: path))
     default: throw Trouble("make the directory", path, error: -result)
     }
   }
@@ -31,17 +32,12 @@ package struct FileSystem {
   /// Why there can be no such directory, as far as can be told without making it; or nil.
   func obstacle(to path: String) -> String? {
     var place = path
-    while !exists(place), Self.parent(of: place) != place { place = Self.parent(of: place) }
+    while !exists(place), LinuxDisk.parent(of: place) != place {
+      place = LinuxDisk.parent(of: place)
+    }
     guard isDirectory(place) else { return "a file stands at \(place)" }
     let result = unsafe cl_may_write(place)
     return result == 0 ? nil : Trouble("write in", place, error: -result).sentence
-  }
-
-  static func parent(of path: String) -> String {
-    var rest = Substring(path)
-    while rest.last == "/", rest.count > 1 { rest.removeLast() }
-    guard let slash = rest.lastIndex(of: "/") else { return "." }
-    return slash == rest.startIndex ? "/" : String(rest[..<slash])
   }
 
   func isDirectory(_ path: String) -> Bool {

@@ -20,6 +20,8 @@ func waitFor(_ awaited: [Awaited], until time: Int64?) {
 final class DirectoryWatch {
   let descriptor = cl_watcher_create()
   private var watches: [String: Int32] = [:]
+  /// Where names are read to.
+  private lazy var space = [UInt8](repeating: 0, count: 1 << 16)
 
   func has(_ path: String) -> Bool { watches[path] != nil }
 
@@ -43,7 +45,6 @@ final class DirectoryWatch {
 
   /// Names that were moved to what is watched since the last time.
   func names() -> [String] {
-    var space = [UInt8](repeating: 0, count: 1 << 16)
     let count = space.withMutableBytes { bytes in
       unsafe cl_watcher_names(
         descriptor, bytes.base.assumingMemoryBound(to: CChar.self), bytes.count)

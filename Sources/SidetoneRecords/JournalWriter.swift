@@ -219,22 +219,7 @@ package final class JournalWriter: Sendable {
   }
 
   private func perform(_ append: JournalCore.Append) -> Result<Int, DiskError> {
-    let disk = place.disk
-    do throws(DiskError) {
-      switch append {
-      case .create(let number):
-        return .success(Int(try disk.create("\(place.path)/\(JournalPath.segment(number))")))
-      case .write(let file, let bytes, let offset):
-        return .success(try disk.write(file, bytes, at: offset))
-      case .cut(let file, let size):
-        try disk.cut(file, to: size)
-        return .success(0)
-      case .measure:
-        return .success(try disk.bytes(in: JournalPath.journals(place.directory)))
-      }
-    } catch {
-      return .failure(error)
-    }
+    place.disk.perform(append, in: place.path, of: JournalPath.journals(place.directory))
   }
 
   private var now: JournalCore.Moment {
@@ -315,14 +300,9 @@ package final class JournalWriter: Sendable {
   private func perform() -> Outcome {
     let start = cl_monotonic()
     do throws(DiskError) {
-      switch call {
-      case .directory: try disk.syncDirectory(path)
-      case .close(let file): try disk.close(file)
-      case .file(let file):
-        try disk.sync(file)
-        nextSeconds = Double(cl_monotonic() - start) / 1e9
-      case nil: preconditionFailure("asked for nothing")
-      }
+      guard let call else { preconditionFailure("asked for nothing") }
+      try disk.perform(call, in: path)
+      if case .file = call { nextSeconds = Double(cl_monotonic() - start) / 1e9 }
       return Outcome()
     } catch {
       return Outcome(failure: error)

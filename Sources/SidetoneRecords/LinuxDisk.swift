@@ -35,9 +35,12 @@ package struct LinuxDisk: Disk {
     }
   }
 
-  private static func parent(of path: String) -> String {
-    guard let slash = path.lastIndex(of: "/") else { return "." }
-    return slash == path.startIndex ? "/" : String(path[..<slash])
+  /// The directory that a path lies in.
+  package static func parent(of path: String) -> String {
+    var rest = Substring(path)
+    while rest.last == "/", rest.count > 1 { rest.removeLast() }
+    guard let slash = rest.lastIndex(of: "/") else { return "." }
+    return slash == rest.startIndex ? "/" : String(rest[..<slash])
   }
 
   private func isDirectory(_ path: String) throws(DiskError) -> Bool {

@@ -8,10 +8,7 @@ import Testing
 
 @Suite struct CourierTests {
   private let folder = Folder()
-  private let call = [
-    started(), entry("interim", ["side": "caller", "text": "a"]), spoken("a blue hatchback"),
-    entry("said", ["text": "Thank you."]), ended(),
-  ]
+  private let call = wholeCall
 
   // MARK: Events
 

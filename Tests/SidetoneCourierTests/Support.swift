@@ -99,6 +99,12 @@ func ended(of call: Int = 1, after: Int64 = 9000) -> [UInt8] {
     ["cause": "stopped", "sentence": "", "milliseconds": .integer(after)])
 }
 
+/// With a line of each kind.
+let wholeCall = [
+  started(), entry("interim", ["side": "caller", "text": "a"]), spoken("a blue hatchback"),
+  entry("said", ["text": "Thank you."]), ended(),
+]
+
 func history(_ entries: [[UInt8]]) -> CallHistory {
   var history = CallHistory(call: key(1))
   for bytes in entries { history.take(Entry(bytes)!) }

@@ -326,13 +326,8 @@ struct CoreTests {
 }
 
 extension JournalLimits {
-  /// A ring and a staging of two entries of the greatest length, and segments of one.
   static var tiny: JournalLimits {
-    var limits = JournalLimits()
-    limits.ringBytes = 2 * JournalRecord.bytesMax
-    limits.stagedBytes = 2 * JournalRecord.bytesMax
-    limits.segmentBytes = JournalRecord.bytesMax + SegmentHead.bytes
-    limits.bytesMax = 100 * limits.segmentBytes
+    var limits = JournalLimits.least(segments: 100)
     limits.syncMilliseconds = 5
     return limits
   }

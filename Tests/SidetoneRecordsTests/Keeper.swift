@@ -99,11 +99,7 @@ final class Keeper {
     guard let (call, _) = sync, !isKilled else { return }
     sync = nil
     do throws(DiskError) {
-      switch call {
-      case .directory: try disk.syncDirectory(path)
-      case .file(let file): try disk.sync(file)
-      case .close(let file): try disk.close(file)
-      }
+      try disk.perform(call, in: path)
       if !isKilled { core.synced(nil, at: now) }
     } catch {
       if !isKilled { core.synced(error, at: now) }
@@ -111,20 +107,7 @@ final class Keeper {
   }
 
   private func perform(_ append: JournalCore.Append) -> Result<Int, DiskError> {
-    do throws(DiskError) {
-      switch append {
-      case .create(let number):
-        return .success(Int(try disk.create("\(path)/\(JournalPath.segment(number))")))
-      case .write(let file, let bytes, let offset):
-        return .success(try disk.write(file, bytes, at: offset))
-      case .cut(let file, let size):
-        try disk.cut(file, to: size)
-        return .success(0)
-      case .measure: return .success(try disk.bytes(in: Self.directory))
-      }
-    } catch {
-      return .failure(error)
-    }
+    disk.perform(append, in: path, of: Self.directory)
   }
 
   /// Sleeps as the thread would: until something is due.

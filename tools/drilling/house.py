@@ -142,6 +142,15 @@ def thread_seconds(pid):
         return int(file.read().split()[0]) / 1e9
 
 
+def children(pid):
+    """The processes that this one has started, and that run."""
+    with contextlib.suppress(OSError):
+        return [
+            int(word) for thread in os.listdir(f"/proc/{pid}/task")
+            for word in Path(f"/proc/{pid}/task/{thread}/children").read_text().split()]
+    return []
+
+
 def certificate(folder, kind):
     """A self-signed certificate for localhost: paths of the certificate and of its key."""
     made, key = Path(folder) / f"{kind}.pem", Path(folder) / f"{kind}.key"

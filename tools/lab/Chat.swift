@@ -15,14 +15,14 @@ enum Chat {
       was told. Prints a line for each request. Runs until it is stopped.
       """,
     options: [
-      Option("port", "N", "where to listen; 0, the default, takes a free port and prints it"),
-      Option("key", "KEY", "let in only this key; the default is any"),
+      .port,
+      .key,
       Option("answer", "TEXT", "answers this whatever it is asked"),
       Option(
         "without", "LIST",
         "response_format of these types is refused with 400:\n"
           + "json_schema, json_object"),
-      Option("faults", "SCHEDULE", "what the next requests meet, separated by commas; then ok"),
+      .faults,
     ],
     notes: """
       A schedule is a list of

@@ -182,8 +182,8 @@ extension DeepgramServer {
       DEEPGRAM_API_KEY. Runs until it is stopped.
       """,
     options: [
-      Option("port", "N", "where to listen; 0, the default, takes a free port and prints it"),
-      Option("key", "KEY", "let in only this key; the default is any"),
+      .port,
+      .key,
       Option("misbehave", "LIST", "go wrong in these ways, separated by commas"),
       Option("verbose", "print every session, its messages and its words"),
     ],

@@ -16,7 +16,7 @@ final class Hooks {
       printed. Runs until it is stopped; the exit status is 1 where a signature was bad.
       """,
     options: [
-      Option("port", "N", "where to listen; 0, the default, takes a free port and prints it"),
+      .port,
       Option(
         "secret", "whsec_…",
         "what events are signed with; several: any of them will do.\n"
@@ -25,7 +25,7 @@ final class Hooks {
         "settings", "FILE",
         "write the relay's settings for it there; with a secret that is\n"
           + "made up, where --secret gives none"),
-      Option("faults", "SCHEDULE", "what the next requests meet, separated by commas; then ok"),
+      .faults,
       Option("out", "FILE", "append each delivery to this file, a JSON object a line"),
       Option("count", "N", "end when so many different events were accepted"),
     ],

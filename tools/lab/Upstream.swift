@@ -26,8 +26,8 @@ extension VoiceServer {
     misbehaviour: VoiceMisbehaviour.geminiHelp)
 
   private static let options = [
-    Option("port", "N", "where to listen; 0, the default, takes a free port and prints it"),
-    Option("key", "KEY", "let in only this key; the default is any"),
+    .port,
+    .key,
     Option("greeting", "TEXT", "what it says first, once asked (\(VoiceManner.greeting))"),
     Option("answer", "TEXT", "what it answers whatever it heard"),
     Option("delta-bytes", "N", "bytes of audio in one message (9600)"),

@@ -22,6 +22,15 @@ struct Option: Sendable {
   }
 }
 
+/// What several verbs take.
+extension Option {
+  static let port = Option(
+    "port", "N", "where to listen; 0, the default, takes a free port and prints it")
+  static let key = Option("key", "KEY", "let in only this key; the default is any")
+  static let faults = Option(
+    "faults", "SCHEDULE", "what the next requests meet, separated by commas; then ok")
+}
+
 struct Verb: Sendable {
   let name: String
   /// What stands behind the verb in the first line of its help.

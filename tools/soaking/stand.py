@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from drilling.house import Program, free_port, toml
+from drilling.house import Program, children, free_port, toml
 from drilling.wire import Door, request
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -117,12 +117,7 @@ class Stand:
 
     def courier(self):
         """The process that the relay has started; None while there is none."""
-        with contextlib.suppress(OSError):
-            for thread in os.listdir(f"/proc/{self.relay.pid}/task"):
-                with open(f"/proc/{self.relay.pid}/task/{thread}/children") as file:
-                    for child in file.read().split():
-                        return int(child)
-        return None
+        return next(iter(children(self.relay.pid)), None)
 
     def kill_courier(self):
         process = self.courier()

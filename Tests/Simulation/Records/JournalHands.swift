@@ -31,15 +31,8 @@ final class JournalHands {
     core = JournalCore(limits: limits, instance: instance)
   }
 
-  /// As small as they may be, so that everything fills up.
-  static var limits: JournalLimits {
-    var limits = JournalLimits()
-    limits.ringBytes = 2 * JournalRecord.bytesMax
-    limits.stagedBytes = 2 * JournalRecord.bytesMax
-    limits.segmentBytes = JournalRecord.bytesMax + SegmentHead.bytes
-    limits.bytesMax = 16 * limits.segmentBytes
-    return limits
-  }
+  /// So that everything fills up.
+  static let limits = JournalLimits.least(segments: 16)
 
   /// As JournalWriter has it.
   var dropped: Int {
@@ -137,36 +130,18 @@ final class JournalHands {
   ) -> (Result<Int, DiskError>, DiskError.Call)? {
     let call = append.call
     guard killer.passes(call.rawValue) else { return nil }
-    do throws(DiskError) {
-      switch append {
-      case .create(let number):
-        return (.success(Int(try disk.create("\(path)/\(JournalPath.segment(number))"))), call)
-      case .write(let file, let bytes, let offset):
-        guard killer.passes("torn write") else {
-          let part = bytes.prefix(max(1, bytes.count / 2))
-          _ = try? disk.write(file, part, at: offset)
-          return nil
-        }
-        return (.success(try disk.write(file, bytes, at: offset)), call)
-      case .cut(let file, let size):
-        try disk.cut(file, to: size)
-        return (.success(0), call)
-      case .measure: return (.success(try disk.bytes(in: path)), call)
-      }
-    } catch {
-      return (.failure(error), call)
+    if case .write(let file, let bytes, let offset) = append, !killer.passes("torn write") {
+      _ = try? disk.write(file, bytes.prefix(max(1, bytes.count / 2)), at: offset)
+      return nil
     }
+    return (disk.perform(append, in: path, of: path), call)
   }
 
   private func finishSync(at now: Int64) {
     guard let (call, until) = sync, until <= now, killer.passes(call.call.rawValue) else { return }
     sync = nil
     do throws(DiskError) {
-      switch call {
-      case .directory: try disk.syncDirectory(path)
-      case .file(let file): try disk.sync(file)
-      case .close(let file): try disk.close(file)
-      }
+      try disk.perform(call, in: path)
       syncResult = .success(())
     } catch {
       syncResult = .failure(error)
