@@ -1,6 +1,6 @@
 // Limits of a journal that are as small as they may be.
 
-@testable import SidetoneRecords
+import SidetoneRecords
 
 extension JournalLimits {
   /// A ring and a staging of two entries of the greatest length, and so many segments of one.
