@@ -32,7 +32,8 @@ package final class JournalWriter: Sendable {
     self.news = news.descriptor
     hand = AppendingHand(
       ring: ring, bell: bell, news: news, syncer: syncer,
-      place: .init(disk: disk, directory: directory, path: path, lock: lock),
+      place: .init(
+        disk: disk, journals: JournalPath.journals(directory), path: path, lock: lock),
       core: JournalCore(limits: limits, instance: instance))
     try hand.begin()
     let (hand, isStarted) = (hand, syncer.start(waking: bell))
@@ -82,7 +83,8 @@ package final class JournalWriter: Sendable {
 @safe private final class AppendingHand: @unchecked Sendable {
   struct Place {
     var disk: any Disk
-    var directory: String
+    /// `<directory>/journal`; made once, since a path takes memory.
+    var journals: String
     var path: String
     var lock: Int32
   }
@@ -136,7 +138,7 @@ package final class JournalWriter: Sendable {
       let result = perform(next)
       if case .failure(let error) = result {
         try? place.disk.close(place.lock)
-        throw JournalStart.error(error, JournalPath.journals(place.directory))
+        throw JournalStart.error(error, place.journals)
       }
       core.appended(result, at: now)
     }
@@ -219,7 +221,7 @@ package final class JournalWriter: Sendable {
   }
 
   private func perform(_ append: JournalCore.Append) -> Result<Int, DiskError> {
-    place.disk.perform(append, in: place.path, of: JournalPath.journals(place.directory))
+    place.disk.perform(append, in: place.path, of: place.journals)
   }
 
   private var now: JournalCore.Moment {
