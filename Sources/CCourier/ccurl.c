@@ -245,6 +245,8 @@ cc_transfer *cc_transfer_create(const char *url, uint64_t id) {
     cc_transfer_delete(transfer);
     return NULL;
   }
+  // HTTP/2 where a server offers it, and the library was built with it.
+  (void)SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
   // Ending a transfer does not wait for a name server that is silent. Older ones do not know it.
   (void)SET(CURLOPT_QUICK_EXIT, 1L);
   return transfer;
@@ -259,6 +261,8 @@ bool cc_transfer_add_header(cc_transfer *transfer, const char *line) {
 bool cc_transfer_set_body(cc_transfer *transfer, const void *bytes, size_t count) {
   return SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)count) && SET(CURLOPT_COPYPOSTFIELDS, bytes);
 }
+
+bool cc_transfer_set_get(cc_transfer *transfer) { return SET(CURLOPT_HTTPGET, 1L); }
 
 bool cc_transfer_set_authorities(cc_transfer *transfer, const char *path) {
   return SET(CURLOPT_CAINFO, path);

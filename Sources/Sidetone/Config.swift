@@ -29,6 +29,12 @@ package struct Config: Sendable {
   /// The same of the keys that operators bring; empty: callers' keys open `/stats` and `/metrics`,
   /// and nobody from afar hears of calls while they go.
   package var operatorDigests: [[UInt8]] = []
+  /// Who knows of more keys; nil: nobody does.
+  package var liteLLM: LiteLLM?
+  /// Whether callers can prove themselves by keys.
+  package var wantsKeys: Bool { !keyDigests.isEmpty || liteLLM != nil }
+  /// Whether anything is asked of HTTP servers, so that a fetcher must run.
+  package var needsFetches: Bool { liteLLM != nil }
   /// What call tokens are sealed with, for every process that has it; empty: they are good at the
   /// process that gave them out.
   package var tokenKey: [UInt8] = []
@@ -98,6 +104,15 @@ extension Config {
     ]
     package static let allEvents = standardEvents + ["transcript.interim"]
     package init() {}
+  }
+
+  /// A LiteLLM proxy, which is asked about callers' keys.
+  package struct LiteLLM: Sendable, Equatable {
+    /// Where it is served, without a slash at the end.
+    package var url: String
+    /// How long its good word counts; 0: each call asks.
+    package var cacheSeconds = 60
+    package init(url: String) { self.url = url }
   }
 
   /// A chat endpoint that finds data in what was said.

@@ -17,6 +17,10 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var peersSlowed = 0
   package var peersFlooding = 0
   package var requests = 0
+  /// Keys that a LiteLLM proxy was asked about, by what it said.
+  package var keysGood = 0
+  package var keysRefused = 0
+  package var keysUnjudged = 0
   /// Settings that were read anew and count, and those that were refused.
   package var reloads = 0
   package var reloadsRefused = 0

@@ -236,6 +236,8 @@ package enum Event: Sendable {
     case linkRefused(Address)
     /// A request was.
     case refused(Refused)
+    /// A LiteLLM proxy did not say whether a key is good, or needs its operator.
+    case keysUnjudged(Bytes, withheld: Int)
     /// A caller or webhook asked for a model that has ended.
     case modelReplaced(Name, by: StaticString, upstream: Bytes)
   }

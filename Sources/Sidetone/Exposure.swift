@@ -65,7 +65,7 @@ extension Config {
     if !route.secret.isEmpty { own.insert(.secret) }
     if !own.isEmpty { return own }
     var common: Means = []
-    if !keyDigests.isEmpty { common.insert(.keys) }
+    if wantsKeys { common.insert(.keys) }
     for index in Sidetone.Carrier.all.indices where checksSignature(of: index, on: route) {
       common.insert(.signature(of: index))
     }

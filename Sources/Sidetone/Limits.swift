@@ -110,6 +110,14 @@ package struct Limits: Sendable {
   package static let choiceBytesMax = BlockPool.blockBytes
   /// Calls announced by a webhook whose sockets have not come yet.
   package static let tokensMax = 1024
+  /// The longest message from and to the fetcher, requests that are under way, and what the fetcher
+  /// may have waiting that it has not taken.
+  static let fetchBytesMax = 60 * 1024
+  static let fetchesMax = 256
+  static let fetchRingBytes = 256 * 1024
+  /// Keys of a LiteLLM proxy that are remembered; a digest and the proxy's words for each.
+  static let checkedKeysMax = 1024
+  static let checkedKeyBytes = 640
   /// What the library keeps for one resampled direction of a call, as measured.
   static let resamplerBytes = 50 * 1024
   /// What is said in a call that talks, as items and as lines.

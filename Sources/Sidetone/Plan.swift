@@ -52,6 +52,11 @@ extension Config {
         holder: "events on their way to \(limits.subscribersMax) subscribers",
         bytes: eventBlocks * BlockPool.blockBytes
           + limits.subscribersMax * MemoryLayout<Subscriber>.stride),
+      PlanLine(
+        holder: "what is asked of HTTP servers",
+        bytes: needsFetches
+          ? Limits.fetchRingBytes + Limits.fetchBytesMax
+            + Limits.checkedKeysMax * Limits.checkedKeyBytes : 0),
       PlanLine(holder: "who has proven nothing yet", bytes: Guests.bytes(limits)),
       PlanLine(
         holder: "what is written down of calls", bytes: records == nil ? 0 : limits.entriesBytes),

@@ -46,10 +46,10 @@ extension Relay {
     }
   }
 
-  /// What comes behind a request may be frames already.
-  private func receivedRequest(_ window: Bytes, on link: Int) {
+  /// What comes behind a request may be frames already. Not marked, as `received` is not.
+  func receivedRequest(_ window: Bytes, on link: Int, isAgain: Bool = false) {
     let begun = callers.received(
-      window, on: link, isDraining: draining.isOn, calls, store, &turn)
+      window, on: link, isAgain: isAgain, isDraining: draining.isOn, calls, store, &turn)
     guard let begun else { return }
     if !begun.rest.isEmpty { receivedFromCaller(begun.rest, on: link) }
     calls.settle(begun.call, store, &turn)

@@ -36,28 +36,3 @@ extension Relay {
     }
   }
 }
-
-/// The words of a message, one space between them.
-private struct Words {
-  private(set) var rest: Bytes
-
-  init(_ message: Bytes) { rest = message }
-
-  mutating func next() -> Bytes {
-    let end = rest.firstIndex(of: 0x20) ?? rest.count
-    defer { rest = rest.dropping(min(end + 1, rest.count)) }
-    return rest.prefix(end)
-  }
-
-  /// A call's key: 16 digits.
-  mutating func key() -> UInt64? {
-    let word = next()
-    guard word.count == 16 else { return nil }
-    var key: UInt64 = 0
-    for index in 0..<16 {
-      guard let digit = Character(UnicodeScalar(word[index])).hexDigitValue else { return nil }
-      key = key << 4 | UInt64(digit)
-    }
-    return key
-  }
-}

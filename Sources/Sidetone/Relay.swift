@@ -146,6 +146,7 @@ extension Relay {
     }
     if turn.troubles.nextDue <= now { turn.tellTroubles() }
     if turn.subscribers.flushTime <= now { Subscribers.flush(&turn) }
+    if turn.fetches.nextDue <= now { expireFetches() }
     if draining.deadline <= now { drainExpired() }
     if draining.awaitsLastCall, calls.inUse == 0, turn.subscribers.count > 0 {
       Subscribers.endAll(&turn)
@@ -175,7 +176,7 @@ extension Relay {
   package var wakeTime: Instant {
     min(
       turn.timers.earliest, draining.deadline, callers.nextExpiry, turn.guests.tokenDue,
-      turn.troubles.nextDue, turn.subscribers.flushTime)
+      turn.troubles.nextDue, min(turn.subscribers.flushTime, turn.fetches.nextDue))
   }
 
   /// No new calls from now on; running ones may finish until the drain deadline.

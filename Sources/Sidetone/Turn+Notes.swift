@@ -375,6 +375,16 @@ extension Turn {
         $0.write("busy by calls, by the dials that these are owed, and by answers on their way; ")
         $0.write("more with limits.calls_max, limits.other_links_max")
       }
+    case .keysUnjudged(let sentence, let withheld):
+      write(.warning, "keys_unjudged", nil) {
+        $0.write("LiteLLM was asked about a key: ")
+        $0.write(sentence)
+        if withheld > 0 {
+          $0.write("; ")
+          $0.write(decimal: withheld)
+          $0.write(" such lines were left out before it")
+        }
+      }
     case .modelReplaced(let model, let replacement, let upstream):
       write(.warning, "model_replaced", nil) {
         $0.write(upstream)

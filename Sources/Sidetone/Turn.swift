@@ -33,6 +33,8 @@ package struct Turn {
   var log: Log
   /// What is written down of calls, on its way to a journal; and what became of it there.
   var entries: Entries
+  /// What is asked of HTTP servers.
+  var fetches: Fetches
   var delivery = Delivery()
 
   init(
@@ -52,6 +54,7 @@ package struct Turn {
     guests = Guests(limits, seed: guestsSeed)
     entries = Entries(
       config.records, limits, chance: config.records == nil ? 0 : self.random.next())
+    fetches = Fetches(isOn: config.needsFetches)
     subscribers = Subscribers(store)
     log = Log(
       config, scratch: store.scratch.dropping(Limits.scratchBytes / 2), now: now, wall: wall)

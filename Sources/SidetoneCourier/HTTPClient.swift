@@ -1,4 +1,4 @@
-// HTTP for the courier: POST requests over libcurl, driven by a loop that owns the waiting. Nothing
+// HTTP for the courier: requests over libcurl, driven by a loop that owns the waiting. Nothing
 // here waits, and nothing decides what an answer means.
 //
 //     wait until `descriptor` is readable, at most `waitMilliseconds`
@@ -19,6 +19,8 @@ package struct HTTPRequest: Sendable {
   }
 
   package let url: HTTPURL
+  /// GET, without a body; else POST.
+  package var isGet = false
   package var headers: [Header] = []
   package var body: [UInt8] = []
   package var connectMilliseconds = 10_000
@@ -93,7 +95,7 @@ package typealias HTTPResult = Result<HTTPAnswer, HTTPFailure>
   package static func missing() -> String? {
     guard let words = unsafe cc_curl_load() else { return nil }
     return
-      "webhooks and extraction need libcurl.so.4 of 7.85 or later (Debian: apt install libcurl4): "
+      "webhooks, extraction, functions and keys of LiteLLM need libcurl.so.4 of 7.85 or later (Debian: apt install libcurl4): "
       + (unsafe String(cString: words))
   }
 
@@ -156,7 +158,9 @@ package typealias HTTPResult = Result<HTTPAnswer, HTTPFailure>
     }
     let isWhole =
       unsafe lines.allSatisfy { unsafe cc_transfer_add_header(transfer, $0) }
-      && request.body.withUnsafeBytes { unsafe setBody($0, of: transfer) }
+      && (request.isGet
+        ? cc_transfer_set_get(transfer)
+        : request.body.withUnsafeBytes { unsafe setBody($0, of: transfer) })
       && (authorities.isEmpty || cc_transfer_set_authorities(transfer, authorities))
       && (!request.url.isLoopback || cc_transfer_set_direct(transfer))
       && cc_transfer_begin(

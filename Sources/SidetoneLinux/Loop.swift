@@ -13,9 +13,11 @@ extension Machine {
   /// Turns until SIGTERM or SIGINT has been obeyed; the exit status, 1 where it could not wait.
   package func run() -> Int32 {
     if let records { startCourier(records) }
+    if let fetcher { startFetcher(fetcher) }
     while now < endTime && !(endTime < .never && sockets.inUse == 0) { turn() }
     handshakes.close()
     reloader?.close()
+    fetcher?.leave()
     if let records { close(records) }
     lines.close()
     return waitFailure == nil ? 0 : 1
@@ -57,6 +59,7 @@ extension Machine {
     performOutputs()
     forwardLines()
     if let records { forwardEntries(records) }
+    if let fetcher { forwardFetches(fetcher) }
     sweep()
   }
 
@@ -71,7 +74,7 @@ extension Machine {
   private func wait() -> Int {
     let wake = min(
       min(engineWakeTime, deadlines.earliest),
-      min(resolver.wakeTime, min(min(acceptTime, courierDue), endTime)))
+      min(resolver.wakeTime, min(min(acceptTime, min(courierDue, fetcherDue)), endTime)))
     var ending = Clock.now
     if turnBegan > .zero {
       relay.turnEnded(
@@ -126,6 +129,7 @@ extension Machine {
     case .resolver(let descriptor): resolver.descriptorIsReady(descriptor, ready, at: now)
     case .journal: journalSynced()
     case .courier: courierIsReady()
+    case .fetcher: fetcherIsReady(ready)
     case .settings: advanceReload()
     }
     performOutputs()
@@ -446,6 +450,7 @@ struct Source {
     case journal
     case courier
     case settings
+    case fetcher
   }
 
   let rawValue: UInt64
@@ -461,6 +466,7 @@ struct Source {
     case .journal: rawValue = 4 | 2
     case .courier: rawValue = 4 | 3
     case .settings: rawValue = 8 | 2
+    case .fetcher: rawValue = 8 | 3
     }
   }
 
@@ -470,7 +476,7 @@ struct Source {
     case 0: return .listener(Int(rawValue >> 2))
     case 1: return .resolver(Int32(rawValue >> 2))
     case 2: return rawValue >> 2 == 0 ? .signals : rawValue >> 2 == 1 ? .journal : .settings
-    default: return rawValue >> 2 == 0 ? .handshakes : .courier
+    default: return rawValue >> 2 == 0 ? .handshakes : rawValue >> 2 == 1 ? .courier : .fetcher
     }
   }
 }

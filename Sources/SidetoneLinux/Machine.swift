@@ -20,6 +20,8 @@ import SidetoneRecords
 
   /// What is written down of calls; nil: nothing is.
   let records: RecordKeeper?
+  /// What makes HTTP requests for the engine; nil: nothing is asked for.
+  let fetcher: FetchKeeper?
   let poller: Poller
   let sockets: Slab<Socket>
   /// The slot of the socket that carries a link, by the link's index.
@@ -72,12 +74,13 @@ import SidetoneRecords
   /// of its own; otherwise only the `interrupter` ends the run. `nameServers`: "address:port",
   /// comma separated, in the place of the system's. `system`: what this machine has; nil: it is
   /// asked. `inherited`: listening sockets that others have opened. `courier`: the words that start
-  /// the process which delivers records, the program first; none: another service does. `reread`:
+  /// the process which delivers records, the program first; none: another service does. `fetcher`:
+  /// the same of the process that makes HTTP requests, where the settings need one. `reread`:
   /// reads the settings anew, on a thread of its own, for SIGHUP.
   package init(
     config: Config, lines: LineWriter? = nil, catchesSignals: Bool = true, nameServers: String = "",
     system: SystemLimits? = nil, inherited: InheritedListeners = InheritedListeners(),
-    courier: [String] = [], reread: (@Sendable () -> Reread)? = nil
+    courier: [String] = [], fetcher: [String] = [], reread: (@Sendable () -> Reread)? = nil
   ) throws(StartError) {
     let config = try Self.fitted(config, to: system)
     self.config = config
@@ -99,6 +102,8 @@ import SidetoneRecords
     } else {
       records = nil
     }
+    self.fetcher =
+      config.needsFetches && !fetcher.isEmpty ? FetchKeeper(words: fetcher) : nil
     let seed = Buffer(count: 40)
     do throws(Errno) {
       self.lines = if let lines { lines } else { try LineWriter() }

@@ -62,7 +62,7 @@ struct Arguments {
         action = word
         continue
       }
-      if word == "--once", verb == .courier {
+      if word == "--once" || word == "--fetches", verb == .courier {
         own[word] = ""
         continue
       }

@@ -31,6 +31,7 @@ import SidetoneSettings
     case .doctor where arguments.wantsHelp: print(Help.doctor)
     case .courier where arguments.wantsHelp: print(Help.courier)
     case .records where arguments.wantsHelp || arguments.action.isEmpty: print(Help.records)
+    case .courier where arguments.own["--fetches"] != nil: fetcher(arguments)
     case .courier: courier(settings(arguments).config, arguments)
     case .records: records(settings(arguments).config, arguments)
     case .check: check(fitted(settings(arguments).config))
@@ -113,7 +114,7 @@ import SidetoneSettings
       tell(StartLine(event: "starting", detail: ""))
       let machine = try Machine(
         config: config, inherited: inherited,
-        courier: config.records == nil ? [] : courierWords(arguments),
+        courier: config.records == nil ? [] : courierWords(arguments), fetcher: fetcherWords,
         reread: rereader(arguments, after: settings))
       var bound = machine.config
       for index in machine.listeners.indices {

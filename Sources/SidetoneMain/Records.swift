@@ -15,16 +15,33 @@ extension Main {
     return words
   }
 
+  /// What starts the process that makes HTTP requests for a relay. All that it needs to know comes
+  /// with each of them.
+  static let fetcherWords = [
+    "/proc/self/exe", "courier", "--fetches", "--socket", "\(CourierProcess.descriptor)",
+  ]
+
+  static func fetcher(_ arguments: Arguments) -> Never {
+    guard let socket = socket(arguments) else {
+      complain("sidetone: --fetches is for the process that `serve` starts")
+      exit(2)
+    }
+    exit(runFetcher(socket: socket))
+  }
+
+  /// The end of the socket to the relay that started this process; nil: none did.
+  private static func socket(_ arguments: Arguments) -> Int32? {
+    guard let text = arguments.own["--socket"] else { return nil }
+    guard let number = Int32(text), fcntl(number, F_GETFD) >= 0 else {
+      complain("sidetone: --socket is for couriers that `serve` starts")
+      exit(2)
+    }
+    return number
+  }
+
   static func courier(_ config: Config, _ arguments: Arguments) {
     guard let records = config.records else { refuseWithoutDirectory() }
-    var socket: Int32?
-    if let text = arguments.own["--socket"] {
-      guard let number = Int32(text), fcntl(number, F_GETFD) >= 0 else {
-        complain("sidetone: --socket is for couriers that `serve` starts")
-        exit(2)
-      }
-      socket = number
-    }
+    let socket = socket(arguments)
     let isOnce = arguments.own["--once"] != nil
     exit(runCourier(CourierConfig(records), word: socket, once: isOnce))
   }
@@ -47,6 +64,11 @@ extension Main {
   /// What is wrong with what is to be delivered, which only its deliverer knows: a schema that is
   /// none, a field that it does not have. Told as other mistakes are, and exit 2.
   static func examineRecords(_ config: Config, isCheck: Bool) {
+    if config.needsFetches, let missing = HTTPClient.missing() {
+      complain(missing)
+      complain("sidetone: 1 mistake in the settings")
+      exit(2)
+    }
     guard let records = config.records else { return }
     let courier = CourierConfig(records)
     let (found, warnings) = courier.check()

@@ -11,6 +11,8 @@ struct Draft {
   var certificate = ""
   var key = ""
   var apiKeys: [String] = []
+  /// A LiteLLM proxy: where it is, its own key, how long its word counts.
+  var liteLLM = (url: "", masterKey: "", cacheSeconds: 60)
   var operatorKeys: [String] = []
   var voice = Voice()
   /// What is kept where anything is, and whether the file has the table that turns it on.

@@ -61,7 +61,10 @@ let foreignNames: [(name: String, variable: String)] =
   + carrierRows.compactMap { row in
     row.secret.map { ($0.variable, "SIDETONE_AUTH_\($0.setting.uppercased())") }
   }
-  + [("SIDETONE_API_KEYS", "SIDETONE_AUTH_API_KEYS")]
+  + [
+    ("SIDETONE_API_KEYS", "SIDETONE_AUTH_API_KEYS"), ("LITELLM_URL", "SIDETONE_AUTH_LITELLM_URL"),
+    ("LITELLM_MASTER_KEY", "SIDETONE_AUTH_LITELLM_MASTER_KEY"),
+  ]
 
 /// What a setting of `[upstreams.NAME]` is called in the environment.
 func upstreamVariable(_ name: String, _ key: String) -> String {

@@ -82,6 +82,27 @@ extension Setting where Target == Draft {
         \.operatorKeys, each: readSecret
       ).secret(),
       Self(
+        table: "auth", key: "litellm_url", form: "URL",
+        help: "A LiteLLM proxy, which is asked whether a caller's key is good. Every route wants a "
+          + "key then."
+      ) { draft, written throws(Refusal) in
+        draft.liteLLM.url = try readBase(try oneLine(try written.text()))
+      }.counts(from: .reloadWhileSet),
+      Self(
+        table: "auth", key: "litellm_master_key", form: "KEY",
+        help:
+          "The proxy's own key, which is let in without asking: the proxy does not know it as a "
+          + "caller's."
+      ) { draft, written throws(Refusal) in
+        draft.liteLLM.masterKey = try readSecret(try oneLine(try written.text()))
+      }.secret(),
+      Self(
+        table: "auth", key: "litellm_cache_seconds", form: numberForm(0...3600), standard: "60",
+        help: "How long the proxy's good word for a key counts; 0: each call asks."
+      ) { draft, written throws(Refusal) in
+        draft.liteLLM.cacheSeconds = try written.integer(in: 0...3600)
+      }.counts(from: .reload),
+      Self(
         table: "auth", key: "token_key", form: "SECRET",
         help: "Shared by all processes of a service: the call tokens of each are good at every one."
       ) { draft, written throws(Refusal) in

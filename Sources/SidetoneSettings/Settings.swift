@@ -74,6 +74,7 @@ extension Draft {
     finishListeners()
     finishUpstreams()
     config.keyDigests = apiKeys.map(sha256)
+    finishLiteLLM()
     config.operatorDigests = operatorKeys.map(sha256)
     if operatorKeys.contains(where: apiKeys.contains) {
       warn(
@@ -99,6 +100,28 @@ extension Draft {
     finishRoutes(routes)
     judgeOrigins()
     judgeStrangers()
+  }
+
+  private mutating func finishLiteLLM() {
+    guard !liteLLM.url.isEmpty else {
+      if !liteLLM.masterKey.isEmpty {
+        warn(
+          place(of: "auth.litellm_master_key"),
+          "[auth] litellm_master_key opens nothing without litellm_url (LITELLM_URL)")
+      }
+      return
+    }
+    // The proxy would not know it: it is one more key of ours.
+    if !liteLLM.masterKey.isEmpty { config.keyDigests.append(sha256(liteLLM.masterKey)) }
+    var proxy = Config.LiteLLM(url: liteLLM.url)
+    proxy.cacheSeconds = liteLLM.cacheSeconds
+    config.liteLLM = proxy
+    if proxy.url.hasPrefix("http://"), !isLoopback(origin: proxy.url) {
+      warn(
+        place(of: "auth.litellm_url"),
+        "[auth] litellm_url begins with http://, so callers' keys travel in the clear on the way "
+          + "there: use https:// where others can listen")
+    }
   }
 
   /// Origins that everything between here and there can read and change.

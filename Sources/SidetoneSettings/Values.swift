@@ -119,6 +119,16 @@ func readHTTP(_ text: String) throws(Refusal) -> String {
   return text
 }
 
+/// Where a service is served, under whose path more follows; without a slash at the end.
+func readBase(_ text: String) throws(Refusal) -> String {
+  var base = try readHTTP(text)
+  while base.hasSuffix("/") { base.removeLast() }
+  guard !base.contains("?") else {
+    throw Refusal("must be an address such as https://litellm.example.com, without a query")
+  }
+  return base
+}
+
 struct SplitURL {
   var scheme: String
   /// Lower case, without brackets.

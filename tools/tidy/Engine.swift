@@ -24,6 +24,7 @@ enum Engine {
     "Sources/SidetoneCourier/Database.swift", "Sources/SidetoneCourier/FileSystem.swift",
     "Sources/SidetoneCourier/RelayWord.swift", "Sources/SidetoneCourier/Trouble.swift",
     "Sources/SidetoneCourier/Waiting.swift", "Sources/SidetoneCourier/HTTPClient.swift",
+    "Sources/SidetoneCourier/Fetcher.swift",
   ]
   /// Beginnings of the names of C; `octets` is how a digest takes its bytes.
   private static let calls = [

@@ -25,7 +25,7 @@ struct Layers {
     "Carriers": 2, "Upstreams": 2, "Output": 2,
     "Exposure": 3, "Plan": 3, "Event": 3,
     "Prepared": 4,
-    "Log": 5, "Link": 5, "Store": 5, "Turn": 5, "Subscribers": 5, "Entries": 5,
+    "Log": 5, "Link": 5, "Store": 5, "Turn": 5, "Subscribers": 5, "Entries": 5, "Fetches": 5,
     "Call": 6,
     "Operations": 7,
     "Requests": 8,

@@ -45,6 +45,8 @@ cc_transfer *cc_transfer_create(const char *url, uint64_t id);
 bool cc_transfer_add_header(cc_transfer *transfer, const char *line);
 // Copies the bytes.
 bool cc_transfer_set_body(cc_transfer *transfer, const void *bytes, size_t count);
+// GET in the place of POST.
+bool cc_transfer_set_get(cc_transfer *transfer);
 // Trusts the certificates of this file (PEM) instead of the system's.
 bool cc_transfer_set_authorities(cc_transfer *transfer, const char *path);
 // Goes there itself, whatever the variables for proxies say.

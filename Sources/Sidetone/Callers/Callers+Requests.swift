@@ -11,10 +11,11 @@ extension Callers {
 
   /// A request's bytes so far. Nil: nothing is to be done about it, or nothing yet.
   mutating func received(
-    _ window: Bytes, on link: Int, isDraining: Bool, _ calls: Calls, _ store: Store,
-    _ turn: inout Turn
+    _ window: Bytes, on link: Int, isAgain: Bool = false, isDraining: Bool, _ calls: Calls,
+    _ store: Store, _ turn: inout Turn
   ) -> Begun? {
-    guard let admitted = requests.received(window, on: link, store, &turn) else { return nil }
+    let admitted = requests.received(window, on: link, isAgain: isAgain, store, &turn)
+    guard let admitted else { return nil }
     do throws(Refusal) {
       return try respond(to: admitted, on: link, isDraining: isDraining, calls, store, &turn)
     } catch {

@@ -201,6 +201,14 @@ package struct Pages: Sendable {
     let totals = now.totals
     counter("sidetone_requests_total", "Whole requests.", totals.requests)
     counter("sidetone_requests_refused_total", "Requests refused.", totals.requestsRefused)
+    counter(
+      "sidetone_key_checks_good_total", "Keys that LiteLLM was asked about, and takes.",
+      totals.keysGood)
+    counter(
+      "sidetone_key_checks_refused_total", "Those that it refused.", totals.keysRefused)
+    counter(
+      "sidetone_key_checks_unjudged_total", "Those of which it said nothing that helps.",
+      totals.keysUnjudged)
     counter("sidetone_links_refused_total", "Connections refused.", totals.linksRefused)
     counter(
       "sidetone_handshakes_refused_total", "TLS handshakes refused, for their number.",

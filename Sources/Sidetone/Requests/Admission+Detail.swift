@@ -64,6 +64,7 @@ extension Admission {
   func writeDetail(of refusal: Refusal, _ request: Request, into out: inout Writer) {
     switch refusal {
     case .unknownPath: writeNearest(to: request, into: &out)
+    case .keyRefused(_, let row): keyChecks.writeWords(of: row, into: &out)
     case .wrongSignature(let carrier):
       guard Carrier.all[carrier].signature?.covers == .url else { return }
       writeChecked(request, into: &out)

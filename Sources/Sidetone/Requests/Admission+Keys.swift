@@ -44,6 +44,41 @@ extension Admission {
     return shown
   }
 
+  /// The row of a key that a LiteLLM proxy takes, behind the keys of the settings; nil: no key is
+  /// shown that could be its own. Throws what it has against it, or that it must be asked.
+  func checkedKey(_ request: Request) throws(Refusal) -> Int? {
+    guard keyChecks.isOn, let key = keyToCheck(request) else { return nil }
+    let verdict = Bytes.withTemporary(Digest.sha256Bytes) { digest in
+      Digest.sha256(key, into: digest)
+      return keyChecks.verdict(of: digest, at: request.now)
+    }
+    switch verdict {
+    case .good(let row): return config.keyDigests.count + row
+    case .refused(let why, let row): throw .keyRefused(why, row)
+    case .unjudged: throw .keyUnjudged
+    case .unknown: throw .keyUnchecked
+    }
+  }
+
+  /// The first key that is shown and may be one of LiteLLM's, which begin with `sk-`.
+  func keyToCheck(_ request: Request) -> Bytes? {
+    let (fields, bytes) = (request.head.fields, request.bytes)
+    func single(_ name: StaticString) -> Bytes? {
+      fields.count(of: name, in: bytes) == 1 ? fields.value(of: name, in: bytes) : nil
+    }
+    let shown = [
+      single("authorization").flatMap(Self.credential), single("x-api-key"), single("api-key"),
+      Subprotocols.key(in: fields, of: bytes),
+    ]
+    return shown.lazy.compactMap { $0 }.first(where: Self.isOfLiteLLM)
+  }
+
+  private static func isOfLiteLLM(_ key: Bytes) -> Bool {
+    guard key.starts(with: "sk-"), key.count <= KeyChecks.keyBytesMax else { return false }
+    for index in 0..<key.count where key[index] <= 0x20 || key[index] >= 0x7f { return false }
+    return true
+  }
+
   /// What stands behind `Bearer` or `Token`; RFC 9110 §11.4 allows several spaces.
   private static func credential(_ value: Bytes) -> Bytes? {
     guard let space = value.firstIndex(of: 0x20) else { return nil }

@@ -22,7 +22,7 @@ extension Admission {
   /// themselves.
   func admitOperator(_ request: Request) throws(Refusal) -> Identity {
     if !config.operatorDigests.isEmpty { return try proveOperator(request) }
-    if !config.keyDigests.isEmpty { return try prove(request, .guarded(.keys)) }
+    if config.wantsKeys { return try prove(request, .guarded(.keys)) }
     guard config.listeners[request.listener].isLoopback else { throw .foreignPeer }
     return try prove(request, .loopback)
   }
@@ -79,7 +79,9 @@ extension Admission {
       switch shownKey(request, among: digests) {
       case .nothing: break
       case .key(let index): return .key(index)
-      case .wrongKey: refusal = .wrongKey
+      case .wrongKey:
+        if let index = try checkedKey(request) { return .key(index) }
+        refusal = .wrongKey
       case .wrongScheme: refusal = .wrongScheme
       }
     }

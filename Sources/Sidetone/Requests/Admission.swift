@@ -32,7 +32,7 @@ package enum Destination: Equatable, Sendable {
 
 /// What is known of an admitted caller.
 package enum Identity: Equatable, Sendable {
-  /// The index of the API key.
+  /// The index of the API key; behind those of the settings, the row of a key of LiteLLM.
   case key(Int)
   case signature, secret, network, loopback, anyone
   /// It has a key of those who run the relay.
@@ -61,9 +61,16 @@ package final class Admission {
   /// Whether operators have a listener of their own.
   private let operatorsApart: Bool
   let origins: Origins
+  /// What a LiteLLM proxy has said of keys.
+  let keyChecks: KeyChecks
   var limiter: RateLimiter
 
-  package init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
+  package convenience init(_ config: Config, _ prepared: Prepared, seed: UInt64) {
+    self.init(config, prepared, KeyChecks(config), seed: seed)
+  }
+
+  init(_ config: Config, _ prepared: Prepared, _ keyChecks: KeyChecks, seed: UInt64) {
+    self.keyChecks = keyChecks
     self.config = config
     routes = prepared.routes
     carriers = prepared.carriers
@@ -73,7 +80,9 @@ package final class Admission {
     allowedOrigins = config.allowedOrigins.map { Text($0) }
     origins = Origins(config)
     operatorsApart = config.listeners.contains(where: \.isForOperators)
-    limiter = RateLimiter(keys: config.keyDigests.count, limits: config.limits, seed: seed)
+    limiter = RateLimiter(
+      keys: config.keyDigests.count + (keyChecks.isOn ? KeyChecks.rowsMax : 0),
+      limits: config.limits, seed: seed)
   }
 
   // MARK: Destination
@@ -189,8 +198,10 @@ package final class Admission {
   // MARK: Admission
 
   /// Whether this caller may go there, and who it is. Takes from the caller's bucket, so it is
-  /// asked once for each request.
-  package func admit(_ request: Request, to destination: Destination) throws(Refusal) -> Identity {
+  /// asked once for each request; `isAgain`: it was, and its key has been asked about since.
+  package func admit(
+    _ request: Request, to destination: Destination, isAgain: Bool = false
+  ) throws(Refusal) -> Identity {
     let identity: Identity
     do throws(Refusal) {
       switch destination {
@@ -202,7 +213,7 @@ package final class Admission {
       }
     } catch {
       // Guessing is counted too, by address.
-      try count(.anyone, request)
+      if !isAgain { try count(.anyone, request) }
       throw error
     }
     try count(identity, request)

@@ -17,6 +17,12 @@ package enum Refusal: Error, Equatable, Sendable {
   /// Nothing was shown that proves who calls; what would be accepted.
   case noProof(Means)
   case wrongScheme, wrongKey, foreignAddress
+  /// Only a LiteLLM proxy knows whether the key is good, and has to be asked: told to nobody.
+  case keyUnchecked
+  /// It did not say.
+  case keyUnjudged
+  /// It said no, in the words of this row of KeyChecks.
+  case keyRefused(OfKey, Int)
   /// The same on a page that operators' keys open.
   case noOperatorKey, wrongOperatorKey
   /// Index into Carrier.all.
@@ -46,6 +52,11 @@ package enum Refusal: Error, Equatable, Sendable {
   case silent
   case crowded(Guests.Crowd)
 
+  /// What a LiteLLM proxy has against a key.
+  package enum OfKey: Equatable, BitwiseCopyable, Sendable {
+    case wrong, expired, blocked, forbidden, overBudget
+  }
+
   package enum Methods: Equatable, Sendable { case page, events, webhook, socket }
 
   package var status: HTTP.Status {
@@ -57,6 +68,10 @@ package enum Refusal: Error, Equatable, Sendable {
     case .wrongMethod: .methodNotAllowed
     case .keyInURL, .keyInWebhookURL, .wrongScheme, .wrongKey, .noOperatorKey, .wrongOperatorKey:
       .unauthorized
+    case .keyRefused(.wrong, _), .keyRefused(.expired, _): .unauthorized
+    case .keyRefused(.blocked, _), .keyRefused(.forbidden, _): .forbidden
+    case .keyRefused(.overBudget, _): .tooManyRequests
+    case .keyUnchecked, .keyUnjudged: .unavailable
     case .noProof(let means): means.contains(.keys) ? .unauthorized : .forbidden
     case .unknownBot, .unservedBot, .strangeChoice, .longChoice: .badRequest
     case .wrongSignature, .misaddressedSignature, .staleSignature, .foreignAddress, .foreignPeer,
@@ -80,7 +95,12 @@ package enum Refusal: Error, Equatable, Sendable {
     case .keyInURL, .keyInWebhookURL: "key_in_url"
     case .noProof, .noOperatorKey: "no_proof"
     case .wrongScheme: "wrong_scheme"
-    case .wrongKey, .wrongOperatorKey: "wrong_key"
+    case .wrongKey, .wrongOperatorKey, .keyRefused(.wrong, _): "wrong_key"
+    case .keyRefused(.expired, _): "expired_key"
+    case .keyRefused(.blocked, _): "blocked_key"
+    case .keyRefused(.forbidden, _): "forbidden_key"
+    case .keyRefused(.overBudget, _): "budget_exceeded"
+    case .keyUnchecked, .keyUnjudged: "key_unjudged"
     case .wrongSignature, .misaddressedSignature: "wrong_signature"
     case .staleSignature: "stale_signature"
     case .foreignAddress: "foreign_address"
@@ -142,6 +162,21 @@ package enum Refusal: Error, Equatable, Sendable {
       well.
       """
     case .wrongKey: "This key is none of those in SIDETONE_API_KEYS (auth.api_keys)."
+    case .keyRefused(.wrong, _): "LiteLLM (auth.litellm_url) does not take this key."
+    case .keyRefused(.expired, _): "LiteLLM (auth.litellm_url) says that this key has expired."
+    case .keyRefused(.blocked, _): "LiteLLM (auth.litellm_url) says that this key is blocked."
+    case .keyRefused(.forbidden, _):
+      """
+      LiteLLM (auth.litellm_url) knows this key, but does not let it ask about itself: allow it \
+      /key/info (allowed_routes).
+      """
+    case .keyRefused(.overBudget, _):
+      "LiteLLM (auth.litellm_url) says that this key's budget is spent."
+    case .keyUnchecked, .keyUnjudged:
+      """
+      Whether this key is good is LiteLLM's to say (auth.litellm_url), which gives no answer. Try \
+      again after Retry-After.
+      """
     case .noOperatorKey:
       """
       This page is for operators. Prove it with the header Authorization: Bearer KEY, KEY being \
@@ -292,6 +327,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .noProof, .noOperatorKey: .proof
     case .wrongScheme: .scheme
     case .wrongKey, .wrongOperatorKey: .key
+    case .keyUnchecked, .keyUnjudged, .keyRefused: nil
     case .keyInURL: .keyInURL
     case .keyInWebhookURL: .keyInWebhookURL
     case .noPublicURL: .publicURL
@@ -319,6 +355,7 @@ package enum Refusal: Error, Equatable, Sendable {
     case .tooOften(let seconds): seconds
     case .draining, .full, .tooManySubscribers: 5
     case .crowded: 1
+    case .keyUnjudged: 2
     default: nil
     }
   }

@@ -9,6 +9,7 @@ package struct Requests {
   private(set) var voice: VoiceWebhook
   private(set) var connect: Connect
   private var admission: Admission
+  let keyChecks: KeyChecks
   private let seed: UInt64
   /// What webhooks have promised to callers who have not come yet.
   var tokens = CallTokens(capacity: Limits.tokensMax)
@@ -28,7 +29,8 @@ package struct Requests {
     self.config = config
     startedAt = now
     self.seed = seed
-    admission = Admission(config, prepared, seed: seed)
+    keyChecks = KeyChecks(config)
+    admission = Admission(config, prepared, keyChecks, seed: seed)
     pages = Pages(service: config.service)
     voice = VoiceWebhook(config, prepared)
     connect = Connect(config, prepared)
@@ -40,7 +42,8 @@ package struct Requests {
   /// good; who was counted is counted anew, and the log teaches again what it has taught.
   mutating func follow(_ next: Successor) {
     config = next.config
-    admission = Admission(config, next.prepared, seed: seed)
+    keyChecks.follow(config)
+    admission = Admission(config, next.prepared, keyChecks, seed: seed)
     pages = Pages(service: config.service)
     voice = VoiceWebhook(config, next.prepared)
     connect = Connect(config, next.prepared)
@@ -57,9 +60,9 @@ package struct Requests {
   }
 
   /// A request's bytes so far: its head, then, for a webhook, its body. Nil: it is not whole yet,
-  /// or it was refused.
+  /// or it was refused, or its key is asked about. `isAgain`: it was.
   mutating func received(
-    _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
+    _ window: Bytes, on link: Int, isAgain: Bool = false, _ store: Store, _ turn: inout Turn
   ) -> Admitted? {
     let head: HTTP.RequestHead
     switch HTTP.parseRequest(window, limit: store.limits.headBytesMax) {
@@ -84,13 +87,29 @@ package struct Requests {
       case .bad(let fault): throw .malformed(fault)
       case .complete(let count, _): request.body = rest.prefix(count)
       }
-      turn.note(.request)
-      let identity = try admission.admit(request, to: destination)
+      // More of one that waits changes nothing.
+      let isKnown = isAgain || keyChecks.isWaiting(store.links[link].id)
+      if !isKnown { turn.note(.request) }
+      let identity = try admission.admit(request, to: destination, isAgain: isKnown)
       return Admitted(destination: destination, request: request, identity: identity)
     } catch {
-      refuse(link, error, of: request, store, &turn)
+      if error == .keyUnchecked, ask(about: request, on: link, store, &turn) { return nil }
+      refuse(link, error == .keyUnchecked ? .keyUnjudged : error, of: request, store, &turn)
       return nil
     }
+  }
+
+  /// Its key is asked about; it waits where it is. False: that cannot be.
+  private mutating func ask(
+    about request: Request, on link: Int, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    guard let key = admission.keyToCheck(request) else { return false }
+    let isAsked = Bytes.withTemporary(Digest.sha256Bytes) { digest in
+      Digest.sha256(key, into: digest)
+      return keyChecks.ask(about: key, digest, for: store.links[link].id, &turn)
+    }
+    if isAsked { waitForMore(of: request.bytes, on: link, store, &turn) }
+    return isAsked
   }
 
   private mutating func waitForMore(

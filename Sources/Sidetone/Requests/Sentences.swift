@@ -28,6 +28,8 @@ struct Sentences: Sendable {
     """
   /// Where an upstream's key belongs.
   private let keys: Text
+  /// Whose keys are taken beside those of the settings; may be empty.
+  private let otherKeys: Text
   /// Who cannot sign sockets, and what opens them.
   private let unsigned: Text
 
@@ -77,6 +79,9 @@ struct Sentences: Sendable {
     keys = Text(
       "(\(upstreams.joined(separator: ", ")), in .env), a proof of who calls comes from "
         + "the carrier's signature (\(variables)).")
+    otherKeys = Text(
+      config.liteLLM == nil
+        ? "" : " A key of LiteLLM (auth.litellm_url), which begins with sk-, will do as well.")
     let others = rows.filter { $0.1?.covers != .url }.map(\.0).joined(separator: ", ")
     unsigned = Text(
       " A caller that cannot sign its socket (\(others)) is let in by secret or addresses of its "
@@ -121,7 +126,10 @@ struct Sentences: Sendable {
     case .foreignPeer, .foreignHost, .forwarded, .unprotected:
       out.write(opening(of: place, isFar: refusal == .foreignPeer))
     case .keyInWebhookURL: out.write(keys.bytes)
-    case .noProof(let means) where means.hasSignature: writeProof(means, into: &out)
+    case .wrongKey: out.write(otherKeys.bytes)
+    case .noProof(let means):
+      if means.hasSignature { writeProof(means, into: &out) }
+      if means.contains(.keys) { out.write(otherKeys.bytes) }
     default: break
     }
   }

@@ -64,7 +64,8 @@ package struct Reason: BitwiseCopyable, Sendable {
 
   // MARK: The body of a refusal
 
-  private static func read(_ body: Bytes, without key: Bytes, into out: inout Writer) {
+  /// The words in which a service says in an answer's body what is wrong; may be nothing.
+  static func read(_ body: Bytes, without key: Bytes, into out: inout Writer) {
     var scanner = JSON.Scanner(body)
     if JSON.isValid(body), let whole = scanner.value() {
       guard let words = sentence(in: whole, body) else { return }
