@@ -186,6 +186,8 @@ struct Fetches {
 
   // MARK: The driver's end
 
+  var hasMessage: Bool { !ring.isEmpty }
+
   /// The next message for the fetcher goes into `place`, which has `messageBytesMax`.
   mutating func take(into place: Bytes) -> Int? {
     guard !ring.isEmpty else { return nil }

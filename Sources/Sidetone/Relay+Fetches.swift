@@ -5,6 +5,12 @@ extension Relay {
   /// The longest message from and to the fetcher.
   package static var fetchBytesMax: Int { Fetches.messageBytesMax }
 
+  /// Whether there is a message for the fetcher.
+  package var hasFetch: Bool { turn.fetches.hasMessage }
+
+  /// Requests that are under way.
+  package var fetchesInUse: Int { turn.fetches.count }
+
   /// The next message for the fetcher goes into `place`, which has `fetchBytesMax`; how many bytes
   /// it has, nil where there is none.
   package func takeFetch(into place: Bytes) -> Int? { turn.fetches.take(into: place) }

@@ -75,6 +75,27 @@ import Testing
     #expect(both.count == 1 && both[0].contains("operator_keys") && !both[0].contains("op-2"))
   }
 
+  @Test func `a LiteLLM proxy is named by its variables, and its own key counts beside it only`()
+    throws
+  {
+    let url = ["LITELLM_URL": "http://127.0.0.1:4000//"]
+    let key = ["LITELLM_MASTER_KEY": "sk-master-1"]
+    let alone = try load(env: url)
+    #expect(alone.liteLLM == Config.LiteLLM(url: "http://127.0.0.1:4000"))
+    #expect(alone.wantsKeys && alone.keyDigests.isEmpty && alone.warnings.isEmpty)
+    #expect(try load(env: url.merging(key) { $1 }).keyDigests == [sha256("sk-master-1")])
+    let without = try load(env: key)
+    #expect(without.keyDigests.isEmpty && !without.wantsKeys)
+    #expect(without.warnings.contains { $0.contains("litellm_master_key opens nothing") })
+    let plain = try load(
+      "[auth]\nlitellm_url = \"http://litellm:4000\"\nlitellm_cache_seconds = 5\n")
+    #expect(plain.liteLLM?.cacheSeconds == 5)
+    #expect(plain.warnings.contains { $0.contains("in the clear") })
+    for bad in ["litellm:4000", "https://x.test/?a=b", "ftp://x.test", "https://x.test/#a"] {
+      #expect(throws: Mistakes.self) { try load(env: ["LITELLM_URL": bad]) }
+    }
+  }
+
   @Test func `an address that a setting has is never taken for a cluster's`() throws {
     let found = mistakes(env: ["SIDETONE_LISTEN_ADDRESS": "tcp://0.0.0.0:8080"])
     #expect(found.count == 1 && found[0].contains("SIDETONE_LISTEN_ADDRESS"), "\(found)")

@@ -9,6 +9,7 @@ extension Relay {
       (callsInUse, "calls"), (linksInUse, "links"), (blocksMax - blocksFree, "blocks"),
       (buffersInUse, "buffers"), (resamplersInUse, "resamplers"), (tokensInUse, "tokens"),
       (conversationsInUse, "conversations"), (subscribersInUse, "subscribers"),
+      (fetchesInUse, "requests"),
     ]
     return books.filter { $0.0 != 0 }.map { "\($0.0) \($0.1) never came home" }
   }

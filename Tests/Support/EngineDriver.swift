@@ -30,6 +30,9 @@ package final class EngineDriver {
   package private(set) var log: [String] = []
   /// What was written down of calls, in order.
   package private(set) var entries: [String] = []
+  /// What the fetcher was asked for, in order.
+  package private(set) var fetches: [String] = []
+  private lazy var fetch = [UInt8](repeating: 0, count: Relay.fetchBytesMax)
   private var entry = [UInt8](repeating: 0, count: Entries.bytesMax)
   private var line = [UInt8](repeating: 0, count: Lines.lineBytesMax)
 
@@ -117,6 +120,20 @@ package final class EngineDriver {
     perform()
   }
 
+  // MARK: HTTP
+
+  /// The fetcher says something.
+  package func fetcherSays(_ text: String) {
+    var bytes = Array(text.utf8)
+    bytes.withMutableBytes { relay.fetcherSaid($0, at: now) }
+    perform()
+  }
+
+  package func loseFetcher() {
+    relay.fetcherLost(at: now)
+    perform()
+  }
+
   // MARK: Time
 
   package func advance(milliseconds: Int) {
@@ -156,6 +173,9 @@ package final class EngineDriver {
     }
     while let count = entry.withMutableBytes({ relay.takeEntry(into: $0) }) {
       entries.append(String(decoding: entry.prefix(count), as: UTF8.self))
+    }
+    while relay.hasFetch, let count = fetch.withMutableBytes({ relay.takeFetch(into: $0) }) {
+      fetches.append(String(decoding: fetch.prefix(count), as: UTF8.self))
     }
     while let taken = line.withMutableBytes({ relay.takeLine(into: $0) }) {
       let text = String(decoding: line.prefix(taken.count), as: UTF8.self)
