@@ -54,15 +54,8 @@ final class Hooks {
     let given = arguments.all("secret")
     secrets = given.isEmpty && settings != nil ? [Self.makeSecret()] : given
     countMax = try arguments.number("count", 1...1_000_000_000).map { Int($0) } ?? .max
-    var keys: [HookSecret] = []
-    for secret in secrets {
-      do throws(HookSecret.Mistake) {
-        keys.append(try HookSecret(secret))
-      } catch {
-        throw Failure.misuse("--secret: \(error.sentence)")
-      }
-    }
-    sink = HookSink(secrets: keys, faults: try FaultSchedule(arguments, flaws: false))
+    sink = HookSink(
+      secrets: try HookSecret.all(secrets), faults: try FaultSchedule(arguments, flaws: false))
     file = try arguments.text("out").map { (path) throws(Failure) in try Self.open(path) }
   }
 
@@ -114,6 +107,21 @@ final class Hooks {
     let line = Array((record.text + "\n").utf8)
     let count = line.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
     if count != line.count { Console.complain("--out: \(String(cString: strerror(errno)))") }
+  }
+}
+
+extension HookSecret {
+  /// The secrets of `--secret`.
+  static func all(_ texts: [String]) throws(Failure) -> [HookSecret] {
+    var secrets: [HookSecret] = []
+    for text in texts {
+      do throws(HookSecret.Mistake) {
+        secrets.append(try HookSecret(text))
+      } catch {
+        throw Failure.misuse("--secret: \(error.sentence)")
+      }
+    }
+    return secrets
   }
 }
 

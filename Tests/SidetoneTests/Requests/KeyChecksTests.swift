@@ -158,7 +158,8 @@ struct KeyChecksTests {
     let link = try #require(rig.accept())
     let lines = socket(["Authorization: Bearer sk-a"])
     rig.feed(
-      "GET /ws/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\n" + lines.dropFirst().joined(separator: "\r\n")
+      "GET /ws/transcribe HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        + lines.dropFirst().joined(separator: "\r\n")
         + "\r\n\r\n", on: link)
     for _ in 0..<5 { rig.feed([0x82, 0x81, 0, 0, 0, 0, 0x7f], on: link) }
     #expect(rig.fetches.count == 1)
