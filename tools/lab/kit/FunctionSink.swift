@@ -1,5 +1,5 @@
-// A server that a relay's functions call: checks who asks, shows what was asked, and answers what it
-// was told to, or what it was asked with. Pure: requests and the time in, reactions out.
+// A server that a relay's functions call: checks who asks, shows what was asked, and answers what
+// it was told to, or what it was asked with. Pure: requests and the time in, reactions out.
 
 package struct FunctionSink: Sendable {
   package struct Settings: Sendable {
