@@ -19,6 +19,7 @@ extension Config.Route {
       && isOpen == other.isOpen && addresses == other.addresses && secret == other.secret
     let leadsAlike =
       carriers == other.carriers && upstream == other.upstream && stream == other.stream
+      && fallback == other.fallback
       && bots.elementsEqual(other.bots, by: ==) && dialsAhead == other.dialsAhead
       && options.elementsEqual(other.options, by: ==)
       && standardOptions.elementsEqual(other.standardOptions, by: ==)

@@ -191,7 +191,8 @@ extension Config {
   package func upstreams(of route: Route) -> [Int] {
     guard route.kind == .call else { return [] }
     let names = route.bots.isEmpty ? [route.upstream] : route.bots.map(\.upstream)
-    return names.compactMap(place(ofUpstream:))
+    let fallback = route.fallback.isEmpty ? [] : [route.fallback]
+    return (names + fallback).compactMap(place(ofUpstream:))
   }
 
   /// Where the upstream of that name stands in `upstreams`.
@@ -280,6 +281,9 @@ extension Config {
     /// For `call`: the upstreams that a caller may choose from, by the names callers use; the
     /// first is `upstream`. Empty: there is no choice.
     package var bots: [(name: String, upstream: String)] = []
+    /// For `call`: the `name` of an upstream that takes over where that one, or the caller's bot,
+    /// cannot be had or is lost; empty: none does.
+    package var fallback = ""
     /// For the webhooks: the path of the call route that the answer points to.
     package var stream = ""
     /// For `connect`: the upstream is dialled on the webhook, ahead of the caller's socket.

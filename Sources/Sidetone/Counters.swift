@@ -73,6 +73,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var wordsCut = 0
   package var upstreamsLost = 0
   package var redials = 0
+  /// Calls that went on with their route's fallback.
+  package var fallbacks = 0
   /// Errors of upstreams' side channels, which end nothing.
   package var sideErrors = 0
   /// What upstreams could not be told.

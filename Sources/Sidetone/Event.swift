@@ -40,6 +40,7 @@ package enum Tally: BitwiseCopyable, Sendable {
   case interruption
   case sessionLost
   case redial
+  case fallback
   /// An error of an upstream's side channel.
   case sideError
 }
@@ -140,6 +141,8 @@ package enum Event: Sendable {
     /// What follows a loss: another attempt, so many of so many; or none.
     case triedAgain(Bytes, milliseconds: Int, attempt: Int, of: Int)
     case givenUp(Bytes, StaticString)
+    /// Another one takes over from it, and why.
+    case fellBack(Bytes, to: Bytes, StaticString)
     /// Messages of its that are not understood: what is odd about the first.
     case strange(Bytes, type: Bytes)
     case notJSON(Bytes, text: Bytes)

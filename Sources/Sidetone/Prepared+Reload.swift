@@ -55,7 +55,7 @@ extension InForce {
     next.upstreams = upstreams.rows
     let routes = Settled(wanted.routes, among: config.routes, isHeld: heldRoutes) {
       config.routes[$0].isSame(as: $1)
-        && next.upstreams(of: $1) == prepared.routes[$0].bots.map(\.upstream)
+        && next.upstreams(of: $1) == prepared.routes[$0].upstreams
         && next.upstreams(of: $1).allSatisfy { upstreams.isKept[$0] }
     }
     next.routes = routes.rows

@@ -113,6 +113,8 @@ package struct PreparedRoute: Sendable {
   let upstream: Int
   /// What callers may choose from, the default first; of a call route never empty.
   let bots: [Bot]
+  /// Who takes over where the caller's bot cannot be had or is lost; its name is empty.
+  let fallback: Bot?
   /// For a webhook: the index of the call route that its answer points to; -1 for a call.
   private(set) var stream: Int
   let dialsAhead: Bool
@@ -182,6 +184,7 @@ package struct PreparedRoute: Sendable {
     }
     precondition(kind != .call || bots.count == choice.count, "and so do a route's bots")
     self.bots = bots
+    fallback = config.place(ofUpstream: route.fallback).map { Bot("", $0, route, config) }
     let isServed = kind != .call || bots.contains { !upstreams[$0.upstream].isWithoutKey }
     keyless = isServed ? -1 : upstream
     stream = -1
@@ -216,6 +219,9 @@ package struct PreparedRoute: Sendable {
     route.isRetired = true
     return route
   }
+
+  /// Indices in Config.upstreams of all whom its calls may have.
+  var upstreams: [Int] { (bots + [fallback].compactMap { $0 }).map(\.upstream) }
 
   func greeting(at rate: Int) -> Bytes? {
     for greeting in greetings where greeting.rate == rate { return greeting.samples.bytes }

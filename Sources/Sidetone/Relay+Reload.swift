@@ -18,7 +18,7 @@ extension Relay {
     for held in callers.requests.tokens.waiting { routes[held.route] = true }
     // Its caller may still choose among them.
     for (place, route) in prepared.routes.enumerated() where routes[place] {
-      for bot in route.bots { upstreams[bot.upstream] = true }
+      for upstream in route.upstreams { upstreams[upstream] = true }
     }
     return InForce(
       config: config, prepared: prepared, heldRoutes: routes, heldUpstreams: upstreams,

@@ -29,6 +29,7 @@ extension Turn {
     case .interruption: counters.interruptions &+= 1
     case .sessionLost: counters.upstreamsLost &+= 1
     case .redial: counters.redials &+= 1
+    case .fallback: counters.fallbacks &+= 1
     case .sideError: counters.sideErrors &+= 1
     }
   }
@@ -307,6 +308,20 @@ extension Turn {
         $0.write("no other attempt is made, and the call ends: ")
         $0.write(sentence)
       }
+    case .fellBack(let upstream, let other, let sentence):
+      noteFallback(from: upstream, to: other, sentence, call)
+    }
+  }
+
+  private mutating func noteFallback(
+    from upstream: Bytes, to other: Bytes, _ why: StaticString, _ call: Name?
+  ) {
+    write(.warning, "upstream_fallback", call) {
+      $0.write(other)
+      $0.write(" takes over from ")
+      $0.write(upstream)
+      $0.write(": ")
+      $0.write(why)
     }
   }
 

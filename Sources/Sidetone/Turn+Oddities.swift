@@ -3,58 +3,7 @@
 
 extension Turn {
   mutating func note(_ event: Event.OfOddity, _ call: Name?) {
-    switch event {
-    case .broke(let rule): write(.warning, "protocol_broken", call) { $0.write(rule) }
-    case .tooLarge(let bytes, let most):
-      write(.warning, "protocol_broken", call) {
-        $0.write("the message is too large: ")
-        $0.write(decimal: bytes)
-        $0.write(" bytes, but limits.carrier_message_bytes_max is ")
-        $0.write(decimal: most)
-      }
-    case .unrecognised(let text): write(.warning, "unrecognised", call) { $0.write(text) }
-    case .ignored(let text):
-      write(.info, "message_ignored", call) {
-        $0.write(text)
-        $0.write("; others like it are counted only")
-      }
-    case .early:
-      write(.warning, "early_audio", call) { $0.write("audio before the start waits for it") }
-    case .idCut(let bytes):
-      write(.warning, "id_cut", call) {
-        $0.write("the id is too long: of ")
-        $0.write(decimal: bytes)
-        $0.write(" bytes the first 96 are kept")
-      }
-    case .isSecond:
-      write(.warning, "second_socket", call) {
-        $0.write("a running call has the same id: both are heard, and both are billed")
-      }
-    case .format(let format, let isHeeded): write(format, isHeeded, call)
-    case .isFile(let name):
-      write(.warning, "audio_is_file", call) {
-        $0.write("the audio begins as a file does (")
-        $0.write(name)
-        $0.write("), but only raw samples of linear16, mulaw or alaw can be taken")
-      }
-    case .otherTrack(let track, let isHeard):
-      write(isHeard ? .info : .warning, "other_track", call) {
-        $0.write(track)
-        $0.write(" audio comes as well: ")
-        $0.write(
-          isHeard
-            ? "the two tracks are two channels from now on"
-            : "it is left out; ask the carrier for one track, or for G.711 at 8000 Hz")
-      }
-    case .tooFast(let percent, let format):
-      write(.warning, "audio_too_fast", call) { $0.write(tooFast: percent, format) }
-    }
-  }
-
-  private mutating func write(_ format: Event.Audio, _ isHeeded: Bool, _ call: Name?) {
-    // Each channel is heard, and billed, for itself: somebody may not have meant that.
-    let isMeant = isHeeded && format.channels == 1
-    write(isMeant ? .info : .warning, "audio_format", call) { $0.write(format, isHeeded) }
+    write(event.level, event.name, call) { $0.write(event) }
   }
 
   mutating func write(_ name: Bytes, unknown type: Bytes, _ call: Name?) {
@@ -108,7 +57,68 @@ extension Turn {
   }
 }
 
+extension Event.OfOddity {
+  fileprivate var level: Config.LogLevel {
+    switch self {
+    case .ignored: .info
+    // Each channel is heard, and billed, for itself: somebody may not have meant that.
+    case .format(let format, let isHeeded): isHeeded && format.channels == 1 ? .info : .warning
+    case .otherTrack(_, let isHeard): isHeard ? .info : .warning
+    case .broke, .tooLarge, .unrecognised, .early, .idCut, .isSecond, .isFile, .tooFast: .warning
+    }
+  }
+
+  fileprivate var name: StaticString {
+    switch self {
+    case .broke, .tooLarge: "protocol_broken"
+    case .unrecognised: "unrecognised"
+    case .ignored: "message_ignored"
+    case .early: "early_audio"
+    case .idCut: "id_cut"
+    case .isSecond: "second_socket"
+    case .format: "audio_format"
+    case .isFile: "audio_is_file"
+    case .otherTrack: "other_track"
+    case .tooFast: "audio_too_fast"
+    }
+  }
+}
+
 extension Writer {
+  fileprivate mutating func write(_ event: Event.OfOddity) {
+    switch event {
+    case .broke(let rule): write(rule)
+    case .tooLarge(let bytes, let most):
+      write("the message is too large: ")
+      write(decimal: bytes)
+      write(" bytes, but limits.carrier_message_bytes_max is ")
+      write(decimal: most)
+    case .unrecognised(let text): write(text)
+    case .ignored(let text):
+      write(text)
+      write("; others like it are counted only")
+    case .early: write("audio before the start waits for it")
+    case .idCut(let bytes):
+      write("the id is too long: of ")
+      write(decimal: bytes)
+      write(" bytes the first 96 are kept")
+    case .isSecond: write("a running call has the same id: both are heard, and both are billed")
+    case .format(let format, let isHeeded): write(format, isHeeded)
+    case .isFile(let name):
+      write("the audio begins as a file does (")
+      write(name)
+      write("), but only raw samples of linear16, mulaw or alaw can be taken")
+    case .otherTrack(let track, let isHeard):
+      write(track)
+      write(" audio comes as well: ")
+      write(
+        isHeard
+          ? "the two tracks are two channels from now on"
+          : "it is left out; ask the carrier for one track, or for G.711 at 8000 Hz")
+    case .tooFast(let percent, let format): write(tooFast: percent, format)
+    }
+  }
+
   fileprivate mutating func write(tooFast percent: Int, _ format: Event.Audio) {
     write("audio comes at ")
     write(decimal: percent)

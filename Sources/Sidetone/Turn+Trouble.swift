@@ -8,7 +8,8 @@ extension Turn {
       return troubles.admitsGood(upstream, at: now)
     case .refused(let upstream, _, _, _, _), .closed(let upstream, _, _), .broke(let upstream, _):
       return admit(upstream, isLoss: true, isWarning: true)
-    case .error(let upstream, _, _, _), .givenUp(let upstream, _):
+    case .error(let upstream, _, _, _), .givenUp(let upstream, _),
+      .fellBack(let upstream, _, _):
       return admit(upstream, isLoss: false, isWarning: true)
     case .triedAgain(let upstream, _, _, _):
       return admit(upstream, isLoss: false, isWarning: false)

@@ -38,6 +38,10 @@ extension Setting where Target == WrittenRoute {
     .text(
       "routes", "upstream", form: "NAME", help: "Which upstream calls go to.", \.route.upstream),
     .text(
+      "routes", "fallback", form: "NAME",
+      help: "The upstream that takes over where the other one refuses, is silent or is lost.",
+      \.route.fallback),
+    .text(
       "routes", "stream", form: "/PATH",
       help: "For voice and connect: the call route to which the answer points.",
       \.route.stream),
@@ -229,6 +233,9 @@ extension Draft {
       if !route.bots.isEmpty, !route.bots.contains(where: { $0.upstream == route.upstream }) {
         refuse("bots", "bots: one of them must be the route's upstream, which is the default")
       }
+      if !route.fallback.isEmpty, let reason = complaint(aboutFallback: route) {
+        refuse("fallback", reason)
+      }
       if route.upstreamRate > 0,
         config.upstreams.first(where: { $0.name == route.upstream })?.talks == true
       {
@@ -238,7 +245,8 @@ extension Draft {
     case .voice, .connect:
       refuse(
         [
-          "upstream", "carriers", "options", "bots", "greeting", "upstream_rate", "commands",
+          "upstream", "fallback", "carriers", "options", "bots", "greeting", "upstream_rate",
+          "commands",
           "fill_gaps", "comfort",
         ],
         isFor: "kind = \"call\"")
@@ -270,6 +278,27 @@ extension Draft {
     let first = route.bots.filter { $0.upstream == route.upstream }
     route.bots = first + route.bots.filter { $0.upstream != route.upstream }
     return route
+  }
+
+  /// What is wrong with the upstream that is to take over; nil: nothing.
+  private func complaint(aboutFallback route: Config.Route) -> String? {
+    func upstream(_ name: String) -> Config.Upstream? {
+      config.upstreams.first { $0.name == name }
+    }
+    guard let fallback = upstream(route.fallback) else {
+      return unknown("fallback", route.fallback, among: config.upstreams.map(\.name))
+    }
+    let others = route.bots.isEmpty ? [route.upstream] : route.bots.map(\.upstream)
+    if others.contains(route.fallback) {
+      return "fallback is one that calls go to already: it would be lost with it"
+    }
+    if upstreamRow(of: fallback.kind)?.row.isDialled == false {
+      return "fallback: nobody is dialled for \(route.fallback)"
+    }
+    if others.contains(where: { upstream($0).map { $0.talks != fallback.talks } ?? false }) {
+      return "fallback and upstream must be of one kind: both talk, or both only listen"
+    }
+    return nil
   }
 
   /// What is wrong with the route to which a webhook points; nil: nothing.

@@ -1,14 +1,12 @@
-"""A real LiteLLM proxy as the judge of what the relay makes of its word. By hand, since it installs
-some 150 packages:
-
-    python3 -m venv .build/litellm && .build/litellm/bin/pip install 'litellm[proxy]'
-    .build/litellm/bin/python tools/interop/litellm.py
-
-The proxy runs without a database, so it knows no key but its master key: that one is let in where it
-is set here too, a caller's key never, and where it is not set the log says what to do. Ends with
-`N passed, N failed`.
-"""
-
+# A real LiteLLM proxy as the judge of what the relay makes of its word. By hand, since it installs
+# some 150 packages:
+#
+#     python3 -m venv .build/litellm && .build/litellm/bin/pip install 'litellm[proxy]'
+#     .build/litellm/bin/python tools/interop/litellm.py
+#
+# The proxy runs without a database, so it knows no key but its master key: that one is let in where it
+# is set here too, a caller's key never, and where it is not set the log says what to do. Ends with
+# `N passed, N failed`.
 import os
 import pathlib
 import secrets

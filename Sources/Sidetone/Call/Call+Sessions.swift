@@ -63,6 +63,9 @@ extension Call {
     sessionEnded(store, &turn)
     listen(store, &turn)
     if loss.life >= .worked { silence.restart(at: turn.now) }
+    if let other = Fallback.takesOver(from: self, after: loss, store, turn) {
+      return Fallback.begin(on: other, in: &self, after: loss, store, &turn)
+    }
     let action = state.upstreamLost(loss, latest: silenceEnd, at: turn.now)
     caller.sendLoss(
       loss.verdict, isFinal: action == .end || action == .play, upstream.reason, as: record.name,

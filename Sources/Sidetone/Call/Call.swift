@@ -74,6 +74,13 @@ extension Call {
   /// It has no place on an upstream yet; it has one now.
   mutating func setPlace(isTaken: Bool) { origin = isTaken ? .caller : .callerWithoutPlace }
 
+  /// Its place is one on another upstream from now on.
+  func movePlace(to other: Int, _ turn: inout Turn) {
+    if hasPlace {
+      turn.availability.move(upstream.index, other, isAnnounced: origin == .webhook)
+    }
+  }
+
   /// The caller that was announced has come, and speaks for itself.
   mutating func join(_ other: Call) {
     caller = CallerLeg(as: other.caller)

@@ -193,6 +193,19 @@ package struct CallState: BitwiseCopyable, Sendable {
     return loss.verdict.retry || loss.isHandleDropped || isFirst && loss.life >= .worked
   }
 
+  /// Another upstream takes over from the one that was lost: it is dialled at once, and its
+  /// attempts are its own.
+  package mutating func fellBack() -> Action {
+    switch state {
+    case .dialling, .talking:
+      state = .dialling
+      attempts = 0
+      return .dial
+    case .arriving, .resting, .changing, .closing, .over:
+      preconditionFailure("only what was lost in a call that goes on is followed")
+    }
+  }
+
   /// The caller has heard nothing for too long.
   package mutating func leftInSilence(_ why: Cause) -> Action {
     isWithoutSession ? end(why) : .nothing

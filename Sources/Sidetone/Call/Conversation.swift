@@ -58,6 +58,12 @@ package struct Conversation: BitwiseCopyable, Sendable {
     transcript = Transcript(after: other.transcript, in: place.dropping(Self.itemBytes))
   }
 
+  /// Another model talks from now on; what the one before has said is played to its end.
+  mutating func become(_ voice: Upstream.Voice) {
+    naming = voice.hasItems ? .items : .none
+    dialogue.become(voice)
+  }
+
   mutating func release(_ store: Store) {
     downlink.release(to: store.pool, store.resamplers)
     transcript.release(to: store.pool)

@@ -57,7 +57,7 @@ package struct Dialogue: BitwiseCopyable, Sendable {
   private var greeting = Greeting.due
   private var keys = Keys()
   private var responses = Responses()
-  private let names: Names
+  private var names: Names
   /// Answers in a row that were asked for again.
   private var repeats = 0
   /// What was asked for last.
@@ -83,6 +83,14 @@ package struct Dialogue: BitwiseCopyable, Sendable {
 
   package init(_ voice: Upstream.Voice? = nil) {
     names = voice?.hasItems == true ? .responses : .none
+  }
+}
+
+extension Dialogue {
+  /// Another model answers from now on; what is owed is owed by that one.
+  mutating func become(_ voice: Upstream.Voice) {
+    names = voice.hasItems ? .responses : .none
+    responses = Responses()
   }
 }
 

@@ -72,14 +72,7 @@ package struct Uplink: BitwiseCopyable, Sendable {
       milliseconds: store.limits.uplinkMillisecondsMax,
       bytesMin: isHeldBack ? 2 * store.limits.heldBackBytesMin : 0, pacePercent: pacePercent,
       at: now)
-    var prefix = Writer(store.scratch.prefix(Self.wrappingBytesMax))
-    var suffix = Writer(store.scratch[Self.wrappingBytesMax..<2 * Self.wrappingBytesMax])
-    kind.envelope(output, &prefix, &suffix)
-    framing = prefix.count > 0 ? .wrapped : .binary
-    guard let wrapping = Envelope(prefix: prefix.written, suffix: suffix.written) else {
-      preconditionFailure("an upstream's row bounds its envelope")
-    }
-    self.wrapping = wrapping
+    wrap(kind, output, store)
   }
 
   /// By which way audio gets into the ring. False where the pool is dry.
@@ -157,6 +150,27 @@ extension Uplink {
     let asked = ring.format.bytes(forMilliseconds: chunkMillisecondsMax)
     chunkBytesMax = min(asked, min(fitting, Self.messageBytesMax))
     ring.setStep(conversion.stepBytes)
+  }
+
+  /// Another upstream will have it from now on: what is kept goes there as it wants it. Not marked:
+  /// its row's envelope is a stored function.
+  mutating func become(_ kind: Upstream, sending format: Format, _ store: Store) {
+    keeping = kind.timing.acknowledges ? .untilAcknowledged : .untilAnswered
+    finalizeAfter = kind.timing.finalizeAfter
+    finalizeAt = .never
+    wrap(kind, format, store)
+  }
+
+  /// How audio is wrapped for it.
+  private mutating func wrap(_ kind: Upstream, _ format: Format, _ store: Store) {
+    var prefix = Writer(store.scratch.prefix(Self.wrappingBytesMax))
+    var suffix = Writer(store.scratch[Self.wrappingBytesMax..<2 * Self.wrappingBytesMax])
+    kind.envelope(format, &prefix, &suffix)
+    framing = prefix.count > 0 ? .wrapped : .binary
+    guard let wrapping = Envelope(prefix: prefix.written, suffix: suffix.written) else {
+      preconditionFailure("an upstream's row bounds its envelope")
+    }
+    self.wrapping = wrapping
   }
 
   /// Takes over the audio of one that had one channel, as one of two.

@@ -35,6 +35,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// Index into `Prepared.routes`, and which of the route's bots it is.
   let route: Int
   private(set) var bot = 0
+  /// The place of the route's fallback among its bots.
+  static let fallback = -1
   /// What it is sent and what it sends.
   private(set) var input = Format.mulaw8k
   private(set) var output = Format.mulaw8k
@@ -118,6 +120,37 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     return choose(options, from: store.pool)
   }
 
+  /// Whether it is the one that takes over from others.
+  var isFallback: Bool { bot == Self.fallback }
+
+  /// The route's fallback from now on. Of what was chosen for the one before only what any voice
+  /// model understands counts; nothing resumes it here.
+  mutating func fallBack(to upstream: Int, _ store: Store) {
+    let former = row
+    index = upstream
+    bot = Self.fallback
+    row = store.prepared.upstreams[upstream].kind
+    partner = store.prepared.upstreams[upstream].partner
+    handle.clear(in: store.pool)
+    learned = LearnedMessage()
+    speech = .none
+    if row != former { keepCommonChoices(store) }
+  }
+
+  private mutating func keepCommonChoices(_ store: Store) {
+    var common = Writer(store.scratch)
+    var pairs = Query(choices.front(in: store.pool))
+    while partner == .talker, let pair = pairs.next() {
+      guard pair.name.equals("language") || pair.name.equals("system_instruction") else { continue }
+      if common.count > 0 { common.write("&") }
+      common.write(pair.name)
+      common.write("=")
+      common.write(pair.value)
+    }
+    // It is no longer than what it is made from.
+    _ = choose(common.written, from: store.pool)
+  }
+
   /// Keeps what was chosen for the session; false where the pool is dry.
   mutating func choose(_ options: Bytes, from pool: BlockPool) -> Bool {
     choices.clear(in: pool)
@@ -142,9 +175,10 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// What a session is made from. Valid until the next call of this method.
   func session(_ store: Store) -> Upstream.Session {
     let route = store.prepared.routes[route]
+    let bot = isFallback ? route.fallback ?? route.bots[0] : route.bots[bot]
     return Upstream.Session(
-      hears: input, says: output, fixed: route.bots[bot].fixed.bytes,
-      options: route.bots[bot].options.bytes, callers: choices.front(in: store.pool),
+      hears: input, says: output, fixed: bot.fixed.bytes, options: bot.options.bytes,
+      callers: choices.front(in: store.pool),
       rate: route.upstreamRate,
       handle: Transcript.whole(handle, scratch: store.source, in: store.pool))
   }
@@ -159,52 +193,6 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     /// The session has done all that was asked of it.
     case finished
     case lost(Loss)
-  }
-
-  /// A session is gone, or did not come to be.
-  package struct Loss {
-    package enum Which: BitwiseCopyable, Sendable { case session, next }
-    var which: Which
-    var verdict: Upstream.Verdict
-    /// Another attempt has to wait so long at least.
-    var pause: Instant.Span
-    var life: Life
-    /// The next one will begin anew where this one was to be resumed.
-    var isHandleDropped: Bool
-    /// By it the next attempt is later than it could be.
-    package var chance: UInt8 = 0
-
-    package init(
-      _ which: Which, _ verdict: Upstream.Verdict, pause: Instant.Span = .zero,
-      life: Life = .none, isHandleDropped: Bool = false
-    ) {
-      self.which = which
-      self.verdict = verdict
-      self.pause = pause
-      self.life = life
-      self.isHandleDropped = isHandleDropped
-    }
-
-    /// The relay has no connection left for it.
-    static var noLink: Loss {
-      Loss(
-        .next,
-        Upstream.Verdict(
-          retry: true, cause: .noMemory, code: "no_memory",
-          sentence: "the relay has no connection left"))
-    }
-  }
-
-  /// How far a session came.
-  package enum Life: Int, BitwiseCopyable, Sendable, Comparable {
-    /// It never stood, or for a moment only, and nothing came of it.
-    case none
-    /// It heard or said something, or it stood for a moment.
-    case worked
-    /// It did, and for a while; or it stood for long.
-    case lived
-
-    package static func < (a: Life, b: Life) -> Bool { a.rawValue < b.rawValue }
   }
 
   /// So long a session has stood that may have been at work though nothing shows it; that lived,
@@ -474,27 +462,6 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       close(id, 1000, store, &turn)
     } else {
       store.links[id.index].reset(&turn)
-    }
-  }
-}
-
-extension UpstreamLeg.Loss {
-  /// Says what the call does about it.
-  func noteWhatFollows(
-    _ action: CallState.Action, _ state: CallState, from upstream: Bytes,
-    of call: CallIdentity, _ turn: inout Turn
-  ) {
-    switch action {
-    case .rest:
-      turn.note(.redial)
-      let pause = (state.wakeTime - turn.now).milliseconds
-      turn.note(
-        .upstream(
-          .triedAgain(
-            upstream, milliseconds: pause, attempt: state.attempts, of: state.attemptsMax)),
-        of: call)
-    case .play, .end: turn.note(.upstream(.givenUp(upstream, verdict.sentence)), of: call.name)
-    case .nothing, .dial, .flow, .finish: break
     }
   }
 }

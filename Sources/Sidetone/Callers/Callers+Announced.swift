@@ -29,8 +29,9 @@ extension Callers {
     let choice = try connect.choose(admitted.request, route: route, as: admitted.identity)
     requests.tellReplaced(choice, store, &turn)
     // A token for an upstream that has just refused would only lead to a refusal later.
+    let hasFallback = store.prepared.routes[store.prepared.routes[route].stream].fallback != nil
     if let refusal = turn.availability.refusal(of: choice.upstream, at: turn.now),
-      case .refused = refusal
+      case .refused = refusal, !hasFallback
     {
       return requests.refuse(link, refusal, admitted.request, store, &turn)
     }

@@ -16,9 +16,9 @@ extension Callers {
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
     guard let opening = requests.opening(link, prepared, request, store, &turn) else { return nil }
     if isDraining { throw .draining }
-    let upstreamIndex: Int
+    let place: (upstream: Int, bot: Int)
     do throws(Availability.Refusal) {
-      upstreamIndex = try place(on: route, asking: query, calls, store, &turn)
+      place = try self.place(on: route, asking: query, calls, store, &turn)
     } catch {
       requests.refuse(link, error, request, store, &turn)
       return nil
@@ -31,7 +31,7 @@ extension Callers {
     let call = id.index
     let proof: CallerLeg.Proof =
       admitted.identity == .token ? .tokenOwed : admitted.identity.isKnown ? .known : .anyone
-    var upstream = UpstreamLeg(upstreamIndex, route: route, store)
+    var upstream = UpstreamLeg(place.upstream, route: route, bot: place.bot, store)
     if upstream.partner != .nobody || prepared.hasChoice {
       // The caller's options wait beside the call until its upstream is dialled.
       _ = upstream.choose(query.prefix(min(query.count, BlockPool.blockBytes)), from: store.pool)
@@ -43,7 +43,7 @@ extension Callers {
     if prepared.isGivenTokens {
       calls[call].setPlace(isTaken: false)
     } else {
-      turn.availability.reserve(upstreamIndex)
+      turn.availability.reserve(place.upstream)
     }
     store.links[link].call = id
     requests.openSocket(
@@ -64,12 +64,12 @@ extension Callers {
     return Begun(call: call, rest: rest)
   }
 
-  /// The upstream on which a caller who comes gets a place: the one that it wants. Who may still
-  /// say which one that is, by its parameters or its token, is not refused for the sake of another,
-  /// and waits on any of them.
+  /// The upstream on which a caller who comes gets a place: the one that it wants, or the route's
+  /// fallback. Who may still say which one that is, by its parameters or its token, is not refused
+  /// for the sake of another, and waits on any of them.
   private func place(
     on route: Int, asking query: Bytes, _ calls: Calls, _ store: Store, _ turn: inout Turn
-  ) throws(Availability.Refusal) -> Int {
+  ) throws(Availability.Refusal) -> (upstream: Int, bot: Int) {
     let prepared = store.prepared.routes[route]
     let wanted = requests.connect.bot(named: query, route: route)
     let isDecided = prepared.opensAtOnce != nil || prepared.bots.count == 1
@@ -81,10 +81,16 @@ extension Callers {
         prepared.isGivenTokens
         ? turn.availability.refusal(of: upstream, isExpected: true, at: turn.now)
         : refusal(of: upstream, holding: nil, calls, store, &turn)
-      guard let refusal else { return upstream }
+      // What was chosen is told later; until then the first of the bots stands for all.
+      guard let refusal else { return (upstream, 0) }
       first = first ?? refusal
     }
+    if let fallback = prepared.fallback?.upstream, !prepared.isGivenTokens,
+      refusal(of: fallback, holding: nil, calls, store, &turn) == nil
+    {
+      return (fallback, UpstreamLeg.fallback)
+    }
     if let first { throw first }
-    return prepared.upstream
+    return (prepared.upstream, 0)
   }
 }

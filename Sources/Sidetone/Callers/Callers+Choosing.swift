@@ -47,10 +47,14 @@ extension Callers {
       return nil
     }
     guard prepared.hasChoice else {
-      let isThere =
-        calls[call].hasPlace
-        || takePlace(call, on: calls[call].upstream.index, calls, store, &turn)
-      return isThere ? call : nil
+      if calls[call].hasPlace { return call }
+      switch findPlace(call, on: calls[call].upstream.index, calls, store, &turn) {
+      case .nowhere: return nil
+      case .there: return call
+      case .fallback(let upstream):
+        calls[call].upstream.fallBack(to: upstream, store)
+        return call
+      }
     }
     do throws(Refusal) {
       let choice = try requests.connect.choose(
@@ -102,29 +106,53 @@ extension Callers {
   private func choose(
     _ call: Int, bot: Int, _ options: Bytes, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) -> Int? {
-    let upstream = store.prepared.routes[calls[call].upstream.route].bots[bot].upstream
-    guard takePlace(call, on: upstream, calls, store, &turn) else { return nil }
+    let upstream = calls[call].upstream.preparedRoute(store).bots[bot].upstream
+    let place = findPlace(call, on: upstream, calls, store, &turn)
+    if case .nowhere = place { return nil }
     guard calls[call].upstream.become(upstream, bot: bot, options, store) else {
       calls[call].end(.noMemory, store, &turn)
       return nil
     }
+    if case .fallback(let other) = place { calls[call].upstream.fallBack(to: other, store) }
     return call
   }
 
+  private enum Place {
+    case there
+    /// On this upstream, the route's fallback.
+    case fallback(Int)
+    case nowhere
+  }
+
+  /// A place on this upstream, or on the route's fallback; where there is neither the call ends.
+  private func findPlace(
+    _ call: Int, on upstream: Int, _ calls: Calls, _ store: Store, _ turn: inout Turn
+  ) -> Place {
+    guard let refusal = takePlace(call, on: upstream, calls, store, &turn) else { return .there }
+    let fallback = calls[call].upstream.preparedRoute(store).fallback?.upstream
+    if let fallback, takePlace(call, on: fallback, calls, store, &turn) == nil {
+      let names = store.prepared.upstreams
+      let fellBack = Event.OfUpstream.fellBack(
+        names[upstream].name.bytes, to: names[fallback].name.bytes, refusal.sentence)
+      turn.note(.fallback)
+      turn.note(.upstream(fellBack), of: calls[call].record.identity)
+      return .fallback(fallback)
+    }
+    turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
+    calls[call].end(refusal.cause, store, &turn)
+    return .nowhere
+  }
+
   /// The caller has a place on this upstream from now on, in the place of another that it may have;
-  /// false: there is none, and its call ends.
+  /// why there is none, or nil.
   private func takePlace(
     _ call: Int, on upstream: Int, _ calls: Calls, _ store: Store, _ turn: inout Turn
-  ) -> Bool {
+  ) -> Availability.Refusal? {
     let held = calls[call].hasPlace ? calls[call].upstream.index : nil
-    if let refusal = refusal(of: upstream, holding: held, calls, store, &turn) {
-      turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
-      calls[call].end(refusal.cause, store, &turn)
-      return false
-    }
+    if let refusal = refusal(of: upstream, holding: held, calls, store, &turn) { return refusal }
     if let held { turn.availability.release(held) }
     turn.availability.reserve(upstream)
     calls[call].setPlace(isTaken: true)
-    return true
+    return nil
   }
 }

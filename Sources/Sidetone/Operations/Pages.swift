@@ -231,6 +231,8 @@ package struct Pages: Sendable {
       totals.reloadsRefused)
     counter("sidetone_calls_started_total", "Calls that said who they are.", totals.callsStarted)
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
+    counter(
+      "sidetone_fallbacks_total", "Calls that went on with another upstream.", totals.fallbacks)
   }
 
   private func writeCounters(_ now: Snapshot, _ out: inout Writer) {

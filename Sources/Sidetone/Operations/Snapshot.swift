@@ -138,7 +138,7 @@ extension Prepared {
     upstreams.indices.filter { upstream in
       upstreams[upstream].isUsable && upstreams[upstream].isTwoWay == (kind == .voice)
         && routes.contains { route in
-          route.kind == .call && !route.isRetired && route.bots.contains { $0.upstream == upstream }
+          route.kind == .call && !route.isRetired && route.upstreams.contains(upstream)
         }
     }
   }

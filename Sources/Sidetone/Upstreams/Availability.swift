@@ -159,6 +159,13 @@ package struct Availability {
     precondition(entries[upstream].calls >= 0 && entries[upstream].announced >= 0)
   }
 
+  /// A call goes from one upstream to another.
+  mutating func move(_ upstream: Int, _ other: Int, isAnnounced: Bool) {
+    release(upstream, isAnnounced: isAnnounced)
+    reserve(other)
+    if isAnnounced { announce(other) }
+  }
+
   /// The caller of a call that was dialled ahead has come.
   mutating func arrived(_ upstream: Int) {
     entries[upstream].announced &-= 1

@@ -1,0 +1,50 @@
+// A route's second upstream: it takes over from the one that a call has, once, by the way on which
+// every session comes (`Call.handle`). What the caller has said and nobody has answered, and what
+// else is owed, goes to it; what it cannot know, such as a handle of the other one's, does not.
+//
+//     refused, silent, broken while it was dialled ─┐
+//     lost, and another attempt is of no use ───────┼──▶ dialling the fallback, at once
+//     no place for a new caller (Callers+Choosing) ─┘
+//     lost, having done its work ──▶ one attempt more ──▶ as above
+
+enum Fallback {
+  /// The upstream that takes over; nil: none does, and the call goes on as without it.
+  static func takesOver(
+    from call: Call, after loss: UpstreamLeg.Loss, _ store: Store, _ turn: Turn
+  ) -> Int? {
+    guard let other = call.upstream.preparedRoute(store).fallback?.upstream,
+      !call.upstream.isFallback, call.state.state == .dialling || call.state.state == .talking,
+      !loss.isHandleDropped, loss.life == .none || !loss.verdict.retry
+    else { return nil }
+    let held = call.hasPlace ? call.upstream.index : nil
+    let refusal = turn.availability.refusal(of: other, holding: held, at: turn.now)
+    return refusal == nil ? other : nil
+  }
+
+  /// The call has this upstream from now on.
+  static func begin(
+    on other: Int, in call: inout Call, after loss: UpstreamLeg.Loss, _ store: Store,
+    _ turn: inout Turn
+  ) -> CallState.Action {
+    let names = store.prepared.upstreams
+    turn.note(.fallback)
+    turn.note(
+      .upstream(
+        .fellBack(
+          names[call.upstream.index].name.bytes, to: names[other].name.bytes,
+          loss.verdict.sentence)), of: call.record.identity)
+    call.caller.sendLoss(
+      loss.verdict, isFinal: false, call.upstream.reason, as: call.record.name, store, &turn)
+    call.movePlace(to: other, &turn)
+    call.upstream.fallBack(to: other, store)
+    guard
+      call.upstream.settleFormats(from: call.caller.input, to: call.caller.output, store)
+    else { return call.state.upstreamLost(loss, at: turn.now) }
+    if call.caller.isStarted {
+      call.uplink.become(call.upstream.kind, sending: call.upstream.input, store)
+      call.upstream.beginSpeech()
+      if let voice = call.upstream.kind.voice { call.conversation.become(voice) }
+    }
+    return call.state.fellBack()
+  }
+}
