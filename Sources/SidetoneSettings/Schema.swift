@@ -7,7 +7,8 @@ import Sidetone
 
 extension Setting where Target == Draft {
   static let all =
-    listen + auth.map { $0.counts(from: .reload) } + audio + voice.map { $0.counts(from: .reload) }
+    listen + auth.map { $0.effect == nil ? $0.counts(from: .reload) : $0 } + audio
+    + voice.map { $0.counts(from: .reload) }
     + output + records + limits
   /// In the order in which people want to read them.
   static let tables = ["listen", "auth", "audio", "voice", "output", "records", "limits"]
@@ -101,7 +102,7 @@ extension Setting where Target == Draft {
         help: "How long the proxy's good word for a key counts; 0: each call asks."
       ) { draft, written throws(Refusal) in
         draft.liteLLM.cacheSeconds = try written.integer(in: 0...3600)
-      }.counts(from: .reload),
+      },
       Self(
         table: "auth", key: "token_key", form: "SECRET",
         help: "Shared by all processes of a service: the call tokens of each are good at every one."

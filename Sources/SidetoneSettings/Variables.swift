@@ -189,7 +189,7 @@ private let otherWords = [
 /// Whole names that other programs have, and the variable of ours that each is like.
 private let otherNames: [String: String] = {
   var names = [
-    "LITELLM_MASTER_KEY": "SIDETONE_API_KEYS", "API_KEYS": "SIDETONE_API_KEYS",
+    "API_KEYS": "SIDETONE_API_KEYS",
     "API_KEY": "SIDETONE_API_KEYS", "PUBLIC_URL": "SIDETONE_LISTEN_PUBLIC_URL",
     "NGROK_URL": "SIDETONE_LISTEN_PUBLIC_URL", "LOG_LEVEL": "SIDETONE_OUTPUT_LEVEL",
   ]

@@ -94,22 +94,22 @@ private final class Asker {
       return .status(200, body: String(repeating: "x", count: 10 << 20))
     }
     defer { server.stop() }
-    func ask(_ path: String) -> String {
-      relay.say("fetch 3 300 GET \(server.url(path).text)\n\n")
+    func ask(_ path: String, within milliseconds: Int = 300) -> String {
+      relay.say("fetch 3 \(milliseconds) GET \(server.url(path).text)\n\n")
       return relay.hear()
     }
     #expect(ask("/hang") == "failed 3 late\n")
-    #expect(ask("/reset") == "failed 3 broken\n")
-    #expect(ask("/half") == "failed 3 broken\n")
-    #expect(ask("/to") == "answer 3 302 whole\n\n")
-    let long = ask("/long")
+    #expect(ask("/reset", within: 9000) == "failed 3 broken\n")
+    #expect(ask("/half", within: 9000) == "failed 3 broken\n")
+    #expect(ask("/to", within: 9000) == "answer 3 302 whole\n\n")
+    let long = ask("/long", within: 9000)
     #expect(long.hasPrefix("answer 3 200 cut\n\nxxx"))
     #expect(long.utf8.count <= Fetcher.messageBytesMax)
-    relay.say("fetch 4 300 GET http://127.0.0.1:1/\n\n")
+    relay.say("fetch 4 9000 GET http://127.0.0.1:1/\n\n")
     #expect(relay.hear() == "failed 4 no_route\n")
     relay.say("fetch 5 300 GET ftp://127.0.0.1/\n\n")
     #expect(relay.hear() == "failed 5 unsendable\n")
-    relay.say("fetch 6 3000 GET http://no-such-host.invalid/\n\n")
+    relay.say("fetch 6 9000 GET http://no-such-host.invalid/\n\n")
     #expect(relay.hear() == "failed 6 no_name\n")
   }
 

@@ -34,15 +34,28 @@ import Testing
       let effect = try #require(row.effect, "\(name) has no answer")
       let value = try #require(other(row), "\(name) has no other value")
       let base = row.table == "records" ? ["SIDETONE_RECORDS_DIRECTORY": "here"] : [:]
-      let companions = name == "audio.telnyx_rate" ? ["SIDETONE_AUDIO_TELNYX_CODEC": "L16"] : [:]
-      let environment = base.merging(companions) { $1 }
+      let environment = base.merging(Self.companions(of: name)) { $1 }
       let (config, now, restart) = try reload(
         "", "", environment, environment.merging([row.variable: value]) { $1 })
-      #expect(now == (effect == .reload ? [name] : []), "\(name)")
+      #expect(now == (effect == .restart ? [] : [name]), "\(name)")
       #expect(restart == (effect == .restart ? [name] : []), "\(name)")
       let former = try Settings.read(sources("", environment)).config
       #expect(("\(config)" == "\(former)") == (effect == .restart), "\(name)")
     }
+  }
+
+  /// What must be set beside a setting, or before it has another value.
+  private static func companions(of name: String) -> [String: String] {
+    if name == "audio.telnyx_rate" { return ["SIDETONE_AUDIO_TELNYX_CODEC": "L16"] }
+    return name.hasPrefix("auth.litellm_") ? ["LITELLM_URL": "https://l.example.com"] : [:]
+  }
+
+  @Test func `a LiteLLM proxy comes and goes with a restart, since a process asks it`() throws {
+    let file = "[auth]\nlitellm_url = \"https://l.example.com\""
+    let come = try reload("", file)
+    #expect(come.restart == ["auth.litellm_url"] && come.config.liteLLM == nil)
+    let gone = try reload(file, "")
+    #expect(gone.restart == ["auth.litellm_url"] && gone.config.liteLLM != nil)
   }
 
   /// A value that is not the default.
@@ -62,6 +75,7 @@ import Testing
     "listen.ready_requires": "voice", "listen.public_url": "https://r.example.com",
     "listen.trusted_proxies": "10.0.0.0/8", "listen.allowed_origins": "https://app.example.com",
     "auth.api_keys": "one", "auth.operator_keys": "two",
+    "auth.litellm_url": "https://other.example.com", "auth.litellm_master_key": "sk-four",
     "auth.token_key": "sixteen-bytes-or-more", "auth.twilio_auth_token": "three",
     "auth.telnyx_public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     "audio.telnyx_rate": "16000", "voice.say": "Hello.", "voice.dial": "+15550100",
@@ -176,7 +190,8 @@ import Testing
 
   @Test func `another value of a route's setting makes it another route`() throws {
     let values: [String: String] = [
-      "path": "\"/other\"", "carriers": "[\"twilio\"]", "upstream": "\"deepgram\"",
+      "path": "\"/other\"", "fallback": "\"second\"", "carriers": "[\"twilio\"]",
+      "upstream": "\"deepgram\"",
       "bots": "{ b = \"echo\" }", "upstream_rate": "16000", "commands": "false",
       "fill_gaps": "true", "comfort": "true", "addresses": "[\"10.0.0.0/8\"]",
       "secret": "\"s3cr3t-s3cr3t-s3cr3t\"", "open": "true", "options": "{ model = \"nova-2\" }",
@@ -184,7 +199,8 @@ import Testing
     let base = ["path": "\"/a\"", "upstream": "\"echo\""]
     func route(_ members: [String: String]) throws -> Config.Route {
       let lines = members.map { "\($0) = \($1)" }.joined(separator: "\n")
-      return try load("[[routes]]\n\(lines)").routes[0]
+      let second = "[upstreams.second]\nkind = \"deepgram\"\n"
+      return try load(second + "[[routes]]\n\(lines)").routes[0]
     }
     let first = try route(base)
     #expect(first.isSame(as: try route(base)))
@@ -193,8 +209,9 @@ import Testing
       if ["kind", "stream", "dial_ahead", "greeting"].contains(row.key) { continue }
       let value = try #require(values[row.key], "\(row.key)")
       var members = base.merging([row.key: value]) { $1 }
-      if row.key == "options" { members["upstream"] = "\"deepgram\"" }
-      if row.key == "upstream_rate" { members["upstream"] = "\"deepgram\"" }
+      if ["options", "upstream_rate", "fallback"].contains(row.key) {
+        members["upstream"] = "\"deepgram\""
+      }
       #expect(try !first.isSame(as: route(members)), "\(row.key)")
     }
     var (other, loud) = (first, first)
@@ -220,6 +237,6 @@ import Testing
     }
     // One more field is one more line in `isSame`; `isRetired` is left out on purpose.
     #expect(Mirror(reflecting: first).children.count == 11)
-    #expect(Mirror(reflecting: Config.Route()).children.count == 19)
+    #expect(Mirror(reflecting: Config.Route()).children.count == 20)
   }
 }

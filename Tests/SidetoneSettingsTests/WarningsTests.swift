@@ -75,7 +75,7 @@ func warnings(
     ("OPENAI_API_KEYS", "OPENAI_API_KEY"), ("OPEN_AI_API_KEY", "OPENAI_API_KEY"),
     ("GOOGLE_API_KEY", "GEMINI_API_KEY"), ("TWILIO_AUTHTOKEN", "TWILIO_AUTH_TOKEN"),
     ("TWILLIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN"), ("TELNYX_PUBKEY", "TELNYX_PUBLIC_KEY"),
-    ("LITELLM_MASTER_KEY", "SIDETONE_API_KEYS"), ("SYSTEM_PROMT", "SYSTEM_PROMPT"),
+    ("SYSTEM_PROMT", "SYSTEM_PROMPT"),
   ])
   func `a name that is almost one of ours is told where ours is missing`(
     name: String, meant: String

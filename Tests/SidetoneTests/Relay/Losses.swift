@@ -26,7 +26,7 @@ struct Loss: CustomTestStringConvertible, Sendable {
 
   static let all =
     requests + floods + callers + early + audio + models + speech + sessions + memory
-    + records + subscribers + settings
+    + records + subscribers + settings + services
 
   // MARK: Who calls
 
