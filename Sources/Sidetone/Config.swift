@@ -45,6 +45,10 @@ package struct Config: Sendable {
   /// `<Pause length="3600"/>`.
   package var voiceVerbs = "<Pause length=\"3600\"/>"
 
+  /// The same behind `<Connect>` in the answer of `/twiml`: what becomes of a caller who is still
+  /// there when the stream has ended.
+  package var connectVerbs = ""
+
   /// How conversion between sample rates weighs delay against fidelity.
   package var profile = Profile.balanced
   package var limits = Limits()

@@ -60,10 +60,13 @@ struct Draft {
 
   enum LogForm: Sendable { case unset, auto, text, json }
 
-  /// What follows `<Start>` in the answer of a voice route.
+  /// What follows `<Start>` in the answer of a voice route, and `<Connect>` in that of a connect
+  /// route.
   struct Voice {
     var say = ""
     var dial = ""
+    var afterSay = ""
+    var afterDial = ""
     var pauseSeconds = 3600
   }
 

@@ -184,6 +184,14 @@ extension Setting where Target == Draft {
     .integer(
       "voice", "pause_seconds", in: 1...86_400, standard: Draft.Voice().pauseSeconds,
       help: "How long /voice keeps the call up where nobody is dialled.", \.voice.pauseSeconds),
+    .text(
+      "voice", "after_say",
+      help: "What /twiml has the carrier say to a caller who is still there when the stream ends.",
+      \.voice.afterSay),
+    .text(
+      "voice", "after_dial", form: "NUMBER",
+      help: "Whom /twiml connects such a caller to, so that a dropped stream is no dropped call.",
+      \.voice.afterDial, check: readNumber),
   ]
 
   private static let output: [Self] = [

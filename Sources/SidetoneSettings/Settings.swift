@@ -96,6 +96,7 @@ extension Draft {
     }
     for carrier in carrierRows where carrier.row.takesChosenFormat { finishAudio(of: carrier.name) }
     config.voiceVerbs = voice.verbs
+    config.connectVerbs = voice.verbsAfter
     finishRecords()
     finishRoutes(routes)
     judgeOrigins()
@@ -222,6 +223,12 @@ extension Draft.Voice {
     let said = say.isEmpty ? "" : "<Say>\(escaped(say))</Say>"
     let kept = dial.isEmpty ? "<Pause length=\"\(pauseSeconds)\"/>" : "<Dial>\(dial)</Dial>"
     return said + kept
+  }
+
+  /// The TwiML that follows `<Connect>`: for who is still there when the stream has ended.
+  var verbsAfter: String {
+    (afterSay.isEmpty ? "" : "<Say>\(escaped(afterSay))</Say>")
+      + (afterDial.isEmpty ? "" : "<Dial>\(afterDial)</Dial>")
   }
 
   private func escaped(_ text: String) -> String {

@@ -79,6 +79,7 @@ import Testing
     "auth.token_key": "sixteen-bytes-or-more", "auth.twilio_auth_token": "three",
     "auth.telnyx_public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     "audio.telnyx_rate": "16000", "voice.say": "Hello.", "voice.dial": "+15550100",
+    "voice.after_say": "Sorry.", "voice.after_dial": "+15550101",
     "output.transcripts": "true", "output.json_log": "false", "output.log": "text",
     "output.service": "another", "records.directory": "elsewhere",
   ]

@@ -184,6 +184,9 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
     let file = "[voice]\nsay = \"you & <me>\"\ndial = \"+15550100\""
     #expect(
       try load(file).voiceVerbs == "<Say>you &amp; &lt;me&gt;</Say><Dial>+15550100</Dial>")
+    let after = try load("[voice]\nafter_say = \"<a> & b\"\nafter_dial = \"+15550100\"")
+    #expect(after.connectVerbs == "<Say>&lt;a&gt; &amp; b</Say><Dial>+15550100</Dial>")
+    #expect(after.voiceVerbs == "<Pause length=\"3600\"/>" && Config().connectVerbs.isEmpty)
     #expect(try load("[voice]\npause_seconds = 60").voiceVerbs == "<Pause length=\"60\"/>")
   }
 

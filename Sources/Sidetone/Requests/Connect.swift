@@ -24,6 +24,8 @@ package struct Choice {
 package struct Connect: Sendable {
   private let prepared: Prepared
   private let document: TwiML
+  /// What follows the stream in an answer.
+  private let verbs: Text
   /// What was chosen, and one decoded value.
   private let chosen: Buffer
   private let decoded: Buffer
@@ -31,6 +33,7 @@ package struct Connect: Sendable {
   package init(_ config: Config, _ prepared: Prepared) {
     self.prepared = prepared
     document = TwiML(config, prepared)
+    verbs = Text(config.connectVerbs)
     chosen = Buffer(count: Limits.choiceBytesMax)
     decoded = Buffer(count: Limits.choiceBytesMax)
   }
@@ -70,7 +73,7 @@ package struct Connect: Sendable {
     let response = document.begin(.connect, request, route: route, into: &out)
     writeAttributes(request, into: &out)
     document.write(token, into: &out)
-    document.end(.connect, response, verbs: .empty, into: &out)
+    document.end(.connect, response, verbs: verbs.bytes, into: &out)
   }
 
   /// What the carrier wants to be told about the stream, if the webhook shows which one it is.

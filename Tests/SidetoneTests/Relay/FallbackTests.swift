@@ -186,6 +186,19 @@ struct FallbackTests {
     expectHome(caller, second)
   }
 
+  @Test func `a webhook's answer says what becomes of a caller whose stream has ended`() throws {
+    for (verbs, end) in [
+      ("<Say>One moment.</Say><Dial>+15550100</Dial>", "<Dial>+15550100</Dial></Response>\n"),
+      ("", "</Stream></Connect></Response>\n"),
+    ] {
+      let rig = Talk.announcingRig { $0.connectVerbs = verbs }
+      let link = try #require(rig.accept())
+      rig.feed("GET /twiml HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", on: link)
+      let answer = String(decoding: rig.taken(from: link), as: UTF8.self)
+      #expect(answer.contains("</Connect>\(verbs)</Response>") && answer.hasSuffix(end))
+    }
+  }
+
   @Test func `a caller who leaves meanwhile leaves nothing behind`() throws {
     for step in 0..<4 {
       let rig = Self.rig()
