@@ -161,7 +161,7 @@ extension Writer {
   /// as question marks, since an entry must be readable as a whole.
   fileprivate mutating func write(readable text: Bytes) {
     var check = UTF8Validator()
-    if check.accept(text), check.isComplete { return write(text) }
+    if check.accept(text), check.isComplete { return write(jsonText: text) }
     for index in 0..<text.count {
       write(byte: text[index] < 0x80 ? text[index] : UInt8(ascii: "?"))
     }

@@ -140,14 +140,7 @@ private struct Reader {
       if take("\"") { return true }
       if take("\\") {
         if take("u") {
-          guard let unit = hexadecimal() else { return false }
-          if 0xd800...0xdbff ~= unit {
-            guard take("\\"), take("u"), let low = hexadecimal(), 0xdc00...0xdfff ~= low else {
-              return false
-            }
-          } else if 0xdc00...0xdfff ~= unit {
-            return false
-          }
+          for _ in 0..<4 { guard take("0123456789abcdefABCDEF") else { return false } }
         } else if !take("\"\\/bfnrt") {
           return false
         }
@@ -156,12 +149,6 @@ private struct Reader {
       }
     }
     return false
-  }
-
-  private mutating func hexadecimal() -> Int? {
-    let start = place
-    for _ in 0..<4 { guard take("0123456789abcdefABCDEF") else { return nil } }
-    return Int(String(decoding: text[start..<place], as: UTF8.self), radix: 16)
   }
 
   private mutating func number() -> Bool {

@@ -112,10 +112,10 @@ package struct CallRecord: BitwiseCopyable, Sendable {
       guard !name.mayNameKey else { continue }
       let mark = writer.count
       writer.write(mark > 1 ? ",\"" : "\"")
-      writer.write(name)
+      writer.write(jsonText: name)
       writer.write("\":")
       if member.value.kind == .string { writer.write("\"") }
-      writer.write(object[member.value.range])
+      writer.write(jsonText: object[member.value.range])
       if member.value.kind == .string { writer.write("\"") }
       if writer.overflowed { writer.rewind(to: mark) }
     }

@@ -104,7 +104,7 @@ private enum Raw {
       writer.write("{\"type\":\"ready\"")
     case .transcript(let text, let isFinal, let confidence, let channel, let channels, let ends):
       writer.write("{\"type\":\"transcript\",\"text\":\"")
-      writer.write(text)
+      writer.write(jsonText: text)
       writer.write("\",\"is_final\":")
       writer.write(isFinal ? "true" : "false")
       writer.write(",\"confidence\":")

@@ -175,16 +175,12 @@ extension Writer {
   /// bytes it has.
   private mutating func write(escapeIn text: Bytes, at place: Int) -> Int {
     let length = text.escapeLength(at: place)
-    if length > 0 {
-      write(text[place..<place &+ length])
-      return length
+    guard length > 0 else {
+      write("\\\\")
+      return 1
     }
-    guard text.escapedUnit(at: place) == nil else {
-      write("\u{fffd}")
-      return 6
-    }
-    write("\\\\")
-    return 1
+    write(jsonText: text[place..<place &+ length])
+    return length
   }
 
   private mutating func write(escapeOf unit: UInt16) {

@@ -262,7 +262,8 @@ extension JSON {
 
 extension Bytes {
   /// How long the escape is that begins here (§7), both halves of a surrogate pair counted; 0 where
-  /// there is no right one: a control character, an unknown letter, half a pair.
+  /// there is none: an unknown letter, too few digits. Half a pair is one by the grammar, though it
+  /// is no character (§8.2): who cuts a text by its UTF-16 units writes such.
   @_noAllocation func escapeLength(at place: Int) -> Int {
     guard self[place] == UInt8(ascii: "\\"), place &+ 1 < count else { return 0 }
     switch self[place &+ 1] {
@@ -271,11 +272,16 @@ extension Bytes {
       return 2
     case UInt8(ascii: "u"):
       guard let unit = escapedUnit(at: place) else { return 0 }
-      guard unit & 0xf800 == 0xd800 else { return 6 }
-      guard unit < 0xdc00, let other = escapedUnit(at: place &+ 6) else { return 0 }
-      return other & 0xfc00 == 0xdc00 ? 12 : 0
+      guard unit & 0xfc00 == 0xd800, let other = escapedUnit(at: place &+ 6) else { return 6 }
+      return other & 0xfc00 == 0xdc00 ? 12 : 6
     default: return 0
     }
+  }
+
+  /// Whether the escape of this length that begins here is half a surrogate pair.
+  @_noAllocation func isHalfPair(at place: Int, length: Int) -> Bool {
+    guard length == 6, let unit = escapedUnit(at: place) else { return false }
+    return unit & 0xf800 == 0xd800
   }
 
   /// The UTF-16 code unit that `\uXXXX` at this place stands for; nil where there is none.

@@ -4,7 +4,8 @@
 // always valid, whatever bytes we were given.
 
 extension JSON {
-  /// The bytes that a string stands for, one after the other; ends with nil.
+  /// The bytes that a string stands for, one after the other; ends with nil. Half a surrogate pair
+  /// stands for U+FFFD.
   package struct Text {
     private let raw: Bytes
     private var at = 0
@@ -48,9 +49,11 @@ extension JSON {
     private mutating func character() -> UInt8 {
       guard var scalar = raw.escapedUnit(at: at) else { preconditionFailure("scanned before") }
       at &+= 6
-      if scalar & 0xfc00 == 0xd800, let low = raw.escapedUnit(at: at) {
+      if scalar & 0xfc00 == 0xd800, let low = raw.escapedUnit(at: at), low & 0xfc00 == 0xdc00 {
         scalar = 0x10000 &+ (scalar & 0x3ff) << 10 &+ (low & 0x3ff)
         at &+= 6
+      } else if scalar & 0xf800 == 0xd800 {
+        scalar = 0xfffd
       }
       if scalar < 0x80 { return UInt8(scalar) }
       let last = 0x80 | scalar & 0x3f
@@ -127,6 +130,27 @@ extension Writer {
   }
 
   @_noAllocation package mutating func write(json text: StaticString) { write(json: text.bytes) }
+
+  /// Writes the inside of a peer's JSON string as it stands, but for halves of surrogate pairs:
+  /// they become U+FFFD, since not every reader takes what is no character.
+  @_noAllocation package mutating func write(jsonText text: Bytes) {
+    var written = 0
+    var at = 0
+    while at < text.count {
+      guard text[at] == UInt8(ascii: "\\") else {
+        at &+= 1
+        continue
+      }
+      let length = text.escapeLength(at: at)
+      if text.isHalfPair(at: at, length: length) {
+        write(text[written..<at])
+        write("\u{fffd}")
+        written = at &+ length
+      }
+      at &+= max(length, 1)
+    }
+    write(text.dropping(written))
+  }
 
   private mutating func write(jsonEscapeOf byte: UInt8) {
     switch byte {

@@ -51,6 +51,23 @@ struct WordsTests {
       ])
   }
 
+  @Test func `a character cut in two costs no words, and comes together where its halves do`()
+    throws
+  {
+    let talk = try talk()
+    talk.say(100)
+    talk.tell(words(#"so \ud83d"#, "item_1", isWhole: false))
+    talk.tell(words(#"\ude00 it is, half \ud83d of it"#, "item_1", isWhole: false))
+    talk.finish()
+    talk.tell(heard(#"mine \ude00 too"#, "u1"))
+    talk.rig.advance(milliseconds: 3000)
+    #expect(
+      Set(lines(talk)) == [
+        "[FINAL] Transcription: mine \u{fffd} too", "[AGENT] so 😀 it is, half \u{fffd} of it",
+      ])
+    #expect(talk.rig.relay.totals.messagesIgnored == 0)
+  }
+
   @Test func `words that never come hold nobody up for long`() throws {
     let talk = try talk()
     talk.tell(committed("u1"))

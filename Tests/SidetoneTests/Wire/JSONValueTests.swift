@@ -163,6 +163,41 @@ struct JSONValueTests {
     #expect(writer.written.string == expected?["v"])
   }
 
+  @Test func `of any mix of escapes the text is read, with U+FFFD for each half of a pair`() throws
+  {
+    var random = SeededRandom(seed: 8259)
+    let units =
+      [0xd83d, 0xd800, 0xdbff, 0xde00, 0xdc00, 0xdfff, 0x41, 0xe9, 0xd7ff, 0xe000] as [UInt16]
+    for _ in 0..<2_000 {
+      var text = ""
+      var meant: [UInt16] = []
+      for _ in 0..<Int.random(in: 0...12, using: &random) {
+        if Bool.random(using: &random) {
+          let unit = units.randomElement(using: &random)!
+          text += "\\u\(String(unit, radix: 16, uppercase: Bool.random(using: &random)).padded)"
+          meant.append(unit)
+        } else {
+          let (plain, units) = [("a", "a"), ("é", "é"), ("😀", "😀"), ("\\n", "\n"), ("\\\\", "\\")]
+            .randomElement(using: &random)!
+          text += plain
+          meant += Array(units.utf16)
+        }
+      }
+      let document = kept("{\"v\":\"\(text)\"}")
+      #expect(JSON.isValid(document), "\(text)")
+      let value = try #require(JSON.find("v", in: document), "\(text)")
+      let expected = String(decoding: meant, as: UTF16.self)
+      #expect(self.text(value, in: document) == expected, "\(text)")
+      // As it goes on inside of other JSON: what is no character is not in it any more.
+      let passed = written { $0.write(jsonText: document[value.range]) }
+      let back = try Hearing.json("{\"v\":\"\(passed.string)\"}")
+      #expect(back["v"] as? String == expected, "\(text)")
+      // Something that is no escape still costs the document.
+      let bad = [#"\x"#, #"\u12"#, #"\u12g4"#, #"\ud83d\u"#].randomElement(using: &random)!
+      #expect(!JSON.isValid(kept("{\"v\":\"\(text)\(bad)\"}")), "\(text)\(bad)")
+    }
+  }
+
   @Test func `all characters survive being written and read`() {
     let place = kept(count: 64)
     let back = kept(count: 64)
@@ -200,4 +235,9 @@ struct JSONValueTests {
       #expect(JSON.isValid(out.written))
     }
   }
+}
+
+extension String {
+  /// Four digits.
+  fileprivate var padded: String { String(repeating: "0", count: 4 - count) + self }
 }
