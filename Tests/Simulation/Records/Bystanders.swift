@@ -98,7 +98,7 @@ private final class Listener {
 
   init(_ world: World) {
     self.world = world
-    world.onSent.append { [unowned self] in hear($1, by: $0) }
+    world.onSent.append { self.hear($1, by: $0) }
   }
 
   private func hear(_ bytes: [UInt8], by peer: any Peer) {

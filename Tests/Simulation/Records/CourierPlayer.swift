@@ -131,9 +131,9 @@ final class CourierPlayer {
     startAt = .max
     let isDoomed = !isSafe && dice.percent(60)
     let disturbance = Disturbance(killsAt: isDoomed ? dice.below(40) : nil) {
-      [unowned self] _, _ in
-      !isSafe && dice.percent(2)
-        ? [ErrorNumber.inputOutput, ErrorNumber.noSpace][dice.below(2)] : nil
+      [weak self] _, _ in
+      guard let self, !isSafe, dice.percent(2) else { return nil }
+      return [ErrorNumber.inputOutput, ErrorNumber.noSpace][dice.below(2)]
     }
     let files = FileSystem(disturbance: disturbance)
     let word = RelayWord(pair[1])

@@ -64,7 +64,8 @@ final class RecordedRelay {
     }
     instance = ledger.begin(reading: hands.path, on: disk)
     courier.relayBegan(at: RunClock.milliseconds(now))
-    world.onSent.append { [unowned self] in look(at: $1, to: $0) }
+    // Held by its world, until that forgets it: nobody else need hold it to its end.
+    world.onSent.append { self.look(at: $1, to: $0) }
     turn()
   }
 

@@ -55,7 +55,8 @@ final class SharedDisk: Disk, @unchecked Sendable {
     self.weather = weather
     dice = Dice(seed: seed &* 7 &+ 1)
     memory = FakeDisk(seed: UInt8(truncatingIfNeeded: seed))
-    memory.fault = { [unowned self] _, call in fault(call) }
+    // The memory outlives it: readers hold that, and close their files last of all.
+    memory.fault = { [weak self] _, call in self?.fault(call) }
   }
 
   /// How long a call takes.
