@@ -48,8 +48,11 @@ extension Main {
 
   static func records(_ config: Config, _ arguments: Arguments) {
     guard let records = config.records else { refuseWithoutDirectory() }
+    var out = Printed()
     guard arguments.action == "redeliver" else {
-      exit(journalLines(directory: records.directory, call: arguments.own["--call"]) { print($0) })
+      let call = arguments.own["--call"]
+      let status = journalLines(directory: records.directory, call: call) { out.line($0) }
+      out.finish(status)
     }
     guard let since = arguments.own["--since"].flatMap(unixMilliseconds(of:)) else {
       complain(
@@ -58,7 +61,8 @@ extension Main {
       exit(2)
     }
     let now = Int64(time(nil)) * 1000
-    exit(redeliver(CourierConfig(records), since: since, at: now) { print($0) })
+    let status = redeliver(CourierConfig(records), since: since, at: now) { out.line($0) }
+    out.finish(status)
   }
 
   /// What is wrong with what is to be delivered, which only its deliverer knows: a schema that is

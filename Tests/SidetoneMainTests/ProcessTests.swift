@@ -53,6 +53,17 @@ struct ProcessTests {
     #expect(status == 0 && out.hasPrefix("sidetone ") && errors.isEmpty, "\(errors)")
   }
 
+  // MARK: What is printed
+
+  @Test func `a journal that could not be printed whole is said, and exit 1`() throws {
+    let (status, out, errors) = try Program.run(
+      "sidetone records journal --directory nowhere > /dev/full")
+    #expect(status == 1 && out.isEmpty)
+    #expect(errors.contains("standard output took not all of it: No space left"), "\(errors)")
+    let (same, lines, none) = try Program.run("sidetone records journal --directory nowhere")
+    #expect(same == 1 && lines.contains("unreadable") && none.isEmpty)
+  }
+
   // MARK: Signals
 
   @Test func `signals that mean nothing are told, and SIGTERM drains`() throws {
