@@ -98,7 +98,8 @@ extension Config {
   /// A server that is told of events, as Standard Webhooks has it.
   package struct Hook: Sendable, Equatable {
     package var url = ""
-    /// `whsec_…`; two while they change.
+    /// As `WebhookSecret` reads them; two while they change.
+    package static let secretsMax = 2
     package var secrets: [String] = []
     package var events = Self.standardEvents
     /// http:// will do, though it is not this machine.

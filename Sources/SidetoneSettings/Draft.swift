@@ -145,6 +145,16 @@ struct Draft {
     }
   }
 
+  /// A setting that may stand in a file of its own stands here as well, so one of them would count
+  /// and nobody sees which. `prefix`: what is before the key in the name of the setting.
+  mutating func refuseFile(_ key: String, beside prefix: String, _ table: String) {
+    guard key.hasSuffix("_file") else { return }
+    let plain = String(key.dropLast("_file".count))
+    guard let file = places[prefix + key], let text = places[prefix + plain], file.isBeside(text)
+    else { return }
+    refuse(file, "[\(table)] has \(plain) as well as \(key): take one of them away")
+  }
+
   /// The upstream of that name, made where there is none. Variables have neither lower case nor
   /// dashes.
   mutating func indexOfUpstream(_ name: String) -> Int {

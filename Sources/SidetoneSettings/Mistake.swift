@@ -10,6 +10,18 @@ package enum Place: Sendable, Hashable {
   case standard
 }
 
+extension Place {
+  /// Whether both stand in one file, both in the environment, or both are flags: neither takes the
+  /// other's place, as what stands in the environment does with what a file says.
+  func isBeside(_ other: Place) -> Bool {
+    switch (self, other) {
+    case (.file(let name, _), .file(let another, _)): name == another
+    case (.environment, .environment), (.flag, .flag): true
+    default: false
+    }
+  }
+}
+
 extension Place: CustomStringConvertible {
   package var description: String {
     switch self {

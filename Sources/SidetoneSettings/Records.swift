@@ -103,24 +103,14 @@ private func readDirectory(_ text: String) throws(Refusal) -> String {
   return text
 }
 
-/// Base64 behind `whsec_`, of 24 to 64 bytes as Standard Webhooks has it.
 private func readHookSecret(_ text: String) throws(Refusal) -> String {
   let text = try readSecret(text)
-  let code = text.hasPrefix("whsec_") ? text.dropFirst("whsec_".count) : Substring(text)
-  let letters = code.utf8.drop(while: isBase64).allSatisfy { $0 == 0x3D }
-  guard code.utf8.count % 4 == 0, (24...92).contains(code.utf8.count), letters else {
-    throw Refusal(
-      "must be `whsec_` and base64 of 24 to 64 bytes, such as "
-        + "`echo whsec_$(openssl rand -base64 24)` makes")
+  do throws(WebhookSecret.Mistake) {
+    _ = try WebhookSecret(text)
+  } catch {
+    throw Refusal(error.sentence)
   }
   return text
-}
-
-private func isBase64(_ byte: UInt8) -> Bool {
-  switch byte {
-  case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2B, 0x2F: true
-  default: false
-  }
 }
 
 private func readHookEvent(_ text: String) throws(Refusal) -> String {
@@ -237,6 +227,12 @@ extension Draft {
         "[[records.webhooks]] needs secrets, since events are signed: "
           + "`echo whsec_$(openssl rand -base64 24)` makes one")
     }
+    if written.hook.secrets.count > Config.Hook.secretsMax {
+      refuse(
+        written.place(of: "secrets"),
+        "[[records.webhooks]] secrets has \(written.hook.secrets.count): one, or two while the old "
+          + "one and the new one are exchanged")
+    }
     if written.hook.events.isEmpty {
       refuse(written.place(of: "events"), "[[records.webhooks]] events must name one at least")
     }
@@ -247,6 +243,7 @@ extension Draft {
 
   private mutating func judgeExtraction(at place: Place, isOn: Bool, _ need: String) {
     if !isOn { refuse(place, "[records.extraction] \(need)") }
+    refuseFile("key_file", beside: "records.extraction_", "records.extraction")
     for (key, value) in [
       ("url", extraction.url), ("model", extraction.model), ("schema", extraction.schemaFile),
     ] where value.isEmpty && !refused.contains("records.extraction_\(key)") {

@@ -107,6 +107,7 @@ extension Draft {
     for index in upstreams.indices {
       var upstream = upstreams[index]
       let table = "upstreams.\(upstream.name)"
+      for row in Setting<Config.Upstream>.all { refuseFile(row.key, beside: "\(table).", table) }
       if upstream.kind.isEmpty { upstream.kind = upstream.name }
       judgeNetwork(of: upstream)
       guard let kind = upstreamRow(of: upstream.kind) else {
