@@ -28,6 +28,7 @@ package struct Counters: BitwiseCopyable, Sendable {
   /// files cannot be written.
   package var recordsLate = 0
   package var recordsFailed = 0
+  package var recordsForgotten = 0
   /// Events for which a subscriber had no room.
   package var subscriberEventsMissed = 0
   package var bytesIn = 0

@@ -26,6 +26,8 @@ package struct Entries {
   /// Whether data is extracted from what is said while it is.
   private(set) var extractsLive: Bool
   private var nextKey: UInt64
+  /// Calls that are over and gone, but for the word on their files.
+  var owed = OwedFiles()
 
   enum Wants: BitwiseCopyable, Sendable { case nothing, finals, interims }
 

@@ -83,6 +83,8 @@ package enum Event: Sendable {
     case failed(Bytes)
     /// What was not there in time, which was so long.
     case late(Late, Instant.Span)
+    /// More calls than are remembered wait for their files: of the oldest nothing more is said.
+    case forgotten(isFirst: Bool)
 
     package enum Late: Equatable, BitwiseCopyable, Sendable { case sync, files }
   }

@@ -16,6 +16,18 @@ extension Turn {
     case .late(let what, let span):
       counters.recordsLate &+= 1
       write(.warning, "records_late", call) { $0.write(late: what, span) }
+    case .forgotten(let isFirst):
+      counters.recordsForgotten &+= 1
+      guard isFirst else { return }
+      write(.warning, "records_forgotten", nil) {
+        $0.write("more than ")
+        $0.write(decimal: OwedFiles.callsMax)
+        $0.write(
+          """
+           calls that are over wait for their files: these follow, but of the oldest nobody says \
+          when they are there
+          """)
+      }
     }
   }
 }

@@ -10,12 +10,22 @@ extension Calls {
     }
   }
 
-  /// What became of the files of the call with this key; nobody may wait for them any more.
+  /// What became of the files of the call with this key, which may wait for them or be gone.
   func filed(_ key: UInt64, _ outcome: Event.OfRecord, _ store: Store, _ turn: inout Turn) {
     for call in 0..<capacity where isFiling(call) && self[call].record.identity.key == key {
       turn.note(.record(outcome), of: self[call].record.name)
       self[call].filing.filed()
-      settle(call, store, &turn)
+      return settle(call, store, &turn)
+    }
+    if let name = turn.entries.owed.take(key) { turn.note(.record(outcome), of: name) }
+  }
+
+  /// A call is over and its slot will be free: what became of its files is said when that is known.
+  func owe(_ call: Int, _ turn: inout Turn) {
+    guard self[call].filing.owesFiles else { return }
+    let identity = self[call].record.identity
+    if case .tooMany(let isFirst) = turn.entries.owed.add(identity.key, identity.name) {
+      turn.note(.record(.forgotten(isFirst: isFirst)), of: identity.name)
     }
   }
 

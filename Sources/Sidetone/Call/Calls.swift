@@ -93,6 +93,7 @@ extension Calls {
       return turn.timers.set(.call(call), self[call].filing.deadline)
     }
     self[call].caller.close(self[call].state.cause, store, &turn)
+    owe(call, &turn)
     slots.release(self[call].id)
   }
 }

@@ -5,7 +5,8 @@
 //     └── nothing is written down ────────────────────────────────────────────────────▶ done
 //
 // Both waits are bounded, and neither holds anything but the call's slot and its caller's link.
-// What is late is not lost: the files follow, and the caller is closed at the bound.
+// What is late is not lost: the files follow, the caller is closed at the bound, and who comes for
+// the files by then finds the call among those that they are owed to (OwedFiles).
 
 package struct Filing: BitwiseCopyable, Sendable {
   package enum State: Equatable, BitwiseCopyable, Sendable {
@@ -20,6 +21,8 @@ package struct Filing: BitwiseCopyable, Sendable {
   }
 
   package private(set) var state = State.none
+  /// It is written down, and nobody has said yet what became of its files.
+  package private(set) var owesFiles = false
   /// When the state has lasted long enough.
   package private(set) var deadline = Instant.never
 
@@ -34,6 +37,7 @@ package struct Filing: BitwiseCopyable, Sendable {
   package mutating func ended(entry: UInt64?, at now: Instant) {
     guard state == .none else { return }
     guard let entry else { return finish() }
+    owesFiles = true
     state = .syncing(entry: entry)
     deadline = now + Self.syncSpan
   }
@@ -46,6 +50,7 @@ package struct Filing: BitwiseCopyable, Sendable {
 
   /// The files are in place. Where they are the journal was synced, whatever was told of it.
   package mutating func filed() {
+    owesFiles = false
     switch state {
     case .syncing, .filing: finish()
     case .none, .done: return
@@ -67,7 +72,10 @@ package struct Filing: BitwiseCopyable, Sendable {
   }
 
   /// Nothing is waited for any more.
-  package mutating func abandon() { finish() }
+  package mutating func abandon() {
+    owesFiles = false
+    finish()
+  }
 
   private mutating func awaitFiles(_ wait: Instant.Span, at now: Instant) {
     guard wait > .zero else { return finish() }

@@ -32,6 +32,22 @@ extension Pages {
     out.write("}")
   }
 
+  /// What became of the files of calls that are over.
+  func writeFiles(_ totals: Counters, _ out: inout Writer) {
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    counter(
+      "sidetone_records_late_total", "Ends of calls that waited in vain for disk or files.",
+      totals.recordsLate)
+    counter(
+      "sidetone_records_failed_total", "Calls whose files cannot be written.",
+      totals.recordsFailed)
+    counter(
+      "sidetone_records_forgotten_total", "Calls of whose files nobody says when they are there.",
+      totals.recordsForgotten)
+  }
+
   func writeMetrics(_ records: RecordsState, _ out: inout Writer) {
     func gauge(_ name: StaticString, _ help: StaticString, _ value: Int) {
       metric(name, "gauge", help, value, &out)

@@ -291,12 +291,7 @@ package struct Pages: Sendable {
       totals.deadAir)
     counter(
       "sidetone_commands_lost_total", "What upstreams could not be told.", totals.commandsLost)
-    counter(
-      "sidetone_records_late_total", "Ends of calls that waited in vain for disk or files.",
-      totals.recordsLate)
-    counter(
-      "sidetone_records_failed_total", "Calls whose files cannot be written.",
-      totals.recordsFailed)
+    writeFiles(totals, &out)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)
     counter(
       "sidetone_transcript_lines_dropped_total", "Of these, lines of the transcript.",

@@ -1,7 +1,9 @@
 // Ways to be late with, or without, what is written down of a call.
 
-import Sidetone
 import TestSupport
+import Testing
+
+@testable import Sidetone
 
 extension Loss {
   /// A call that has ended, and whose files are awaited.
@@ -16,6 +18,18 @@ extension Loss {
   }
 
   static let records = [
+    Loss("more calls without files than are remembered", "recordsForgotten", "records_forgotten") {
+      let rig = Talk.rig("ucid") { $0.records = Config.Records() }
+      for _ in 0..<OwedFiles.callsMax + 5 {
+        let caller = try #require(rig.open("/talk"))
+        rig.say(#"{"event":"start","ucid":"123","type":"text"}"#, on: caller)
+        rig.answer(Talk.ready("openai"), on: try #require(rig.answerDial()))
+        rig.say(#"{"event":"stop","ucid":"123"}"#, on: caller)
+        rig.advance(milliseconds: 2000)
+        rig.fail(caller)
+      }
+      return rig
+    },
     Loss("a disk that takes nothing", "recordsLate", "records_late") {
       let talk = try filing()
       talk.rig.advance(milliseconds: 200)

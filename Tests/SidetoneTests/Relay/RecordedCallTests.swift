@@ -98,6 +98,23 @@ struct RecordedCallTests {
     talk.expectAllHome()
   }
 
+  @Test func `files that come behind the Close are told all the same, and once`() throws {
+    for wait in [0, 1000] {
+      let talk = try Talk("ucid") {
+        Self.isOn(&$0)
+        $0.records?.closeWaitMilliseconds = wait
+      }
+      stop(talk)
+      talk.rig.advance(milliseconds: 2000)
+      talk.expectAllHome()
+      func saved() -> [String] { talk.rig.log.filter { $0.contains("Transcript saved") } }
+      #expect(saved() == [])
+      let word = "filed \(key(talk.rig)) call_123_1_transcript.json"
+      for _ in 1...2 { talk.rig.courierSays(word) }
+      #expect(saved() == ["[123] ✅ Transcript saved: call_123_1_transcript.json\n"])
+    }
+  }
+
   @Test func `files that cannot be written are an error, and the Close waits no longer`() throws {
     let talk = try Talk("ucid") { Self.isOn(&$0) }
     stop(talk)
