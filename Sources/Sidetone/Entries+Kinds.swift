@@ -135,7 +135,7 @@ extension Entries {
         $0.write(when, language)
       }
     case .interrupted(
-      let heard, let generated, let words, let cut, let item, let when, let language):
+      let heard, let generated, let words, let cut, let wereSaid, let item, let when, let language):
       put("interrupted", of: call.key, at: wall) {
         $0.write(",\"item\":\"")
         item.write(json: &$0)
@@ -145,6 +145,7 @@ extension Entries {
         $0.write(decimal: generated)
         $0.write(text: words.prefix(cut), named: ",\"heard\":\"")
         $0.write(text: words.dropping(cut), named: ",\"unheard\":\"")
+        $0.write(wereSaid ? ",\"were_said\":true" : ",\"were_said\":false")
         $0.write(when, language)
       }
     }

@@ -187,10 +187,10 @@ package enum Event: Sendable {
     case said(
       Bytes, item: Name = Name(), when: When = When(), language: LanguageTag = LanguageTag())
     /// Of `generated` milliseconds only `heard` were; the words are cut where that is by estimate.
-    /// Without words: those of the item were told before.
+    /// Without words: nobody knows them, or they `wereSaid` before, as the latest of that item.
     case interrupted(
-      heard: Int, generated: Int, words: Bytes, cut: Int, item: Name = Name(), when: When = When(),
-      language: LanguageTag = LanguageTag())
+      heard: Int, generated: Int, words: Bytes, cut: Int, wereSaid: Bool = false,
+      item: Name = Name(), when: When = When(), language: LanguageTag = LanguageTag())
   }
 
   /// Milliseconds since the call began; negative where that is not known.

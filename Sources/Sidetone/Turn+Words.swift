@@ -17,7 +17,7 @@ extension Turn {
         text, of: call, "extraction_started", "🔍 Starting data extraction from", at: now)
     case .said(let text, _, _, _):
       log.print(text, of: call) { $0.write("[AGENT] ") }
-    case .interrupted(let heard, let generated, let words, let cut, _, _, _):
+    case .interrupted(let heard, let generated, let words, let cut, _, _, _, _):
       write(.info, "interrupted", call) {
         $0.write(heard: heard, of: generated)
         $0.write(" generated")

@@ -144,14 +144,16 @@ package struct CallHistory: Sendable {
     }
   }
 
-  /// Words that were told before are cut in their place.
+  /// Words that were told before are cut in their place. Journals of earlier relays do not say
+  /// whether they were: there what has no words of its own is taken for that.
   private mutating func takeInterrupted(_ entry: Entry) {
     interruptions += 1
     let moment = offset(of: entry)
     if bargeIns.last != moment { bargeIns.append(moment) }
     guard let line = SpokenLine(entry) else { return }
     let told = lines.lastIndex { $0.speaker == SpokenLine.agent && $0.item == line.item }
-    guard line.text.isEmpty, line.generated == nil, let told, lines[told].isAllHeard,
+    let wereSaid = entry.object["were_said"]?.isTrue ?? true
+    guard wereSaid, line.text.isEmpty, line.generated == nil, let told, lines[told].isAllHeard,
       let heard = entry.integer("heard_milliseconds"),
       let whole = entry.integer("generated_milliseconds")
     else { return lines.append(line) }

@@ -26,6 +26,22 @@ import Testing
     #expect(all.allSatisfy { $0["text"] == "" && $0["interrupted"] == .bool(true) })
   }
 
+  @Test func `the relay says whether interrupted words were told before`() {
+    func cut(wereSaid: Bool) -> [UInt8] {
+      entry(
+        "interrupted", after: 9,
+        [
+          "item": "", "heard": "", "unheard": "", "were_said": .bool(wereSaid),
+          "heard_milliseconds": .integer(1000), "generated_milliseconds": .integer(2000),
+        ])
+    }
+    let said = [started(), entry("said", ["item": "", "text": "one two three four"])]
+    #expect(lines(said + [cut(wereSaid: true)]).map { $0["text"] } == ["one two"])
+    let others = lines(said + [cut(wereSaid: false)])
+    #expect(others.map { $0["text"] } == ["one two three four", ""])
+    #expect(others.map { $0["interrupted"] } == [.bool(false), .bool(true)])
+  }
+
   @Test func `a line has who said it, what, when and how sure that is`() {
     let all = lines([
       started(),

@@ -100,8 +100,9 @@ extension Conversation {
         turn.note(
           .words(
             .interrupted(
-              heard: heard, generated: generated, words: words, cut: cut, item: line.item,
-              when: when, language: language)), of: record.identity)
+              heard: heard, generated: generated, words: words, cut: cut,
+              wereSaid: line.wereSaid, item: line.item, when: when, language: language)),
+          of: record.identity)
       case (.caller, _), (.agent, .whole): break
       }
       if line.isCut { turn.note(.agent(.wordsCut), of: record.name) }

@@ -29,6 +29,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
     /// Its words are no longer waited for from then on; `zero`: it is whole.
     var until = Instant.never
     package var heard = Heard.whole
+    /// The words of which only a part was heard were shown before, in a line of their own.
+    fileprivate(set) var wereSaid = false
     var begun = Begun.anyhow
 
     /// When words came last.
@@ -50,6 +52,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
     fileprivate var lines = InlineArray<16, Line>(repeating: Line())
     /// Items of the agent of which the whole words were shown.
     fileprivate var shown = InlineArray<4, Name>(repeating: Name())
+    /// Whether the words of what the agent said last without a name were shown.
+    fileprivate var hasShownNameless = false
     /// What the caller said last, by the hashes of its items.
     fileprivate var speech = InlineArray<3, Speech>(repeating: Speech())
     /// The languages in which something was said last.
@@ -174,7 +178,9 @@ package struct Transcript: BitwiseCopyable, Sendable {
       case .agent: if line.until != .never { self[index].until = .zero }
       }
     }
+    let before = count
     _ = line(of: item, by: .agent, at: now)
+    if item.isEmpty, count > before { memory.value.hasShownNameless = false }
   }
 
   /// The caller has said this, and its words are to come.
@@ -213,6 +219,11 @@ package struct Transcript: BitwiseCopyable, Sendable {
 
   private func wasShown(_ item: Bytes) -> Bool {
     for index in 0..<min(shownCount, 4) where memory.value.shown[index].equals(item) { return true }
+    return false
+  }
+
+  private func wasShown(_ item: Name) -> Bool {
+    for index in 0..<min(shownCount, 4) where memory.value.shown[index] == item { return true }
     return false
   }
 
@@ -268,6 +279,7 @@ package struct Transcript: BitwiseCopyable, Sendable {
     if index < 0 {
       guard let begun = begin(item, by: .agent, at: now) else { return }
       index = begun
+      self[index].wereSaid = item.isEmpty ? memory.value.hasShownNameless : wasShown(item)
     }
     self[index].heard = .part(heard: heard, generated: generated)
     self[index].until = .zero
@@ -280,7 +292,10 @@ package struct Transcript: BitwiseCopyable, Sendable {
     let line = self[0]
     for index in 1..<max(count, 1) { self[index &- 1] = self[index] }
     count &-= 1
-    if line.speaker == .agent, !line.item.isEmpty, !line.words.isEmpty {
+    guard line.speaker == .agent, !line.words.isEmpty else { return line }
+    if line.item.isEmpty {
+      memory.value.hasShownNameless = true
+    } else {
       memory.value.shown[shownCount & 3] = line.item
       shownCount &+= 1
     }

@@ -32,7 +32,7 @@ struct LiveEvent {
       words = text
     case .words(.said(let text, _, _, _)):
       (type, audience, words) = ("transcript.final", .everybody, text)
-    case .words(.interrupted(_, _, let text, _, _, _, _)):
+    case .words(.interrupted(_, _, let text, _, _, _, _, _)):
       // Without words: those of a line that was told before.
       (type, audience) = (text.isEmpty ? "transcript.interrupted" : "transcript.final", .everybody)
       words = text
@@ -76,7 +76,7 @@ struct LiveEvent {
     case .words(.said):
       out.write(",\"side\":\"agent\"")
       writeWords(upTo: words.count, as: "text", into: &out)
-    case .words(.interrupted(let heard, let generated, _, let cut, _, _, _)):
+    case .words(.interrupted(let heard, let generated, _, let cut, _, _, _, _)):
       out.write(",\"side\":\"agent\",\"interrupted\":true,\"heard_milliseconds\":")
       out.write(decimal: heard)
       out.write(",\"generated_milliseconds\":")

@@ -181,6 +181,7 @@ struct RecordedCallTests {
     #expect(all.map { $0["kind"] } == ["said", "interrupted"])
     #expect(all.first?["text"] == "one two three four")
     #expect(all.last?["heard"] == "" && all.last?["unheard"] == "")
+    #expect(all.last?["were_said"] == "true")
     #expect(all.last?["generated_milliseconds"] == "2000")
   }
 
@@ -188,7 +189,7 @@ struct RecordedCallTests {
     let talk = try interrupted(#"delta","delta":"one two three four"}"#)
     let entry = try #require(talk.rig.entries.first { $0.contains(#""kind":"interrupted""#) })
     let parts = members(entry)
-    #expect(parts["item"] == "item_1")
+    #expect(parts["item"] == "item_1" && parts["were_said"] == "false")
     #expect((parts["heard"] ?? "") + (parts["unheard"] ?? "") == "one two three four")
     #expect(parts["heard"]?.isEmpty == false && parts["unheard"]?.isEmpty == false)
     #expect(parts["generated_milliseconds"] == "2000")
