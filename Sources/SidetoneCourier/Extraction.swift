@@ -231,26 +231,20 @@ package struct Extraction: Sendable {
       let object = ChatReply.object(in: text)
       let complaints =
         object.map { schema.complaints(about: $0, fields: job.fields) }
-        ?? ["the answer is no JSON object"]
+        ?? [.wrong("the answer is no JSON object")]
       if let object, complaints.isEmpty { return done(job, object) }
       if !job.isRepair {
         var job = job
         job.isRepair = true
-        job.messages += ExtractionPrompt.repair(text, complaints)
+        job.messages += ExtractionPrompt.repair(text, complaints.map(\.sentence))
         jobs[job.event.row] = job
         return nil
       }
       // What the model left out twice it does not know.
-      if let object, complaints.allSatisfy({ isMissing($0, in: object) }) {
-        return done(job, object)
-      }
-      return failed("the answer has the wrong shape, also when asked again: \(complaints[0])")
+      if let object, complaints.allSatisfy(\.isFieldMissing) { return done(job, object) }
+      let first = complaints[0].sentence
+      return failed("the answer has the wrong shape, also when asked again: \(first)")
     }
-  }
-
-  /// Whether a complaint says no more than that a field is not there.
-  private func isMissing(_ complaint: String, in object: JSONTree) -> Bool {
-    schema.fields.contains { object[$0] == nil && complaint.hasPrefix("\($0) is missing") }
   }
 
   private mutating func failed(

@@ -4,13 +4,32 @@
 
 import Sidetone
 
+/// What is wrong with an answer.
+package enum Complaint: Equatable, Sendable {
+  /// A field that was asked for is not there; what the model does not know may stay so.
+  case fieldMissing(String)
+  case wrong(String)
+
+  package var sentence: String {
+    switch self {
+    case .fieldMissing(let name):
+      "\(printable(name)) is missing; where nothing is known it must be null"
+    case .wrong(let sentence): sentence
+    }
+  }
+
+  var isFieldMissing: Bool {
+    if case .fieldMissing = self { true } else { false }
+  }
+}
+
 extension ExtractionSchema {
   static let complaintsMax = 20
 
   /// What is wrong with the fields that a model gave; nothing where all is right.
   ///
   /// - Parameter fields: the fields that were asked for.
-  package func complaints(about answer: JSONTree, fields: Set<String>) -> [String] {
+  package func complaints(about answer: JSONTree, fields: Set<String>) -> [Complaint] {
     var check = Check(schema: self)
     check.fields(of: answer, fields)
     return check.complaints
@@ -23,7 +42,7 @@ extension ExtractionSchema {
     static let depthMax = 200
 
     let schema: ExtractionSchema
-    var complaints: [String] = []
+    var complaints: [Complaint] = []
     private var steps = 0
 
     init(schema: ExtractionSchema) { self.schema = schema }
@@ -38,15 +57,18 @@ extension ExtractionSchema {
         if let value = answer[property.name] {
           if !value.isNull { check(value, property.node, property.name, 1) }
         } else if node.required.contains(property.name) {
-          complain(property.name, "is missing; where nothing is known it must be null")
+          add(.fieldMissing(property.name))
         }
       }
       checkOthers(members, node, "", 0)
     }
 
     mutating func complain(_ place: String, _ sentence: String) {
-      guard complaints.count < ExtractionSchema.complaintsMax else { return }
-      complaints.append("\(place.isEmpty ? "the answer" : printable(place)) \(sentence)")
+      add(.wrong("\(place.isEmpty ? "the answer" : printable(place)) \(sentence)"))
+    }
+
+    private mutating func add(_ complaint: Complaint) {
+      if complaints.count < ExtractionSchema.complaintsMax { complaints.append(complaint) }
     }
 
     mutating func check(_ value: JSONTree, _ number: Int, _ place: String, _ depth: Int) {
@@ -130,11 +152,11 @@ extension ExtractionSchema {
     /// How many alternatives the value fits, and the fewest complaints of one that it does not.
     private mutating func fits(
       _ value: JSONTree, _ alternatives: [Int], _ place: String, _ depth: Int
-    ) -> (Int, [String]) {
+    ) -> (Int, [Complaint]) {
       let before = complaints
       defer { complaints = before }
       var fitting = 0
-      var best: [String]?
+      var best: [Complaint]?
       for alternative in alternatives {
         complaints = []
         check(value, alternative, place, depth + 1)

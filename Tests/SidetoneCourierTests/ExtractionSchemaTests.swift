@@ -39,7 +39,7 @@ struct ExtractionSchemaTests {
   /// Complaints about a value in the field `v` of this schema.
   private func complaints(_ field: String, _ value: String) throws -> [String] {
     let whole = try schema(#"{"type":"object","properties":{"v":\#(field)},"required":["v"]}"#)
-    return whole.complaints(about: try tree(#"{"v":\#(value)}"#), fields: ["v"])
+    return whole.complaints(about: try tree(#"{"v":\#(value)}"#), fields: ["v"]).map(\.sentence)
   }
 
   @Test(arguments: [
@@ -117,7 +117,7 @@ struct ExtractionSchemaTests {
       """#)
     let all: Set = ["a", "b", "c"]
     func complaints(_ text: String, _ fields: Set<String> = all) throws -> [String] {
-      whole.complaints(about: try tree(text), fields: fields)
+      whole.complaints(about: try tree(text), fields: fields).map(\.sentence)
     }
     #expect(try complaints(#"{"a":null,"b":null,"reasons":{}}"#).isEmpty)
     #expect(try complaints(#"{"a":"","b":{"x":"","y":null}}"#).isEmpty)
@@ -141,7 +141,7 @@ struct ExtractionSchemaTests {
     #expect(list.complaints(about: right, fields: ["chain"]).isEmpty)
     let wrong = try tree(#"{"chain":{"n":1,"next":{"n":2,"next":{"n":"3"}}}}"#)
     #expect(
-      list.complaints(about: wrong, fields: ["chain"])
+      list.complaints(about: wrong, fields: ["chain"]).map(\.sentence)
         == ["chain.next.next.n must be integer, not a string"])
     #expect(mistake(##"{"$ref":"#"}"##)?.contains("at #") ?? false)
   }
