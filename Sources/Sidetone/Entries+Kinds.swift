@@ -58,6 +58,10 @@ extension Entries {
       $0.write(jsonOfEncoded: start.model)
       $0.write("\",\"two_way\":")
       $0.write(start.isTwoWay ? "true" : "false")
+      if start.parametersLeftOut > 0 {
+        $0.write(",\"parameters_left_out\":")
+        $0.write(decimal: start.parametersLeftOut)
+      }
       guard !start.parameters.isEmpty else { return }
       $0.write(",\"parameters\":")
       $0.write(start.parameters)

@@ -106,6 +106,8 @@ package enum Event: Sendable {
     var isTwoWay: Bool
     /// A JSON object, or nothing.
     var parameters = Bytes.empty
+    /// Those for which there was no room.
+    var parametersLeftOut = 0
   }
 
   /// Its caller.
@@ -274,6 +276,9 @@ package enum Event: Sendable {
     case early
     /// Its id is longer than the part of it that is kept.
     case idCut(bytes: Int)
+    /// So many of its parameters are not kept: together they are longer than may be, or they are
+    /// in a text that is no object.
+    case parametersLeftOut(Int, bytesMax: Int)
     /// Another socket has the same id.
     case isSecond
     /// What its audio says of itself holds, or comes too late to.

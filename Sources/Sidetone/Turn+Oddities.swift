@@ -64,7 +64,9 @@ extension Event.OfOddity {
     // Each channel is heard, and billed, for itself: somebody may not have meant that.
     case .format(let format, let isHeeded): isHeeded && format.channels == 1 ? .info : .warning
     case .otherTrack(_, let isHeard): isHeard ? .info : .warning
-    case .broke, .tooLarge, .unrecognised, .early, .idCut, .isSecond, .isFile, .tooFast: .warning
+    case .broke, .tooLarge, .unrecognised, .early, .idCut, .parametersLeftOut, .isSecond, .isFile,
+      .tooFast:
+      .warning
     }
   }
 
@@ -75,6 +77,7 @@ extension Event.OfOddity {
     case .ignored: "message_ignored"
     case .early: "early_audio"
     case .idCut: "id_cut"
+    case .parametersLeftOut: "parameters_left_out"
     case .isSecond: "second_socket"
     case .format: "audio_format"
     case .isFile: "audio_is_file"
@@ -102,6 +105,12 @@ extension Writer {
       write("the id is too long: of ")
       write(decimal: bytes)
       write(" bytes the first 96 are kept")
+    case .parametersLeftOut(let count, let most):
+      write("of the call's parameters ")
+      write(decimal: count)
+      write(" are not kept: all together may have ")
+      write(decimal: most)
+      write(" bytes, and must be a JSON object")
     case .isSecond: write("a running call has the same id: both are heard, and both are billed")
     case .format(let format, let isHeeded): write(format, isHeeded)
     case .isFile(let name):

@@ -41,6 +41,7 @@ extension CallHistory {
       "keys": .list(keys), "losses": .list(losses), "redials": .integer(redials),
       "questions": .list(questions),
       "parameters": started?.object["parameters"] ?? .null,
+      "parameters_left_out": .integer(started?.integer("parameters_left_out") ?? 0),
       "transcript": .text(transcriptPath), "lines": .integer(lines.count),
       "missing_lines": .integer(missing), "missing_of_relay": .integer(missingOfRelay),
       "missing_reasons": .list(missingReasons.map { .text($0) }),

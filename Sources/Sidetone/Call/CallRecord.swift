@@ -6,6 +6,8 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   private(set) var framesIn = 0
   private(set) var bytesSent = 0
   private var firstAudio = FirstAudio.awaited
+  /// Parameters for which there was no room.
+  private(set) var parametersLeftOut: UInt16 = 0
   private var firstAudioMilliseconds = 0
   private(set) var identity: CallIdentity
   /// Results with words.
@@ -96,16 +98,53 @@ package struct CallRecord: BitwiseCopyable, Sendable {
     if id.count > Name.bytesMax { turn.note(.caller(.odd(.idCut(bytes: id.count))), of: name) }
     if !arrival.parameters.isEmpty {
       keep(parameters: arrival.parameters, scratch: store.scratch, from: store.pool)
+    } else if !start.quotedParameters.isEmpty || !start.called.isEmpty {
+      keep(quoted: start.quotedParameters, called: start.called, in: arrival.message, store)
+    }
+    if parametersLeftOut > 0 {
+      let (left, most) = (Int(parametersLeftOut), Self.parameterBytesMax)
+      turn.note(.caller(.odd(.parametersLeftOut(left, bytesMax: most))), of: name)
     }
   }
 
   private static let parameterBytesMax = 1024
+  private static let calledBytesMax = 64
 
-  /// Keeps what its webhook gave it, as much as there is room for.
-  mutating func keep(parameters object: Bytes, scratch: Bytes, from pool: BlockPool) {
+  /// The same of an object that stands in a string, and of the number that was called (`did`).
+  private mutating func keep(
+    quoted: Range<Int>, called: Range<Int>, in message: Bytes, _ store: Store
+  ) {
+    Bytes.withTemporary(Self.parameterBytesMax) { place in
+      var text = Writer(place)
+      JSON.unescape(JSON.Value(.string, quoted, hasEscapes: true), in: message, to: &text)
+      var object = Bytes.empty
+      if !text.overflowed, let whole = JSON.whole(of: text.written), whole.kind == .object {
+        object = text.written[whole.range]
+      }
+      keep(
+        parameters: object, called: message[called], scratch: store.scratch, from: store.pool)
+      // It is too long, or no object.
+      if !quoted.isEmpty, object.isEmpty { parametersLeftOut &+= 1 }
+    }
+  }
+
+  /// Keeps what its webhook gave it: each parameter whole, as many as there is room for.
+  mutating func keep(
+    parameters object: Bytes, called: Bytes = .empty, scratch: Bytes, from pool: BlockPool
+  ) {
     parameters.clear(in: pool)
+    parametersLeftOut = 0
+    var kept: UInt16 = 0
     var writer = Writer(scratch.prefix(Self.parameterBytesMax - 1))
     writer.write("{")
+    if (1...Self.calledBytesMax).contains(called.count) {
+      writer.write("\"did\":\"")
+      writer.write(jsonText: called)
+      writer.write("\"")
+      kept = 1
+    } else if !called.isEmpty {
+      parametersLeftOut = 1
+    }
     var members = JSON.Members(of: JSON.Value(.object, 0..<object.count), in: object)
     while let member = members.next() {
       let name = object[member.name.range]
@@ -117,13 +156,18 @@ package struct CallRecord: BitwiseCopyable, Sendable {
       if member.value.kind == .string { writer.write("\"") }
       writer.write(jsonText: object[member.value.range])
       if member.value.kind == .string { writer.write("\"") }
-      if writer.overflowed { writer.rewind(to: mark) }
+      if writer.overflowed {
+        writer.rewind(to: mark)
+        parametersLeftOut &+= 1
+      } else {
+        kept &+= 1
+      }
     }
-    guard writer.count > 1 else { return }
+    guard kept > 0 else { return }
     var text = Writer(scratch.prefix(Self.parameterBytesMax))
     _ = text.reserve(writer.count)
     text.write("}")
-    _ = parameters.append(text.written, from: pool)
+    if !parameters.append(text.written, from: pool) { parametersLeftOut &+= kept }
   }
 
   /// A JSON object; empty where its webhook gave it nothing.

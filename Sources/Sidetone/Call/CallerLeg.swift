@@ -270,7 +270,8 @@ package struct CallerLeg: BitwiseCopyable, Sendable {
       carrier: carrier.name, upstream: upstream.prepared(store).name.bytes,
       service: upstream.rowName, model: upstream.session(store).wish(for: "model") ?? .empty,
       path: upstream.preparedRoute(store).path.bytes, sentence: sentence, id: carrier.phrases.id,
-      stream: stream, isTwoWay: isTwoWay, parameters: record.parameters(in: store.pool))
+      stream: stream, isTwoWay: isTwoWay, parameters: record.parameters(in: store.pool),
+      parametersLeftOut: Int(record.parametersLeftOut))
     turn.note(.call(.started(start)), of: record.identity)
   }
 

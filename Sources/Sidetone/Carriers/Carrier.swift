@@ -159,6 +159,10 @@ extension Carrier {
     package var tracks: Int
     /// The JSON object of names and texts that the call's webhook gave it; empty without one.
     package var parameters = 0..<0
+    /// The inside of a JSON string in which such an object stands, of a carrier that has it there.
+    package var quotedParameters = 0..<0
+    /// The number that was called, where the carrier says so: the inside of a JSON string.
+    package var called = 0..<0
     /// The message is audio as well, of a carrier that may leave out its start.
     package var isAudio = false
     package init(

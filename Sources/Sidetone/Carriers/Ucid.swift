@@ -58,7 +58,18 @@ private enum Ucid {
     guard let id = id(message) else {
       return .malformed("no ucid: a text, or a number without point and exponent")
     }
-    return .started(Carrier.Start(call: id, stream: id, format: format, isAudio: isAudio))
+    var start = Carrier.Start(call: id, stream: id, format: format, isAudio: isAudio)
+    if !isAudio {
+      start.quotedParameters = text("x_headers", message)
+      start.called = text("did", message)
+    }
+    return .started(start)
+  }
+
+  /// The inside of a string; empty where there is none of that name.
+  private static func text(_ name: StaticString, _ message: Bytes) -> Range<Int> {
+    guard let value = JSON.find(name, in: message), value.kind == .string else { return 0..<0 }
+    return value.range
   }
 
   /// The id as it is written: a number may have more digits than any integer of ours.

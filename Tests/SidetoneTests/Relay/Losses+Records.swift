@@ -18,6 +18,19 @@ extension Loss {
   }
 
   static let records = [
+    Loss("parameters that are too long", nil, "parameters_left_out") {
+      let rig = Rig()
+      let caller = try #require(rig.open("/media"))
+      let long = String(repeating: "x", count: 600)
+      rig.say(
+        """
+        {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1",\
+        "tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000},\
+        "customParameters":{"a":"\(long)","b":"\(long)","c":"d"}}}
+        """, on: caller)
+      rig.advance(milliseconds: 10)
+      return rig
+    },
     Loss("more calls without files than are remembered", "recordsForgotten", "records_forgotten") {
       let rig = Talk.rig("ucid") { $0.records = Config.Records() }
       for _ in 0..<OwedFiles.callsMax + 5 {

@@ -217,6 +217,47 @@ struct RecordedCallTests {
     #expect(!kinds(rig).contains("interim"))
   }
 
+  @Test func `parameters are kept whole, and how many are not is written down`() throws {
+    let rig = Rig { Self.isOn(&$0) }
+    let caller = try #require(rig.open("/media"))
+    let long = String(repeating: "x", count: 600)
+    rig.say(
+      """
+      {"event":"start","streamSid":"MZ1","start":{"streamSid":"MZ1","callSid":"CA1",\
+      "tracks":["inbound"],"mediaFormat":{"encoding":"audio/x-mulaw","sampleRate":8000},\
+      "customParameters":{"a":"\(long)","b":"\(long)","c":"d"}}}
+      """, on: caller)
+    _ = try #require(rig.answerDial())
+    rig.advance(milliseconds: 10)
+    let started = try #require(rig.entries.map(members).first { $0["kind"] == "started" })
+    #expect(started["parameters"] == "{\"a\":\"\(long)\",\"c\":\"d\"}")
+    #expect(started["parameters_left_out"] == "1")
+  }
+
+  @Test(
+    arguments: [
+      (
+        #""did":"91","x_headers":"{\"x-uui\":\"tenant=a\",\"api_key\":\"s\"}""#,
+        #"{"did":"91","x-uui":"tenant=a"}"#, nil
+      ),
+      (#""did":"91""#, #"{"did":"91"}"#, nil), (#""x_headers":"{}""#, nil, nil),
+      (#""x":1"#, nil, nil),
+      (#""x_headers":"no object""#, nil, "1"),
+      (#""did":"91","x_headers":"[]""#, #"{"did":"91"}"#, "1"),
+    ] as [(String, String?, String?)])
+  func `what a ucid vendor says of the call are parameters`(
+    said: String, parameters: String?, leftOut: String?
+  ) throws {
+    let rig = Talk.rig("ucid") { Self.isOn(&$0) }
+    let caller = try #require(rig.open("/talk"))
+    rig.say("{\"event\":\"start\",\"ucid\":\"123\",\"type\":\"text\",\(said)}", on: caller)
+    rig.answer(Talk.ready("openai"), on: try #require(rig.answerDial()))
+    rig.advance(milliseconds: 10)
+    let started = try #require(rig.entries.map(members).first { $0["kind"] == "started" })
+    #expect(started["parameters"] == parameters && started["parameters_left_out"] == leftOut)
+    #expect(rig.log.contains("[123] 🎤 New call started (UCID: 123)\n"))
+  }
+
   @Test func `a call that never said who it is has no record`() throws {
     let rig = Rig { Self.isOn(&$0) }
     let caller = try #require(rig.open("/media"))
