@@ -3,7 +3,7 @@
 
 package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none
-  case stopped, closed, left, silent, tooLong, draining, shutDown
+  case stopped, closed, left, hungUp, silent, tooLong, draining, shutDown
   case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow, flooding
   case noToken, wrongToken, wrongChoice, unclaimed, crowded
   case noMemory, upstreamRefused, upstreamLost, upstreamBusy, upstreamKey
@@ -11,7 +11,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
   /// RFC 6455 §7.4.1.
   package var closeCode: UInt16 {
     switch self {
-    case .none, .stopped, .closed, .left: return 1000
+    case .none, .stopped, .closed, .left, .hungUp: return 1000
     case .draining, .shutDown, .tooLong: return 1001
     case .malformedFrames: return 1002
     case .unsupported: return 1003
@@ -27,7 +27,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
   /// What happened and, where there is one, the remedy. At most 123 bytes, as a close frame allows.
   package var sentence: StaticString {
     switch self {
-    case .none, .stopped, .closed, .left: return ""
+    case .none, .stopped, .closed, .left, .hungUp: return ""
     case .silent: return "nothing was heard from you, not even an answer to a ping"
     case .tooLong: return "the longest call that limits.call_seconds_max allows is over"
     case .draining: return "the relay is draining and the drain deadline has passed"
@@ -64,6 +64,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .stopped: return "the carrier said that the call has ended"
     case .closed: return "the caller closed its socket"
     case .left: return "the caller's connection ended without a word"
+    case .hungUp: return "the agent hung up"
     default: return sentence
     }
   }
@@ -74,6 +75,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .stopped: return "stopped"
     case .closed: return "closed"
     case .left: return "left"
+    case .hungUp: return "hung_up"
     case .silent: return "silent"
     case .tooLong: return "too_long"
     case .draining: return "draining"

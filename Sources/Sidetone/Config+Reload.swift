@@ -23,11 +23,12 @@ extension Config.Route {
       && bots.elementsEqual(other.bots, by: ==) && dialsAhead == other.dialsAhead
       && options.elementsEqual(other.options, by: ==)
       && standardOptions.elementsEqual(other.standardOptions, by: ==)
+    let servesAlike = functions == other.functions
     let soundsAlike =
       greetingAudio == other.greetingAudio && upstreamRate == other.upstreamRate
       && takesCommands == other.takesCommands && fillsGaps == other.fillsGaps
       && sendsComfort == other.sendsComfort
-    return isReachedAlike && leadsAlike && soundsAlike
+    return isReachedAlike && leadsAlike && servesAlike && soundsAlike
   }
 }
 

@@ -34,7 +34,11 @@ package struct Config: Sendable {
   /// Whether callers can prove themselves by keys.
   package var wantsKeys: Bool { !keyDigests.isEmpty || liteLLM != nil }
   /// Whether anything is asked of HTTP servers, so that a fetcher must run.
-  package var needsFetches: Bool { liteLLM != nil }
+  package var needsFetches: Bool { liteLLM != nil || usesFunctions }
+  /// Whether a route's model may call functions.
+  package var usesFunctions: Bool { routes.contains { !$0.functions.isEmpty && !$0.isRetired } }
+  /// Calls with such a model for which memory is taken.
+  var functionCallsMax: Int { usesFunctions ? twoWayCalls : 0 }
   /// What call tokens are sealed with, for every process that has it; empty: they are good at the
   /// process that gave them out.
   package var tokenKey: [UInt8] = []
@@ -118,6 +122,31 @@ extension Config {
     /// How long its good word counts; 0: each call asks.
     package var cacheSeconds = 60
     package init(url: String) { self.url = url }
+  }
+
+  /// What a voice model may call.
+  package struct Function: Sendable, Equatable {
+    /// What a relay does itself.
+    package enum BuiltIn: String, Sendable, CaseIterable { case hangUp = "hang_up" }
+
+    package var name = ""
+    /// By it a model knows when to call.
+    package var description = ""
+    /// The JSON schema of its arguments, and the names that it requires.
+    package var schema = Self.schemaOfNothing
+    package var required: [String] = []
+    /// Who is asked; empty where it is built in.
+    package var url = ""
+    package var builtIn: BuiltIn?
+    /// What requests are signed with (Standard Webhooks).
+    package var secrets: [String] = []
+    package var deadlineMilliseconds = 8000
+    package var talksMeanwhile = false
+    /// http:// will do, though it is not this machine.
+    package var isPlain = false
+    package init() {}
+
+    package static let schemaOfNothing = "{\"type\":\"object\",\"properties\":{}}"
   }
 
   /// A chat endpoint that finds data in what was said.
@@ -308,6 +337,8 @@ extension Config {
     /// "nova-2"); and those of a default path, which everything else goes before.
     package var options: [(name: String, value: String)] = []
     package var standardOptions: [(name: String, value: String)] = []
+    /// What its voice model may call.
+    package var functions: [Function] = []
     /// Heard by callers while the upstream is still being dialled.
     package var greetingAudio: Greeting?
     /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets

@@ -72,6 +72,11 @@ package struct Counters: BitwiseCopyable, Sendable {
   /// Items of which the rest had no room, and lines of a transcript that were too long.
   package var itemsCut = 0
   package var wordsCut = 0
+  /// Calls of functions by models, by what came of them.
+  package var functionsAnswered = 0
+  package var functionsFailed = 0
+  package var functionsCancelled = 0
+  package var functionsRefused = 0
   package var upstreamsLost = 0
   package var redials = 0
   /// Calls that went on with their route's fallback.

@@ -30,6 +30,7 @@ extension Entries {
         $0.write(decimal: attempt)
       }
     case .words(let words): keep(words, of: call, at: wall)
+    case .agent(.function(let function)): keep(function, of: call, at: wall)
     default: break
     }
   }
@@ -107,6 +108,29 @@ extension Entries {
       $0.write("\",\"words\":\"")
       $0.write(json: ending.words)
       $0.write("\"")
+    }
+  }
+}
+
+// MARK: Functions
+
+extension Entries {
+  private mutating func keep(
+    _ function: Event.Function, of call: CallIdentity, at wall: WallTime
+  ) {
+    put("function", of: call.key, at: wall) {
+      $0.write(",\"name\":\"")
+      $0.write(json: function.name.prefix(min(function.name.count, 64)))
+      $0.write("\",\"id\":\"")
+      function.id.write(json: &$0)
+      $0.write("\",\"milliseconds\":")
+      $0.write(decimal: function.milliseconds)
+      $0.write(",\"outcome\":\"")
+      $0.write(function.outcome.word)
+      $0.write("\",\"error\":\"")
+      $0.write(json: function.sentence)
+      $0.write("\",\"status\":")
+      $0.write(decimal: function.status)
     }
   }
 }

@@ -167,6 +167,8 @@ package enum Event: Sendable {
     case speechCut(keptMilliseconds: Int)
     /// What one side said is longer than a line can be.
     case wordsCut
+    /// It has called a function, of which this came.
+    case function(Function)
   }
 
   /// How an answer ended, in the model's words; what was in it instead of sound, in ours. It is

@@ -118,6 +118,14 @@ package struct Limits: Sendable {
   /// Keys of a LiteLLM proxy that are remembered; a digest and the proxy's words for each.
   static let checkedKeysMax = 1024
   static let checkedKeyBytes = 640
+  /// The arguments of a call of a function, its answer, and room to put either into words.
+  package static let functionArgumentsBytesMax = 16 * 1024
+  static let functionAnswerBytesMax = 32 * 1024
+  static let functionDraftBytes = 48 * 1024
+  static let functionTextBytes = 160 * 1024
+  /// A function's schema, and what all those of a route may take of a session's description.
+  package static let functionSchemaBytesMax = 64 * 1024
+  package static let functionsBytesMax = 96 * 1024
   /// What the library keeps for one resampled direction of a call, as measured.
   static let resamplerBytes = 50 * 1024
   /// What is said in a call that talks, as items and as lines.

@@ -57,6 +57,11 @@ extension Config {
         bytes: needsFetches
           ? Limits.fetchRingBytes + Limits.fetchBytesMax
             + Limits.checkedKeysMax * Limits.checkedKeyBytes : 0),
+      PlanLine(
+        holder: "functions that voice models call",
+        bytes: usesFunctions
+          ? functionCallsMax * MemoryLayout<FunctionCalls.Memory>.stride
+            + Limits.functionTextBytes : 0),
       PlanLine(holder: "who has proven nothing yet", bytes: Guests.bytes(limits)),
       PlanLine(
         holder: "what is written down of calls", bytes: records == nil ? 0 : limits.entriesBytes),

@@ -127,6 +127,9 @@ package struct PreparedRoute: Sendable {
   let hasChoice: Bool
   /// Samples a second that the upstream gets; 0: the caller's own.
   let upstreamRate: Int
+  /// What its voice models may call, and what they are told of it.
+  let functions: [PreparedFunction]
+  let toldFunctions: [Upstream.Function]
   /// How callers are listened to and spoken to.
   let habits: Habits
   /// What callers hear at once, as samples at each rate that a caller may be sent; may be empty.
@@ -191,6 +194,8 @@ package struct PreparedRoute: Sendable {
     dialsAhead = kind == .connect && route.dialsAhead
     isGivenTokens = false
     upstreamRate = route.upstreamRate
+    functions = route.functions.map(PreparedFunction.init)
+    toldFunctions = functions.map(\.told)
     habits = Habits(route)
     hasChoice =
       kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)

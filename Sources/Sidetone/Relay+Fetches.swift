@@ -71,7 +71,8 @@ extension Relay {
   private func tell(_ owner: Fetches.Owner, _ result: FetchResult) {
     switch owner {
     case .key(let row): keyWasChecked(row, result)
-    case .function: return
+    case .function(let call, let place):
+      calls.functionAnswered(call, place, result, store, &turn)
     }
   }
 }

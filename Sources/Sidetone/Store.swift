@@ -20,6 +20,8 @@ package struct Store: BitwiseCopyable, Sendable {
     let source: Bytes
     let gathered: Bytes
     let converted: Bytes
+    let functionCalls: BufferPool
+    let functionText: Bytes
     var limits: Limits
     var prepared: Prepared
     let arenas: [Buffer]
@@ -31,6 +33,7 @@ package struct Store: BitwiseCopyable, Sendable {
     let scratch = Buffer(count: Limits.scratchBytes)
     let source = Buffer(count: Limits.sourceBytes)
     let frames = Buffer(count: 2 * Limits.frameBytesMax)
+    let texts = Buffer(count: config.usesFunctions ? Limits.functionTextBytes : 1)
     memory = Fixed(
       Memory(
         links: Slab(capacity: limits.linksMax, repeating: .blank),
@@ -48,7 +51,10 @@ package struct Store: BitwiseCopyable, Sendable {
         readBuffer: read.bytes, scratch: scratch.bytes, source: source.bytes,
         gathered: frames.bytes.prefix(Limits.frameBytesMax),
         converted: frames.bytes.dropping(Limits.frameBytesMax),
-        limits: limits, prepared: prepared, arenas: [read, scratch, source, frames]))
+        functionCalls: BufferPool(
+          buffers: config.functionCallsMax, bytes: MemoryLayout<FunctionCalls.Memory>.stride),
+        functionText: texts.bytes,
+        limits: limits, prepared: prepared, arenas: [read, scratch, source, frames, texts]))
   }
 
   func deallocate() {
@@ -57,6 +63,7 @@ package struct Store: BitwiseCopyable, Sendable {
     medium.deallocate()
     large.deallocate()
     conversations.deallocate()
+    functionCalls.deallocate()
     resamplers.deallocate()
     memory.deallocate()
   }
@@ -75,6 +82,8 @@ extension Store {
   var large: BufferPool { @inline(__always) get { memory.value.large } }
   /// What is said in each call that talks (Conversation).
   var conversations: BufferPool { @inline(__always) get { memory.value.conversations } }
+  /// What was called by each model that may call functions (FunctionCalls).
+  var functionCalls: BufferPool { @inline(__always) get { memory.value.functionCalls } }
   var resamplers: ResamplerPool { @inline(__always) get { memory.value.resamplers } }
   var limits: Limits { @inline(__always) get { memory.value.limits } }
   /// The settings, ready for use. Rare: it is counted.
@@ -91,6 +100,8 @@ extension Store {
   var scratch: Bytes { @inline(__always) get { memory.value.scratch } }
   /// What such a text is made from, where it must lie in one piece: choices, words, names.
   var source: Bytes { @inline(__always) get { memory.value.source } }
+  /// What functions are asked and have answered, and a session's description that names them.
+  var functionText: Bytes { @inline(__always) get { memory.value.functionText } }
   /// One frame: gathered out of several blocks, and as it comes out of its conversion.
   var gathered: Bytes { @inline(__always) get { memory.value.gathered } }
   var converted: Bytes { @inline(__always) get { memory.value.converted } }

@@ -351,6 +351,7 @@ extension Turn {
         $0.write(decimal: milliseconds)
         $0.write(" ms of it: see limits.playout_milliseconds_max and playout_milliseconds_planned")
       }
+    case .function(let function): function.note(of: call, &self)
     case .wordsCut:
       counters.wordsCut &+= 1
       write(.warning, "words_cut", call) {
@@ -483,14 +484,14 @@ extension Cause {
     case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
       .tooSlow, .flooding, .noToken, .wrongToken, .wrongChoice, .crowded:
       .warning
-    case .none, .stopped, .closed, .left, .silent, .tooLong, .draining, .shutDown, .unclaimed:
+    case .none, .stopped, .closed, .left, .hungUp, .silent, .tooLong, .draining, .shutDown,
+      .unclaimed:
       .info
     }
   }
 }
 
 extension Writer {
-  /// Of a Close.
   fileprivate mutating func write(code: UInt16, _ reason: Bytes) {
     write(decimal: Int(code))
     write(" ")

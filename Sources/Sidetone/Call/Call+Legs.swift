@@ -194,7 +194,11 @@ extension Call {
   ) {
     guard upstream.understands(news, message, as: record.name, store, &turn) else { return }
     if news.callerWords != nil { upstream.worked() }
+    var news = news
+    // A call of a function that nobody declared is an answer without sound.
+    if !functions.isOn, news.ending?.how == .calls { news.ending?.how = .whole }
     conversation.heard(news, message, to: &caller, &record, store, &turn)
+    FunctionCalls.handle(of: news, message, in: &self, store, &turn)
     handleRest(of: news, message, store, &turn)
   }
 
@@ -216,6 +220,7 @@ extension Call {
     let greets = upstream.isAskedToGreet(at: caller.output.rate, store)
     conversation.sessionBegan(
       greets: greets, hearsAgain: uplink.unanswered.isThere, at: turn.now)
+    FunctionCalls.tellKept(in: &self, store, &turn)
     // Before what the model may say behind its word that it is ready.
     tellModel(store, &turn)
   }

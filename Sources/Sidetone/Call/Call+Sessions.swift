@@ -27,7 +27,7 @@ extension Call {
   }
 
   /// The next session becomes the session: it is told what is owed.
-  private mutating func takeOver(_ store: Store, _ turn: inout Turn) {
+  mutating func takeOver(_ store: Store, _ turn: inout Turn) {
     let transcribes = upstream.next.transcribes
     if upstream.isOpen(store) {
       upstream.leave(store, &turn)
@@ -79,29 +79,15 @@ extension Call {
   /// The session is gone: what it has said is played to its end, what it was asked for is owed.
   mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay else { return }
+    functions.sessionEnded()
     conversation.sessionEnded(isSaidAgain: uplink.unanswered.isThere, at: turn.now)
     converse(store, &turn)
   }
 
   // MARK: Change
 
-  /// A session whose end is known is left when nobody speaks and nothing is owed, or when there is
-  /// no time left: the next one is opened beside it, and takes over at such a moment.
-  mutating func changeSession(_ store: Store, _ turn: inout Turn) {
-    guard upstream.leaving.isSet else { return }
-    conversation.retire(&record, at: turn.now)
-    guard upstream.leaving.time(quiet: isIdle ? .zero : .never, upstream.next) <= turn.now else {
-      return
-    }
-    switch state.state {
-    case .talking: perform(state.changeDue(), store, &turn)
-    case .changing: takeOver(store, &turn)
-    case .arriving, .dialling, .resting, .closing, .over: break
-    }
-  }
-
   /// Nobody speaks, and nothing is owed.
-  var isIdle: Bool { conversation.isIdle && !uplink.unanswered.isThere }
+  var isIdle: Bool { conversation.isIdle && functions.isIdle && !uplink.unanswered.isThere }
 
   /// What would resume the session has changed: a next one that is there lacks what was said since
   /// it was described.

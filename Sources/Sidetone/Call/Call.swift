@@ -19,6 +19,7 @@ package struct Call: BitwiseCopyable, Sendable {
   var record: CallRecord
   var uplink = Uplink()
   var conversation = Conversation()
+  var functions = FunctionCalls()
   var speed = SpeedCheck()
   /// When a caller who hears nothing is sent silence; `never` where that is not asked for.
   var comfortAt = Instant.never
@@ -169,6 +170,7 @@ extension Call {
       else { return false }
       self.conversation = conversation
       upstream.beginSpeech()
+      if !FunctionCalls.prepare(in: &self, store) { return false }
     } else {
       conversation = Conversation(
         echoing: caller.output, envelope, as: caller.media.payloadEncoding)
@@ -248,7 +250,8 @@ extension Call {
     if state.state == .closing(.waiting), isTwoWay, !conversation.isOwedWords {
       perform(state.upstreamFinished(), store, &turn)
     }
-    changeSession(store, &turn)
+    FunctionCalls.hangUpIfAsked(in: &self, store, &turn)
+    UpstreamLeg.Leaving.changeSession(in: &self, store, &turn)
     listen(store, &turn)
     guard !isOver else { return }
     tellModel(store, &turn)
@@ -277,6 +280,7 @@ extension Call {
   private mutating func finish(_ store: Store, _ turn: inout Turn) {
     let cause = state.cause
     record.tellFirstAudio(of: uplink, &turn)
+    FunctionCalls.end(in: &self, store, &turn)
     if isTwoWay { conversation.ended(&caller, &record, store, &turn) }
     if caller.sendEnd(cause, isOwedWords: isOwedWords, as: record.name, store, &turn) {
       turn.note(.call(.resultsMissing), of: record.name)

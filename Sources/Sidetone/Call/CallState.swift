@@ -58,7 +58,7 @@ package struct CallState: BitwiseCopyable, Sendable {
     case sending
     /// The upstream was told to finish; its last results are awaited.
     case waiting
-    /// The upstream is gone for good; what it has said is being played.
+    /// The upstream is gone for good, or has hung up; what it has said is being played.
     case playing
   }
 
@@ -265,6 +265,14 @@ package struct CallState: BitwiseCopyable, Sendable {
     case .talking, .changing: return close(.sending, why, now)
     case .closing(.playing): return end(why)
     case .closing, .over: return .nothing
+    }
+  }
+
+  /// The agent ends the call: what it has said is played to its end.
+  package mutating func hungUp(at now: Instant) -> Action {
+    switch state {
+    case .talking, .changing: return giveUp(.hungUp, at: now)
+    case .arriving, .dialling, .resting, .closing, .over: return .nothing
     }
   }
 

@@ -25,6 +25,15 @@ extension Calls {
     settle(call.index, store, &turn)
   }
 
+  /// What came of a function that its model has called. A call that is over has cancelled it.
+  func functionAnswered(
+    _ call: SlotID, _ place: Int, _ result: FetchResult, _ store: Store, _ turn: inout Turn
+  ) {
+    guard holds(call), !self[call.index].isOver else { return turn.note(.messageIgnored) }
+    FunctionCalls.answered(place, result, in: &self[call.index], store, &turn)
+    settle(call.index, store, &turn)
+  }
+
   /// A guest with a socket loses it, and with it its call.
   func endGuest(_ guest: Int, _ cause: Cause, _ store: Store, _ turn: inout Turn) {
     turn.guests.left(guest)

@@ -409,6 +409,17 @@ extension Conversation {
     dialogue.sessionBegan(greets: greets, hearsAgain: hearsAgain, at: now)
   }
 
+  /// An answer has begun, and its turn is not over.
+  var isAnswerOpen: Bool { dialogue.isAnswerOpen }
+
+  /// Functions run, and the model waits for their answers, or not any more.
+  mutating func functionsRun(isWaitedFor: Bool) { dialogue.functionsRun(isWaitedFor: isWaitedFor) }
+
+  /// The model has all answers that it waits for. `goesOn`: it does by itself.
+  mutating func functionsAnswered(goesOn: Bool, at now: Instant) {
+    dialogue.functionsAnswered(goesOn: goesOn, at: now)
+  }
+
   /// The session is gone: what it has said is played to its end, and it is told nothing about it.
   /// `isSaidAgain`: the next one will hear, and write down, what the caller said last.
   mutating func sessionEnded(isSaidAgain: Bool, at now: Instant) {

@@ -25,7 +25,9 @@
 
 package struct Dialogue: BitwiseCopyable, Sendable {
   /// What an answer is given to.
-  package enum Prompt: Equatable, BitwiseCopyable, Sendable { case greeting, keys, words }
+  package enum Prompt: Equatable, BitwiseCopyable, Sendable {
+    case greeting, keys, words, functions
+  }
 
   /// How much of an answer has come: for one without a name `all` is known before its turn is over.
   package enum Sound: Equatable, BitwiseCopyable, Sendable { case none, some, all }
@@ -55,8 +57,10 @@ package struct Dialogue: BitwiseCopyable, Sendable {
   package private(set) var state = State.quiet
   private var request = Request.none
   private var greeting = Greeting.due
-  private var keys = Keys()
+  private var keys = PressedKeys()
   private var responses = Responses()
+  /// The model waits for what functions answer: it is asked for nothing meanwhile.
+  private var isWaiting = false
   private var names: Names
   /// Answers in a row that were asked for again.
   private var repeats = 0
@@ -113,6 +117,7 @@ extension Dialogue {
   package var wakeTime: Instant {
     switch state {
     case .quiet:
+      if isWaiting { return .never }
       guard case .due(_, let time) = request else { return keys.dueTime }
       return min(time, keys.dueTime)
     case .callerSpeaking, .agentCutOff: return keys.dueTime
@@ -264,8 +269,9 @@ extension Dialogue {
     _ prompt: Prompt, _ ending: Upstream.Ending, at now: Instant
   ) -> Ended {
     state = .quiet
-    // A cancelled one is nobody's loss; behind another's something is asked for already.
-    if ending.how == .cancelled || request != .none { return .well }
+    // A cancelled one is nobody's loss, and one that calls functions goes on; behind another's
+    // something is asked for already.
+    if ending.how == .cancelled || ending.how == .calls || request != .none { return .well }
     guard let pause = ending.passesAfter, pause <= Self.repeatPauseMax,
       repeats < Self.repeatsMax
     else {
@@ -369,7 +375,7 @@ extension Dialogue {
   /// What the model has to be told next, or nil.
   package mutating func nextWish(at now: Instant) -> Wish? {
     switch state {
-    case .quiet: break
+    case .quiet: if isWaiting { return nil }
     case .callerSpeaking, .agentCutOff:
       // Whatever answers the caller's words knows them too.
       return keys.isDue(at: now) ? tellKeys() : nil
@@ -412,6 +418,24 @@ extension Dialogue {
   package func writeKeys(_ writer: inout Writer) { keys.writeTold(&writer) }
 }
 
+// MARK: Functions
+
+extension Dialogue {
+  /// Functions run, and the model waits for their answers, or not any more.
+  mutating func functionsRun(isWaitedFor: Bool) { isWaiting = isWaitedFor }
+
+  /// It has the answers, and goes on by itself (`goesOn`) or is asked to, when nothing is open.
+  /// Whatever answers the caller's words knows them too.
+  mutating func functionsAnswered(goesOn: Bool, at now: Instant) {
+    switch state {
+    case .quiet where goesOn, .answerAwaited where goesOn: expect(.functions, at: now)
+    case .quiet, .answerAwaited, .agentSpeaking:
+      if !goesOn, request == .none { owe(.functions, at: now) }
+    case .callerSpeaking, .agentCutOff, .over: break
+    }
+  }
+}
+
 // MARK: Sessions
 
 extension Dialogue {
@@ -432,6 +456,7 @@ extension Dialogue {
   package mutating func sessionEnded(at now: Instant) {
     responses = Responses()
     keys.forgetTelling()
+    isWaiting = false
     switch state {
     case .over: return
     case .answerAwaited(let prompt, _), .agentSpeaking(let prompt, .none):
@@ -445,56 +470,4 @@ extension Dialogue {
 
   /// The call is ending.
   package mutating func close() { state = .over }
-}
-
-// MARK: - Keys
-
-/// Keys that were pressed and not answered yet, oldest first; for more there is no room.
-private struct Keys: BitwiseCopyable {
-  private var pressed = InlineArray<32, UInt8>(repeating: 0)
-  private(set) var count = 0
-  /// How many of them the model knows.
-  private var told = 0
-  /// Where those begin that it was told last.
-  private var toldFrom = 0
-  private var due = Instant.never
-
-  var dueTime: Instant { told < count ? due : .never }
-  func isDue(at now: Instant) -> Bool { dueTime <= now }
-
-  mutating func add(_ key: UInt8, at now: Instant) -> Bool {
-    due = key == Dialogue.endKey ? now : now + Dialogue.keyPause
-    // Those that nobody has been told go before those that may have to be told again.
-    if count == pressed.count { forgetTold() }
-    guard count < pressed.count else { return false }
-    pressed[count] = key
-    count &+= 1
-    return true
-  }
-
-  /// Whatever was pressed so far is complete.
-  mutating func end(at now: Instant) { due = min(due, now) }
-
-  mutating func tell() {
-    toldFrom = told
-    told = count
-  }
-
-  func writeTold(_ writer: inout Writer) {
-    for index in toldFrom..<told { writer.write(byte: pressed[index]) }
-  }
-
-  /// The model answers those that it was told, or never will.
-  mutating func forgetTold() {
-    for index in told..<count { pressed[index &- told] = pressed[index] }
-    count &-= told
-    told = 0
-    toldFrom = 0
-  }
-
-  /// Nobody knows them any more.
-  mutating func forgetTelling() {
-    told = 0
-    toldFrom = 0
-  }
 }

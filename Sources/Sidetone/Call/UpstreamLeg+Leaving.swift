@@ -46,3 +46,23 @@ extension UpstreamLeg {
     }
   }
 }
+
+extension UpstreamLeg.Leaving {
+  /// A session whose end is known is left when nobody speaks and nothing is owed, or when there is
+  /// no time left: the next one is opened beside it, and takes over at such a moment.
+  static func changeSession(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    guard call.upstream.leaving.isSet else { return }
+    call.conversation.retire(&call.record, at: turn.now)
+    guard
+      call.upstream.leaving.time(quiet: call.isIdle ? .zero : .never, call.upstream.next)
+        <= turn.now
+    else {
+      return
+    }
+    switch call.state.state {
+    case .talking: call.perform(call.state.changeDue(), store, &turn)
+    case .changing: call.takeOver(store, &turn)
+    case .arriving, .dialling, .resting, .closing, .over: break
+    }
+  }
+}

@@ -152,8 +152,9 @@ extension UpstreamLeg {
     let id = next.link
     store.links[id.index].becomeSocket(
       .upgrade, .client, messageBytesMax: store.limits.upstreamMessageBytesMax)
-    var writer = Writer(store.scratch)
-    kind.setup(session(store), &writer)
+    let session = session(store)
+    var writer = Writer(session.functions.isEmpty ? store.scratch : store.functionText)
+    kind.setup(session, &writer)
     if writer.count == 0 { return ready(transcribes: false, as: name, store, &turn) }
     turn.note(.wire(.toUpstream(writer.written)), of: name)
     if hasHandle { next.origin = .resumed }

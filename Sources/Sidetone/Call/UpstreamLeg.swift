@@ -180,7 +180,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       hears: input, says: output, fixed: bot.fixed.bytes, options: bot.options.bytes,
       callers: choices.front(in: store.pool),
       rate: route.upstreamRate,
-      handle: Transcript.whole(handle, scratch: store.source, in: store.pool))
+      handle: Transcript.whole(handle, scratch: store.source, in: store.pool),
+      functions: route.toldFunctions)
   }
 
   // MARK: What becomes of it
@@ -267,14 +268,14 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     _ command: Upstream.Command, as name: Name, _ store: Store, _ turn: inout Turn
   ) {
     guard isOpen(store) else { return }
-    var writer = Writer(store.scratch)
+    var writer = Writer(room(for: command, store))
     if case .greet = command {
       kind.write(.greet(session(store).value(of: "greeting") ?? .empty), &writer)
     } else {
       kind.write(command, &writer)
     }
     if writer.count == 0 { return }
-    if store.links[link.index].seal(.text, writer.written, store, &turn) {
+    if !writer.overflowed, store.links[link.index].seal(.text, writer.written, store, &turn) {
       lastSign = turn.now
     } else {
       turn.note(.upstream(.untold), of: name)

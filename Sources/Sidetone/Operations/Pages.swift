@@ -164,6 +164,7 @@ package struct Pages: Sendable {
     }
     writeDoor(now, &out)
     writeCounters(now, &out)
+    writeFunctions(now.totals, &out)
     if let records = now.records { writeMetrics(records, &out) }
     response.end(into: &out)
   }
@@ -233,6 +234,23 @@ package struct Pages: Sendable {
     counter("sidetone_calls_ended_total", "Calls that have ended.", totals.callsEnded)
     counter(
       "sidetone_fallbacks_total", "Calls that went on with another upstream.", totals.fallbacks)
+  }
+
+  /// What models have called.
+  private func writeFunctions(_ totals: Counters, _ out: inout Writer) {
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    counter(
+      "sidetone_functions_answered_total", "Functions that models called, and that answered.",
+      totals.functionsAnswered)
+    counter("sidetone_functions_failed_total", "Those that failed.", totals.functionsFailed)
+    counter(
+      "sidetone_functions_cancelled_total", "Those that nobody waited for any more.",
+      totals.functionsCancelled)
+    counter(
+      "sidetone_functions_refused_total", "Calls of functions that made no sense.",
+      totals.functionsRefused)
   }
 
   private func writeCounters(_ now: Snapshot, _ out: inout Writer) {

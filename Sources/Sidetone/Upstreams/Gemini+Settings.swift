@@ -106,6 +106,7 @@ extension Gemini {
       writer.write(jsonOfEncoded: text)
       writer.write("\"}]},")
     }
+    writeFunctions(session.functions, Family(model ?? .empty), &writer)
     if let silence = session.value(of: "silence_milliseconds")?.decimal {
       writer.write("\"realtimeInputConfig\":{\"automaticActivityDetection\":")
       writer.write("{\"silenceDurationMs\":")

@@ -22,7 +22,7 @@ extension Upstream {
       speech: SpeechPath(
         at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
         type: "mimeType", unless: "thought"),
-      hasItems: false),
+      hasItems: false, functions: Gemini.functions),
     envelope: { _, prefix, suffix in
       prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")
       suffix.write("\",\"mimeType\":\"audio/pcm;rate=16000\"}}}")
@@ -59,6 +59,11 @@ extension Gemini {
       writer.write("{\"realtimeInput\":{\"text\":\"")
       writer.write(jsonOfEncoded: text)
       writer.write("\"}}")
+    case .answer(let id, let function, let answer): writeAnswer(id, function, answer, &writer)
+    case .lateAnswer(let function, let answer):
+      writer.write("{\"realtimeInput\":{\"text\":\"")
+      writer.write(lateAnswerOf: function, answer)
+      writer.write("\"}}")
     case .keys(let keys):
       writer.write("{\"realtimeInput\":{\"text\":\"The caller pressed ")
       writer.write(keys)
@@ -92,9 +97,12 @@ extension Gemini {
       } else if JSON.text(name, in: message, equals: "error") {
         news.complaint = complaint(value, in: message)
       } else if JSON.text(name, in: message, equals: "toolCall") {
-        var ending = Upstream.Ending(.whole)
-        ending.instead = "a call of a function, of which there are none"
+        var ending = Upstream.Ending(.calls)
+        ending.instead = Upstream.callOfNone
         news.ending = ending
+        news.callsFunctions = true
+      } else if JSON.text(name, in: message, equals: "toolCallCancellation") {
+        news.cancelsFunctions = true
       }
       step = scanner.advance(in: .object)
     }

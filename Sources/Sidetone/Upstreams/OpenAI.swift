@@ -24,7 +24,7 @@ extension Upstream {
       speech: SpeechPath(
         when: "type", is: "response.output_audio.delta", or: "response.audio.delta",
         payload: "delta", item: "item_id", response: "response_id"),
-      hasItems: true),
+      hasItems: true, functions: OpenAI.functions),
     envelope: { _, prefix, suffix in
       prefix.write("{\"type\":\"input_audio_buffer.append\",\"audio\":\"")
       suffix.write("\"}")
@@ -78,6 +78,7 @@ extension OpenAI {
       writer.write(jsonOfEncoded: text)
       writer.write("\",")
     }
+    writeFunctions(session.functions, &writer)
     writer.write("\"audio\":{\"input\":{\"format\":")
     writeFormat(session.hears, &writer)
     writeTranscription(session, &writer)
@@ -172,6 +173,12 @@ extension OpenAI {
       writer.write("{\"type\":\"conversation.item.delete\",\"item_id\":\"")
       writer.write(item)
       writer.write("\"}")
+    case .answer(let id, _, let answer): writeAnswer(id, answer, &writer)
+    case .lateAnswer(let function, let answer):
+      writer.write("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",")
+      writer.write("\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"")
+      writer.write(lateAnswerOf: function, answer)
+      writer.write("\"}]}}")
     case .keys(let keys):
       writer.write("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",")
       writer.write("\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"")
@@ -218,6 +225,10 @@ extension OpenAI {
       news.response = text(event.response) ?? 0..<0
     } else if isNamed("response.done") {
       readEnding(message, &news)
+    } else if isNamed("response.output_item.done")
+      || isNamed("response.function_call_arguments.done")
+    {
+      news.callsFunctions = functionCall(in: message) != nil
     } else if isNamed("error") {
       let complaint = complaint(event.error, in: message)
       news.isAskedTooEarly = message[complaint.code].equals(
@@ -348,6 +359,7 @@ extension OpenAI {
       if complaint.verdict != nil { news.complaint = complaint }
     } else {
       ending.instead = content(of: message)
+      if ending.instead.bytes.equals(Upstream.callOfNone) { ending.how = .calls }
     }
     news.ending = ending
   }
@@ -362,7 +374,7 @@ extension OpenAI {
     while let item = items.next() {
       guard item.kind == .object else { continue }
       let type = message[text(JSON.find("type", in: message, under: item)) ?? 0..<0]
-      if type.equals("function_call") { return "a call of a function, of which there are none" }
+      if type.equals("function_call") { return Upstream.callOfNone }
       if type.equals("message") { instead = "text" }
     }
     return instead

@@ -88,10 +88,12 @@ extension Upstream {
     package var rate = 0
     /// What resumes the session before it, as `Event.handle` told; empty where there is none.
     package var handle = Bytes.empty
+    /// What its model may call.
+    package var functions: [Function] = []
 
     package init(
       hears: Format, says: Format, fixed: Bytes = .empty, options: Bytes = .empty,
-      callers: Bytes = .empty, rate: Int = 0, handle: Bytes = .empty
+      callers: Bytes = .empty, rate: Int = 0, handle: Bytes = .empty, functions: [Function] = []
     ) {
       self.hears = hears
       self.says = says
@@ -100,6 +102,7 @@ extension Upstream {
       self.callers = callers
       self.rate = rate
       self.handle = handle
+      self.functions = functions
     }
 
     /// The operator's value of an option, percent-encoded; nil where it is not set.
@@ -124,14 +127,17 @@ extension Upstream {
     /// Whether it names its answers and the items that it says in them, so that what is void is
     /// known, and it can be told what was heard.
     package let hasItems: Bool
+    /// How its calls of functions are read; nil: it is not told of any.
+    package let functions: Functions?
 
     package init(
       says: @escaping @Sendable (_ caller: Format, _ session: Session) -> Format,
-      speech: SpeechPath, hasItems: Bool
+      speech: SpeechPath, hasItems: Bool, functions: Functions? = nil
     ) {
       self.says = says
       self.speech = speech
       self.hasItems = hasItems
+      self.functions = functions
     }
   }
 
@@ -147,6 +153,10 @@ extension Upstream {
     case keys(Bytes)
     /// What it was told last shall be answered; only while it is not talking.
     case respond
+    /// What a function that was called has answered: a JSON object. `id` as the call had it.
+    case answer(id: Bytes, function: Bytes, Bytes)
+    /// The same, to a session that has not called it: the one that did is gone.
+    case lateAnswer(function: Bytes, Bytes)
   }
 
   /// What one message says. Most say one thing; some upstreams put several into one. Ranges point
@@ -191,6 +201,9 @@ extension Upstream {
     package var ending: Ending?
     package var isTurnOver: Bool { ending != nil }
     package var complaint: Complaint?
+    /// It calls functions, or does not want some calls any more: `Functions` says which.
+    package var callsFunctions = false
+    package var cancelsFunctions = false
     /// What will resume this session.
     package var handle: Range<Int>?
     /// It will end the session in so long.
@@ -205,7 +218,9 @@ extension Upstream {
         isInterrupted || isCallerDone || isTurnBegun || isAskedTooEarly || isSpoken || isTurnOver
       let isOfWords =
         callerWords != nil || agentWords != nil || transcriptsOwed != 0 || speech != nil
-      return !isOfTurn && !isOfWords && !saysMore && !isMalformed && unknown == nil
+      let isOfFunctions = callsFunctions || cancelsFunctions
+      return !isOfTurn && !isOfWords && !isOfFunctions && !saysMore && !isMalformed
+        && unknown == nil
     }
 
     package init() {}
@@ -228,6 +243,8 @@ extension Upstream {
       case failed
       /// Nothing is under way any more, whatever was: no answer of its own.
       case idle
+      /// It calls functions, and goes on when they are answered.
+      case calls
     }
     package var how: How
     /// Why, in the model's words: its code, then its sentence. May be empty.

@@ -1,0 +1,364 @@
+// Functions that a call's model calls, and what the call does about it: it has a server asked
+// (Fetches), or does it itself, and tells the model what came of it.
+//
+//     model's message ──▶ call ──▶ Fetches ──▶ … ──▶ answered ──▶ the model
+//                           └──▶ refused at once ────────────────────────▶
+//
+// An answer is a JSON object; a failure is one with `error`, a sentence, and `retryable`.
+
+extension FunctionCalls {
+  /// Memory for what the model may call, where it may. False where there is none left.
+  static func prepare(in call: inout Call, _ store: Store) -> Bool {
+    guard call.upstream.partner == .talker, !call.upstream.preparedFunctions(store).isEmpty else {
+      return true
+    }
+    guard let functions = FunctionCalls(store) else { return false }
+    call.functions = functions
+    return true
+  }
+
+  // MARK: What the model says
+
+  /// What a message says of functions.
+  static func handle(
+    of news: Upstream.Event, _ message: Bytes, in call: inout Call, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    guard news.callsFunctions || news.cancelsFunctions, call.functions.isOn,
+      let reading = call.upstream.functions
+    else { return }
+    var place = 0
+    while news.callsFunctions, let found = reading.call(message, place) {
+      begin(found, message, needsID: reading.needsID, in: &call, store, &turn)
+      place &+= 1
+    }
+    place = 0
+    while news.cancelsFunctions, let id = reading.cancelled(message, place) {
+      if let running = call.functions.running(message[id]) {
+        cancel(running, in: &call, store, &turn)
+      }
+      place &+= 1
+    }
+    moved(in: &call, store, &turn)
+  }
+
+  /// One call: it runs, or is answered at once.
+  private static func begin(
+    _ found: Upstream.FunctionCall, _ message: Bytes, needsID: Bool, in call: inout Call,
+    _ store: Store, _ turn: inout Turn
+  ) {
+    let id = message[found.id]
+    guard let name = Name(id), !id.isEmpty || !needsID else {
+      return noteRefused(
+        message[found.name], "it has no id by which it could be answered", in: &call, &turn)
+    }
+    if !id.isEmpty, call.functions.knows(id) { return turn.note(.messageIgnored) }
+    let isFull = call.functions.isFull
+    let declared = call.upstream.preparedFunctions(store)
+    let index = declared.firstIndex { message[found.name].equals($0.told.name.bytes) }
+    let place = call.functions.add(name, index ?? 0, at: turn.now)
+    guard let index else {
+      return refuse(
+        place, message[found.name], "there is no such function", in: &call, store, &turn)
+    }
+    let function = declared[index]
+    if isFull {
+      return refuse(
+        place, message[found.name], "too many functions are running", isRetryable: true, in: &call,
+        store, &turn)
+    }
+    var text = Writer(store.functionText.prefix(Limits.functionArgumentsBytesMax))
+    if let arguments = found.arguments {
+      if arguments.kind == .string {
+        JSON.unescape(arguments, in: message, to: &text)
+      } else {
+        text.write(message[arguments.range])
+      }
+    }
+    // No arguments at all are none.
+    if text.count == 0, !text.overflowed { text.write("{}") }
+    if let sentence = function.complaint(about: text) {
+      return refuse(place, message[found.name], sentence, in: &call, store, &turn)
+    }
+    switch function.action {
+    case .hangUp:
+      end(place, .answered, "", in: &call, store, &turn)
+      call.functions.hangUp()
+    case .post(let post): ask(post, function, text.written, place, in: &call, store, &turn)
+    }
+  }
+
+  /// Its server is asked.
+  private static func ask(
+    _ post: PreparedFunction.Post, _ function: PreparedFunction, _ arguments: Bytes, _ place: Int,
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    var body = Writer(store.functionText.dropping(Limits.functionArgumentsBytesMax))
+    body.write("{\"type\":\"function.called\",\"call_id\":\"")
+    call.record.name.write(json: &body)
+    body.write("\",\"route\":\"")
+    body.write(json: call.upstream.preparedRoute(store).path.bytes)
+    body.write("\",\"carrier\":\"")
+    body.write(call.caller.carrier.name)
+    body.write("\",\"function\":\"")
+    body.write(function.told.name.bytes)
+    body.write("\",\"id\":\"")
+    call.functions.id(of: place).write(to: &body)
+    body.write("\",\"arguments\":")
+    body.write(arguments)
+    let parameters = call.record.parameters(in: store.pool)
+    body.write(",\"parameters\":")
+    parameters.isEmpty ? body.write("{}") : body.write(parameters)
+    body.write("}")
+    precondition(!body.overflowed, "what stands around the arguments is short")
+    do throws(FetchFailure) {
+      var webhook = Writer(store.functionText.dropping(Limits.functionTextBytes &- 32))
+      webhook.write("fn_")
+      webhook.write(hex: turn.random.next64(), digits: 16)
+      var request = FetchRequest(.post, post.url.bytes, milliseconds: post.milliseconds)
+      request.secrets = post.secrets
+      request.webhookID = webhook.written
+      let fetch = try turn.fetches.begin(
+        .function(call: call.id, place: place), request, body: body.written, at: turn.now)
+      call.functions.asked(fetch, of: place)
+    } catch {
+      fail(place, error.sentence, isRetryable: error.isRetryable, in: &call, store, &turn)
+    }
+  }
+
+  /// The model has hung up, and its answer is over: its session is left, and what it has said is
+  /// played to its end.
+  static func hangUpIfAsked(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    guard call.functions.manner == .hangsUp, call.state.isTalking, !call.conversation.isAnswerOpen
+    else { return }
+    call.upstream.leaveNext(store, &turn)
+    call.upstream.leave(store, &turn)
+    call.sessionEnded(store, &turn)
+    call.perform(call.state.hungUp(at: turn.now), store, &turn)
+  }
+
+  // MARK: What becomes of it
+
+  /// What came of asking a function's server. `settle` follows.
+  static func answered(
+    _ place: Int, _ result: FetchResult, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    guard call.functions.isOn, call.functions.isRunning(place) else {
+      return turn.note(.messageIgnored)
+    }
+    switch result {
+    case .failed(let failure):
+      fail(place, failure.sentence, isRetryable: failure.isRetryable, in: &call, store, &turn)
+    case .answered(let status, let body, let isCut):
+      if !(200...299).contains(status) {
+        let passes = status >= 500 || status == 408 || status == 429
+        fail(
+          place, "its server refused", status: status, isRetryable: passes, in: &call, store, &turn)
+      } else if isCut || body.count > Limits.functionAnswerBytesMax {
+        fail(place, "its answer is larger than 32 KiB", isRetryable: false, in: &call, store, &turn)
+      } else {
+        var answer = Writer(store.functionText.prefix(Limits.functionDraftBytes))
+        answer.write(functionAnswer: body)
+        guard !answer.overflowed else {
+          return fail(
+            place, "its answer is larger than 32 KiB", isRetryable: false, in: &call, store, &turn)
+        }
+        deliver(answer.written, place, in: &call, store, &turn)
+        end(place, .answered, "", in: &call, store, &turn)
+      }
+    }
+    moved(in: &call, store, &turn)
+  }
+
+  /// The model is told why; nothing came of it.
+  private static func fail(
+    _ place: Int, _ sentence: StaticString, status: Int = 0, isRetryable: Bool, in call: inout Call,
+    _ store: Store, _ turn: inout Turn
+  ) {
+    deliver(
+      error: sentence, status: status, isRetryable: isRetryable, place, in: &call, store, &turn)
+    end(place, .failed, sentence, status: status, in: &call, store, &turn)
+  }
+
+  /// The same of a call that makes no sense. `name`: as the model wrote it.
+  private static func refuse(
+    _ place: Int, _ name: Bytes, _ sentence: StaticString, isRetryable: Bool = false,
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    let id = call.functions.id(of: place)
+    answer(id, name, error: sentence, isRetryable: isRetryable, in: &call, store, &turn)
+    call.functions.ended(place, in: store.pool)
+    noteRefused(name, sentence, id: id, in: &call, &turn)
+  }
+
+  /// The model does not want it any more.
+  private static func cancel(_ place: Int, in call: inout Call, _ store: Store, _ turn: inout Turn)
+  {
+    turn.fetches.cancel(call.functions.fetch(of: place))
+    end(place, .cancelled, "", in: &call, store, &turn)
+  }
+
+  /// The call is over: nobody waits for an answer any more.
+  static func end(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    for place in call.functions.places where call.functions.isRunning(place) {
+      cancel(place, in: &call, store, &turn)
+    }
+    call.functions.release(store)
+  }
+
+  private static func end(
+    _ place: Int, _ outcome: Event.Function.Outcome, _ sentence: StaticString, status: Int = 0,
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told.name
+    let milliseconds = call.functions.age(of: place, at: turn.now)
+    if call.functions.isRunning(place) { call.functions.ended(place, in: store.pool) }
+    note(
+      name.bytes, outcome, sentence, status: status, milliseconds: milliseconds,
+      id: call.functions.id(of: place), in: &call, &turn)
+  }
+
+  /// Said once in a call, and always counted.
+  private static func noteRefused(
+    _ name: Bytes, _ sentence: StaticString, id: Name = Name(), in call: inout Call,
+    _ turn: inout Turn
+  ) {
+    let isSaid = call.functions.refused()
+    note(name, .refused, sentence, id: id, isSaid: isSaid, in: &call, &turn)
+  }
+
+  private static func note(
+    _ name: Bytes, _ outcome: Event.Function.Outcome, _ sentence: StaticString, status: Int = 0,
+    milliseconds: Int = 0, id: Name = Name(), isSaid: Bool = true, in call: inout Call,
+    _ turn: inout Turn
+  ) {
+    let event = Event.Function(
+      name: name, id: id, milliseconds: milliseconds, outcome: outcome, sentence: sentence,
+      status: status, isSaid: isSaid)
+    turn.note(.agent(.function(event)), of: call.record.identity)
+  }
+
+  // MARK: Telling the model
+
+  private static func deliver(
+    error sentence: StaticString, status: Int, isRetryable: Bool, _ place: Int, in call: inout Call,
+    _ store: Store, _ turn: inout Turn
+  ) {
+    var text = Writer(store.functionText.prefix(Limits.functionDraftBytes))
+    text.write(functionError: sentence, status: status, isRetryable: isRetryable)
+    deliver(text.written, place, in: &call, store, &turn)
+  }
+
+  private static func answer(
+    _ id: Name, _ name: Bytes, error sentence: StaticString, isRetryable: Bool, in call: inout Call,
+    _ store: Store, _ turn: inout Turn
+  ) {
+    var text = Writer(store.functionText.prefix(Limits.functionDraftBytes))
+    text.write(functionError: sentence, status: 0, isRetryable: isRetryable)
+    Bytes.withTemporary(Name.bytesMax) { place in
+      var written = Writer(place)
+      written.write(id)
+      call.upstream.command(
+        .answer(id: written.written, function: name, text.written), as: call.record.name, store,
+        &turn)
+    }
+  }
+
+  /// To the session that has called it, or in words to the one that stands instead; where none
+  /// does, it is kept for the next one.
+  private static func deliver(
+    _ answer: Bytes, _ place: Int, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told.name
+      .bytes
+    if !call.upstream.isOpen(store) {
+      if !call.functions.keep(answer, of: place, in: store.pool) {
+        turn.note(.upstream(.untold), of: call.record.name)
+      }
+    } else if call.functions.isFormer(place) {
+      call.upstream.command(
+        .lateAnswer(function: name, answer), as: call.record.name, store, &turn)
+    } else {
+      let id = call.functions.id(of: place)
+      Bytes.withTemporary(Name.bytesMax) { text in
+        var written = Writer(text)
+        written.write(id)
+        call.upstream.command(
+          .answer(id: written.written, function: name, answer), as: call.record.name, store, &turn)
+      }
+    }
+  }
+
+  /// A session stands: it is told of what came while none did.
+  static func tellKept(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    var hasTold = false
+    for place in call.functions.places where call.functions.isKept(place) {
+      let kept = Transcript.whole(
+        call.functions.answer(of: place), scratch: store.functionText, in: store.pool)
+      let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told
+        .name.bytes
+      call.upstream.command(.lateAnswer(function: name, kept), as: call.record.name, store, &turn)
+      call.functions.ended(place, in: store.pool)
+      hasTold = true
+    }
+    if hasTold { call.conversation.functionsAnswered(goesOn: false, at: turn.now) }
+  }
+
+  /// Something was called or answered: the model is not asked to go on before it has all answers
+  /// that it waits for.
+  private static func moved(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    guard let reading = call.upstream.functions else { return }
+    let all = call.upstream.preparedFunctions(store)
+    let running = call.functions.places.filter { call.functions.isRunning($0) }
+    call.conversation.functionsRun(
+      isWaitedFor: running.contains {
+        !call.functions.isFormer($0) && !all[call.functions.function(of: $0)].told.talksMeanwhile
+      })
+    if running.isEmpty, call.functions.manner == .on, call.upstream.isOpen(store) {
+      call.conversation.functionsAnswered(goesOn: reading.goesOn, at: turn.now)
+    }
+  }
+}
+
+extension FetchFailure {
+  /// The same call may fare better.
+  fileprivate var isRetryable: Bool {
+    switch self {
+    case .full, .late, .lost, .noName, .noRoute, .broken: true
+    case .noTrust, .unsendable: false
+    }
+  }
+}
+
+extension Writer {
+  /// What a server has answered, as a JSON object with something in it: some models call again
+  /// where an answer says nothing.
+  fileprivate mutating func write(functionAnswer body: Bytes) {
+    if JSON.isValid(body), let value = JSON.whole(of: body) {
+      var members = JSON.Members(of: value, in: body)
+      if members.next() != nil { return write(body[value.range]) }
+      if value.kind == .object { return write("{\"status\":\"done\"}") }
+      write("{\"result\":")
+      if value.kind == .string { write("\"") }
+      write(body[value.range])
+      if value.kind == .string { write("\"") }
+      return write("}")
+    }
+    if body.isEmpty { return write("{\"status\":\"done\"}") }
+    write("{\"result\":\"")
+    write(json: body)
+    write("\"}")
+  }
+
+  fileprivate mutating func write(
+    functionError sentence: StaticString, status: Int, isRetryable: Bool
+  ) {
+    write("{\"error\":\"")
+    write(json: sentence)
+    if status > 0 {
+      write(" with ")
+      write(decimal: status)
+    }
+    write(isRetryable ? "\",\"retryable\":true}" : "\",\"retryable\":false}")
+  }
+}

@@ -1,0 +1,140 @@
+// The functions that a call's model has called: which, since when, and what is still owed of each.
+//
+//     called ──▶ running ──▶ over          answered, failed, or cancelled by the model
+//                   │  ▲
+//                   │  └── refused at once: unknown, arguments without sense, too many
+//                   ▼
+//                 kept ──▶ over            answered while no session stood: the next one is told
+//
+// 1. Each is answered once, whatever became of it: a model that waits for an answer says nothing.
+// 2. What was called is not called again. When the session is gone, the calls of it are `former`:
+//    the next one does not know them, and is told in words what came of them.
+// 3. Ids of calls that are over are remembered for a while, since some models say a call twice.
+
+package struct FunctionCalls: BitwiseCopyable, Sendable {
+  /// Calls under way at once, those that are kept included.
+  static let runningMax = 8
+  private static let rowsMax = 16
+
+  fileprivate struct Row: BitwiseCopyable {
+    enum Stage: BitwiseCopyable { case over, running, kept }
+    var stage = Stage.over
+    /// As the model named it; empty where it has not.
+    var id = Name()
+    /// Which of the route's functions.
+    var function = 0
+    var calledAt = Instant.zero
+    var fetch = Fetches.ID(0)
+    /// The session that has called it is gone.
+    var isFormer = false
+    /// What the next session is told.
+    var answer = Chain()
+  }
+
+  package struct Memory: BitwiseCopyable, Sendable {
+    fileprivate var rows = InlineArray<16, Row>(repeating: Row())
+  }
+
+  private var memory = Int32(-1)
+  private var table = Lent<Memory>()
+  /// Where the next one that is over is overwritten.
+  private var next = 0
+  private(set) var manner = Manner.on
+  private var refusals = 0
+
+  /// What follows for the call.
+  enum Manner: BitwiseCopyable { case on, hangsUp }
+
+  init() {}
+
+  /// Nil where there is no memory left.
+  init?(_ store: Store) {
+    guard let memory = store.functionCalls.take() else { return nil }
+    self.memory = memory
+    table = Lent(Memory(), in: store.functionCalls.bytes(memory))
+  }
+
+  mutating func release(_ store: Store) {
+    guard memory >= 0 else { return }
+    for place in 0..<Self.rowsMax { table.value.rows[place].answer.clear(in: store.pool) }
+    table = Lent()
+    store.functionCalls.give(memory)
+    memory = -1
+  }
+
+  /// Whether the model was told of functions.
+  var isOn: Bool { @inline(__always) get { memory >= 0 } }
+
+  // MARK: What is under way
+
+  /// None is running, and none is kept.
+  var isIdle: Bool { !isOn || places.allSatisfy { table.value.rows[$0].stage == .over } }
+
+  /// As many as may be are under way.
+  var isFull: Bool {
+    places.count { table.value.rows[$0].stage != .over } >= Self.runningMax
+  }
+
+  var places: Range<Int> { 0..<(isOn ? Self.rowsMax : 0) }
+
+  func isRunning(_ place: Int) -> Bool { table.value.rows[place].stage == .running }
+  func isKept(_ place: Int) -> Bool { table.value.rows[place].stage == .kept }
+  func isFormer(_ place: Int) -> Bool { table.value.rows[place].isFormer }
+  func id(of place: Int) -> Name { table.value.rows[place].id }
+  func function(of place: Int) -> Int { table.value.rows[place].function }
+  func fetch(of place: Int) -> Fetches.ID { table.value.rows[place].fetch }
+  func age(of place: Int, at now: Instant) -> Int {
+    (now - table.value.rows[place].calledAt).milliseconds
+  }
+
+  /// Where the running call with this id is.
+  func running(_ id: Bytes) -> Int? { places.first { isRunning($0) && self.id(of: $0).equals(id) } }
+
+  /// Whether the session has called with this id before.
+  func knows(_ id: Bytes) -> Bool {
+    places.contains { !isFormer($0) && self.id(of: $0).equals(id) }
+  }
+
+  // MARK: What happens to them
+
+  /// A function is called; how it is known from now on. One that is over gives its place.
+  mutating func add(_ id: Name, _ function: Int, at now: Instant) -> Int {
+    precondition(isOn, "memory was taken for those who may call")
+    while table.value.rows[next].stage != .over { next = (next + 1) % Self.rowsMax }
+    let place = next
+    next = (next + 1) % Self.rowsMax
+    table.value.rows[place] = Row(stage: .running, id: id, function: function, calledAt: now)
+    return place
+  }
+
+  mutating func asked(_ fetch: Fetches.ID, of place: Int) {
+    table.value.rows[place].fetch = fetch
+  }
+
+  mutating func ended(_ place: Int, in pool: BlockPool) {
+    table.value.rows[place].stage = .over
+    table.value.rows[place].answer.clear(in: pool)
+  }
+
+  /// No session stands: the next one is told. False where the pool is dry.
+  mutating func keep(_ answer: Bytes, of place: Int, in pool: BlockPool) -> Bool {
+    guard table.value.rows[place].answer.append(answer, from: pool) else { return false }
+    table.value.rows[place].stage = .kept
+    return true
+  }
+
+  func answer(of place: Int) -> Chain { table.value.rows[place].answer }
+
+  /// The session is gone, and with it whoever has called.
+  mutating func sessionEnded() {
+    for place in places { table.value.rows[place].isFormer = true }
+  }
+
+  /// A call made no sense; true: the first of this call, which is said.
+  mutating func refused() -> Bool {
+    refusals &+= 1
+    return refusals == 1
+  }
+
+  mutating func hangUp() { manner = .hangsUp }
+}

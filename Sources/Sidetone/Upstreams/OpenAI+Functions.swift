@@ -1,0 +1,60 @@
+// Functions of OpenAI's voice models. A call is an item of an answer: it is whole with
+// `response.output_item.done`, and just before that its arguments are. The answer is an item of the
+// conversation as well, and the model goes on when it is asked to, once its own answer is over.
+
+extension OpenAI {
+  static let functions = Upstream.Functions(
+    call: { message, place in place == 0 ? functionCall(in: message) : nil },
+    cancelled: { _, _ in nil }, needsID: true, goesOn: false)
+
+  /// `"tools":[…],`, where there are some.
+  static func writeFunctions(_ functions: [Upstream.Function], _ writer: inout Writer) {
+    if functions.isEmpty { return }
+    writer.write("\"tools\":[")
+    for (place, function) in functions.enumerated() {
+      writer.write(place == 0 ? "{\"type\":\"function\"," : ",{\"type\":\"function\",")
+      writer.write("\"name\":\"")
+      writer.write(function.name.bytes)
+      writer.write("\",\"description\":\"")
+      writer.write(json: function.description.bytes)
+      writer.write("\",\"parameters\":")
+      writer.write(function.schema.bytes)
+      writer.write("}")
+    }
+    writer.write("],\"tool_choice\":\"auto\",")
+  }
+
+  static func writeAnswer(_ id: Bytes, _ answer: Bytes, _ writer: inout Writer) {
+    writer.write("{\"type\":\"conversation.item.create\",\"item\":{")
+    writer.write("\"type\":\"function_call_output\",\"call_id\":\"")
+    writer.write(id)
+    writer.write("\",\"output\":\"")
+    writer.write(json: answer)
+    writer.write("\"}}")
+  }
+
+  /// The call that a message completes; nil: none. Arguments come by themselves as well, where
+  /// older servers leave out the name: then the item follows. One that was cut short is no call.
+  static func functionCall(in message: Bytes) -> Upstream.FunctionCall? {
+    guard let type = JSON.find("type", in: message) else { return nil }
+    func text(_ value: JSON.Value?) -> Range<Int> {
+      value.flatMap { $0.kind == .string ? $0.range : nil } ?? 0..<0
+    }
+    var call = Upstream.FunctionCall()
+    if JSON.text(type, in: message, equals: "response.function_call_arguments.done") {
+      call.id = text(JSON.find("call_id", in: message))
+      call.name = text(JSON.find("name", in: message))
+      call.arguments = JSON.find("arguments", in: message)
+      return call.name.isEmpty ? nil : call
+    }
+    guard JSON.text(type, in: message, equals: "response.output_item.done"),
+      let item = JSON.find("item", in: message), item.kind == .object,
+      message[text(JSON.find("type", in: message, under: item))].equals("function_call"),
+      !message[text(JSON.find("status", in: message, under: item))].equals("incomplete")
+    else { return nil }
+    call.id = text(JSON.find("call_id", in: message, under: item))
+    call.name = text(JSON.find("name", in: message, under: item))
+    call.arguments = JSON.find("arguments", in: message, under: item)
+    return call
+  }
+}

@@ -1,0 +1,62 @@
+// What a voice model's row says of functions: how those that it may call are declared stands in its
+// `setup`, how it is answered in its `write`; here is how its calls are read. Nobody else knows.
+//
+//     setup ──▶ declared      message ──▶ call, cancelled      answer ──▶ write
+
+extension Upstream {
+  /// A function as a model is told of it.
+  package struct Function: Sendable {
+    /// Letters, digits, `_` and `-`: it needs no escape.
+    package let name: Text
+    package let description: Text
+    /// The JSON schema of its arguments, an object.
+    package let schema: Text
+    /// The model may go on talking while it runs.
+    package let talksMeanwhile: Bool
+
+    package init(name: String, description: String, schema: String, talksMeanwhile: Bool) {
+      self.name = Text(name)
+      self.description = Text(description)
+      self.schema = Text(schema)
+      self.talksMeanwhile = talksMeanwhile
+    }
+  }
+
+  /// A model calls a function. Texts are the inside of JSON strings, escapes and all.
+  package struct FunctionCall {
+    /// Empty where the model has not said it.
+    package var id = 0..<0
+    package var name = 0..<0
+    /// An object, or a string that holds one; nil: none came.
+    package var arguments: JSON.Value?
+
+    package init() {}
+  }
+
+  /// How calls are read, of messages whose event says that there are some.
+  package struct Functions: Sendable {
+    /// The call at that place in a message (`Event.callsFunctions`); nil: behind the last.
+    package let call: @Sendable (_ message: Bytes, _ place: Int) -> FunctionCall?
+    /// The id of the call at that place that is not wanted any more (`Event.cancelsFunctions`).
+    package let cancelled: @Sendable (_ message: Bytes, _ place: Int) -> Range<Int>?
+    /// Without an id no call can be answered.
+    package let needsID: Bool
+    /// It goes on by itself as soon as it has the answers; else it is asked to.
+    package let goesOn: Bool
+  }
+}
+
+extension Upstream {
+  /// What is in an answer instead of sound, where no function was declared.
+  static let callOfNone: StaticString = "a call of a function, of which there are none"
+}
+
+extension Writer {
+  /// What a session is told of a call that another one has made, as the inside of a JSON string.
+  mutating func write(lateAnswerOf function: Bytes, _ answer: Bytes) {
+    write("The function ")
+    write(function)
+    write(", called before the connection was interrupted, has answered: ")
+    write(json: answer)
+  }
+}
