@@ -20,6 +20,7 @@ struct Draft {
   var extraction = Config.Extraction()
   var hooks: [WrittenHook] = []
   var hasRecordsTable = false
+  var functions: [WrittenFunction] = []
   private var chosen: [String: Chosen] = [:]
   var upstreams = defaultUpstreams
   /// The key that a service's own variable gave; for every upstream of that kind without a key.

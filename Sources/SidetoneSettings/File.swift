@@ -16,6 +16,10 @@ extension Draft {
         refuse(place, "upstreams are tables: write [upstreams.NAME]")
       case ("routes", .array(let members)):
         routes += members.compactMap { readRoute(file: file, $0) }
+      case ("functions", .array(let members)):
+        for member in members { readFunction(file: file, member) }
+      case ("functions", _):
+        refuse(place, "functions are a list of tables: write [[functions]]")
       case ("records", .table(let members)): read(file: file, records: members)
       case ("routes", _):
         refuse(place, "routes are a list of tables: write [[routes]]")
@@ -24,7 +28,7 @@ extension Draft {
       case (let name, _) where tables.contains(name):
         refuse(place, "`\(name)` is a table: write [\(name)]")
       case (let name, _):
-        let names = tables + ["upstreams", "routes"]
+        let names = tables + ["upstreams", "functions", "routes"]
         refuse(place, unknown("at the top of the file", name, among: names))
       }
     }

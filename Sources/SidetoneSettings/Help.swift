@@ -10,6 +10,7 @@ package func settingsHelp() -> String {
   text += "[[records.webhooks]]   (in the file only)\n" + describe(Setting<WrittenHook>.all) + "\n"
   text += "[upstreams.NAME]   (built in: \(defaultUpstreams.map(\.name).joined(separator: ", ")))\n"
   text += describe(Setting<Config.Upstream>.all) + "\n"
+  text += "[[functions]]   (in the file only)\n" + describe(Setting<WrittenFunction>.all) + "\n"
   text += "[[routes]]   (in the file only)\n" + describe(Setting<WrittenRoute>.all)
   return text
 }

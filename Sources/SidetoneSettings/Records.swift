@@ -103,7 +103,8 @@ private func readDirectory(_ text: String) throws(Refusal) -> String {
   return text
 }
 
-private func readHookSecret(_ text: String) throws(Refusal) -> String {
+/// As the one who signs with it judges it.
+func readHookSecret(_ text: String) throws(Refusal) -> String {
   let text = try readSecret(text)
   do throws(WebhookSecret.Mistake) {
     _ = try WebhookSecret(text)
@@ -255,7 +256,7 @@ extension Draft {
   }
 
   /// What is said must not travel in the clear, but on this machine, or where that was asked for.
-  private mutating func judge(_ url: String, isPlain: Bool, _ name: String, at place: Place) {
+  mutating func judge(_ url: String, isPlain: Bool, _ name: String, at place: Place) {
     guard url.hasPrefix("http://"), !isPlain, !isLoopback(origin: url) else { return }
     refuse(place, "\(name) begins with http://: use https://, or say plain = true")
   }

@@ -50,15 +50,21 @@ extension Settings {
       former.digests[$0] != next.digests[$0]
     }
     if turned { names.insert("records.directory") }
+    let functionsBegin = !former.config.usesFunctions && next.config.usesFunctions
     let changes = names.map { name in
       let isSet = (former.digests[name] != nil, next.digests[name] != nil)
       let isStanding = isSet == (true, true)
       let isRecords = turned && name.hasPrefix("records.")
       return Config.Change(
         shown(name, former, next),
-        needsRestart: isRecords || needsRestart(name, whileSet: isStanding))
+        needsRestart: isRecords || functionsBegin && isOfFunctions(name)
+          || needsRestart(name, whileSet: isStanding))
     }
     return Set(changes).sorted { $0.name < $1.name }
+  }
+
+  private static func isOfFunctions(_ name: String) -> Bool {
+    name.hasPrefix("functions ") || name.hasPrefix("routes ") && name.hasSuffix(".functions")
   }
 
   private static func needsRestart(_ name: String, whileSet isStanding: Bool) -> Bool {

@@ -10,6 +10,8 @@ struct WrittenRoute {
   var places: [String: Place] = [:]
   /// A value of it was refused.
   var isRefused = false
+  /// Names of the functions that its model may call.
+  var functions: [String] = []
 
   func place(of key: String) -> Place { places[key] ?? place }
 }
@@ -53,6 +55,9 @@ extension Setting where Target == WrittenRoute {
     ) { written, value throws(Refusal) in
       written.route.bots = try readBots(value)
     },
+    .list(
+      "routes", "functions", form: "NAME, …",
+      help: "What its voice model may call, of [[functions]].", \.functions, each: oneLine),
     .toggle(
       "routes", "dial_ahead", standard: true,
       help: "For connect: dial the upstream on the webhook, before the caller's socket comes.",
@@ -246,8 +251,7 @@ extension Draft {
       refuse(
         [
           "upstream", "fallback", "carriers", "options", "bots", "greeting", "upstream_rate",
-          "commands",
-          "fill_gaps", "comfort",
+          "commands", "fill_gaps", "comfort", "functions",
         ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }

@@ -98,6 +98,8 @@ extension Draft {
     config.voiceVerbs = voice.verbs
     config.connectVerbs = voice.verbsAfter
     finishRecords()
+    var routes = routes
+    finishFunctions(&routes)
     finishRoutes(routes)
     judgeOrigins()
     judgeStrangers()

@@ -1,0 +1,223 @@
+// Functions that voice models may call: [[functions]] of the file, each named once, and the routes
+// whose models are told of them.
+
+import Sidetone
+
+/// A function of the file, and where its parts stand.
+struct WrittenFunction {
+  var function = Config.Function()
+  var place: Place
+  var places: [String: Place] = [:]
+  /// A value of it was refused.
+  var isRefused = false
+
+  func place(of key: String) -> Place { places[key] ?? place }
+}
+
+private let builtInNames = Config.Function.BuiltIn.allCases.map(\.rawValue)
+
+extension Setting where Target == WrittenFunction {
+  static let all: [Self] = [
+    .text(
+      "functions", "name", help: "What models and routes call it.", \.function.name,
+      check: readFunctionName),
+    Self(
+      table: "functions", key: "description", form: "text",
+      help: "What it does and when it is to be called, in words for the model."
+    ) { written, value throws(Refusal) in
+      written.function.description = try readProse(
+        try value.text(), bytesMax: Limits.settingBytesMax)
+    },
+    Self(
+      table: "functions", key: "parameters", form: "FILE, or JSON in quotes",
+      standard: "none are taken",
+      help: "The JSON schema of its arguments, an object."
+    ) { written, value throws(Refusal) in
+      (written.function.schema, written.function.required) = try readSchema(try value.text())
+    },
+    .text(
+      "functions", "url", form: "URL", help: "Who is asked, by a POST for each call.",
+      \.function.url, check: readHTTP),
+    Self(
+      table: "functions", key: "built_in", form: builtInNames.joined(separator: ", "),
+      help: "What the relay does itself, instead of asking a url."
+    ) { written, value throws(Refusal) in
+      let word = try readWord(value, among: builtInNames)
+      written.function.builtIn = Config.Function.BuiltIn(rawValue: word)
+    },
+    .list(
+      "functions", "secrets", form: "whsec_…, …",
+      help: "What requests are signed with (Standard Webhooks); none: they are not signed.",
+      \.function.secrets, each: readHookSecret
+    ).secret(),
+    .integer(
+      "functions", "deadline_milliseconds", in: 100...60_000,
+      standard: Config.Function().deadlineMilliseconds,
+      help: "How long its server has; then the model is told that no answer came.",
+      \.function.deadlineMilliseconds),
+    .toggle(
+      "functions", "talks_meanwhile", standard: false,
+      help: "The model may go on talking while it runs, where the model knows how.",
+      \.function.talksMeanwhile),
+    .toggle(
+      "functions", "plain", standard: false,
+      help: "http:// will do, though it is not this machine.", \.function.isPlain),
+  ]
+}
+
+// MARK: - Values
+
+private func readFunctionName(_ text: String) throws(Refusal) -> String {
+  let isName =
+    (1...64).contains(text.utf8.count) && text.utf8.allSatisfy(isNameByte)
+    && text.utf8.first.map { $0 == 0x5F || $0 >= 0x41 } ?? false
+  guard isName else {
+    throw Refusal(
+      "must be 1 to 64 letters, digits, `_` or `-`, the first of them a letter or `_`")
+  }
+  return text
+}
+
+/// A schema, in a file or as it is, and the names that it requires. Not every model follows
+/// references.
+private func readSchema(_ written: String) throws(Refusal) -> (text: String, required: [String]) {
+  let most = Limits.functionSchemaBytesMax
+  let isInline = trimmed(Substring(written)).hasPrefix("{")
+  let text = isInline ? written : try readTextFile(try oneLine(written), bytesMax: most)
+  guard text.utf8.count <= most else {
+    throw Refusal("must be a schema of at most \(most / 1024) KiB")
+  }
+  guard !text.contains("\"$ref\"") else {
+    throw Refusal("has a `$ref`, which not every model follows: write out what it names")
+  }
+  let required = Array(text.utf8).withBytes { bytes -> [String]? in
+    guard JSON.isValid(bytes), let schema = JSON.whole(of: bytes), schema.kind == .object,
+      let type = JSON.find("type", in: bytes, under: schema),
+      JSON.text(type, in: bytes, equals: "object")
+    else { return nil }
+    guard let list = JSON.find("required", in: bytes, under: schema) else { return [] }
+    var names: [String] = []
+    var elements = JSON.Elements(of: list, in: bytes)
+    while let name = elements.next() { names.append(bytes[name.range].string) }
+    return names
+  }
+  guard let required else {
+    throw Refusal("must be a JSON schema of an object, such as {\"type\":\"object\",…}")
+  }
+  return (text, required)
+}
+
+// MARK: - From the file
+
+extension Draft {
+  mutating func readFunction(file: String, _ node: TOMLNode) {
+    var written = WrittenFunction(place: .file(file, line: node.line))
+    guard case .table(let members) = node.value else {
+      return refuse(written.place, "functions are a list of tables: write [[functions]]")
+    }
+    let rows = Setting<WrittenFunction>.all
+    for member in members {
+      let place = Place.file(file, line: member.line)
+      written.places[member.key] = place
+      guard let row = rows.first(where: { $0.key == member.key }) else {
+        refuse(place, unknown("in [[functions]]", member.key, among: rows.map(\.key)))
+        continue
+      }
+      do throws(Refusal) {
+        try row.assign(&written, .node(member))
+      } catch {
+        written.isRefused = true
+        refuse(place, "[[functions]] \(row.key) \(error.text)")
+      }
+    }
+    for member in members {
+      noteValue(
+        "functions \(written.function.name).\(member.key)", .node(member),
+        namesFile: member.key == "parameters")
+    }
+    functions.append(written)
+  }
+}
+
+// MARK: - What no single value can tell
+
+extension Draft {
+  mutating func finishFunctions(_ routes: inout [WrittenRoute]) {
+    for (place, written) in functions.enumerated() {
+      let name = written.function.name
+      judge(written, isTaken: functions[..<place].contains { $0.function.name == name })
+    }
+    for place in routes.indices { addFunctions(to: &routes[place]) }
+    let named = Set(routes.flatMap(\.functions))
+    for written in functions
+    where !written.function.name.isEmpty && !named.contains(written.function.name) {
+      warn(
+        written.place,
+        "[[functions]] \(written.function.name) is not called: no route names it in `functions`")
+    }
+    // Memory for them is taken at start, or not at all.
+    if let former, !former.config.usesFunctions {
+      for place in routes.indices { routes[place].route.functions = [] }
+    }
+  }
+
+  private mutating func judge(_ written: WrittenFunction, isTaken: Bool) {
+    if written.isRefused { return }
+    let function = written.function
+    if function.name.isEmpty { refuse(written.place, "[[functions]] needs a name") }
+    if isTaken {
+      refuse(
+        written.place(of: "name"), "[[functions]] name \(function.name) is taken already")
+    }
+    if function.description.isEmpty {
+      refuse(written.place, "[[functions]] needs a description: by it a model knows when to call")
+    }
+    if function.builtIn != nil {
+      for key in ["url", "parameters", "secrets", "deadline_milliseconds"]
+      where written.places[key] != nil {
+        refuse(written.place(of: key), "[[functions]] \(key) is for functions with a url")
+      }
+    } else if function.url.isEmpty {
+      refuse(
+        written.place,
+        "[[functions]] needs a url, or built_in: \(builtInNames.joined(separator: ", "))")
+    }
+    judge(
+      function.url, isPlain: function.isPlain, "[[functions]] url", at: written.place(of: "url"))
+  }
+
+  private mutating func addFunctions(to written: inout WrittenRoute) {
+    let place = written.place(of: "functions")
+    var names: Set<String> = []
+    for name in written.functions {
+      guard let function = functions.first(where: { $0.function.name == name }) else {
+        refuse(
+          place,
+          "[[routes]] functions: "
+            + unknown("function", name, among: functions.map(\.function.name)))
+        continue
+      }
+      if !names.insert(name).inserted {
+        refuse(place, "[[routes]] functions names \(name) twice")
+      }
+      written.route.functions.append(function.function)
+    }
+    let bytes = written.route.functions.reduce(0) {
+      $0 + $1.schema.utf8.count + 2 * $1.description.utf8.count + 256
+    }
+    if bytes > Limits.functionsBytesMax {
+      refuse(
+        place,
+        "[[routes]] functions: their descriptions and schemas have \(bytes) bytes together, of "
+          + "\(Limits.functionsBytesMax) that a session may be told")
+    }
+    guard !written.functions.isEmpty, written.route.kind == .call else { return }
+    for index in config.upstreams(of: written.route) {
+      let upstream = config.upstreams[index]
+      if upstreamRow(of: upstream.kind)?.row.voice?.functions == nil {
+        refuse(
+          place, "[[routes]] functions are for voice models, and \(upstream.name) is none")
+      }
+    }
+  }
+}
