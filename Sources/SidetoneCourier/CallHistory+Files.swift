@@ -39,7 +39,7 @@ extension CallHistory {
       "heard_ms": known["heard_milliseconds"] ?? .null,
       "generated_ms": known["generated_milliseconds"] ?? .null,
       "keys": .list(keys), "losses": .list(losses), "redials": .integer(redials),
-      "questions": .list(questions),
+      "functions": .list(functions), "questions": .list(questions),
       "parameters": started?.object["parameters"] ?? .null,
       "parameters_left_out": .integer(started?.integer("parameters_left_out") ?? 0),
       "transcript": .text(transcriptPath), "lines": .integer(lines.count),
@@ -50,6 +50,18 @@ extension CallHistory {
     ])
     copyUnknown(into: &file)
     return file
+  }
+
+  /// A function that the model has called, when nothing more was owed of it.
+  func function(_ entry: Entry) -> JSONTree {
+    let error = entry.text("error").flatMap { $0.isEmpty ? nil : $0 }
+    let status = entry.integer("status").flatMap { $0 > 0 ? $0 : nil }
+    return .made([
+      "name": .known(entry.text("name")), "id": .known(entry.text("id")),
+      "at_ms": offset(of: entry), "duration_ms": .known(entry.integer("milliseconds")),
+      "outcome": .known(entry.text("outcome")), "error": .known(error),
+      "status": .known(status),
+    ])
   }
 
   private var upstream: JSONTree {

@@ -110,6 +110,7 @@ package struct CallHistory: Sendable {
   private(set) var bargeIns: [JSONTree] = []
   private(set) var losses: [JSONTree] = []
   private(set) var redials = 0
+  private(set) var functions: [JSONTree] = []
   private(set) var interruptions = 0
   private(set) var missing: Int64 = 0
   private(set) var missingOfRelay: Int64 = 0
@@ -139,6 +140,7 @@ package struct CallHistory: Sendable {
       losses.append(
         .made(["at_ms": offset(of: entry), "sentence": .known(entry.text("sentence"))]))
     case "redial": redials += 1
+    case "function": functions.append(function(entry))
     case "missing": takeMissing(entry)
     default: break
     }
@@ -169,7 +171,7 @@ package struct CallHistory: Sendable {
   }
 
   /// How many milliseconds after the beginning.
-  private func offset(of entry: Entry) -> JSONTree {
+  func offset(of entry: Entry) -> JSONTree {
     .integer(max(0, entry.at - (startedAt ?? entry.at)))
   }
 }

@@ -186,6 +186,29 @@ import Testing
     #expect(file["redials"] == .integer(1))
   }
 
+  @Test func `functions that the model called are listed, with what came of them`() {
+    let file = file([
+      started(),
+      entry(
+        "function", after: 900,
+        [
+          "name": "status", "id": "c1", "milliseconds": .integer(120), "outcome": "failed",
+          "error": "its server refused", "status": .integer(503),
+        ]),
+      entry(
+        "function", after: 950,
+        [
+          "name": "status", "id": "c2", "milliseconds": .integer(5), "outcome": "answered",
+          "error": "", "status": .integer(0),
+        ]),
+    ])
+    let calls = file["functions"]?.elements ?? []
+    #expect(calls.count == 2 && calls[0]["status"] == .integer(503))
+    #expect(calls[0]["at_ms"] == .integer(900) && calls[0]["error"] == "its server refused")
+    #expect(calls[1]["error"] == .null && calls[1]["status"] == .null)
+    #expect(self.file([started()])["functions"] == .list([]))
+  }
+
   @Test func `confidence is that of the lines that have one`() {
     func sure(_ number: String) -> [UInt8] {
       entry("final", ["text": "x", "confidence": .number(number)])
