@@ -25,11 +25,11 @@ package struct Downlink: BitwiseCopyable, Sendable {
   package var utterances = Utterances()
   /// The constant text around audio for the caller, and how audio is written in it.
   private var envelope = Envelope()
+  /// Until when the rest of a piece is waited for: a frame and a little behind what came last.
+  private var patience = Instant.never
   private var payloadEncoding = Media.PayloadEncoding.base64
   /// No more will come soon: what is less than a piece is said too.
   private var isEnding = false
-  /// Until when the rest of a piece is waited for: a frame and a little behind what came last.
-  private var patience = Instant.never
   /// The filter holds something of what was said.
   private var isTailOwed = false
   /// What it sounds like, and where in the middle of something its caller heard nothing.

@@ -17,21 +17,21 @@ package struct Transcript: BitwiseCopyable, Sendable {
     package var speaker = Speaker.caller
     /// What it belongs to; empty where that has no name.
     var item = Name()
-    package var words = Chain()
-    /// When it was begun.
-    package var since = Instant.zero
     /// There was no room for more.
     package var isCut = false
     /// Which language its words are in, of those that are kept, from 1; 0: nobody says.
     fileprivate var language: UInt8 = 0
-    /// How many milliseconds after it was begun words came last.
-    fileprivate var wordsAfter: UInt32 = 0
+    var begun = Begun.anyhow
+    /// The words of which only a part was heard were shown before, in a line of their own.
+    fileprivate(set) var wereSaid = false
+    package var words = Chain()
+    /// When it was begun.
+    package var since = Instant.zero
     /// Its words are no longer waited for from then on; `zero`: it is whole.
     var until = Instant.never
     package var heard = Heard.whole
-    /// The words of which only a part was heard were shown before, in a line of their own.
-    fileprivate(set) var wereSaid = false
-    var begun = Begun.anyhow
+    /// How many milliseconds after it was begun words came last.
+    fileprivate var wordsAfter: UInt32 = 0
 
     /// When words came last.
     var wordsAt: Instant { since + .milliseconds(Int(wordsAfter)) }

@@ -15,6 +15,11 @@
 package struct Utterance: BitwiseCopyable, Sendable {
   /// The item's name at the upstream; empty where it has none.
   package var item = Name()
+  /// The first byte of a sample of which the second has not come.
+  var odd: UInt8?
+  /// All of it has come.
+  package var isComplete = false
+  var room = Room.enough
   /// Where it begins, in samples of what the caller is sent.
   package var start = 0
   /// What has come of it, in samples of what the caller is sent, and in bytes as it came.
@@ -25,11 +30,6 @@ package struct Utterance: BitwiseCopyable, Sendable {
   package var receivedBefore = 0
   /// What had no room, in bytes as it came.
   package var dropped = 0
-  /// The first byte of a sample of which the second has not come.
-  var odd: UInt8?
-  /// All of it has come.
-  package var isComplete = false
-  var room = Room.enough
 
   enum Room: BitwiseCopyable {
     case enough
