@@ -51,6 +51,20 @@ extension Writer {
     write("}")
   }
 
+  /// When an answer's stages were reached, in milliseconds of the call.
+  mutating func write(_ times: Event.AnswerTimes, since start: Instant) {
+    func write(_ name: StaticString, _ time: Instant) {
+      if time == .never { return }
+      self.write(name)
+      self.write(decimal: max(0, (time - start).milliseconds))
+    }
+    write(",\"speech_end\":", times.callerEnded)
+    write(",\"asked\":", times.asked)
+    write(",\"first_byte\":", times.came)
+    write(",\"sent\":", times.sent)
+    write(",\"heard\":", times.heard)
+  }
+
   /// A number of so many digits behind the point, given without it.
   private mutating func write(_ number: Int?, decimals: Int) {
     guard let number else { return write("null") }

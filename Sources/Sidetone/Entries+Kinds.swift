@@ -31,6 +31,8 @@ extension Entries {
       }
     case .words(let words): keep(words, of: call, at: wall)
     case .agent(.function(let function)): keep(function, of: call, at: wall)
+    case .agent(.answered(let times)):
+      put("turn", of: call.key, at: wall) { $0.write(times, since: call.startedAt) }
     default: break
     }
   }

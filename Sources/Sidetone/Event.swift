@@ -41,6 +41,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   case sessionLost
   case redial
   case fallback
+  /// A session took so long to be ready, from its dialling.
+  case sessionReady(Instant.Span)
   /// An error of an upstream's side channel.
   case sideError
 }
@@ -169,6 +171,8 @@ package enum Event: Sendable {
     case wordsCut
     /// It has called a function, of which this came.
     case function(Function)
+    /// An answer is heard, or never will be: when its stages were reached.
+    case answered(AnswerTimes)
   }
 
   /// How an answer ended, in the model's words; what was in it instead of sound, in ours. It is
@@ -322,6 +326,7 @@ package enum Event: Sendable {
     var missingFrames = 0
     /// Of a model's speech, what had no room.
     var cutMilliseconds = 0
+    var ready = ReadyTimes()
     var levels = Levels()
     /// What the upstream said last of what went wrong, and under which id it knows the session.
     var words = Bytes.empty

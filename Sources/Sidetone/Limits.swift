@@ -128,9 +128,10 @@ package struct Limits: Sendable {
   package static let functionsBytesMax = 96 * 1024
   /// What the library keeps for one resampled direction of a call, as measured.
   static let resamplerBytes = 50 * 1024
-  /// What is said in a call that talks, as items and as lines.
+  /// What is said in a call that talks, as items and as lines, and when answers came.
   package static let conversationBytes =
     MemoryLayout<Utterances.Memory>.stride + MemoryLayout<Transcript.Memory>.stride
+    + MemoryLayout<AnswerWatch.Memory>.stride
   package static let greetingSecondsMax = 30
   /// Audio to the upstream that its socket has not taken; more waits in the call's ring.
   static let upstreamOutboxBytesMax = 16 * 1024

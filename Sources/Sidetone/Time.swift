@@ -22,6 +22,9 @@ public struct Instant: Comparable, BitwiseCopyable, Sendable {
     let (sum, over) = a.nanoseconds.addingReportingOverflow(b.nanoseconds)
     return Instant(nanoseconds: over ? .max : sum)
   }
+  @inlinable public static func - (a: Instant, b: Span) -> Instant {
+    Instant(nanoseconds: a.nanoseconds &- b.nanoseconds)
+  }
   @inlinable public static func - (a: Instant, b: Instant) -> Span {
     Span(nanoseconds: a.nanoseconds &- b.nanoseconds)
   }

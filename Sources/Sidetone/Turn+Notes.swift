@@ -30,6 +30,7 @@ extension Turn {
     case .sessionLost: counters.upstreamsLost &+= 1
     case .redial: counters.redials &+= 1
     case .fallback: counters.fallbacks &+= 1
+    case .sessionReady(let span): answers.sessionReady(after: span)
     case .sideError: counters.sideErrors &+= 1
     }
   }
@@ -175,6 +176,16 @@ extension Turn {
       line.write(", lost ")
       line.write(decimal: ending.lostBytes)
       line.write(" bytes of audio")
+    }
+    if let first = ending.ready.first {
+      line.write(", upstream ready after ")
+      line.write(decimal: first)
+      line.write(" ms")
+    }
+    if let worst = ending.ready.laterWorst {
+      line.write(", again after ")
+      line.write(decimal: worst)
+      line.write(" ms at most")
     }
     if !ending.words.isEmpty {
       line.write(", the upstream said \"")
@@ -357,6 +368,7 @@ extension Turn {
       write(.warning, "words_cut", call) {
         $0.write("more words than a line can hold; its rest is not shown")
       }
+    case .answered(let times): answers.record(times)
     }
   }
 

@@ -30,6 +30,8 @@ package struct Turn {
   var lags = LatencyHistogram()
   /// How long what callers sent waited to be read, where the kernel stamps it.
   var waits = LatencyHistogram()
+  /// How long callers waited for models.
+  var answers = AnswerHistograms()
   var log: Log
   /// What is written down of calls, on its way to a journal; and what became of it there.
   var entries: Entries

@@ -184,7 +184,9 @@ extension Call {
       guard piece.next > 0 else { break }
       located = upstream.locate(message, from: piece.next)
     }
-    if conversation.itemsBegun != begun { uplink.agentBegan(at: turn.now) }
+    if conversation.itemsBegun != begun {
+      conversation.answers.callerWasHeard(until: uplink.agentBegan(at: turn.now), at: turn.now)
+    }
     if let news { handle(news, message, store, &turn) }
     if !isOver { converse(store, &turn) }
   }

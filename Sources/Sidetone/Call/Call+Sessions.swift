@@ -35,6 +35,7 @@ extension Call {
       // It could have spoken until now.
       silence.restart(at: turn.now)
     }
+    record.sessionBegan(afterMilliseconds: upstream.next.readyMilliseconds)
     upstream.takeOver(of: record.identity, store, &turn)
     caller.forgetLoss()
     guard AudioFinding.followsFormats(in: &self, store, &turn) else { return }
@@ -80,7 +81,7 @@ extension Call {
   mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay else { return }
     functions.sessionEnded()
-    conversation.sessionEnded(isSaidAgain: uplink.unanswered.isThere, at: turn.now)
+    conversation.sessionEnded(isSaidAgain: uplink.unanswered.isThere, of: record, &turn)
     converse(store, &turn)
   }
 
@@ -103,7 +104,7 @@ extension Call {
   /// before the call ends is over when it is not.
   mutating func listen(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay, !isOver else { return }
-    conversation.retire(&record, at: turn.now)
+    conversation.noticeHeard(&record, &turn)
     silence.notice(isHearing: caller.isOpen(store) && !conversation.isQuiet, at: turn.now)
     if !silence.isBroken { perform(state.played(), store, &turn) }
   }

@@ -265,7 +265,9 @@ extension Call {
     while upstream.isOpen(store),
       let command = conversation.nextCommand(scratch: store.source, at: turn.now)
     {
-      upstream.command(command, as: record.name, store, &turn)
+      if upstream.command(command, as: record.name, store, &turn) {
+        conversation.asked(by: command, of: record.identity, &turn)
+      }
     }
   }
 

@@ -5,7 +5,6 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   /// Messages of audio from the caller, and audio handed to the upstream.
   private(set) var framesIn = 0
   private(set) var bytesSent = 0
-  private var firstAudio = FirstAudio.awaited
   /// Parameters for which there was no room.
   private(set) var parametersLeftOut: UInt16 = 0
   private var firstAudioMilliseconds = 0
@@ -14,11 +13,13 @@ package struct CallRecord: BitwiseCopyable, Sendable {
   private var transcripts = 0
   /// The names and texts that its webhook gave it: a JSON object, without what looks like a secret.
   private var parameters = Chain()
-  private var interruptions = 0
-  private(set) var delays = CallDelays()
   private var generatedMilliseconds = 0
   private var heardMilliseconds = 0
+  private(set) var delays = CallDelays()
+  private var interruptions: UInt32 = 0
   private var cutMilliseconds: UInt32 = 0
+  private var ready = Event.ReadyTimes()
+  private var firstAudio = FirstAudio.awaited
 
   /// The line about it is written by the call's timer, off the path of a frame.
   private enum FirstAudio: BitwiseCopyable { case awaited, told }
@@ -54,6 +55,9 @@ package struct CallRecord: BitwiseCopyable, Sendable {
     generatedMilliseconds &+= milliseconds
     heardMilliseconds &+= heard
   }
+
+  /// Another session is the call's, which took so long to be ready.
+  mutating func sessionBegan(afterMilliseconds milliseconds: Int32) { ready.add(milliseconds) }
 
   /// Whether the first audio has come and nobody was told.
   func owesFirstAudio(_ lastAudio: Instant) -> Bool {
@@ -191,10 +195,10 @@ package struct CallRecord: BitwiseCopyable, Sendable {
     Event.Ending(
       cause: cause, milliseconds: age(at: now).milliseconds, frames: framesIn,
       results: transcripts, isTwoWay: isTwoWay, heardMilliseconds: heardMilliseconds,
-      generatedMilliseconds: generatedMilliseconds, interruptions: interruptions,
+      generatedMilliseconds: generatedMilliseconds, interruptions: Int(interruptions),
       receivedBytes: uplink.receivedBytes, sentBytes: bytesSent, lostBytes: uplink.lostBytes,
       hasStarted: hasStarted, delays: delays.figures, lateFrames: uplink.lateFrames,
-      missingFrames: uplink.missingFrames, cutMilliseconds: Int(cutMilliseconds))
+      missingFrames: uplink.missingFrames, cutMilliseconds: Int(cutMilliseconds), ready: ready)
   }
 }
 

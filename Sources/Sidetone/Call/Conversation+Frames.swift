@@ -41,7 +41,11 @@ extension Conversation {
   ) -> Bool {
     downlink.convert(store, &turn)
     while true {
-      switch downlink.play(into: &link, store, &turn) {
+      let played = downlink.play(into: &link, store, &turn)
+      if downlink.playout.sent > answers.nextPlace {
+        answers.sent(by: downlink.playout, at: turn.now)
+      }
+      switch played {
       case .piece: continue
       case .piecedMark: return true
       case .nothing:

@@ -12,6 +12,9 @@ extension Conversation {
       let when = record.when(
         from: speech.startMicroseconds, to: speech.endMicroseconds, behind: offset)
       transcript.spoke(message[news.item], when)
+      if when.end >= 0 {
+        answers.callerEnded(at: min(record.startedAt + .milliseconds(when.end), turn.now))
+      }
     }
     if let words = news.callerWords {
       dialogue.callerSaid()
@@ -20,7 +23,7 @@ extension Conversation {
         in: LanguageTag(message[words.language]), at: turn.now, from: store.pool)
     }
     if news.isInterrupted { interrupt(&caller, &record, store, &turn) }
-    if news.isTurnBegun { dialogue.answerBegan(message[news.response]) }
+    if news.isTurnBegun { began(message[news.response], of: record.identity, &turn) }
     return news.isInterrupted
   }
 
@@ -35,7 +38,10 @@ extension Conversation {
       dialogue.callerEnded(at: turn.now)
       transcript.callerSaid(item, at: turn.now)
     }
-    if news.isAskedTooEarly { dialogue.askedTooEarly(at: turn.now) }
+    if news.isAskedTooEarly {
+      dialogue.askedTooEarly(at: turn.now)
+      answers.refused()
+    }
     if news.transcriptsOwed < 0, news.callerWords == nil { transcript.end(item, by: .caller) }
     if let words = news.agentWords {
       gather(words, message, of: item, in: message[news.response], &caller, &record, store, &turn)
@@ -48,6 +54,7 @@ extension Conversation {
     if let ending = news.ending {
       transcript.turnEnded(at: turn.now)
       answerEnded(ending, message, message[news.response], of: record.name, &turn)
+      settleAnswers(of: record.identity, &turn)
     }
     showLines(to: &caller, &record, store, &turn)
   }
@@ -57,7 +64,7 @@ extension Conversation {
     _ words: Upstream.Words, _ message: Bytes, of item: Bytes, in response: Bytes,
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
-    guard case .heard = dialogue.came(response, isSound: false, at: turn.now) else {
+    guard case .heard = came(response, isSound: false, of: record.identity, &turn) else {
       return neverHeard(item, in: response, of: record.name, &turn)
     }
     if !item.isEmpty, downlink.utterances.latest(of: item) == nil,

@@ -10,6 +10,7 @@ package struct Conversation: BitwiseCopyable, Sendable {
   var downlink = Downlink()
   var dialogue = Dialogue()
   var transcript = Transcript()
+  var answers = AnswerWatch()
   /// Samples a second of what the caller hears.
   private var rate = 8000
   /// How many items have begun to sound: their words may have come long before.
@@ -28,8 +29,9 @@ package struct Conversation: BitwiseCopyable, Sendable {
     downlink = Downlink(reply: format, envelope: envelope, as: payloadEncoding)
   }
 
-  /// Such a buffer holds what is said as items, then as lines.
+  /// Such a buffer holds what is said as items, then as lines, then when answers came.
   private static let itemBytes = MemoryLayout<Utterances.Memory>.stride
+  private static let lineBytes = MemoryLayout<Transcript.Memory>.stride
 
   /// In which format the agent's audio comes (`says`) and goes (`reply`), and how it is played. Nil
   /// where the carrier takes none, or there is no memory or no resampler.
@@ -56,6 +58,7 @@ package struct Conversation: BitwiseCopyable, Sendable {
     let place = store.conversations.bytes(memory)
     downlink.utterances = Utterances(in: place.prefix(Self.itemBytes))
     transcript = Transcript(after: other.transcript, in: place.dropping(Self.itemBytes))
+    answers = AnswerWatch(in: place.dropping(Self.itemBytes + Self.lineBytes))
   }
 
   /// Another model talks from now on; what the one before has said is played to its end.
@@ -70,6 +73,7 @@ package struct Conversation: BitwiseCopyable, Sendable {
     guard memory >= 0 else { return }
     transcript = Transcript()
     downlink.utterances = Utterances()
+    answers = AnswerWatch()
     store.conversations.give(memory)
     memory = -1
   }
@@ -94,7 +98,7 @@ extension Conversation {
     _ payload: Bytes, of item: Bytes, in response: Bytes, to caller: inout CallerLeg,
     _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) -> Spoken {
-    guard case .heard = dialogue.came(response, isSound: !payload.isEmpty, at: turn.now) else {
+    guard case .heard = came(response, isSound: !payload.isEmpty, of: record.identity, &turn) else {
       turn.note(.speechLate)
       neverHeard(item, in: response, of: record.name, &turn)
       return .unheard
@@ -259,6 +263,7 @@ extension Conversation {
   ) {
     let heard = downlink.playout.heard(at: turn.now)
     let isPlaying = downlink.playout.isPlaying(at: turn.now)
+    answers.interrupted(downlink.playout, of: record.identity, &turn)
     retire(&record, at: turn.now)
     dialogue.interrupted(at: turn.now)
     transcript.endAgents()
@@ -336,6 +341,7 @@ extension Conversation {
   ) {
     if isTalking, dialogue.expired(at: turn.now) {
       turn.note(.agent(.answerMissing), of: record.name)
+      settleAnswers(of: record.identity, &turn)
     }
     showLines(to: &caller, &record, store, &turn)
   }
@@ -371,7 +377,7 @@ extension Conversation {
       let position = name.dropping(dot + 1).decimal
     else { return false }
     downlink.playout.marked(position, epoch: epoch, at: turn.now)
-    retire(&record, at: turn.now)
+    noticeHeard(&record, &turn)
     return true
   }
 
@@ -422,8 +428,9 @@ extension Conversation {
 
   /// The session is gone: what it has said is played to its end, and it is told nothing about it.
   /// `isSaidAgain`: the next one will hear, and write down, what the caller said last.
-  mutating func sessionEnded(isSaidAgain: Bool, at now: Instant) {
-    dialogue.sessionEnded(at: now)
+  mutating func sessionEnded(isSaidAgain: Bool, of record: CallRecord, _ turn: inout Turn) {
+    dialogue.sessionEnded(at: turn.now)
+    settleAnswers(of: record.identity, &turn)
     transcript.forgetOwed()
     if isSaidAgain { transcript.endAgents() } else { transcript.endAll() }
     for index in 0..<downlink.utterances.count { _ = downlink.utterances.complete(index) }
@@ -437,6 +444,7 @@ extension Conversation {
   ) {
     transcript.endAll()
     showLines(to: &caller, &record, store, &turn)
+    answers.tellHeard(downlink.playout, isLast: true, of: record.identity, &turn)
     let heard = downlink.playout.heard(at: turn.now)
     while downlink.utterances.count > 0 {
       forgetOldest(heard: downlink.utterances[0].heard(at: heard), &record)

@@ -66,6 +66,9 @@ package struct Dialogue: BitwiseCopyable, Sendable {
   private var repeats = 0
   /// What was asked for last.
   private var asked = Prompt.words
+  /// Changes with each answer that begins, and with each that begins to sound.
+  private(set) var answersBegun: UInt8 = 0
+  private(set) var soundsBegun: UInt8 = 0
 
   private enum Greeting: BitwiseCopyable { case due, given }
   /// Whether the model's answers have names.
@@ -166,6 +169,7 @@ extension Dialogue {
   }
 
   private mutating func open() {
+    answersBegun &+= 1
     switch state {
     case .answerAwaited(let prompt, _): state = .agentSpeaking(to: prompt, .none)
     case .quiet, .callerSpeaking, .agentSpeaking, .agentCutOff:
@@ -182,6 +186,7 @@ extension Dialogue {
       sound != .some
     {
       state = .agentSpeaking(to: prompt, .some)
+      soundsBegun &+= 1
       repeats = 0
       keys.forgetTold()
     }

@@ -38,7 +38,6 @@ package struct Playout: BitwiseCopyable, Sendable {
   package private(set) var piece = 0
   private var firstPiece = 0
   package private(set) var least = 0
-  private var answers = Marks.none
 
   /// What the carrier does with marks.
   private enum Marks: BitwiseCopyable {
@@ -73,6 +72,7 @@ package struct Playout: BitwiseCopyable, Sendable {
   private var heardAt = Instant.never
   /// Something was sent since the last `clear`.
   package private(set) var hasSent = false
+  private var answers = Marks.none
 
   package init() {}
 
@@ -249,6 +249,25 @@ extension Playout {
     }
     if played > now { return max(played, now + Self.look) }
     return max(marksDue[marksSeen & 15] + patience, now) + Self.look
+  }
+
+  /// When our clock plays the sample at this position, of what was sent last.
+  @_noAllocation package func playedTime(of position: Int) -> Instant {
+    spurtAt == .never ? .never : spurtAt + span(of: max(0, position &- spurt))
+  }
+
+  /// Since when the caller hears the sample at this position, which our clock plays at `played`:
+  /// by the mark behind it, where one comes; `never` where that is not known by `now`. `isLast`: no
+  /// mark that would say more is waited for. Asked at each mark.
+  @_noAllocation package func heardSince(
+    _ position: Int, played: Instant, isLast: Bool, at now: Instant
+  ) -> Instant {
+    if heardTo > position { return max(played, heardAt - span(of: heardTo &- position)) }
+    let isOverdue = isOverdue(at: now)
+    if marksSeen < marksSent, !isOverdue, !isLast { return .never }
+    guard heard(at: now) > position else { return .never }
+    if isOverdue || heardAt == .never { return played }
+    return max(played, heardAt + span(of: position &- heardTo))
   }
 
   private var patience: Instant.Span {

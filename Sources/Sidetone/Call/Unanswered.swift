@@ -42,10 +42,13 @@ package struct Unanswered: BitwiseCopyable, Sendable {
     lastVoice = now
   }
 
-  /// The agent begins to speak.
-  @_noAllocation package mutating func agentBegan(at now: Instant) {
-    guard isThere else { return }
-    if lastVoice + Self.answerGap <= now || firstVoice + patience <= now { begin = .max }
+  /// The agent begins to speak. When a voice was last heard of what it answers; `never` where it
+  /// answers nothing, or that is still being said.
+  @_noAllocation @discardableResult package mutating func agentBegan(at now: Instant) -> Instant {
+    guard isThere else { return .never }
+    let isSaid = lastVoice + Self.answerGap <= now
+    if isSaid || firstVoice + patience <= now { begin = .max }
+    return isSaid ? lastVoice : .never
   }
 
   /// Nobody will answer it. True: there was something.

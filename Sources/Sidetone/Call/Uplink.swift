@@ -188,8 +188,10 @@ extension Uplink {
   /// What can be sent but was not yet.
   var backlog: Int { @inline(__always) get { ring.backlog } }
 
-  /// The agent begins to say something.
-  @_noAllocation mutating func agentBegan(at now: Instant) { unanswered.agentBegan(at: now) }
+  /// The agent begins to say something: when the caller was last heard, whom that answers.
+  @_noAllocation mutating func agentBegan(at now: Instant) -> Instant {
+    unanswered.agentBegan(at: now)
+  }
 
   /// Nobody has answered what the caller said. True: there was something.
   @_noAllocation mutating func giveUpUnanswered(at now: Instant) -> Bool {

@@ -15,10 +15,10 @@ extension UpstreamLeg {
     fileprivate var dialledAt = Instant.zero
     fileprivate(set) var origin = Origin.anew
     fileprivate(set) var stage = Stage.underWay
-    /// How long ago it was dialled.
-    func age(at now: Instant) -> Instant.Span { now - dialledAt }
     /// How our request for a socket was answered, while more is to come.
     var answer = Answer.none
+    /// How long it took to be ready, from its dialling.
+    fileprivate(set) var readyMilliseconds: Int32 = 0
 
     /// Whether it was described with what resumes the one before.
     enum Origin: BitwiseCopyable { case anew, resumed }
@@ -198,11 +198,14 @@ extension UpstreamLeg {
     store.links[link].phase = .ready
     store.links[link].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
     next.stage = .ready(transcribes: transcribes)
+    let span = turn.now - next.dialledAt
+    next.readyMilliseconds = Int32(clamping: span.milliseconds)
     turn.availability.opened(index)
+    turn.note(.sessionReady(span))
     turn.note(
       .upstream(
         .connected(
-          prepared(store).name.bytes, milliseconds: next.age(at: turn.now).milliseconds,
+          prepared(store).name.bytes, milliseconds: span.milliseconds,
           sentence: kind.phrases.connected, request: reason.request)), of: name)
     return .ready
   }

@@ -233,7 +233,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     precondition(!store.links.holds(link), "a session is let go of before the next one takes over")
     link = next.link
     origin = next.origin
-    let milliseconds = next.age(at: turn.now).milliseconds
+    let milliseconds = Int(next.readyMilliseconds)
     next = Opening()
     store.links[link.index].phase = .upstream
     openedAt = turn.now
@@ -263,23 +263,22 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       && session(store).value(of: "greeting") != nil
   }
 
-  /// What greets is its operator's to say.
-  mutating func command(
+  /// What greets is its operator's to say. Whether it was told: a row may have no words for it.
+  @discardableResult mutating func command(
     _ command: Upstream.Command, as name: Name, _ store: Store, _ turn: inout Turn
-  ) {
-    guard isOpen(store) else { return }
+  ) -> Bool {
+    guard isOpen(store) else { return false }
     var writer = Writer(room(for: command, store))
     if case .greet = command {
       kind.write(.greet(session(store).value(of: "greeting") ?? .empty), &writer)
     } else {
       kind.write(command, &writer)
     }
-    if writer.count == 0 { return }
-    if !writer.overflowed, store.links[link.index].seal(.text, writer.written, store, &turn) {
-      lastSign = turn.now
-    } else {
-      turn.note(.upstream(.untold), of: name)
-    }
+    if writer.count == 0 { return false }
+    let isTold =
+      !writer.overflowed && store.links[link.index].seal(.text, writer.written, store, &turn)
+    if isTold { lastSign = turn.now } else { turn.note(.upstream(.untold), of: name) }
+    return isTold
   }
 
   // MARK: Hearing

@@ -145,7 +145,7 @@ package struct Pages: Sendable {
   package func writeMetrics(
     _ now: Snapshot, delays: LatencyHistogram, turns: LatencyHistogram = LatencyHistogram(),
     lags: LatencyHistogram = LatencyHistogram(), waits: LatencyHistogram = LatencyHistogram(),
-    isHead: Bool = false, into out: inout Writer
+    answers: AnswerHistograms = AnswerHistograms(), isHead: Bool = false, into out: inout Writer
   ) {
     var response = HTTP.Response(.ok, isHead: isHead, into: &out)
     response.beginBody("text/plain; version=0.0.4", into: &out)
@@ -162,6 +162,7 @@ package struct Pages: Sendable {
       write(
         waits, "sidetone_arrival_wait_seconds", "From the kernel's stamp to reading a frame.", &out)
     }
+    writeMetrics(answers, &out)
     writeDoor(now, &out)
     writeCounters(now, &out)
     writeFunctions(now.totals, &out)
@@ -350,11 +351,13 @@ package struct Pages: Sendable {
     metric(name, "gauge", help, Int(times.worst.nanoseconds), &out)
   }
 
-  private func write(
-    _ times: LatencyHistogram, _ name: StaticString, _ help: StaticString, _ out: inout Writer
+  /// `bounds`: in microseconds.
+  func write(
+    _ times: LatencyHistogram, _ name: StaticString, _ help: StaticString,
+    upTo bounds: [Int] = delayBounds, _ out: inout Writer
   ) {
     head(name, "histogram", help, &out)
-    for bound in Self.delayBounds {
+    for bound in bounds {
       out.write(name)
       out.write("_bucket{le=\"")
       write(microseconds: bound, into: &out)

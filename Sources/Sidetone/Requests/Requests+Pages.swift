@@ -16,11 +16,11 @@ extension Requests {
       answer(link, store, &turn) { pages.writeReady(snapshot, isHead: isHead, into: &$0) }
     case .metrics:
       let (delays, turns) = (turn.delays, turn.turns)
-      let (lags, waits) = (turn.lags, turn.waits)
+      let (lags, waits, answers) = (turn.lags, turn.waits, turn.answers)
       answer(link, store, &turn) {
         pages.writeMetrics(
-          snapshot, delays: delays, turns: turns, lags: lags, waits: waits, isHead: isHead,
-          into: &$0)
+          snapshot, delays: delays, turns: turns, lags: lags, waits: waits, answers: answers,
+          isHead: isHead, into: &$0)
       }
     case .stats: try sendStats(snapshot, calls, isHead, on: link, store, &turn)
     case .events, .voice, .connect, .call: preconditionFailure("these are no pages")
