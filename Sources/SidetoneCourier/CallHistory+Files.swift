@@ -39,7 +39,8 @@ extension CallHistory {
       "heard_ms": known["heard_milliseconds"] ?? .null,
       "generated_ms": known["generated_milliseconds"] ?? .null,
       "keys": .list(keys), "losses": .list(losses), "redials": .integer(redials),
-      "functions": .list(functions), "questions": .list(questions),
+      "functions": .list(functions), "turns": .list(turns), "answer_delays": answerDelayFigures,
+      "questions": .list(questions),
       "parameters": started?.object["parameters"] ?? .null,
       "parameters_left_out": .integer(started?.integer("parameters_left_out") ?? 0),
       "transcript": .text(transcriptPath), "lines": .integer(lines.count),
@@ -69,7 +70,8 @@ extension CallHistory {
     return .made([
       "name": .known(started?.text("upstream")), "service": .known(started?.text("service")),
       "model": .known(started?.text("model")), "request": .known(ending ?? request),
-      "connect_ms": .known(connectMilliseconds), "sessions": .integer(sessions),
+      "connect_ms": .known(connectMilliseconds),
+      "reconnect_ms_max": .known(reconnectMilliseconds), "sessions": .integer(sessions),
       "words": .known(ended?.text("words")),
     ])
   }
@@ -83,6 +85,15 @@ extension CallHistory {
     let mean = all.reduce(0, +) / Double(all.count)
     return .made([
       "count": .integer(all.count), "min": .decimal(lowest), "mean": .decimal(mean),
+    ])
+  }
+
+  /// From the end of what the caller said to the answer's being heard.
+  private var answerDelayFigures: JSONTree {
+    let sorted = answerDelays.sorted()
+    let half = sorted.isEmpty ? nil : sorted[(sorted.count - 1) / 2]
+    return .made([
+      "count": .integer(sorted.count), "p50_ms": .known(half), "max_ms": .known(sorted.last),
     ])
   }
 

@@ -105,10 +105,14 @@ package struct CallHistory: Sendable {
 
   private(set) var sessions = 0
   private(set) var connectMilliseconds: Int64?
+  private(set) var reconnectMilliseconds: Int64?
   private(set) var request: String?
   private(set) var keys: [JSONTree] = []
   private(set) var bargeIns: [JSONTree] = []
   private(set) var losses: [JSONTree] = []
+  private(set) var turns: [JSONTree] = []
+  /// How long the caller heard nothing, of each turn of which that is known.
+  private(set) var answerDelays: [Int64] = []
   private(set) var redials = 0
   private(set) var functions: [JSONTree] = []
   private(set) var interruptions = 0
@@ -131,10 +135,8 @@ package struct CallHistory: Sendable {
     case "ended": if ended == nil { ended = entry }
     case "final", "said": if let line = SpokenLine(entry) { lines.append(line) }
     case "interrupted": takeInterrupted(entry)
-    case "connected":
-      sessions += 1
-      if connectMilliseconds == nil { connectMilliseconds = entry.integer("milliseconds") }
-      if let text = entry.text("request"), !text.isEmpty { request = text }
+    case "connected": takeConnected(entry)
+    case "turn": takeTurn(entry)
     case "key": keys.append(.made(["key": .known(entry.text("key")), "at_ms": offset(of: entry)]))
     case "lost":
       losses.append(
@@ -144,6 +146,30 @@ package struct CallHistory: Sendable {
     case "missing": takeMissing(entry)
     default: break
     }
+  }
+
+  private mutating func takeConnected(_ entry: Entry) {
+    sessions += 1
+    let milliseconds = entry.integer("milliseconds")
+    if sessions == 1 {
+      connectMilliseconds = milliseconds
+    } else if let milliseconds {
+      reconnectMilliseconds = max(reconnectMilliseconds ?? 0, milliseconds)
+    }
+    if let text = entry.text("request"), !text.isEmpty { request = text }
+  }
+
+  private mutating func takeTurn(_ entry: Entry) {
+    turns.append(
+      .made([
+        "speech_end_ms": .known(entry.integer("speech_end")),
+        "asked_ms": .known(entry.integer("asked")),
+        "first_byte_ms": .known(entry.integer("first_byte")),
+        "sent_ms": .known(entry.integer("sent")), "heard_ms": .known(entry.integer("heard")),
+      ]))
+    guard let end = entry.integer("speech_end"), let heard = entry.integer("heard"), heard >= end
+    else { return }
+    answerDelays.append(heard - end)
   }
 
   /// Words that were told before are cut in their place. Journals of earlier relays do not say

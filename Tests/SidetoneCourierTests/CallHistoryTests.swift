@@ -161,6 +161,64 @@ import Testing
     #expect(file["extracted_reason"] == "not yet")
   }
 
+  @Test func `each turn has its stages, and what is not known of it is null`() {
+    let file = file([
+      started(),
+      entry(
+        "turn",
+        [
+          "speech_end": .integer(1000), "asked": .integer(1100), "first_byte": .integer(1400),
+          "sent": .integer(1401), "heard": .integer(1500),
+        ]), entry("turn", ["asked": .integer(2000)]), ended(),
+    ])
+    #expect(
+      file["turns"]?.elements == [
+        .made([
+          "speech_end_ms": .integer(1000), "asked_ms": .integer(1100),
+          "first_byte_ms": .integer(1400), "sent_ms": .integer(1401), "heard_ms": .integer(1500),
+        ]),
+        .made([
+          "speech_end_ms": .null, "asked_ms": .integer(2000), "first_byte_ms": .null,
+          "sent_ms": .null, "heard_ms": .null,
+        ]),
+      ])
+  }
+
+  @Test(
+    arguments: [
+      ([], nil, nil), ([300], 300, 300), ([900, 300], 300, 900), ([900, 300, 500], 500, 900),
+    ] as [([Int64], Int64?, Int64?)])
+  func `how long callers waited for what they heard`(waits: [Int64], half: Int64?, most: Int64?) {
+    let turns = waits.map {
+      entry("turn", ["speech_end": .integer(1000), "heard": .integer(1000 + $0)])
+    }
+    // Of these it is not known.
+    let others = [
+      entry("turn", ["heard": .integer(5)]), entry("turn", ["speech_end": .integer(5)]),
+      entry("turn", ["speech_end": .integer(9), "heard": .integer(5)]),
+    ]
+    #expect(
+      file([started()] + turns + others + [ended()])["answer_delays"]
+        == .made([
+          "count": .integer(waits.count), "p50_ms": .known(half), "max_ms": .known(most),
+        ]))
+  }
+
+  @Test func `of later sessions the longest that one took to be ready`() {
+    func connected(_ milliseconds: Int64) -> [UInt8] {
+      entry("connected", ["milliseconds": .integer(milliseconds)])
+    }
+    let one = file([started(), connected(80), ended()])["upstream"]
+    #expect(one?["connect_ms"] == .integer(80) && one?["reconnect_ms_max"] == .null)
+    let all = [started()] + [80, 200, 300, 90].map(connected) + [ended()]
+    let upstream = file(all)["upstream"]
+    #expect(upstream?["connect_ms"] == .integer(80))
+    #expect(upstream?["reconnect_ms_max"] == .integer(300))
+    // The first one's is not known, and no other's stands for it.
+    let second = file([started(), entry("connected"), connected(90), ended()])["upstream"]
+    #expect(second?["connect_ms"] == .null && second?["reconnect_ms_max"] == .integer(90))
+  }
+
   @Test func `the last session's request counts, and that of the end most`() {
     let two = [
       started(), entry("connected", ["request": "r1"]), entry("connected", ["request": "r2"]),

@@ -43,6 +43,8 @@ private let python = "\(top)/.build/venv/bin/python"
           "final", of: 1,
           ["text": "a", "confidence": .number("0.5"), "start": .integer(5), "language": "en"]),
         entry("interrupted", of: 1, ["generated": "b c", "heard": "b"]),
+        entry("turn", of: 1, ["speech_end": .integer(5), "heard": .integer(905)]),
+        entry("connected", of: 1, ["milliseconds": .integer(90)]),
         entry("key", of: 1, ["key": "5"]), entry("barge_in", of: 1),
         entry("lost", of: 1, ["sentence": "gone"]), entry("redial", of: 1),
         entry("missing", of: 1, ["count": .integer(1), "reason": "r"]),
