@@ -174,13 +174,14 @@ extension Call {
     _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
   ) -> UpstreamLeg.Input {
     while store.links[link].phase.isSession {
-      switch store.links[link].webSocket.nextEvent(in: window) {
+      let event = store.links[link].webSocket.nextEvent(in: window)
+      switch event {
       case .needMore:
         return store.links[link].keepRest(of: window, store) ? .done : .failed(.noMemory)
       case .text(let range), .binary(let range):
         let message = window[range]
         guard isTwoWay, store.links[link].phase == .upstream else { return .message(message) }
-        let located = upstream.locate(message)
+        let located = upstream.locate(message, isBinary: event.isBinary)
         guard case .speech(let piece) = located, !piece.isNotAll, piece.next == 0,
           piece.rate == 0 || piece.rate == upstream.output.rate
         else {
@@ -206,8 +207,7 @@ extension Call {
 
   /// The caller's socket has taken what there was. True: a mark is due (`converse`).
   @_noAllocation mutating func callerTook(_ store: Store, _ turn: inout Turn) -> Bool {
-    guard isTwoWay, play(store, &turn) else { return false }
-    return true
+    isTwoWay && play(store, &turn)
   }
 
   /// Says what has come as far as it is time for it, and sees to it that the rest follows. True: a

@@ -49,7 +49,8 @@ package struct Conversation: BitwiseCopyable, Sendable {
     pacing.pieceMilliseconds = min(
       pacing.pieceMilliseconds, reply.milliseconds(forBytes: bytesMax))
     downlink = Downlink(
-      says: says, reply: reply, conversion: conversion, pacing: pacing, envelope: envelope,
+      says: says, as: voice.speech.isBinary ? .raw : .base64, reply: reply,
+      conversion: conversion, pacing: pacing, envelope: envelope,
       millisecondsMax: store.limits.playoutMillisecondsMax)
     dialogue = Dialogue(voice)
     rate = reply.rate
@@ -134,8 +135,7 @@ extension Conversation {
     _ payload: Bytes, of index: Int, _ record: CallRecord, _ turn: inout Turn
   ) {
     turn.note(.speechCut)
-    let bytes = Base64.decodedCount(of: payload) ?? 0
-    guard downlink.utterances.drop(bytes, of: index) else { return }
+    guard downlink.utterances.drop(downlink.bytes(in: payload), of: index) else { return }
     downlink.finish()
     turn.note(.agent(.speechCut(keptMilliseconds: kept(of: index))), of: record.name)
   }

@@ -4,7 +4,7 @@
 // played; it is taken at once, so that the upstream's socket is never held back (its interruption
 // stands behind the audio), and waits here.
 //
-//   base64 ──take──▶ staged ──convert──▶ ring ──play──▶ the caller's outbox
+//   speech ──take──▶ staged ──convert──▶ ring ──play──▶ the caller's outbox
 //                 (as it came)      (as the caller wants it)
 //
 // Where both formats are one there is nothing to convert, and audio goes straight into the ring.
@@ -28,6 +28,8 @@ package struct Downlink: BitwiseCopyable, Sendable {
   /// Until when the rest of a piece is waited for: a frame and a little behind what came last.
   private var patience = Instant.never
   private var payloadEncoding = Media.PayloadEncoding.base64
+  /// How what the agent says comes: base64 text, or the bytes themselves.
+  private var coming = Coming.base64
   /// No more will come soon: what is less than a piece is said too.
   private var isEnding = false
   /// The filter holds something of what was said.
@@ -35,12 +37,16 @@ package struct Downlink: BitwiseCopyable, Sendable {
   /// What it sounds like, and where in the middle of something its caller heard nothing.
   private var sound = SoundMeter()
   private var gaps = Event.SideFigures.Gaps()
+
+  package enum Coming: BitwiseCopyable, Sendable { case base64, raw }
+
   package init() {}
 
   package init(
-    says: Format, reply: Format, conversion: Conversion, pacing: Carrier.Pacing,
-    envelope: Envelope = Envelope(), millisecondsMax: Int
+    says: Format, as coming: Coming = .base64, reply: Format, conversion: Conversion,
+    pacing: Carrier.Pacing, envelope: Envelope = Envelope(), millisecondsMax: Int
   ) {
+    self.coming = coming
     self.says = says
     self.reply = reply
     self.conversion = conversion
@@ -154,9 +160,9 @@ extension Downlink {
   ) -> Kept {
     guard utterances.hasRoom(utterance) else { return .full }
     // A burst leaves a block to every call: nobody else's words are lost for it.
-    let blocks = payload.count / 4 &* 3 / BlockPool.blockBytes
+    let blocks = payload.count / 4 &* (coming == .raw ? 4 : 3) / BlockPool.blockBytes
     if blocks > 0, store.pool.free &- blocks <= store.limits.callsMax { return .full }
-    let kept = keep(base64: payload, behind: utterances.odd(of: utterance), in: store.pool)
+    let kept = keep(payload, behind: utterances.odd(of: utterance), in: store.pool)
     switch kept {
     case .bytes(let count, let odd):
       utterances.grow(utterance, by: count, odd: odd, from: says, to: reply)
@@ -167,9 +173,14 @@ extension Downlink {
     return kept
   }
 
+  /// How many bytes of audio a piece of speech is.
+  @_noAllocation func bytes(in payload: Bytes) -> Int {
+    coming == .raw ? payload.count : Base64.decodedCount(of: payload) ?? 0
+  }
+
   /// Takes a piece of speech as it came. Says how many bytes of audio it was.
   @_noAllocation package mutating func keep(
-    base64 payload: Bytes, behind odd: UInt8?, in pool: BlockPool
+    _ payload: Bytes, behind odd: UInt8?, in pool: BlockPool
   ) -> Kept {
     guard !payload.isEmpty else { return .bytes(0, odd: odd) }
     guard waitingMilliseconds < millisecondsMax else { return .full }
@@ -177,8 +188,8 @@ extension Downlink {
     let size = says.bytesPerFrame
     let kept =
       isIdentity
-      ? Self.append(payload, behind: odd, size, to: &ring, in: pool)
-      : Self.append(payload, behind: odd, size, to: &staged, in: pool)
+      ? Self.append(payload, as: coming, behind: odd, size, to: &ring, in: pool)
+      : Self.append(payload, as: coming, behind: odd, size, to: &staged, in: pool)
     if case .bytes = kept {
       isEnding = false
       if !isIdentity { isTailOwed = true }
@@ -190,10 +201,13 @@ extension Downlink {
   /// and moved. What is left of a sample that is not whole (of `size` bytes, 1 or 2) is the next
   /// odd byte.
   private static func append(
-    _ payload: Bytes, behind odd: UInt8?, _ size: Int, to chain: inout Chain, in pool: BlockPool
+    _ payload: Bytes, as coming: Coming, behind odd: UInt8?, _ size: Int, to chain: inout Chain,
+    in pool: BlockPool
   ) -> Kept {
     let before = odd == nil ? 0 : 1
-    if let length = Base64.decodedCount(of: payload), before &+ length <= BlockPool.blockBytes {
+    if coming == .base64, let length = Base64.decodedCount(of: payload),
+      before &+ length <= BlockPool.blockBytes
+    {
       let count = before &+ length
       guard let place = chain.acquire(count, from: pool) else { return .full }
       if Base64.decode(payload, into: place.dropping(before)) == length {
@@ -204,7 +218,9 @@ extension Downlink {
         return .bytes(whole, odd: rest)
       }
     }
-    guard let length = Base64.decodeInPlace(payload) else { return .malformed }
+    guard let length = coming == .raw ? payload.count : Base64.decodeInPlace(payload) else {
+      return .malformed
+    }
     let count = before &+ length
     let whole = wholeSamples(count, size)
     guard whole > 0 else { return .bytes(0, odd: length > 0 ? payload[0] : odd) }

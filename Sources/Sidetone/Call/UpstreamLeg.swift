@@ -93,8 +93,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   var keepAliveTime: Instant { lastSign + kind.timing.keepAliveAfter }
 
   /// Where the speech lies in a message of its; behind `from`: the next piece of it.
-  @inline(__always) mutating func locate(_ message: Bytes) -> SpeechPath.Located {
-    learned.locate(message, by: speech)
+  @inline(__always) mutating func locate(_ message: Bytes, isBinary: Bool) -> SpeechPath.Located {
+    isBinary && speech.isBinary ? speech.whole(message) : learned.locate(message, by: speech)
   }
   func locate(_ message: Bytes, from: Int) -> SpeechPath.Located {
     speech.locate(message, from: from)

@@ -1,12 +1,13 @@
 // Every frame.
 //
 // An upstream's audio is data too: where in its messages what it says lies, as a path of names,
-// read by one generic scanner. No upstream's name and no upstream's code is here.
+// read by one generic scanner, or a message of its own. No upstream's name and no upstream's code
+// is here.
 
 package struct SpeechPath: BitwiseCopyable, Sendable {
   /// One piece of speech in a message.
   package struct Piece: Equatable, Sendable {
-    /// Base64 text; may be empty.
+    /// Base64 text, or the bytes themselves where the path is `binary`; may be empty.
     package var payload: Range<Int>
     /// The name of what is being said, the inside of a JSON string; empty where it has none.
     package var item = 0..<0
@@ -26,6 +27,9 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   package static let none = SpeechPath(
     when: "", is: "", or: "", payload: "", item: "", response: "")
 
+  /// Binary messages are speech and nothing else, text messages never hold any.
+  package static let binary = SpeechPath(.whole)
+
   package enum Located: Equatable, Sendable {
     case speech(Piece)
     /// A sound message without speech, or no further piece.
@@ -37,8 +41,11 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
   private enum Place: BitwiseCopyable, Sendable {
     case flat(Flat)
     case nested(Nested)
+    case whole
   }
   private let place: Place
+
+  private init(_ place: Place) { self.place = place }
 
   /// Messages whose member `name` is the string `event`, or `olderEvent`, are speech: `payload`
   /// beside it holds it, `item` and `response` are what it belongs to.
@@ -85,7 +92,19 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     if case .flat = place { true } else { false }
   }
 
+  /// Whether speech comes as messages of its own.
+  @inline(__always) package var isBinary: Bool {
+    if case .whole = place { true } else { false }
+  }
+
+  /// The speech in a binary message, where it is one.
+  @inline(__always) func whole(_ message: Bytes) -> Located {
+    .speech(Piece(payload: 0..<message.count))
+  }
+
   @inline(__always) func locate(_ message: Bytes, _ members: inout AudioMembers) -> Located {
+    // Whoever reads a text message checks it.
+    if isBinary { return .other }
     var scanner = JSON.Scanner(message)
     guard scanner.next() == UInt8(ascii: "{") else {
       return scanner.value() != nil && scanner.isAtEnd ? .other : .malformed
@@ -97,6 +116,7 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
       guard let payload = members.payload, payload.kind == .string else { return .malformed }
       return .speech(piece(members, payload, in: message))
     case .nested(let nested): return nested.locate(&scanner)
+    case .whole: return .other
     }
   }
 

@@ -41,6 +41,8 @@ package struct WebSocket: BitwiseCopyable, Sendable {
     case close(code: UInt16, reason: Range<Int>)
     /// The peer broke the protocol. Nothing comes after it.
     case failed(Failure)
+
+    @inline(__always) var isBinary: Bool { if case .binary = self { true } else { false } }
   }
 
   private enum Phase: UInt8, BitwiseCopyable { case header, payload, over }

@@ -39,7 +39,7 @@ private final class Bench {
   private var odd: UInt8?
 
   func keep(_ audio: [UInt8]) -> Downlink.Kept {
-    let result = downlink.keep(base64: kept(Talk.base64(audio)), behind: odd, in: pool)
+    let result = downlink.keep(kept(Talk.base64(audio)), behind: odd, in: pool)
     if case .bytes(_, let odd) = result { self.odd = odd }
     return result
   }
@@ -256,9 +256,9 @@ struct DownlinkTests {
   @Test func `what is no base64 leaves nothing behind`() {
     let bench = Bench()
     for text in ["a", "ab=c", "####"] {
-      #expect(bench.downlink.keep(base64: kept(text), behind: nil, in: bench.pool).isMalformed)
+      #expect(bench.downlink.keep(kept(text), behind: nil, in: bench.pool).isMalformed)
     }
-    #expect(bench.downlink.keep(base64: .empty, behind: 7, in: bench.pool).bytes == 0)
+    #expect(bench.downlink.keep(.empty, behind: 7, in: bench.pool).bytes == 0)
     #expect(bench.downlink.waitingMilliseconds == 0 && !bench.downlink.hasToConvert)
   }
 
