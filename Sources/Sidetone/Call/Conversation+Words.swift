@@ -19,8 +19,9 @@ extension Conversation {
     if let words = news.callerWords {
       dialogue.callerSaid()
       transcript.gather(
-        message[words.text], isWhole: words.isWhole, of: message[news.item], by: .caller,
-        in: LanguageTag(message[words.language]), at: turn.now, from: store.pool)
+        message[words.text], isWhole: words.isWhole, isApart: words.isApart,
+        of: message[news.item], by: .caller, in: LanguageTag(message[words.language]), at: turn.now,
+        from: store.pool)
     }
     if news.isInterrupted { interrupt(&caller, &record, store, &turn) }
     if news.isTurnBegun { began(message[news.response], of: record.identity, &turn) }
@@ -73,7 +74,7 @@ extension Conversation {
       _ = beginItem(item, &caller, &record, store, &turn)
     }
     transcript.gather(
-      message[words.text], isWhole: words.isWhole, of: item, by: .agent,
+      message[words.text], isWhole: words.isWhole, isApart: words.isApart, of: item, by: .agent,
       in: LanguageTag(message[words.language]), isEarly: !dialogue.isAnswerOpen, at: turn.now,
       from: store.pool)
   }

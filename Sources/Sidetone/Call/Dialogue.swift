@@ -293,7 +293,8 @@ extension Dialogue {
   /// What was asked for was refused, because an answer is open: it is asked for when that is over.
   package mutating func askedTooEarly(at now: Instant) {
     guard state != .over else { return }
-    owe(asked, at: now)
+    // Without names it is the text about keys that is refused, if there was one.
+    if names == .responses || !keys.tellAgain(at: now) { owe(asked, at: now) }
     switch state {
     case .answerAwaited, .quiet:
       state = .answerAwaited(to: .words, until: now + Self.patienceWithOthers)

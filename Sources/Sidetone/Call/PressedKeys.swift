@@ -1,4 +1,5 @@
-// Keys that a caller has pressed, on their way to the model (Dialogue).
+// The keys that a caller pressed, on their way to the model: one message when they are complete,
+// told again where it came to nothing.
 
 /// Keys that were pressed and not answered yet, oldest first; for more there is no room.
 struct PressedKeys: BitwiseCopyable {
@@ -29,6 +30,13 @@ struct PressedKeys: BitwiseCopyable {
   mutating func tell() {
     toldFrom = told
     told = count
+  }
+
+  /// Nobody knows those that were told: they are told again a while later. False: none were.
+  mutating func tellAgain(at now: Instant) -> Bool {
+    guard told > 0 else { return false }
+    (told, toldFrom, due) = (0, 0, now + Dialogue.keyPause)
+    return true
   }
 
   func writeTold(_ writer: inout Writer) {

@@ -190,10 +190,10 @@ package struct Transcript: BitwiseCopyable, Sendable {
     self[index].until = min(self[index].until, now + Self.callersPatience)
   }
 
-  /// Words of a line: more of them, or all of them anew. `isEarly`: no answer is open that they
-  /// could belong to.
+  /// Words of a line: more of them, which may need a space in front (`isApart`), or all of them
+  /// anew. `isEarly`: no answer is open that they could belong to.
   mutating func gather(
-    _ text: Bytes, isWhole: Bool, of item: Bytes, by speaker: Speaker,
+    _ text: Bytes, isWhole: Bool, isApart: Bool = false, of item: Bytes, by speaker: Speaker,
     in language: LanguageTag = LanguageTag(), isEarly: Bool = false, at now: Instant,
     from pool: BlockPool
   ) {
@@ -210,6 +210,12 @@ package struct Transcript: BitwiseCopyable, Sendable {
       self[index].words.clear(in: pool)
       self[index].isCut = false
       self[index].until = .zero
+    }
+    if isApart, self[index].words.count > 0, self[index].words.count < Limits.wordsBytesMax {
+      Bytes.withTemporary(1) { space in
+        space[0] = 0x20
+        _ = self[index].words.append(space, from: pool)
+      }
     }
     let rest = Limits.wordsBytesMax &- self[index].words.count
     let fitting = text.count <= rest ? text.count : JSON.wholePrefix(of: text, upTo: rest)

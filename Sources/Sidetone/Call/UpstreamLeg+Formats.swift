@@ -15,10 +15,11 @@ extension UpstreamLeg {
   private mutating func tell(_ what: Told) -> Bool { told.insert(what).inserted }
 
   /// A message that is not is counted, and the first of a call named; one of an unknown type can
-  /// still be passed on.
+  /// still be passed on. Functions that it asks for are declined.
   mutating func understands(
     _ news: Upstream.Event, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
+    declineFunctions(news.functionsAsked, of: message, as: name, store, &turn)
     guard news.isMalformed || news.unknown != nil else { return true }
     turn.note(news.isMalformed ? .messageBad : .messageIgnored)
     if news.isMalformed, tell(.notJSON) {
@@ -35,6 +36,15 @@ extension UpstreamLeg {
     _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) {
     _ = understands(.malformed, message, as: name, store, &turn)
+  }
+
+  /// It asks for so many functions, of which there are none: it shall go on without them.
+  private mutating func declineFunctions(
+    _ count: Int, of message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  ) {
+    for place in 0..<count {
+      command(.declineFunction(of: message, at: place), as: name, store, &turn)
+    }
   }
 
   // MARK: Formats

@@ -172,9 +172,11 @@ extension UpstreamLeg {
     _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Outcome {
     let news = kind.read(message)
+    // Audio that comes too early is no message either.
+    guard understands(news, message, as: name, store, &turn) else { return .nothing }
     if let complaint = news.complaint {
       warn(complaint, message, as: name, store, &turn)
-      if complaint.scope == .side, next.isReady { return .nothing }
+      if complaint.scope == .warning || complaint.scope == .side && next.isReady { return .nothing }
       store.links[next.link.index].reset(&turn)
       let verdict = complaint.verdict ?? kind.closed(1008, message[complaint.message])
       return lost(.next, verdict, store, at: turn.now)

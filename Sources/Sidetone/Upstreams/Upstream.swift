@@ -157,6 +157,8 @@ extension Upstream {
     case answer(id: Bytes, function: Bytes, Bytes)
     /// The same, to a session that has not called it: the one that did is gone.
     case lateAnswer(function: Bytes, Bytes)
+    /// Of the functions that this message asks us for, the one at this place is not offered.
+    case declineFunction(of: Bytes, at: Int)
   }
 
   /// What one message says. Most say one thing; some upstreams put several into one. Ranges point
@@ -204,6 +206,8 @@ extension Upstream {
     /// It calls functions, or does not want some calls any more: `Functions` says which.
     package var callsFunctions = false
     package var cancelsFunctions = false
+    /// How many functions it asks us for, without which it would wait.
+    package var functionsAsked = 0
     /// What will resume this session.
     package var handle: Range<Int>?
     /// It will end the session in so long.
@@ -270,6 +274,8 @@ extension Upstream {
     package var text: Range<Int>
     /// Instead of all increments before it.
     package var isWhole: Bool
+    /// A text of its own: there is a space between what came before and it.
+    package var isApart = false
     /// A tag; empty where it does not say.
     package var language: Range<Int>
     package init(text: Range<Int>, isWhole: Bool, language: Range<Int> = 0..<0) {
@@ -294,8 +300,8 @@ extension Upstream {
   /// An error that does not end the session by itself.
   package struct Complaint {
     /// What it is about: the session, or something beside the talk, such as the transcription of
-    /// what the caller says, without which the talk goes on.
-    package enum Scope: BitwiseCopyable, Sendable { case session, side }
+    /// what the caller says, without which the talk goes on; or no more than a word of warning.
+    package enum Scope: BitwiseCopyable, Sendable { case session, side, warning }
 
     /// May be empty.
     package var code: Range<Int>
