@@ -86,6 +86,9 @@ package var foreignNamesHelp: [String] {
     texts.append("\(row.variable) (the \(option) of \(whose))")
   }
   texts += services.flatMap(\.optionVariables).map(\.variable)
+  // Rows of one vendor have one key.
+  texts = texts.enumerated().filter { texts.firstIndex(of: $0.element) == $0.offset }
+    .map(\.element)
   return texts
     + carrierRows.compactMap(\.secret).map {
       $0.note.isEmpty ? $0.variable : "\($0.variable) (\($0.note))"

@@ -24,7 +24,7 @@ extension Draft {
   }
 
   mutating func judgeKey(of upstream: Config.Upstream, _ kind: UpstreamRow) {
-    guard !upstream.key.isEmpty else { return }
+    guard !upstream.key.isEmpty, !isJudged(upstream, kind) else { return }
     let table = "upstreams.\(upstream.name)"
     let own = places["\(table).key"] ?? places["\(table).key_file"]
     let place = own ?? sharedKeys[kind.name]?.place ?? .standard
@@ -46,6 +46,14 @@ extension Draft {
         "[\(table)] key looks like a token that expires (JWT): it wants key_scheme = \"Bearer\" "
           + "(\(upstreamVariable(upstream.name, "key_scheme")))")
     }
+  }
+
+  /// Several kinds of one vendor share a key, of which the first speaks.
+  private func isJudged(_ upstream: Config.Upstream, _ kind: UpstreamRow) -> Bool {
+    guard let variable = kind.settings.service?.keyVariable,
+      let first = upstreamRows.first(where: { $0.settings.service?.keyVariable == variable })
+    else { return false }
+    return first.name != kind.name && upstream.key == sharedKeys[kind.name]?.value
   }
 
   /// Whether its url brings the key, as the service takes it too: that goes before any other, as

@@ -12,17 +12,21 @@ import Testing
   @Test func `each upstream with a key is dialled once for each way in which it is asked`() throws {
     let all = try config(["DEEPGRAM_API_KEY": "k", "OPENAI_API_KEY": "k"])
     let names = Doctor.visits(of: all).map(\.name)
-    #expect(names.filter { $0.hasPrefix("deepgram") }.count == 2)
-    #expect(names.filter { $0.hasPrefix("openai") }.count == 1 && names.count == 3)
+    #expect(names.filter { $0.hasPrefix("deepgram") }.count == 3)
+    #expect(names.filter { $0.hasPrefix("deepgram-agent") }.count == 1)
+    #expect(names.filter { $0.hasPrefix("openai") }.count == 1 && names.count == 4)
     let findings = Doctor.examine(try config([:]))
     #expect(
-      findings.count == 3 && findings.allSatisfy { $0.isWell && $0.text.contains("_API_KEY") })
+      findings.count == 4 && findings.allSatisfy { $0.isWell && $0.text.contains("_API_KEY") })
   }
 
   @Test func `an upstream that nobody serves is a refusal in the relay's words`() throws {
-    let env = ["DEEPGRAM_API_KEY": "k", "DEEPGRAM_URL": "ws://127.0.0.1:1/v1/listen"]
+    let env = [
+      "DEEPGRAM_API_KEY": "k", "DEEPGRAM_URL": "ws://127.0.0.1:1/v1/listen",
+      "DEEPGRAM_AGENT_URL": "ws://127.0.0.1:1/v1/agent/converse",
+    ]
     let findings = Doctor.examine(try config(env)).filter { $0.name.hasPrefix("deepgram") }
-    #expect(findings.count == 2 && findings.allSatisfy { !$0.isWell })
+    #expect(findings.count == 3 && findings.allSatisfy { !$0.isWell })
     for finding in findings {
       #expect(finding.text.hasPrefix("refused after "), "\(finding)")
       #expect(finding.text.contains("the connection was refused"), "\(finding)")
@@ -33,12 +37,15 @@ import Testing
     let mute = try Mute()
     let env = [
       "DEEPGRAM_API_KEY": "k", "DEEPGRAM_URL": "ws://127.0.0.1:\(mute.port)/v1/listen",
+      "DEEPGRAM_AGENT_URL": "ws://127.0.0.1:1/v1/agent/converse",
       "SIDETONE_LIMITS_FINISH_SECONDS": "1",
     ]
     let clock = ContinuousClock()
     var findings: [Doctor.Finding] = []
     let time = try clock.measure { findings = Doctor.examine(try config(env)) }
-    findings = findings.filter { $0.name.hasPrefix("deepgram") }
+    findings = findings.filter {
+      $0.name.hasPrefix("deepgram") && !$0.name.hasPrefix("deepgram-agent")
+    }
     #expect(findings.count == 2 && time < .seconds(10))
     for finding in findings {
       #expect(!finding.isWell && finding.text.hasPrefix("accepted after "), "\(finding)")

@@ -38,7 +38,8 @@ func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contai
   @Test func `nothing set is a whole config`() throws {
     let config = try load()
     #expect(config.listeners.count == 1 && config.listeners[0].port == 8080)
-    #expect(config.upstreams.map(\.name) == names("deepgram", "openai", "gemini", "echo"))
+    let all = names("deepgram", "openai", "gemini", "deepgram-agent", "echo")
+    #expect(config.upstreams.map(\.name) == all)
     #expect(config.upstreams[0].endpoint.host == "api.deepgram.com")
     #expect(config.upstreams[0].endpoint.path == "/v1/listen")
     #expect(config.upstreams[0].keyVariable == "DEEPGRAM_API_KEY")

@@ -37,7 +37,8 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     let gemini = try options(of: "gemini")
     #expect(gemini["voice"] == "Puck" && gemini["language"] == "en-US")
     #expect(gemini["model"]?.hasPrefix("models/") == true)
-    #expect(try load().upstreams.filter { $0.talks }.map(\.name) == ["openai", "gemini"])
+    let talkers = names("openai", "gemini", "deepgram-agent")
+    #expect(try load().upstreams.filter { $0.talks }.map(\.name) == talkers)
   }
 
   @Test func `what is written takes the defaults place`() throws {
@@ -96,7 +97,8 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     #expect(try options(of: "gemini", table)["instructions"] == "One.\nTwo.\n")
     let long = String(repeating: "a", count: Limits.instructionBytesMax)
     #expect(mistakes(env: ["SYSTEM_PROMPT": long]) == [])
-    #expect(mistakes(env: ["SYSTEM_PROMPT": long + "a"]).count == 2)
+    let talkers = names("openai", "gemini", "deepgram-agent").count
+    #expect(mistakes(env: ["SYSTEM_PROMPT": long + "a"]).count == talkers)
     let broken = "[upstreams.gemini]\ninstructions_file = \"\(file("broken", [0xff, 0xfe]))\""
     #expect(mistakes(broken).first?.contains("UTF-8") == true)
   }

@@ -25,7 +25,9 @@ enum Vendors {
     var findings: [Finding] = []
     for vendor in names where !own.hasPrefix(vendor) {
       for (index, line) in file.lines.enumerated() where line.lowercased().contains(vendor) {
-        if lists.contains(file.path), row(on: file.code[index]) == vendor { continue }
+        // A vendor may have several rows, whose names begin with its own.
+        let isItsRow = row(on: file.code[index])?.hasPrefix(vendor) == true
+        if isItsRow, lists.contains(file.path) { continue }
         let what = "\(vendor) is named outside its own files and its line of the list"
         findings.append(Finding(path: file.path, number: index + 1, what: what))
       }

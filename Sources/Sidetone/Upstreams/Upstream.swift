@@ -47,6 +47,7 @@ package struct Upstream: Sendable {
     .deepgram,
     .openai,
     .gemini,
+    .deepgramAgent,
     .echo,
   ]
 

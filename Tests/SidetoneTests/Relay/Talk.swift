@@ -77,7 +77,8 @@ struct Talk {
 
   /// The model's word that the session is as it was asked for.
   static func ready(_ kind: String) -> String {
-    kind == "gemini"
+    if kind == "deepgram-agent" { return #"{"type":"SettingsApplied"}"# }
+    return kind == "gemini"
       ? #"{"setupComplete":{}}"#
       : #"{"type":"session.updated","session":{"audio":{"input":{"transcription":{"model":"x"}}}}}"#
   }
