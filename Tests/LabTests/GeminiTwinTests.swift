@@ -28,7 +28,7 @@ private struct Talk {
     for output in outputs {
       switch output {
       case .message(let text): messages.append(JSON(text.utf8) ?? .null)
-      case .happened(.audio): break
+      case .happened(.audio), .audio: break
       case .happened(let event): events.append(event)
       case .close, .reset: end = output
       }

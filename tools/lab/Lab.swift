@@ -6,8 +6,9 @@ import LabLoad
 
 @main struct Lab {
   private static let verbs = [
-    CallPlan.verb, DeepgramServer.verb, VoiceServer.openAIVerb, VoiceServer.geminiVerb, Hooks.verb,
-    Chat.verb, Functions.verb, Keys.verb, Demo.verb, Echo.verb, Say.verb, Hear.verb,
+    CallPlan.verb, DeepgramServer.verb, VoiceServer.openAIVerb, VoiceServer.geminiVerb,
+    VoiceServer.agentVerb, Hooks.verb, Chat.verb, Functions.verb, Keys.verb, Demo.verb, Echo.verb,
+    Say.verb, Hear.verb,
   ]
 
   static func main() {

@@ -1,4 +1,5 @@
-// The verbs `upstream openai` and `upstream gemini`: the twin of a voice model by itself.
+// The verbs `upstream openai`, `upstream gemini` and `upstream agent`: the twin of a voice model by
+// itself.
 
 import LabKit
 
@@ -24,6 +25,18 @@ extension VoiceServer {
       GEMINI_API_KEY. Runs until it is stopped.
       """,
     misbehaviour: VoiceMisbehaviour.geminiHelp)
+
+  static let agentVerb = verb(
+    .agent, summary: "a twin of Deepgram's Voice Agent, which hears tones and answers in tones",
+    description: """
+      Speaks the protocol of Deepgram's Voice Agent on 127.0.0.1: binary audio both ways in any format
+      that Settings ask for, turns found in the audio, interruption, texts that are injected. It is
+      strict: an error ends the session. The answer to a turn is "you said:" and the words that were
+      heard in the audio. Point a relay at it with
+      DEEPGRAM_AGENT_URL=ws://127.0.0.1:PORT/v1/agent/converse and any DEEPGRAM_API_KEY. Runs until it
+      is stopped.
+      """,
+    misbehaviour: VoiceMisbehaviour.agentHelp)
 
   private static let options = [
     .port,

@@ -1,6 +1,6 @@
-// The twin of a voice model (OpenAI Realtime or Gemini Live) on a loopback port: sockets and
-// handshakes around sessions that the kit's twins decide. What happens in them is told as it
-// happens, with the moment.
+// The twin of a voice model (OpenAI Realtime, Gemini Live or Deepgram's Voice Agent) on a loopback
+// port: sockets and handshakes around sessions that the kit's twins decide. What happens in them
+// is told as it happens, with the moment.
 
 import Glibc
 import LabKit
@@ -50,6 +50,7 @@ final class VoiceServer {
     case .gemini:
       "ws://127.0.0.1:\(port)/ws/google.ai.generativelanguage.v1beta.GenerativeService."
         + "BidiGenerateContent"
+    case .agent: "ws://127.0.0.1:\(port)/v1/agent/converse"
     }
   }
 
@@ -110,6 +111,7 @@ final class VoiceServer {
         OpenAITwin(
           model: request.model, number: sessions, clock: time(nil), manner: manner, at: Loop.now)
       case .gemini: GeminiTwin(number: sessions, manner: manner, at: Loop.now)
+      case .agent: AgentTwin(number: sessions, manner: manner, at: Loop.now)
       }
     return Session(
       sessions, twin, frameBytes: manner.misbehaviour.frameBytes ?? .max, isBeta: request.isBeta)
@@ -144,7 +146,8 @@ final class VoiceServer {
     case .text(let bytes):
       show(bytes, of: session, "<")
       perform(session.twin.text(bytes, at: now), of: session, on: peer)
-    case .binary: peer.close(1003, "Messages are text here.")
+    case .binary(let bytes):
+      perform(session.twin.audio(bytes, at: now), of: session, on: peer)
     case .closed(let end):
       loop.cancel(session.timer)
       for output in session.twin.disconnected(at: now) {
@@ -179,6 +182,7 @@ final class VoiceServer {
         // Gemini's JSON comes in binary frames.
         peer.send(
           settings.service == .gemini ? .binary : .text, bytes, frameBytes: session.frameBytes)
+      case .audio(let bytes): peer.send(.binary, bytes, frameBytes: session.frameBytes)
       case .happened(let event): tell(event, of: session, at: Loop.now)
       case .close(let code, let reason): peer.close(code, reason)
       case .reset: peer.reset()

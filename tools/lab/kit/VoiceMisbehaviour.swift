@@ -86,6 +86,11 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
   /// Gemini: an answer is over with `IDLE`; `turnComplete` ends only a piece of it.
   package var endsWithIdle = false
 
+  /// Agent: answer the settings with an error.
+  package var refusesSettings = false
+  /// Agent: ask for a function before each of so many answers.
+  package var functions = 0
+
   package init() {}
 
   package struct Unknown: Error, Equatable {
@@ -145,6 +150,13 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
       idle-ends          turnComplete is IN_PROGRESS; the turn ends with IDLE
       """
 
+  package static let agentHelp =
+    commonHelp + """
+
+      refuse-settings    answer the settings with INVALID_SETTINGS, and close
+      ask-function=K     ask for a function before each of the first K answers
+      """
+
   /// Reads a list of the names that the helps explain, separated by commas.
   package init(_ list: String) throws(Unknown) {
     for item in list.split(separator: ",") {
@@ -153,7 +165,7 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
       let value = halves.count == 2 ? Double(halves[1]) : nil
       guard value.map({ $0 >= 0 && $0 < 1e9 }) ?? (halves.count == 1),
         set(halves[0], value) || setOpenAI(halves[0], value) || setGemini(halves[0], value)
-          || setAnswers(halves[0], value)
+          || setAnswers(halves[0], value) || setAgent(halves[0], value)
       else { throw Unknown(name: String(item)) }
     }
   }
@@ -242,6 +254,15 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
     case ("rate", let rate?) where [8000, 16_000, 24_000, 48_000].contains(rate):
       self.rate = Int(rate)
     case ("idle-ends", nil): endsWithIdle = true
+    default: return false
+    }
+    return true
+  }
+
+  private mutating func setAgent(_ name: String, _ value: Double?) -> Bool {
+    switch (name, value) {
+    case ("refuse-settings", nil): refusesSettings = true
+    case ("ask-function", let count?): functions = Int(count)
     default: return false
     }
     return true

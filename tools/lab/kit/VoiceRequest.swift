@@ -2,7 +2,7 @@
 // only the service's own part counts, since clients put bases of their own in front.
 
 package struct VoiceRequest: Equatable, Sendable {
-  package enum Service: String, CaseIterable, Sendable { case openai, gemini }
+  package enum Service: String, CaseIterable, Sendable { case openai, gemini, agent }
 
   package let service: Service
   package let key: String
@@ -24,20 +24,29 @@ package struct VoiceRequest: Equatable, Sendable {
     init(_ service: Service, _ status: Int, _ message: String) {
       self.status = status
       self.message = message
-      let error: JSON =
+      let answer: JSON =
         switch service {
         case .openai:
           [
-            "message": .string(message), "type": "invalid_request_error", "param": nil,
-            "code": status == 401 ? "invalid_api_key" : nil,
+            "error": [
+              "message": .string(message), "type": "invalid_request_error", "param": nil,
+              "code": status == 401 ? "invalid_api_key" : nil,
+            ]
           ]
         case .gemini:
           [
-            "code": JSON(status), "message": .string(message),
-            "status": .string(Self.names[status] ?? "INVALID_ARGUMENT"),
+            "error": [
+              "code": JSON(status), "message": .string(message),
+              "status": .string(Self.names[status] ?? "INVALID_ARGUMENT"),
+            ]
+          ]
+        case .agent:
+          [
+            "err_code": .string(status == 401 ? "INVALID_AUTH" : "Bad Request"),
+            "err_msg": .string(message), "request_id": "twin",
           ]
         }
-      body = JSON.object(["error": error]).text
+      body = answer.text
     }
 
     private static let names = [
@@ -77,6 +86,13 @@ package struct VoiceRequest: Equatable, Sendable {
       let named = header("x-goog-api-key")
       key = named.isEmpty ? query["key"] ?? query["access_token"] ?? bearer ?? "" : named
       guard !key.isEmpty else { throw Refusal(service, 403, "The caller has no identity.") }
+    case .agent:
+      guard parts[0].hasSuffix("/agent/converse") else {
+        throw Refusal(service, 404, "No such path.")
+      }
+      let isNamed = ["token", "bearer"].contains(offered.first ?? "") && offered.count == 2
+      key = bearer ?? (isNamed ? offered[1] : "")
+      guard !key.isEmpty else { throw Refusal(service, 401, "Invalid credentials.") }
     }
   }
 

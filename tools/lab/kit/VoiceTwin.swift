@@ -7,6 +7,8 @@ package protocol VoiceTwin {
   mutating func opened(at now: Double) -> [VoiceOutput]
   /// A whole message of the client, which came as text.
   mutating func text(_ bytes: [UInt8], at now: Double) -> [VoiceOutput]
+  /// A whole message of the client, which came as binary.
+  mutating func audio(_ bytes: [UInt8], at now: Double) -> [VoiceOutput]
   /// Something is due at `wakeTime`.
   mutating func advance(to now: Double) -> [VoiceOutput]
   /// The connection is gone: what was heard of a turn that never ended.
@@ -15,8 +17,17 @@ package protocol VoiceTwin {
   var wakeTime: Double? { get }
 }
 
+extension VoiceTwin {
+  /// Where audio lies in text, nothing else is taken.
+  package mutating func audio(_ bytes: [UInt8], at now: Double) -> [VoiceOutput] {
+    [.close(code: 1003, reason: "Messages are text here.")]
+  }
+}
+
 package enum VoiceOutput: Equatable, Sendable {
   case message(String)
+  /// A binary message, which is audio.
+  case audio([UInt8])
   case happened(VoiceEvent)
   case close(code: UInt16, reason: String)
   /// Break the connection.
