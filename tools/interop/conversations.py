@@ -21,12 +21,17 @@ ROUTES = """
 greeting = "Greet the caller."
 [upstreams.gemini]
 greeting = "Greet the caller."
+[upstreams.deepgram-agent]
+greeting = "hello there"
 [[routes]]
 path = "/openai"
 upstream = "openai"
 [[routes]]
 path = "/gemini"
 upstream = "gemini"
+[[routes]]
+path = "/agent"
+upstream = "deepgram-agent"
 """
 
 
@@ -59,6 +64,7 @@ ORDERS = {
 # The upstream, and the audio that OpenAI is asked for.
 MODELS = {
     "openai": ("openai", "pcm"), "openai g711": ("openai", "g711"), "gemini": ("gemini", "pcm"),
+    "agent": ("agent", "pcm"),
 }
 
 
@@ -72,7 +78,7 @@ class Stage(household.Household):
     async def begin(self):
         self.twins = {
             kind: await self.add(household.start_twin(kind, "--greeting", GREETING))
-            for kind in ("openai", "gemini")}
+            for kind in ("openai", "gemini", "agent")}
         ports = {kind: twin.port for kind, twin in self.twins.items()}
         self.relays = {}
         for audio in ("pcm", "g711"):

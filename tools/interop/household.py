@@ -24,6 +24,7 @@ UPSTREAMS = {
     "gemini": ("GEMINI", "GEMINI_LIVE_URL", "/ws/google.ai.generativelanguage.v1beta."
                "GenerativeService.BidiGenerateContent"),
     "deepgram": ("DEEPGRAM", "DEEPGRAM_URL", "/v1/listen"),
+    "agent": ("DEEPGRAM", "DEEPGRAM_AGENT_URL", "/v1/agent/converse"),
 }
 
 

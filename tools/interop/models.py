@@ -1,5 +1,5 @@
 # Voice models that keep what they are told: foreign WebSocket servers in the place of OpenAI
-# Realtime and Gemini Live, which say what a case has them say. Every client message is kept as it
+# Realtime, Gemini Live and Deepgram's Voice Agent, which say what a case has them say. Every client message is kept as it
 # came, and judged by the vendors' own models of it (`judge`); what these servers say themselves is
 # judged by the vendors' models too.
 import asyncio
@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 
+from deepgram.agent.v1 import types as agent
 from google.genai import types
 from openai.types.realtime import RealtimeServerEvent
 from openai.types.realtime.realtime_client_event_param import RealtimeClientEventParam
@@ -45,6 +46,38 @@ def judge_gemini(message):
     expect(written(types.LiveClientMessage, event) == event, f"Gemini does not know: {message}")
 
 
+AGENT_CLIENT = {
+    "Settings": agent.AgentV1Settings, "KeepAlive": agent.AgentV1KeepAlive,
+    "InjectAgentMessage": agent.AgentV1InjectAgentMessage,
+    "InjectUserMessage": agent.AgentV1InjectUserMessage,
+    "FunctionCallResponse": agent.AgentV1SendFunctionCallResponse,
+}
+AGENT_SERVER = {
+    kind: getattr(agent, f"AgentV1{kind}") for kind in (
+        "Welcome", "SettingsApplied", "ConversationText", "UserStartedSpeaking", "AgentThinking",
+        "AgentStartedSpeaking", "AgentAudioDone", "FunctionCallRequest", "InjectionRefused",
+        "Warning", "Error")
+}
+
+
+def judge_agent(message, kinds=None):
+    """The package's models keep names that they do not know, as members without a field."""
+    event = json.loads(message)
+    model = (kinds or AGENT_CLIENT).get(event["type"])
+    expect(model is not None, f"Deepgram has no such message: {message}")
+    known(model.model_validate(event), message)
+
+
+def known(value, message):
+    if isinstance(value, list):
+        for member in value:
+            known(member, message)
+    if hasattr(value, "model_fields_set"):
+        expect(not value.model_extra, f"Deepgram does not know {value.model_extra}: {message}")
+        for name in value.model_fields_set:
+            known(getattr(value, name), message)
+
+
 def written(model, value):
     text = model.model_validate(value).model_dump_json(by_alias=True, exclude_unset=True)
     again = json.loads(text)
@@ -58,9 +91,13 @@ def written(model, value):
 class Model:
     """Listens in a model's place, for one call. `messages` is all that it was told."""
 
+    # Whether binary messages are audio.
+    hears_binary = False
+
     def __init__(self):
         self.port = free_port()
         self.messages = []
+        self.sound = []
         self.sockets = []
         self.requests = []
         self.came = asyncio.Condition()
@@ -80,9 +117,11 @@ class Model:
             await self.begin()
             async for message in socket:
                 async with self.came:
-                    self.messages.append(message)
+                    (self.sound if isinstance(message, bytes) and self.hears_binary
+                     else self.messages).append(message)
                     self.came.notify_all()
-                await self.answer(json.loads(message))
+                if not self.hears_binary or isinstance(message, str):
+                    await self.answer(json.loads(message))
 
     async def until(self, condition, what, seconds=10):
         """Waits until a message was told of which the condition is true; returns it."""
@@ -169,6 +208,27 @@ class Gemini(Model):
 
     def audio(self):
         return b"".join(map(base64.b64decode, self.told("realtimeInput", "audio", "data")))
+
+
+class Agent(Model):
+    kind = "agent"
+    judge = staticmethod(judge_agent)
+    hears_binary = True
+
+    async def begin(self):
+        await self.say("Welcome", request_id="request-1")
+
+    async def answer(self, event):
+        if event["type"] == "Settings":
+            await self.say("SettingsApplied")
+
+    async def say(self, kind, **fields):
+        text = json.dumps({"type": kind} | fields)
+        judge_agent(text, AGENT_SERVER)
+        await self.sockets[-1].send(text)
+
+    def audio(self):
+        return b"".join(self.sound)
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 
 import household
 from household import expect, hear as heard
+from models import AGENT_SERVER, judge_agent
 
 SERVER_EVENT = TypeAdapter(RealtimeServerEvent)
 TEXT = "how are you"
@@ -242,7 +243,44 @@ def live(port, key):
         context_window_compression={"sliding_window": {}}))
 
 
+AGENT_SETTINGS = {
+    "type": "Settings",
+    "audio": {"input": {"encoding": "linear16", "sample_rate": 16000},
+              "output": {"encoding": "linear16", "sample_rate": 8000, "container": "none"}},
+    "agent": {
+        "listen": {"provider": {"type": "deepgram", "version": "v1", "model": "nova-3"}},
+        "think": {"provider": {"type": "open_ai", "model": "gpt-4o-mini"}},
+        "speak": {"provider": {"type": "deepgram", "model": "aura-2-thalia-en"}}}}
+
+
+async def deepgram_package_knows_all_that_the_agent_twin_says(house):
+    async with started("agent") as twin:
+        address = f"ws://127.0.0.1:{twin.port}/v1/agent/converse"
+        key = {"Authorization": "Token misbehave:ask-function=1"}
+        async with connect(address, additional_headers=key) as socket:
+            await socket.send(json.dumps(AGENT_SETTINGS))
+            sound = tones(2)
+            for index in range(0, len(sound), 6400):
+                await socket.send(sound[index:index + 6400])
+            kinds, audio = [], b""
+            while "AgentAudioDone" not in kinds:
+                message = await asyncio.wait_for(socket.recv(), 10)
+                if isinstance(message, bytes):
+                    audio += message
+                    continue
+                judge_agent(message, AGENT_SERVER)
+                kinds.append(json.loads(message)["type"])
+            expect(heard(audio) == ANSWER, "the answer is not in its sound")
+            await socket.send("{")
+            judge_agent(await asyncio.wait_for(socket.recv(), 10), AGENT_SERVER)
+            await socket.wait_closed()
+    expect(set(kinds) == {
+        "Welcome", "SettingsApplied", "UserStartedSpeaking", "ConversationText", "AgentThinking",
+        "FunctionCallRequest", "AgentStartedSpeaking", "AgentAudioDone"}, f"{kinds}")
+
+
 CASES = [
+    deepgram_package_knows_all_that_the_agent_twin_says,
     openai_package_talks_with_the_twin, openai_package_knows_the_twin_in_trouble,
     gemini_package_talks_with_the_twin,
 ]

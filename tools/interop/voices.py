@@ -5,7 +5,7 @@ import json
 
 from calls import sid, until
 from household import expect, mulaw
-from models import Gemini, OpenAI, staged
+from models import Agent, Gemini, OpenAI, staged
 from phone import Telnyx, Twilio
 
 INSTRUCTION = 'You are "Ada".\nSay \u00e9, \U0001f600 and \\ as they are, & nothing = more.'
@@ -19,6 +19,10 @@ SETTINGS = {
     "SIDETONE_UPSTREAMS_OPENAI_SPEED": "1.25",
     "SIDETONE_UPSTREAMS_GEMINI_GREETING": GREETING,
     "SIDETONE_UPSTREAMS_GEMINI_SILENCE_MILLISECONDS": "700",
+}
+AGENT = {
+    "SIDETONE_UPSTREAMS_DEEPGRAM_AGENT_GREETING": GREETING,
+    "SIDETONE_UPSTREAMS_DEEPGRAM_AGENT_THINK_PROVIDER": "anthropic",
 }
 WISHES = {
     "model": "model-of-the-day", "voice": "cedar", "language": "de-DE",
@@ -171,7 +175,58 @@ def judge_gemini_setup(setup):
         "automaticActivityDetection": {"silenceDurationMs": 700}}, f"{setup}")
 
 
+async def every_message_to_the_agent_is_known_to_its_package(house):
+    model = Agent()
+    async with staged(model, **AGENT) as relay:
+        phone = Twilio(f"ws://127.0.0.1:{relay.port}/agent", sid(23), WISHES)
+        async with phone:
+            judge_agent_settings(await model.until(is_a("Settings"), "the settings"))
+            greeting = await model.until(is_a("InjectAgentMessage"), "the greeting")
+            expect(greeting["message"] == GREETING, f"{greeting}")
+            heard = mulaw(house.samples[:4800])
+            await phone.say(heard)
+            await model.say("AgentStartedSpeaking", total_latency=0.9, tts_latency=0.2,
+                            ttt_latency=0.5)
+            said = bytes(range(256)) * 40
+            for cut in (said[:161], said[161:]):
+                await model.sockets[-1].send(cut)
+            await until(lambda: len(phone.audio()) > 1600, "the caller is not sent audio")
+            expect(said.startswith(bytes(phone.audio()[:1600])), "the audio is not as it was said")
+            await model.say("UserStartedSpeaking")
+            await until(lambda: phone.told("clear"), "the carrier is not told to clear")
+            await model.say("ConversationText", role="user", content="Stop.")
+            await model.say("FunctionCallRequest", functions=[
+                {"id": "fc_1", "name": "look", "arguments": "{}", "client_side": True}])
+            await model.until(is_a("FunctionCallResponse"), "no answer to a function")
+            await model.sockets[-1].send(said[:160])
+            await model.say("AgentAudioDone")
+            await phone.press("#")
+            await model.until(lambda e: e == {
+                "type": "InjectUserMessage", "content": "The caller pressed #."}, "the key")
+            expect(await phone.hang_up() == 1000, f"closed with {phone.socket.close_code}")
+        await model.sockets[-1].wait_closed()
+    request = model.requests[0]
+    expect(request.path == "/v1/agent/converse", request.path)
+    expect(request.headers["Authorization"] == "Token test", "the key is sent as Token")
+    for message in model.messages:
+        model.judge(message)
+    expect(model.audio() == heard, "the caller's audio is not as it came")
+
+
+def judge_agent_settings(settings):
+    mulaw_8k = {"encoding": "mulaw", "sample_rate": 8000}
+    expect(settings["audio"] == {
+        "input": mulaw_8k, "output": mulaw_8k | {"container": "none"}}, f"{settings['audio']}")
+    expect(settings["agent"] == {
+        "listen": {"provider": {"type": "deepgram", "version": "v1", "model": "nova-3",
+                                "language": "de-DE"}},
+        "think": {"provider": {"type": "anthropic", "model": "model-of-the-day"},
+                  "prompt": INSTRUCTION},
+        "speak": {"provider": {"type": "deepgram", "model": "cedar"}}}, f"{settings['agent']}")
+
+
 CASES = [
+    every_message_to_the_agent_is_known_to_its_package,
     every_message_to_openai_is_known_to_its_package,
     every_session_of_openai_is_known_to_its_package,
     every_message_to_gemini_is_known_to_its_package,

@@ -14,7 +14,7 @@ from control import FORM, refusal, signed
 from household import expect, parse, request
 from phone import Telnyx, Twilio
 
-BOTS = ["gemini-live", "openai-realtime"]
+BOTS = ["gemini-live", "openai-realtime", "deepgram-agent"]
 TELNYX_FORM = {
     "AccountSid": "3e6f995f-85f7-4705-9741-53b116d28237", "CallSid": "v3:webhook",
     "CallSidLegacy": "v3:webhook", "From": "+13122010094", "To": "+13122123456",
