@@ -19,7 +19,7 @@ extension UpstreamLeg {
   mutating func understands(
     _ news: Upstream.Event, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
-    declineFunctions(news.functionsAsked, of: message, as: name, store, &turn)
+    declineFunctions(news, message, as: name, store, &turn)
     guard news.isMalformed || news.unknown != nil else { return true }
     turn.note(news.isMalformed ? .messageBad : .messageIgnored)
     if news.isMalformed, tell(.notJSON) {
@@ -36,15 +36,6 @@ extension UpstreamLeg {
     _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) {
     _ = understands(.malformed, message, as: name, store, &turn)
-  }
-
-  /// It asks for so many functions, of which there are none: it shall go on without them.
-  private mutating func declineFunctions(
-    _ count: Int, of message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
-  ) {
-    for place in 0..<count {
-      command(.declineFunction(of: message, at: place), as: name, store, &turn)
-    }
   }
 
   // MARK: Formats

@@ -14,8 +14,35 @@ extension UpstreamLeg {
   /// of them.
   func room(for command: Upstream.Command, _ store: Store) -> Bytes {
     switch command {
-    case .answer, .lateAnswer: store.functionText.dropping(Limits.functionDraftBytes)
+    case .answer, .lateAnswer:
+      preparedFunctions(store).isEmpty
+        ? store.scratch : store.functionText.dropping(Limits.functionDraftBytes)
     default: store.scratch
     }
   }
+
+  /// Of functions that others have told the model of there are none here: it goes on without them.
+  mutating func declineFunctions(
+    _ news: Upstream.Event, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  ) {
+    guard news.callsFunctions, preparedFunctions(store).isEmpty, let reading = functions,
+      reading.knowsOthers
+    else { return }
+    var place = 0
+    while let call = reading.call(message, place) {
+      if place == 0 {
+        let type = JSON.find("type", in: message)?.range ?? 0..<0
+        warn(
+          Upstream.Complaint(code: type, message: call.name, scope: .side), message, as: name,
+          store, &turn)
+      }
+      command(
+        .answer(id: message[call.id], function: message[call.name], Self.declined.bytes), as: name,
+        store, &turn)
+      place &+= 1
+    }
+  }
+
+  private static let declined: StaticString =
+    "{\"error\":\"This function is not offered. Go on without it.\",\"retryable\":false}"
 }

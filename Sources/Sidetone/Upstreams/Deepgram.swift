@@ -152,7 +152,7 @@ enum Deepgram {
     case .keepAlive: writer.write("{\"type\":\"KeepAlive\"}")
     case .finalize: writer.write("{\"type\":\"Finalize\"}")
     case .finish: writer.write("{\"type\":\"CloseStream\"}")
-    case .greet, .truncate, .forget, .keys, .respond, .answer, .lateAnswer, .declineFunction: break
+    case .greet, .truncate, .forget, .keys, .respond, .answer, .lateAnswer: break
     }
   }
 

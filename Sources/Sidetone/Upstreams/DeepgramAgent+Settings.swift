@@ -46,6 +46,7 @@ extension DeepgramAgent {
     write(
       "prompt", session.wish(for: "system_instruction") ?? session.value(of: "instructions"),
       &writer)
+    writeFunctions(session.functions, &writer)
     writer.write("},\"speak\":{\"provider\":{\"type\":\"deepgram\"")
     write("model", session.wish(for: "voice"), &writer)
     // What greets is told later: a session that takes another's place does not greet anew.

@@ -21,7 +21,7 @@ extension Upstream {
     hears: DeepgramAgent.format,
     voice: .init(
       says: { caller, session in DeepgramAgent.format(caller, session) ?? .mulaw8k },
-      speech: .binary, hasItems: false),
+      speech: .binary, hasItems: false, functions: DeepgramAgent.functions),
     envelope: { _, _, _ in },
     allowed: voiceOptions,
     query: { session, writer in writer.write(session.fixed) },
@@ -61,7 +61,6 @@ enum DeepgramAgent {
 extension DeepgramAgent {
   /// How a text begins that tells of keys: it comes back among the caller's words.
   private static let pressed: StaticString = "The caller pressed "
-  private static let functionsMax = 16
 
   static func write(_ command: Upstream.Command, _ writer: inout Writer) {
     switch command {
@@ -76,36 +75,9 @@ extension DeepgramAgent {
       writer.write(pressed)
       writer.write(keys)
       writer.write(".\"}")
-    case .declineFunction(let message, let place): decline(message, place, &writer)
+    case .answer(let id, let name, let answer): writeAnswer(id, name, answer, &writer)
+    case .lateAnswer(let name, let answer): writeLateAnswer(name, answer, &writer)
     case .finalize, .finish, .truncate, .forget, .respond: break
-    }
-  }
-
-  /// Whatever else the answer says, the model goes on with it.
-  private static func decline(_ message: Bytes, _ place: Int, _ writer: inout Writer) {
-    var left = place
-    eachFunction(in: message) { function in
-      defer { left -= 1 }
-      guard left == 0 else { return }
-      writer.write("{\"type\":\"FunctionCallResponse\",\"id\":\"")
-      writer.write(message[text("id", of: function, in: message)])
-      writer.write("\",\"name\":\"")
-      writer.write(message[text("name", of: function, in: message)])
-      writer.write("\",\"content\":\"This function is not offered. Go on without it.\"}")
-    }
-  }
-
-  /// Those of a request that we are to call; the service calls the others.
-  private static func eachFunction(in message: Bytes, _ body: (JSON.Value) -> Void) {
-    guard let list = JSON.find("functions", in: message), list.kind == .array else { return }
-    var elements = JSON.Elements(of: list, in: message)
-    var count = 0
-    while count < functionsMax, let function = elements.next() {
-      guard function.kind == .object,
-        JSON.find("client_side", in: message, under: function)?.kind != .false
-      else { continue }
-      body(function)
-      count += 1
     }
   }
 }
@@ -143,7 +115,9 @@ extension DeepgramAgent {
       news.complaint = Upstream.Complaint(
         code: type.range, message: text(event.description), scope: .warning)
     } else if isNamed("FunctionCallRequest") {
-      readFunctions(type, message, &news)
+      news.callsFunctions = functions.call(message, 0) != nil
+    } else if isNamed("FunctionCallCancelled") {
+      news.cancelsFunctions = true
     } else if !isOfNoConcern(type, in: message) {
       news.unknown = type.range
     }
@@ -154,7 +128,7 @@ extension DeepgramAgent {
     let quiet: [StaticString] = [
       "Welcome", "AgentThinking", "History", "LatencyReport", "FrustrationDetected",
       "PromptUpdated", "SpeakUpdated", "ThinkUpdated", "ThinkLiveUpdated", "ListenUpdated",
-      "FunctionCallResponse", "FunctionCallCancelled",
+      "FunctionCallResponse",
     ]
     return quiet.contains { JSON.text(type, in: message, equals: $0) }
   }
@@ -235,26 +209,11 @@ extension DeepgramAgent {
     return true
   }
 
-  /// It was offered none, but an agent that its operator has stored may have some.
-  private static func readFunctions(
-    _ type: JSON.Value, _ message: Bytes, _ news: inout Upstream.Event
-  ) {
-    var count = 0
-    var first = 0..<0
-    eachFunction(in: message) { function in
-      if count == 0 { first = text("name", of: function, in: message) }
-      count += 1
-    }
-    guard count > 0 else { return }
-    news.functionsAsked = count
-    news.complaint = Upstream.Complaint(code: type.range, message: first, scope: .side)
-  }
-
   private static func text(_ value: JSON.Value?) -> Range<Int> {
     value?.kind == .string ? value?.range ?? 0..<0 : 0..<0
   }
 
-  private static func text(
+  static func text(
     _ name: StaticString, of object: JSON.Value, in message: Bytes
   ) -> Range<Int> {
     text(JSON.find(name, in: message, under: object))

@@ -69,7 +69,7 @@ extension Gemini {
       writer.write(keys)
       writer.write(".\"}}")
     case .finish: writer.write("{\"realtimeInput\":{\"audioStreamEnd\":true}}")
-    case .keepAlive, .finalize, .truncate, .forget, .respond, .declineFunction: break
+    case .keepAlive, .finalize, .truncate, .forget, .respond: break
     }
   }
 }

@@ -186,7 +186,7 @@ extension OpenAI {
       writer.write(keys)
       writer.write(".\"}]}}")
     case .respond: writer.write("{\"type\":\"response.create\"}")
-    case .keepAlive, .finalize, .finish, .declineFunction: break
+    case .keepAlive, .finalize, .finish: break
     }
   }
 }

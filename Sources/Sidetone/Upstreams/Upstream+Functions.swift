@@ -43,6 +43,20 @@ extension Upstream {
     package let needsID: Bool
     /// It goes on by itself as soon as it has the answers; else it is asked to.
     package let goesOn: Bool
+    /// It may call functions that it was told of by others, and waits for answers to these as well.
+    package let knowsOthers: Bool
+
+    package init(
+      call: @escaping @Sendable (_ message: Bytes, _ place: Int) -> FunctionCall?,
+      cancelled: @escaping @Sendable (_ message: Bytes, _ place: Int) -> Range<Int>?,
+      needsID: Bool, goesOn: Bool, knowsOthers: Bool = false
+    ) {
+      self.call = call
+      self.cancelled = cancelled
+      self.needsID = needsID
+      self.goesOn = goesOn
+      self.knowsOthers = knowsOthers
+    }
   }
 }
 

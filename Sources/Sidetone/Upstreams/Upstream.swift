@@ -158,8 +158,6 @@ extension Upstream {
     case answer(id: Bytes, function: Bytes, Bytes)
     /// The same, to a session that has not called it: the one that did is gone.
     case lateAnswer(function: Bytes, Bytes)
-    /// Of the functions that this message asks us for, the one at this place is not offered.
-    case declineFunction(of: Bytes, at: Int)
   }
 
   /// What one message says. Most say one thing; some upstreams put several into one. Ranges point
@@ -207,8 +205,6 @@ extension Upstream {
     /// It calls functions, or does not want some calls any more: `Functions` says which.
     package var callsFunctions = false
     package var cancelsFunctions = false
-    /// How many functions it asks us for, without which it would wait.
-    package var functionsAsked = 0
     /// What will resume this session.
     package var handle: Range<Int>?
     /// It will end the session in so long.

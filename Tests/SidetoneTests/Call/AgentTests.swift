@@ -192,9 +192,35 @@ struct AgentTests {
     }
     let told = talk.told()
     #expect(told.count == 2 && told[1].contains(#""id":"f2","name":"look""#))
+    #expect(told.allSatisfy { $0.contains("not offered") })
     #expect(talk.rig.log.filter { $0.contains("FunctionCallRequest: look") }.count == 1)
     say([UInt8](repeating: 0x55, count: 800), talk)
     #expect(talk.heardBytes() > 0)
+  }
+
+  @Test func `a function that its route has is called, and one that is taken back is not answered`()
+    throws
+  {
+    let talk = try FunctionTalk("deepgram-agent")
+    #expect(talk.talk.setup[0].contains(#""functions":[{"name":"status""#))
+    func call(_ id: String) {
+      talk.talk.tell(
+        """
+        {"type":"FunctionCallRequest","functions":[{"id":"\(id)","name":"status",\
+        "arguments":"{\\"id\\":\\"42\\"}","client_side":true}]}
+        """)
+    }
+    call("f1")
+    #expect(talk.rig.fetches.count == 1 && talk.rig.fetches[0].contains("shop.test/f"))
+    talk.rig.fetcherSays("answer 1 200 whole\n\n{\"sent\":true}")
+    let answer =
+      #"{"type":"FunctionCallResponse","id":"f1","name":"status","content":"{\"sent\":true}"}"#
+    #expect(talk.talk.told() == [answer])
+    call("f2")
+    talk.talk.tell(#"{"type":"FunctionCallCancelled","functions":[{"id":"f2","name":"status"}]}"#)
+    talk.rig.fetcherSays("answer 2 200 whole\n\n{}")
+    #expect(talk.talk.told().isEmpty && talk.rig.relay.fetchesInUse == 0)
+    talk.talk.expectAllHome()
   }
 
   // MARK: Faults

@@ -116,31 +116,59 @@ struct DeepgramAgentTests {
     {"id":"f3","name":"book","arguments":"{}","client_side":true}]}
     """#
 
-  @Test func `functions that we are to call are declined one by one`() {
-    let content = #""content":"This function is not offered. Go on without it."}"#
-    func answer(_ place: Int) -> String {
-      text(.declineFunction(of: kept(Self.request), at: place))
+  private static let functions = DeepgramAgent.functions
+
+  @Test func `functions that we are to call are read one by one, whoever declared them`() {
+    let message = kept(Self.request)
+    func call(_ place: Int) -> [String]? {
+      Self.functions.call(message, place).map { call in
+        [call.id, call.name, call.arguments?.range ?? 0..<0].map { message[$0].string }
+      }
     }
-    #expect(answer(0) == #"{"type":"FunctionCallResponse","id":"f\"1","name":"look","# + content)
-    #expect(answer(1) == #"{"type":"FunctionCallResponse","id":"f3","name":"book","# + content)
-    #expect(answer(2) == "")
-    let news = read(Self.request)
-    #expect(news.functionsAsked == 2 && news.complaint?.scope == .side)
-    #expect(kept(Self.request)[news.complaint?.message ?? 0..<0].string == "look")
+    #expect(call(0) == [#"f\"1"#, "look", "{}"] && call(1) == ["f3", "book", "{}"])
+    #expect(call(2) == nil && read(Self.request).callsFunctions)
+    #expect(
+      text(.answer(id: kept(#"f\"1"#), function: kept("look"), kept(#"{"a":"b"}"#)))
+        == #"{"type":"FunctionCallResponse","id":"f\"1","name":"look","content":"{\"a\":\"b\"}"}"#)
+    #expect(
+      text(.lateAnswer(function: kept("look"), kept("{}"))).hasPrefix(
+        #"{"type":"UpdatePrompt","prompt":"The function look,"#))
   }
 
-  @Test func `of a crowd of functions only so many are answered`() {
+  @Test func `calls that are not wanted any more are named`() {
+    let text =
+      #"{"type":"FunctionCallCancelled","functions":[{"id":"f1","name":"a"},7,{"id":"f2"}]}"#
+    let message = kept(text)
+    #expect(read(text).cancelsFunctions)
+    let ids = (0..<4).map { Self.functions.cancelled(message, $0).map { message[$0].string } }
+    #expect(ids == ["f1", "", "f2", nil])
+  }
+
+  @Test func `functions are declared where there are some`() {
+    var session = Upstream.Session(hears: .mulaw8k, says: .mulaw8k)
+    #expect(!written { Self.row.setup(session, &$0) }.string.contains("functions"))
+    session.functions = [
+      Upstream.Function(
+        name: "look", description: "Looks \"it\" up.", schema: #"{"type":"object"}"#,
+        talksMeanwhile: false)
+    ]
+    #expect(
+      written { Self.row.setup(session, &$0) }.string.contains(
+        #","functions":[{"name":"look","description":"Looks \"it\" up.","parameters":{"type":"object"}}]},"speak""#
+      ))
+  }
+
+  @Test func `of a crowd of functions only so many are read`() {
     let one = #"{"id":"f","name":"n","arguments":"","client_side":true}"#
     let list = [String](repeating: one, count: 40).joined(separator: ",")
-    let message = #"{"type":"FunctionCallRequest","functions":[\#(list)]}"#
-    #expect(read(message).functionsAsked == 16)
-    #expect(text(.declineFunction(of: kept(message), at: 16)) == "")
+    let message = kept(#"{"type":"FunctionCallRequest","functions":[\#(list)]}"#)
+    #expect(Self.functions.call(message, 15) != nil && Self.functions.call(message, 16) == nil)
   }
 
   @Test(arguments: ["[]", "{}", "7", "[[]]", #"[{"client_side":false}]"#])
   func `a request for no function asks for nothing`(functions: String) {
     let news = read(#"{"type":"FunctionCallRequest","functions":\#(functions)}"#)
-    #expect(news.functionsAsked == 0 && news.complaint == nil && news.unknown == nil)
+    #expect(!news.callsFunctions && news.complaint == nil && news.unknown == nil)
   }
 
   // MARK: What it says
