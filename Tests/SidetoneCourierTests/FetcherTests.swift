@@ -4,6 +4,7 @@
 import CLinux
 import Foundation
 import Glibc
+import Sidetone
 import Testing
 
 @testable import SidetoneCourier

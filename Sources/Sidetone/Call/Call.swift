@@ -75,12 +75,8 @@ extension Call {
   /// It has no place on an upstream yet; it has one now.
   mutating func setPlace(isTaken: Bool) { origin = isTaken ? .caller : .callerWithoutPlace }
 
-  /// Its place is one on another upstream from now on.
-  func movePlace(to other: Int, _ turn: inout Turn) {
-    if hasPlace {
-      turn.availability.move(upstream.index, other, isAnnounced: origin == .webhook)
-    }
-  }
+  /// Its caller is still to come.
+  var isAnnounced: Bool { origin == .webhook }
 
   /// The caller that was announced has come, and speaks for itself.
   mutating func join(_ other: Call) {
@@ -304,7 +300,7 @@ extension Call {
 
   /// Gives back what it holds.
   private mutating func release(_ store: Store, _ turn: inout Turn) {
-    if hasPlace { turn.availability.release(upstream.index, isAnnounced: origin == .webhook) }
+    if hasPlace { turn.availability.release(upstream.index, isAnnounced: isAnnounced) }
     uplink.release(store)
     caller.release(store)
     record.releaseParameters(to: store.pool)

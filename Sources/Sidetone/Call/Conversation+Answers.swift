@@ -32,7 +32,7 @@ extension Conversation {
   ) {
     switch command {
     case .greet, .keys, .respond: break
-    case .keepAlive, .finalize, .finish, .truncate, .forget: return
+    case .keepAlive, .finalize, .finish, .truncate, .forget, .answer, .lateAnswer: return
     }
     guard case .answerAwaited = dialogue.state else { return }
     answers.asked(isToWords: dialogue.isAnswerToWords, of: call, &turn)

@@ -35,7 +35,9 @@ enum Fallback {
           loss.verdict.sentence)), of: call.record.identity)
     call.caller.sendLoss(
       loss.verdict, isFinal: false, call.upstream.reason, as: call.record.name, store, &turn)
-    call.movePlace(to: other, &turn)
+    if call.hasPlace {
+      turn.availability.move(call.upstream.index, other, isAnnounced: call.isAnnounced)
+    }
     call.upstream.fallBack(to: other, store)
     guard
       call.upstream.settleFormats(from: call.caller.input, to: call.caller.output, store)
@@ -46,5 +48,19 @@ enum Fallback {
       if let voice = call.upstream.kind.voice { call.conversation.become(voice) }
     }
     return call.state.fellBack()
+  }
+}
+
+extension Writer {
+  /// Of choices for one voice model those that any of them understands.
+  mutating func write(commonChoices query: Bytes) {
+    var pairs = Query(query)
+    while let pair = pairs.next() {
+      guard pair.name.equals("language") || pair.name.equals("system_instruction") else { continue }
+      if count > 0 { write("&") }
+      write(pair.name)
+      write("=")
+      write(pair.value)
+    }
   }
 }

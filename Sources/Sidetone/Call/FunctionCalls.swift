@@ -35,12 +35,12 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     fileprivate var rows = InlineArray<16, Row>(repeating: Row())
   }
 
-  private var memory = Int32(-1)
   private var table = Lent<Memory>()
+  private var memory = Int32(-1)
+  private var refusals = UInt16(0)
   /// Where the next one that is over is overwritten.
-  private var next = 0
+  private var next = UInt8(0)
   private(set) var manner = Manner.on
-  private var refusals = 0
 
   /// What follows for the call.
   enum Manner: BitwiseCopyable { case on, hangsUp }
@@ -100,9 +100,9 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   /// A function is called; how it is known from now on. One that is over gives its place.
   mutating func add(_ id: Name, _ function: Int, at now: Instant) -> Int {
     precondition(isOn, "memory was taken for those who may call")
-    while table.value.rows[next].stage != .over { next = (next + 1) % Self.rowsMax }
-    let place = next
-    next = (next + 1) % Self.rowsMax
+    var place = Int(next)
+    while table.value.rows[place].stage != .over { place = (place + 1) % Self.rowsMax }
+    next = UInt8((place + 1) % Self.rowsMax)
     table.value.rows[place] = Row(stage: .running, id: id, function: function, calledAt: now)
     return place
   }

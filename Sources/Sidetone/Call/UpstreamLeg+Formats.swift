@@ -19,7 +19,7 @@ extension UpstreamLeg {
   mutating func understands(
     _ news: Upstream.Event, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
-    declineFunctions(news, message, as: name, store, &turn)
+    FunctionCalls.declineOthers(news, message, on: &self, as: name, store, &turn)
     guard news.isMalformed || news.unknown != nil else { return true }
     turn.note(news.isMalformed ? .messageBad : .messageIgnored)
     if news.isMalformed, tell(.notJSON) {

@@ -20,24 +20,27 @@ extension UpstreamLeg {
     default: store.scratch
     }
   }
+}
 
+extension FunctionCalls {
   /// Of functions that others have told the model of there are none here: it goes on without them.
-  mutating func declineFunctions(
-    _ news: Upstream.Event, _ message: Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+  static func declineOthers(
+    _ news: Upstream.Event, _ message: Bytes, on upstream: inout UpstreamLeg, as name: Name,
+    _ store: Store, _ turn: inout Turn
   ) {
-    guard news.callsFunctions, preparedFunctions(store).isEmpty, let reading = functions,
-      reading.knowsOthers
+    guard news.callsFunctions, upstream.preparedFunctions(store).isEmpty,
+      let reading = upstream.functions, reading.knowsOthers
     else { return }
     var place = 0
     while let call = reading.call(message, place) {
       if place == 0 {
         let type = JSON.find("type", in: message)?.range ?? 0..<0
-        warn(
+        upstream.warn(
           Upstream.Complaint(code: type, message: call.name, scope: .side), message, as: name,
           store, &turn)
       }
-      command(
-        .answer(id: message[call.id], function: message[call.name], Self.declined.bytes), as: name,
+      upstream.command(
+        .answer(id: message[call.id], function: message[call.name], declined.bytes), as: name,
         store, &turn)
       place &+= 1
     }

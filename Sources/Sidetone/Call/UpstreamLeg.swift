@@ -21,7 +21,6 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private(set) var link = SlotID.none
   /// The session that is to be the next one.
   var next = Opening()
-  private(set) var partner: PreparedUpstream.Partner
   /// When it last had something from us: audio, or a sign of life.
   private(set) var lastSign = Instant.never
   /// Where its audio lies in its messages.
@@ -32,11 +31,10 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// Index into `Prepared.upstreams` and into `Upstream.all`.
   private(set) var index: Int
   private(set) var row: Int
-  /// Index into `Prepared.routes`, and which of the route's bots it is.
+  /// Index into `Prepared.routes`.
   let route: Int
-  private(set) var bot = 0
   /// The place of the route's fallback among its bots.
-  static let fallback = -1
+  static let fallback: Int16 = -1
   /// What it is sent and what it sends.
   private(set) var input = Format.mulaw8k
   private(set) var output = Format.mulaw8k
@@ -46,16 +44,20 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private var handle = Chain()
 
   private var openedAt = Instant.never
-  private var work = Work.none
-  private var origin = Opening.Origin.anew
   private(set) var leaving = Leaving.never
   /// What it said of a failure, and under which id it knows the session.
   var reason = Reason()
   /// Where each channel's final results end on the session's clock, in microseconds.
   private var finalsEnd = InlineArray<2, Int>(repeating: 0)
-  private(set) var results = Results.awaited
+
+  /// Which of the route's bots it is.
+  private(set) var bot = Int16(0)
   /// Errors of a side channel so far, in the whole call.
-  private var sideErrors = 0
+  private var sideErrors = UInt16(0)
+  private(set) var partner: PreparedUpstream.Partner
+  private var work = Work.none
+  private var origin = Opening.Origin.anew
+  private(set) var results = Results.awaited
   /// Why the last session was lost, or not had.
   private(set) var lastCause = Cause.upstreamLost
   /// What of its messages the log has named.
@@ -69,7 +71,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   init(_ upstream: Int, route: Int, bot: Int = 0, _ store: Store) {
     index = upstream
     self.route = route
-    self.bot = bot
+    self.bot = Int16(bot)
     row = store.prepared.upstreams[upstream].kind
     partner = store.prepared.upstreams[upstream].partner
   }
@@ -114,7 +116,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// pool is dry.
   mutating func become(_ upstream: Int, bot: Int, _ options: Bytes, _ store: Store) -> Bool {
     index = upstream
-    self.bot = bot
+    self.bot = Int16(bot)
     row = store.prepared.upstreams[upstream].kind
     partner = store.prepared.upstreams[upstream].partner
     return choose(options, from: store.pool)
@@ -134,19 +136,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     handle.clear(in: store.pool)
     learned = LearnedMessage()
     speech = .none
-    if row != former { keepCommonChoices(store) }
-  }
-
-  private mutating func keepCommonChoices(_ store: Store) {
+    guard row != former else { return }
     var common = Writer(store.scratch)
-    var pairs = Query(choices.front(in: store.pool))
-    while partner == .talker, let pair = pairs.next() {
-      guard pair.name.equals("language") || pair.name.equals("system_instruction") else { continue }
-      if common.count > 0 { common.write("&") }
-      common.write(pair.name)
-      common.write("=")
-      common.write(pair.value)
-    }
+    if partner == .talker { common.write(commonChoices: choices.front(in: store.pool)) }
     // It is no longer than what it is made from.
     _ = choose(common.written, from: store.pool)
   }
@@ -175,7 +167,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   /// What a session is made from. Valid until the next call of this method.
   func session(_ store: Store) -> Upstream.Session {
     let route = store.prepared.routes[route]
-    let bot = isFallback ? route.fallback ?? route.bots[0] : route.bots[bot]
+    let bot = isFallback ? route.fallback ?? route.bots[0] : route.bots[Int(bot)]
     return Upstream.Session(
       hears: input, says: output, fixed: bot.fixed.bytes, options: bot.options.bytes,
       callers: choices.front(in: store.pool),

@@ -88,7 +88,7 @@ extension Callers {
     if let fallback = prepared.fallback?.upstream, !prepared.isGivenTokens,
       refusal(of: fallback, holding: nil, calls, store, &turn) == nil
     {
-      return (fallback, UpstreamLeg.fallback)
+      return (fallback, Int(UpstreamLeg.fallback))
     }
     if let first { throw first }
     return (prepared.upstream, 0)

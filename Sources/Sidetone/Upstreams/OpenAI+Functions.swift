@@ -49,12 +49,19 @@ extension OpenAI {
     }
     guard JSON.text(type, in: message, equals: "response.output_item.done"),
       let item = JSON.find("item", in: message), item.kind == .object,
-      message[text(JSON.find("type", in: message, under: item))].equals("function_call"),
-      !message[text(JSON.find("status", in: message, under: item))].equals("incomplete")
+      isNamed("type", "function_call", of: item, in: message),
+      !isNamed("status", "incomplete", of: item, in: message)
     else { return nil }
     call.id = text(JSON.find("call_id", in: message, under: item))
     call.name = text(JSON.find("name", in: message, under: item))
     call.arguments = JSON.find("arguments", in: message, under: item)
     return call
+  }
+
+  private static func isNamed(
+    _ member: StaticString, _ word: StaticString, of item: JSON.Value, in message: Bytes
+  ) -> Bool {
+    JSON.find(member, in: message, under: item).map { JSON.text($0, in: message, equals: word) }
+      ?? false
   }
 }

@@ -124,7 +124,8 @@ struct UpstreamsTests {
   private static let commands: [Upstream.Command] = [
     .keepAlive, .finalize, .finish, .greet(.empty), .greet(kept("Say+%22hi%22%0A%ff")), .respond,
     .truncate(item: kept("item_1"), milliseconds: 1480), .forget(item: kept("item_1")),
-    .keys(kept("5")), .keys(kept("47#")), .answer(id: kept("f1"), function: kept("look"), kept("{\"a\":1}")),
+    .keys(kept("5")), .keys(kept("47#")),
+    .answer(id: kept("f1"), function: kept("look"), kept("{\"a\":1}")),
     .lateAnswer(function: kept("look"), kept("{}")),
   ]
 

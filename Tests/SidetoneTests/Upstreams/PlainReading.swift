@@ -104,6 +104,10 @@ extension PlainReading {
         news.isAskedTooEarly = message[complaint.code].equals(
           "conversation_already_has_active_response")
         if !news.isAskedTooEarly { news.complaint = complaint }
+      } else if isNamed("response.function_call_arguments.done") {
+        news.callsFunctions = text("name", in: message)?.isEmpty == false
+      } else if isNamed("response.output_item.done") {
+        news.callsFunctions = isWholeCall(JSON.find("item", in: message), in: message)
       } else {
         readWords(type, message, &news)
       }
@@ -147,6 +151,16 @@ extension PlainReading {
     private static func microseconds(_ name: StaticString, in message: Bytes) -> Int {
       let number = JSON.find(name, in: message).flatMap { JSON.integer($0, in: message) } ?? -1
       return (0...86_400_000).contains(number) ? number * 1000 : -1
+    }
+
+    private static func isWholeCall(_ item: JSON.Value?, in message: Bytes) -> Bool {
+      guard let item, item.kind == .object else { return false }
+      func isNamed(_ member: StaticString, _ word: StaticString) -> Bool {
+        JSON.find(member, in: message, under: item).map {
+          JSON.text($0, in: message, equals: word)
+        } ?? false
+      }
+      return isNamed("type", "function_call") && !isNamed("status", "incomplete")
     }
 
     private static func transcribes(_ message: Bytes) -> Bool {
@@ -208,6 +222,11 @@ extension PlainReading {
       while let member = members.next() {
         if JSON.text(member.name, in: message, equals: "setupComplete") {
           news.isReady = true
+        } else if JSON.text(member.name, in: message, equals: "toolCall") {
+          news.ending = Upstream.Ending(.calls)
+          news.callsFunctions = true
+        } else if JSON.text(member.name, in: message, equals: "toolCallCancellation") {
+          news.cancelsFunctions = true
         } else if JSON.text(member.name, in: message, equals: "serverContent") {
           readContent(member.value, message, &news)
         } else if JSON.text(member.name, in: message, equals: "goAway") {
