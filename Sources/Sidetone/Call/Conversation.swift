@@ -65,6 +65,7 @@ package struct Conversation: BitwiseCopyable, Sendable {
   /// Another model talks from now on; what the one before has said is played to its end.
   mutating func become(_ voice: Upstream.Voice) {
     naming = voice.hasItems ? .items : .none
+    downlink.expect(voice.speech.isBinary ? .raw : .base64)
     dialogue.become(voice)
   }
 

@@ -173,6 +173,9 @@ extension Downlink {
     return kept
   }
 
+  /// What the agent says comes in another way from now on.
+  @_noAllocation mutating func expect(_ coming: Coming) { self.coming = coming }
+
   /// How many bytes of audio a piece of speech is.
   @_noAllocation func bytes(in payload: Bytes) -> Int {
     coming == .raw ? payload.count : Base64.decodedCount(of: payload) ?? 0

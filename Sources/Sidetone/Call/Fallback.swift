@@ -41,7 +41,11 @@ enum Fallback {
     call.upstream.fallBack(to: other, store)
     guard
       call.upstream.settleFormats(from: call.caller.input, to: call.caller.output, store)
-    else { return call.state.upstreamLost(loss, at: turn.now) }
+    else {
+      AudioFinding.refuse(
+        "the upstream that takes over cannot take this audio", in: &call, store, &turn)
+      return .nothing
+    }
     if call.caller.isStarted {
       call.uplink.become(call.upstream.kind, sending: call.upstream.input, store)
       call.upstream.beginSpeech()

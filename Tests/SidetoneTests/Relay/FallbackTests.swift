@@ -89,6 +89,45 @@ struct FallbackTests {
     expectHome(caller, link)
   }
 
+  @Test func `a model whose speech comes as bytes takes over from one that sends text`() throws {
+    let rig = Self.rig {
+      $0.addUpstream("deepgram-agent")
+      $0.routes[3].fallback = "deepgram-agent"
+    }
+    let caller = try begin(rig)
+    for _ in 0..<10 { rig.media(caller, Talk.voice) }
+    try refuseDial(rig)
+    let link = try #require(rig.answerDial())
+    #expect(rig.messages(from: link, isCaller: false)[0].hasPrefix(#"{"type":"Settings""#))
+    rig.answer(#"{"type":"SettingsApplied"}"#, on: link)
+    rig.advance(milliseconds: 500)
+    // What the caller has said, as it was.
+    #expect(rig.taken(from: link).count >= 1600)
+    rig.feed(
+      Frames.frame(.binary, [UInt8](repeating: 0x55, count: 4000), isMasked: false), on: link)
+    rig.advance(milliseconds: 600)
+    let heard = rig.messages(from: caller, isCaller: true).filter { $0.contains("\"media\"") }
+    #expect(heard.count >= 12 && heard.allSatisfy { $0.contains("VVVV") })
+    for end in [caller, link] { rig.fail(end) }
+    rig.advance(milliseconds: 200_000)
+    #expect(rig.relay.missing == [])
+  }
+
+  @Test func `audio goes to the other one at the rate that the caller sends`() throws {
+    let rig = Self.rig {
+      $0.addUpstream("deepgram-agent")
+      $0.routes[3].carriers = ["raw"]
+      $0.routes[3].fallback = "deepgram-agent"
+    }
+    let caller = try #require(rig.open("/talk?encoding=linear16&sample_rate=16000"))
+    try refuseDial(rig)
+    let link = try #require(rig.answerDial())
+    #expect(rig.messages(from: link, isCaller: false)[0].contains(#""sample_rate":16000"#))
+    for end in [caller, link] { rig.fail(end) }
+    rig.advance(milliseconds: 200_000)
+    #expect(rig.relay.missing == [])
+  }
+
   @Test
   func `one that is silent is waited for no longer than half of the silence that a caller bears`()
     throws
