@@ -161,6 +161,9 @@ package struct Limits: Sendable {
   var entriesBytes: Int { entryRingBytes + Self.entryBytesMax }
   /// The longest event, as JSON.
   static let eventBytesMax = 8 * 1024
+  /// Events that are kept until each subscriber's turn has come, and their bytes.
+  var recentEventsMax: Int { subscribersMax > 0 ? 256 : 0 }
+  var recentEventsBytes: Int { subscribersMax > 0 ? 16 * Self.eventBytesMax : 0 }
   /// Blocks of one subscriber: what waits, the one that has begun to leave, pongs and a Close.
   var subscriberBlocks: Int { Self.subscriberOutboxBytesMax / BlockPool.blockBytes + 3 }
   /// Blocks that no subscriber takes: calls begin and go on with them.

@@ -51,7 +51,9 @@ extension Config {
       PlanLine(
         holder: "events on their way to \(limits.subscribersMax) subscribers",
         bytes: eventBlocks * BlockPool.blockBytes
-          + limits.subscribersMax * MemoryLayout<Subscriber>.stride),
+          + limits.subscribersMax * MemoryLayout<Subscriber>.stride
+          + limits.recentEventsMax * MemoryLayout<RecentEvents.Row>.stride
+          + limits.recentEventsBytes),
       PlanLine(
         holder: "what is asked of HTTP servers",
         bytes: needsFetches

@@ -15,7 +15,10 @@ extension Subscribers {
     let first = manner == .stream ? beatSpan : .seconds(store.limits.pingSeconds)
     store.links[link].setDeadline(turn.now + first, &turn)
     store.links[link].ask(.write, &turn)
-    turn.subscribers.came(Subscriber(store.links[link].id, manner, to: call, at: turn.now))
+    turn.subscribers.came(
+      Subscriber(
+        store.links[link].id, manner, to: call, from: turn.subscribers.recent.last &+ 1,
+        at: turn.now))
     guard let withheld = turn.subscribers.lineMayBeWritten(at: turn.now) else { return }
     turn.write(.info, "subscribed", nil) {
       $0.write(store.links[link].peer)
@@ -84,6 +87,7 @@ extension Subscribers {
   /// It is told what it missed, and let go: a stream ends, a socket is closed with a code.
   static func end(_ link: Int, _ cause: Cause, _ turn: inout Turn) {
     let store = turn.subscribers.store
+    giveNews(to: turn.subscribers.index(of: link), &turn)
     tellLast(link, &turn)
     noteLeft(link, cause, &turn)
     if turn.subscribers[turn.subscribers.index(of: link)].manner == .socket {
@@ -93,8 +97,9 @@ extension Subscribers {
     store.links[link].leave(store, &turn)
   }
 
-  /// Writes down that it hears no more.
+  /// Writes down that it hears no more. What was not given yet finds room, or was missed.
   static func noteLeft(_ link: Int, _ cause: Cause, _ turn: inout Turn) {
+    giveNews(to: turn.subscribers.index(of: link), &turn)
     guard let withheld = turn.subscribers.lineMayBeWritten(at: turn.now) else { return }
     let subscriber = turn.subscribers[turn.subscribers.index(of: link)]
     let peer = turn.subscribers.store.links[link].peer

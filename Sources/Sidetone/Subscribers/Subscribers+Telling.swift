@@ -1,5 +1,6 @@
-// What subscribers are told: each event is written once, and put into the outbox of each that wants
-// it, in the manner of its own. Who had no room for some is told how many those were.
+// What subscribers are told: each event is written down once, and put into the outbox of each that
+// wants it when its turn comes, in the manner of its own. Who had no room for some is told how many
+// those were.
 
 extension Subscribers {
   /// Something happened in a call: programs are told, where there are any.
@@ -10,30 +11,46 @@ extension Subscribers {
     if event.audience != .readers, turn.subscribers.count > 0 { tell(event, of: call, &turn) }
   }
 
-  fileprivate static func tell(_ event: LiveEvent, of call: Name, _ turn: inout Turn) {
+  private static func tell(_ event: LiveEvent, of call: Name, _ turn: inout Turn) {
     var event = event
-    let hash = call.hash
     let time = turn.log.wall(at: turn.now)
     while true {
-      var text = Writer(turn.subscribers.text)
+      var text = Writer(room(&turn))
       guard event.write(of: call, at: time, into: &text) else { return }
-      turn.subscribers.number &+= 1
-      let message = Message(
-        event.type, number: turn.subscribers.number, text.written, turn.subscribers.head)
-      var rest = turn.subscribers.count
-      var index = 0
-      while rest > 0 {
-        if turn.subscribers.isInUse(index) {
-          rest &-= 1
-          if turn.subscribers[index].wants(call, hash) { give(message, to: index, &turn) }
-        }
-        index &+= 1
-      }
+      turn.subscribers.recent.keep(event.type, of: call, bytes: text.count)
+      turn.subscribers.flushTime = min(turn.subscribers.flushTime, turn.now)
     }
   }
 
-  private static func give(_ message: Message, to index: Int, _ turn: inout Turn) {
-    if tellMissed(to: index, &turn), put(message, to: index, &turn) {
+  /// Where the next event is written. Whoever was not given the oldest is given that now, where
+  /// its place is needed.
+  private static func room(_ turn: inout Turn) -> Bytes {
+    while true {
+      if let room = turn.subscribers.recent.room() { return room }
+      let oldest = turn.subscribers.recent.oldest
+      for index in 0..<turn.subscribers.capacity where turn.subscribers.isInUse(index) {
+        if turn.subscribers[index].next == oldest { giveNext(to: index, &turn) }
+      }
+      turn.subscribers.recent.dropOldest()
+    }
+  }
+
+  /// All that it was not given yet.
+  static func giveNews(to index: Int, _ turn: inout Turn) {
+    while turn.subscribers[index].next <= turn.subscribers.recent.last {
+      giveNext(to: index, &turn)
+    }
+  }
+
+  private static func giveNext(to index: Int, _ turn: inout Turn) {
+    let number = turn.subscribers[index].next
+    turn.subscribers[index].next &+= 1
+    let row = turn.subscribers.recent[number]
+    guard turn.subscribers[index].wants(row.call, row.hash) else { return }
+    let text = turn.subscribers.recent.text(of: row)
+    let isGiven =
+      tellMissed(to: index, &turn) && put(row.type, number: number, text, to: index, &turn)
+    if isGiven {
       turn.subscribers[index].told &+= 1
     } else {
       turn.counters.subscriberEventsMissed &+= 1
@@ -51,58 +68,58 @@ extension Subscribers {
     let link = turn.subscribers[index].link.index
     let waiting = turn.subscribers.store.links[link].outbox.count
     guard isLast || waiting <= Limits.subscriberOutboxBytesMax / 2 else { return false }
-    return Bytes.withTemporary(256) { place in
-      var text = Writer(place.prefix(128))
+    return Bytes.withTemporary(128) { place in
+      var text = Writer(place)
       text.write("{\"type\":\"events.missed\",\"time\":\"")
       text.write(timestamp: turn.log.wall(at: turn.now))
       text.write("\",\"count\":")
       text.write(decimal: count)
       text.write("}")
-      let message = Message("events.missed", number: nil, text.written, place.dropping(128))
-      guard put(message, to: index, &turn) else { return false }
+      guard put("events.missed", number: nil, text.written, to: index, &turn) else { return false }
       turn.subscribers[index].owed = 0
       return true
     }
   }
 
-  /// False: there is no room in its outbox, or the blocks that are left are the calls'.
-  private static func put(_ message: Message, to index: Int, _ turn: inout Turn) -> Bool {
+  /// Puts one event into its outbox, in its manner. False: there is no room, or the blocks that are
+  /// left are the calls'.
+  private static func put(
+    _ type: StaticString, number: Int?, _ text: Bytes, to index: Int, _ turn: inout Turn
+  ) -> Bool {
     let store = turn.subscribers.store
     let (link, manner) = (turn.subscribers[index].link.index, turn.subscribers[index].manner)
-    let head = manner == .stream ? message.streamHead : message.socketHead
-    let tail = manner == .stream ? ("\n\n" as StaticString).bytes : .empty
-    let count = head.count &+ message.text.count &+ tail.count
-    guard store.links[link].outbox.count &+ count <= Limits.subscriberOutboxBytesMax,
-      store.pool.free &- count / BlockPool.blockBytes > store.limits.blocksOfCalls,
-      store.links[link].outbox.append(head, message.text, tail, from: store.pool)
-    else { return false }
-    turn.subscribers.hasNews(index, bytes: count)
+    let bytes = Bytes.withTemporary(128) { place in
+      var head = Writer(place)
+      if manner == .stream {
+        head.write(streamHeadOf: type, number: number)
+      } else {
+        WebSocket.encodeHeader(.text, payloadBytes: text.count, into: &head)
+      }
+      let tail = manner == .stream ? ("\n\n" as StaticString).bytes : .empty
+      let count = head.count &+ text.count &+ tail.count
+      let waiting = store.links[link].outbox.count
+      guard waiting &+ count <= Limits.subscriberOutboxBytesMax,
+        store.pool.free &- count / BlockPool.blockBytes > store.limits.blocksOfCalls,
+        store.links[link].outbox.append(head.written, text, tail, from: store.pool)
+      else { return 0 }
+      return count
+    }
+    guard bytes > 0 else { return false }
+    turn.subscribers.hasNews(index, bytes: bytes)
     return true
   }
+}
 
-  /// One event on its way to those who want it.
-  private struct Message {
-    let text: Bytes
-    /// What stands in front of it in a stream, and in a socket.
-    let streamHead: Bytes
-    let socketHead: Bytes
-
-    /// `place`: where the heads are written.
-    init(_ type: StaticString, number: Int?, _ text: Bytes, _ place: Bytes) {
-      self.text = text
-      var socket = Writer(place.prefix(WebSocket.headerBytesMax))
-      WebSocket.encodeHeader(.text, payloadBytes: text.count, into: &socket)
-      socketHead = socket.written
-      var stream = Writer(place.dropping(WebSocket.headerBytesMax))
-      stream.write("event: ")
-      stream.write(type)
-      if let number {
-        stream.write("\nid: ")
-        stream.write(decimal: number)
-      }
-      stream.write("\ndata: ")
-      streamHead = stream.written
+extension Writer {
+  /// What stands in front of an event's text in a stream.
+  fileprivate mutating func write(streamHeadOf type: StaticString, number: Int?) {
+    write("event: ")
+    write(type)
+    if let number {
+      write("\nid: ")
+      write(decimal: number)
     }
+    write("\ndata: ")
   }
 }
 

@@ -1,14 +1,14 @@
 // Who hears of calls while they go (`GET /events`): programs of operators, each by a link of its
 // own, as Server-Sent Events or as a WebSocket.
 //
-//     Turn.note ──▶ LiveEvent ──▶ written once ──▶ outbox of each that wants it ──flush──▶ sockets
+//     Turn.note ──▶ LiveEvent ──▶ RecentEvents ──flush──▶ outbox of each that wants it ──▶ socket
 //
-// 1. Everything is bounded: how many there are, and what waits for each in blocks that the plan has
-//    for it. The last blocks are the calls'.
+// 1. Everything is bounded: how many there are, what is kept for all of them, and what waits for
+//    each in blocks that the plan has for it. The last blocks are the calls'.
 // 2. Who does not read misses what has no room. As soon as half of its outbox is free it is told
 //    how many events that were, and then what comes next.
-// 3. No frame waits for them: a subscriber is written to at once, then not again for a moment, and
-//    few of them in one turn.
+// 3. No frame waits for them: an event is written down once, however many hear of it; a subscriber
+//    is given what came at once, then not again for a moment, and few of them in one turn.
 // 4. A slot is free when its link leaves, whichever way (`Link.leave`, `reset`, `release`).
 
 /// One who hears of calls, or of one call.
@@ -26,6 +26,8 @@ struct Subscriber: BitwiseCopyable {
   var told = 0
   var missed = 0
   var owed = 0
+  /// The number of the event that it is given next.
+  var next: Int
   /// Something lies in its outbox that the driver was not asked to write; from when on it may.
   var hasNews = false
   var writableFrom = Instant.zero
@@ -34,11 +36,12 @@ struct Subscriber: BitwiseCopyable {
   var added = 0
   var stuck = 0
 
-  init(_ link: SlotID, _ manner: Manner, to call: Name, at now: Instant) {
+  init(_ link: SlotID, _ manner: Manner, to call: Name, from next: Int, at now: Instant) {
     self.link = link
     self.manner = manner
     self.call = call
     hash = call.hash
+    self.next = next
     since = now
   }
 
@@ -53,36 +56,32 @@ struct Subscribers {
   private let slots: Slab<Subscriber>
   /// By a link's index its slot, or -1.
   private let places: Slab<Int32>
-  /// One event as JSON, and what stands in front of it; for `Subscribers+Telling`.
-  private let pages: BufferPool
-  var text: Bytes { pages.bytes(0) }
-  var head: Bytes { pages.bytes(1) }
-  /// Events so far, whoever heard them.
-  var number = 0
+  /// Events so far, whoever heard them; for `Subscribers+Telling`.
+  var recent: RecentEvents
   /// When the next of them may be written to.
-  private(set) var flushTime = Instant.never
+  var flushTime = Instant.never
   private var next = 0
   /// Keeps those who come and go all the time from filling the log.
   private var lines = LineLimit()
 
   /// Between two writes to one subscriber, and how many are written to in one turn.
-  private static let pause = Instant.Span.milliseconds(20)
-  private static let writesMax = 16
+  private static let pause = Instant.Span.milliseconds(100)
+  private static let writesMax = 2
 
   init(_ store: Store) {
     self.store = store
     let limits = store.limits
     slots = Slab(
       capacity: limits.subscribersMax,
-      repeating: Subscriber(.none, .stream, to: Name(), at: .zero))
+      repeating: Subscriber(.none, .stream, to: Name(), from: 1, at: .zero))
     places = Slab(capacity: limits.linksMax, repeating: -1)
-    pages = BufferPool(buffers: 2, bytes: Limits.eventBytesMax)
+    recent = RecentEvents(limits)
   }
 
   func deallocate() {
     slots.deallocate()
     places.deallocate()
-    pages.deallocate()
+    recent.deallocate()
   }
 
   var count: Int { @inline(__always) get { slots.inUse } }
@@ -134,7 +133,7 @@ extension Subscribers {
     flushTime = min(flushTime, slots[index].writableFrom)
   }
 
-  /// Has those written to whose turn it is.
+  /// Gives those whose turn it is what they have not been given, and has that written.
   static func flush(_ turn: inout Turn) {
     let store = turn.subscribers.store
     let slots = turn.subscribers.slots
@@ -143,17 +142,24 @@ extension Subscribers {
     var time = Instant.never
     for step in 0..<slots.capacity {
       let index = (first &+ step) % slots.capacity
-      guard slots.isInUse(index), slots[index].hasNews else { continue }
+      guard slots.isInUse(index), turn.subscribers.isOwed(index) else { continue }
       guard slots[index].writableFrom <= turn.now, writes < writesMax else {
         if time == .never { turn.subscribers.next = index }
         time = min(time, slots[index].writableFrom)
         continue
       }
+      giveNews(to: index, &turn)
+      guard slots[index].hasNews else { continue }
       writes &+= 1
       slots[index].hasNews = false
       slots[index].writableFrom = turn.now + pause
       store.links[slots[index].link.index].ask(.write, &turn)
     }
     turn.subscribers.flushTime = time
+  }
+
+  /// There is something that it was not given, or that was not written.
+  private func isOwed(_ index: Int) -> Bool {
+    slots[index].hasNews || slots[index].next <= recent.last
   }
 }
