@@ -92,51 +92,6 @@ package struct Lines {
   }
 }
 
-/// What comes from outside must not speak to a terminal, nor turn round what is read there. Control
-/// characters, marks that change the direction of text, other line ends and invisible tags are
-/// shown as their numbers, `\u202e`, as JSON would write them, so a line that is JSON stays it.
-struct Mark {
-  private let scalar: UInt32
-  /// How many bytes it has; 0: what stands there is shown as it is.
-  let length: Int
-
-  init(_ text: Bytes, _ at: Int) {
-    (scalar, length) = Self.find(text, at)
-  }
-
-  /// Line ends and tabs of a text.
-  var isSpace: Bool { scalar == 0x09 || scalar == 0x0a || scalar == 0x0d }
-
-  private static func find(_ text: Bytes, _ at: Int) -> (UInt32, Int) {
-    func byte(_ offset: Int) -> UInt32 {
-      at &+ offset < text.count ? UInt32(text[at &+ offset]) : 0
-    }
-    let first = byte(0)
-    switch first {
-    case 0..<0x20, 0x7f: return (first, 1)
-    case 0xc2 where byte(1) >= 0x80 && byte(1) <= 0x9f: return (byte(1), 2)
-    case 0xd8 where byte(1) == 0x9c: return (0x061c, 2)
-    case 0xe2 where byte(1) == 0x80 || byte(1) == 0x81:
-      let scalar = 0x2000 | (byte(1) & 1) << 6 | byte(2) & 0x3f
-      switch scalar {
-      case 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069: return (scalar, 3)
-      default: return (0, 0)
-      }
-    case 0xf3 where byte(1) == 0xa0 && (byte(2) == 0x80 || byte(2) == 0x81):
-      return (0xe_0000 | (byte(2) & 1) << 6 | byte(3) & 0x3f, 4)
-    default: return (0, 0)
-    }
-  }
-
-  /// Its UTF-16.
-  func units(_ take: (UInt16) -> Void) {
-    guard scalar > 0xffff else { return take(UInt16(truncatingIfNeeded: scalar)) }
-    let rest = scalar &- 0x1_0000
-    take(UInt16(truncatingIfNeeded: 0xd800 | rest >> 10))
-    take(UInt16(truncatingIfNeeded: 0xdc00 | rest & 0x3ff))
-  }
-}
-
 /// How much of a text has room where it is shown, and what it takes there.
 struct Shown {
   private(set) var end = 0

@@ -208,8 +208,7 @@ extension JSONTree {
     bytes += closing.utf8
   }
 
-  /// Control characters are escaped, also those of ISO 6429's second set: a file may be shown on a
-  /// terminal.
+  /// A file may be shown on a terminal (`Mark`).
   private static func write(_ text: String, to bytes: inout [UInt8]) {
     bytes.append(UInt8(ascii: "\""))
     for scalar in text.unicodeScalars {
@@ -219,10 +218,12 @@ extension JSONTree {
       case 0x0a: bytes += "\\n".utf8
       case 0x0d: bytes += "\\r".utf8
       case 0x09: bytes += "\\t".utf8
-      case 0..<0x20, 0x7f...0x9f:
-        bytes += (scalar.value < 0x10 ? "\\u000" : "\\u00").utf8
-        bytes += String(scalar.value, radix: 16).utf8
-      default: bytes += UTF8.encode(scalar)!
+      default:
+        if let escapes = scalar.markEscapes {
+          bytes += escapes.utf8
+        } else {
+          bytes += UTF8.encode(scalar)!
+        }
       }
     }
     bytes.append(UInt8(ascii: "\""))

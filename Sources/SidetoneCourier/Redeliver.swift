@@ -55,10 +55,10 @@ func redeliver(
   }
   _ = try spool.settle()
   // A courier looks at the spool again when a name comes there.
-  let bell = "\(Courier.journalDirectory(config.directory))/.look"
+  let look = "\(Courier.journalDirectory(config.directory))/.look"
   try files.makeDirectory(Courier.journalDirectory(config.directory))
-  try files.makeFile(bell)
-  try files.remove(bell)
+  try files.makeFile(look)
+  try files.remove(look)
   return (calls, events)
 }
 

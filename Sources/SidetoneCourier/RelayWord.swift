@@ -130,12 +130,7 @@ package final class RelayWord {
   }
 }
 
-/// Without control characters, which would end a line or steer a terminal.
+/// Without what would end a line or speak to a terminal (`Mark`).
 func singleLine(_ text: String) -> String {
-  var line = ""
-  for scalar in text.unicodeScalars {
-    let isControl = scalar.value < 0x20 || (0x7f...0x9f).contains(scalar.value)
-    line.unicodeScalars.append(isControl ? "\u{fffd}" : scalar)
-  }
-  return line
+  text.unicodeScalars.reduce(into: "") { $0 += $1.markEscapes ?? String($1) }
 }

@@ -2,6 +2,7 @@
 // what to do; whoever catches it tells it once and tries again later.
 
 import CLinux
+import SidetoneRecords
 
 package struct Trouble: Error, Equatable, Sendable {
   package enum Kind: Sendable {
@@ -47,23 +48,6 @@ package struct Trouble: Error, Equatable, Sendable {
     default: return ""
     }
   }
-}
-
-/// errno(3), as far as it is told apart.
-enum ErrorNumber {
-  static let notPermitted: Int32 = 1
-  static let missing: Int32 = 2
-  static let interrupted: Int32 = 4
-  static let inputOutput: Int32 = 5
-  static let wouldBlock: Int32 = 11
-  static let access: Int32 = 13
-  static let exists: Int32 = 17
-  static let notDirectory: Int32 = 20
-  static let isDirectory: Int32 = 21
-  static let tooManyFiles: Int32 = 24
-  static let noSpace: Int32 = 28
-  static let readOnly: Int32 = 30
-  static let quota: Int32 = 122
 }
 
 /// Where tests end a courier, or have its disk fail. A courier that runs for people has none.

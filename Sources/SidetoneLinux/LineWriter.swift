@@ -85,13 +85,13 @@ package final class LineWriter: Sendable {
   private let isClosed = Atomic<Bool>(false)
   private let isFinished = Atomic<Bool>(false)
   /// Wakes the thread.
-  private let bell: Int32
+  private let waker: Int32
 
   init(capacity: Int, to descriptor: Int32) throws(Errno) {
     precondition(capacity >= 2 * LineWriter.lineBytesMax)
     self.capacity = capacity
     self.descriptor = descriptor
-    bell = Int32(try attempt { Int(cl_counter_create(true)) })
+    waker = Int32(try attempt { Int(cl_counter_create(true)) })
     unsafe ring = .allocate(byteCount: capacity, alignment: 64)
     unsafe ring.initializeMemory(as: UInt8.self, repeating: 0, count: capacity)
     startThread()
@@ -130,7 +130,7 @@ package final class LineWriter: Sendable {
     written.store(start + Self.headerBytes + text.count, ordering: .releasing)
   }
 
-  func wake() { _ = cl_counter_add(bell) }
+  func wake() { _ = cl_counter_add(waker) }
 
   func close() {
     isClosed.store(true, ordering: .releasing)
@@ -165,7 +165,7 @@ package final class LineWriter: Sendable {
         if !isWritten { drop(stream) }
       }
       if isLast { break }
-      _ = cl_counter_take(bell)
+      _ = cl_counter_take(waker)
     }
     isFinished.store(true, ordering: .releasing)
   }
@@ -212,6 +212,6 @@ package final class LineWriter: Sendable {
 
   deinit {
     unsafe ring.deallocate()
-    _ = cl_close(bell)
+    _ = cl_close(waker)
   }
 }

@@ -23,17 +23,8 @@ package struct DiskError: Error, Equatable, Sendable {
     self.number = number
   }
 
-  static let missing: Int32 = 2
-  static let interrupted: Int32 = 4
-  static let ioError: Int32 = 5
-  static let tryAgain: Int32 = 11
-  static let exists: Int32 = 17
-  static let isDirectory: Int32 = 21
-  static let noSpace: Int32 = 28
-  static let quota: Int32 = 122
-
   /// Somebody must make room: to try elsewhere does not help.
-  var isLackOfSpace: Bool { number == Self.noSpace || number == Self.quota }
+  var isLackOfSpace: Bool { number == ErrorNumber.noSpace || number == ErrorNumber.quota }
 }
 
 package protocol Disk: Sendable {

@@ -362,7 +362,9 @@ extension JournalCore {
       leaveSegment()
     case .head, .records, .rewrite:
       // No write of some bytes ends well with none.
-      guard value > 0 else { return fail(done, DiskError(.write, DiskError.ioError), at: now) }
+      guard value > 0 else {
+        return fail(done, DiskError(.write, ErrorNumber.inputOutput), at: now)
+      }
       wrote(done, value, at: now)
     }
   }
@@ -408,7 +410,7 @@ extension JournalCore {
     case .measure: measureAt = nil
     case .create:
       // Somebody else's file keeps its name.
-      if error.number == DiskError.exists { number += 1 }
+      if error.number == ErrorNumber.exists { number += 1 }
       appendRest.begin(at: now)
     case .head: failHere(error, end: 0, at: now)
     case .records(let upTo):

@@ -103,17 +103,8 @@ private struct JournalLines {
   private func printable(_ json: String) -> String {
     var line = ""
     for scalar in json.unicodeScalars {
-      switch scalar.value {
-      // Only white space between tokens: inside strings there is none.
-      case 0..<0x20: line += " "
-      case 0x7f...0x9f, 0x061c, 0x200e, 0x200f, 0x2028...0x202e, 0x2066...0x2069, 0xfeff,
-        0xe_0000...0xe_007f:
-        for unit in String(scalar).utf16 {
-          let hex = String(unit, radix: 16)
-          line += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-        }
-      default: line.unicodeScalars.append(scalar)
-      }
+      // Between tokens there is white space; inside strings there is none.
+      line += scalar.value < 0x20 ? " " : scalar.markEscapes ?? String(scalar)
     }
     return line
   }

@@ -18,7 +18,7 @@ enum JournalStart {
     return try attempt(born) { () throws(DiskError) in
       try disk.makeDirectory(unborn)
       guard let lock = try disk.lock(JournalPath.lock(unborn)) else {
-        throw DiskError(.lock, DiskError.tryAgain)
+        throw DiskError(.lock, ErrorNumber.wouldBlock)
       }
       do throws(DiskError) {
         try disk.publish(unborn, as: born)
@@ -45,11 +45,11 @@ enum JournalStart {
   static func error(_ error: DiskError, _ path: String) -> JournalError {
     let advice =
       switch error.number {
-      case DiskError.noSpace, DiskError.quota: "make room"
-      case DiskError.exists, 20: "a file is in the way: move it, or set records.directory"
+      case ErrorNumber.noSpace, ErrorNumber.quota: "make room"
+      case ErrorNumber.exists, 20: "a file is in the way: move it, or set records.directory"
       case 1, 13: "give this process's user the right to write there, or set records.directory"
       case 30: "the file system is read-only: set records.directory to another one"
-      case DiskError.tryAgain: "another relay has that journal"
+      case ErrorNumber.wouldBlock: "another relay has that journal"
       default: "set records.directory to a directory that this process may write to"
       }
     return JournalError(sentence: "\(sentence(error, path)); \(advice)")

@@ -12,7 +12,7 @@ package final class JournalWriter: Sendable {
   package let news: Int32
 
   private let ring: EntryRing
-  private let bell: Bell
+  private let waker: Waker
   private let hand: AppendingHand
 
   /// Makes the directories, takes the lock, writes the first head, starts the threads. `instance`:
@@ -24,19 +24,19 @@ package final class JournalWriter: Sendable {
     precondition(JournalPath.isSafe(instance), "an instance's name is a directory's")
     path = JournalPath.instance(directory, instance)
     ring = EntryRing(capacity: limits.ringBytes)
-    guard let bell = Bell(), let news = Bell(), let syncer = SyncingHand(disk, path) else {
+    guard let waker = Waker(), let news = Waker(), let syncer = SyncingHand(disk, path) else {
       throw JournalError(sentence: "the journal got no descriptor: raise the limit of open files")
     }
     let lock = try JournalStart.make(directory, instance, on: disk)
-    self.bell = bell
+    self.waker = waker
     self.news = news.descriptor
     hand = AppendingHand(
-      ring: ring, bell: bell, news: news, syncer: syncer,
+      ring: ring, waker: waker, news: news, syncer: syncer,
       place: .init(
         disk: disk, journals: JournalPath.journals(directory), path: path, lock: lock),
       core: JournalCore(limits: limits, instance: instance))
     try hand.begin()
-    let (hand, isStarted) = (hand, syncer.start(waking: bell))
+    let (hand, isStarted) = (hand, syncer.start(waking: waker))
     guard isStarted, startThread({ hand.run() }) else {
       syncer.stop()
       try? disk.close(lock)
@@ -96,13 +96,13 @@ package final class JournalWriter: Sendable {
   let status = Mutex(JournalStatus())
 
   private let ring: EntryRing
-  private let bell: Bell
-  private let news: Bell
+  private let waker: Waker
+  private let news: Waker
   private let syncer: SyncingHand
   private let place: Place
   private let isClosing = Atomic<Bool>(false)
-  /// Whether it waits at the bell. While it does not, the relay's thread need not ring: a system
-  /// call that is saved for most entries.
+  /// Whether it waits at the waker. While it does not, the relay's thread need not wake it: most
+  /// entries save a system call.
   private let isWaiting = Atomic<Bool>(false)
   /// Only the thread's, once it runs; so is what follows.
   private var seen: UInt64 = 0
@@ -110,10 +110,10 @@ package final class JournalWriter: Sendable {
   private let entry = Buffer(count: JournalLimits.entryBytesMax)
 
   init(
-    ring: EntryRing, bell: Bell, news: Bell, syncer: SyncingHand, place: Place, core: JournalCore
+    ring: EntryRing, waker: Waker, news: Waker, syncer: SyncingHand, place: Place, core: JournalCore
   ) {
     self.ring = ring
-    self.bell = bell
+    self.waker = waker
     self.news = news
     self.syncer = syncer
     self.place = place
@@ -123,13 +123,13 @@ package final class JournalWriter: Sendable {
   func close() {
     ring.close()
     isClosing.store(true, ordering: .releasing)
-    bell.ring()
+    waker.wake()
   }
 
   func wake() {
     // What was put is seen by the thread before it waits, or its waiting is seen here.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    if isWaiting.exchange(false, ordering: .relaxed) { bell.ring() }
+    if isWaiting.exchange(false, ordering: .relaxed) { waker.wake() }
   }
 
   /// The first segment, before there is a thread.
@@ -168,7 +168,7 @@ package final class JournalWriter: Sendable {
   private func wait() -> Bool {
     isWaiting.store(true, ordering: .relaxed)
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    if ring.lastPut == seen { bell.wait(milliseconds: waitMilliseconds) }
+    if ring.lastPut == seen { waker.wait(milliseconds: waitMilliseconds) }
     _ = isWaiting.exchange(false, ordering: .relaxed)
     return ring.lastPut != seen
   }
@@ -217,7 +217,7 @@ package final class JournalWriter: Sendable {
     }
     guard new > synced.load(ordering: .relaxed) else { return }
     synced.store(new, ordering: .releasing)
-    news.ring()
+    news.wake()
   }
 
   private func perform(_ append: JournalCore.Append) -> Result<Int, DiskError> {
@@ -248,7 +248,7 @@ package final class JournalWriter: Sendable {
 
   private let disk: any Disk
   private let path: String
-  private let bell: Bell
+  private let waker: Waker
   /// Whoever the state names may touch the call and its outcome.
   private let state = Atomic<Int>(State.idle)
   private var call: JournalCore.Sync?
@@ -258,23 +258,23 @@ package final class JournalWriter: Sendable {
   private var nextSeconds = 0.0
 
   init?(_ disk: any Disk, _ path: String) {
-    guard let bell = Bell() else { return nil }
-    self.bell = bell
+    guard let waker = Waker() else { return nil }
+    self.waker = waker
     self.disk = disk
     self.path = path
   }
 
-  func start(waking asker: Bell) -> Bool { startThread { self.run(waking: asker) } }
+  func start(waking asker: Waker) -> Bool { startThread { self.run(waking: asker) } }
 
   func stop() {
     state.store(State.stopped, ordering: .releasing)
-    bell.ring()
+    waker.wake()
   }
 
   func ask(_ call: JournalCore.Sync) {
     self.call = call
     state.store(State.asked, ordering: .releasing)
-    bell.ring()
+    waker.wake()
   }
 
   var hasResult: Bool { state.load(ordering: .acquiring) == State.done }
@@ -286,15 +286,15 @@ package final class JournalWriter: Sendable {
     return outcome
   }
 
-  private func run(waking asker: Bell) {
+  private func run(waking asker: Waker) {
     while true {
       switch state.load(ordering: .acquiring) {
       case State.stopped: return
       case State.asked:
         outcome = perform()
         state.store(State.done, ordering: .releasing)
-        asker.ring()
-      default: bell.wait(milliseconds: -1)
+        asker.wake()
+      default: waker.wait(milliseconds: -1)
       }
     }
   }

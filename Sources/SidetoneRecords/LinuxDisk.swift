@@ -19,7 +19,7 @@ package struct LinuxDisk: Disk {
       let result = call()
       if result >= 0 { return result }
       let error = DiskError(name, Int32(-result))
-      if error.number != DiskError.interrupted { throw error }
+      if error.number != ErrorNumber.interrupted { throw error }
     }
   }
 
@@ -29,7 +29,7 @@ package struct LinuxDisk: Disk {
       try? syncDirectory(Self.parent(of: path))
     } catch {
       // Something of that name will do, if it is a directory.
-      guard error.number == DiskError.exists else { throw error }
+      guard error.number == ErrorNumber.exists else { throw error }
       if try isDirectory(path) { return }
       throw error
     }
@@ -48,7 +48,7 @@ package struct LinuxDisk: Disk {
       try attempt(.makeDirectory) { unsafe Int(cl_path_size(path)) }
       return false
     } catch {
-      if error.number == DiskError.isDirectory { return true }
+      if error.number == ErrorNumber.isDirectory { return true }
       throw error
     }
   }
@@ -64,7 +64,7 @@ package struct LinuxDisk: Disk {
       return file
     } catch {
       _ = cl_close(file)
-      if error.number == DiskError.tryAgain { return nil }
+      if error.number == ErrorNumber.wouldBlock { return nil }
       throw error
     }
   }
@@ -74,7 +74,7 @@ package struct LinuxDisk: Disk {
     do {
       file = try open(path)
     } catch {
-      if error.number == DiskError.missing { return false }
+      if error.number == ErrorNumber.missing { return false }
       throw error
     }
     defer { _ = cl_close(file) }
@@ -83,7 +83,7 @@ package struct LinuxDisk: Disk {
       try attempt(.lock) { Int(cl_lock(file, true)) }
       return false
     } catch {
-      if error.number == DiskError.tryAgain { return true }
+      if error.number == ErrorNumber.wouldBlock { return true }
       throw error
     }
   }
@@ -104,7 +104,7 @@ package struct LinuxDisk: Disk {
 
   package func write(_ file: Int32, _ bytes: Bytes, at offset: Int) throws(DiskError) -> Int {
     // Where somebody has taken the file away, nobody will ever read it.
-    if cl_is_unlinked(file) { throw DiskError(.write, DiskError.missing) }
+    if cl_is_unlinked(file) { throw DiskError(.write, ErrorNumber.missing) }
     return try attempt(.write) { unsafe cl_pwrite(file, bytes.base, bytes.count, Int64(offset)) }
   }
 
@@ -152,7 +152,7 @@ package struct LinuxDisk: Disk {
     for name in try names(in: path) {
       let inner = "\(path)/\(name)"
       let size = unsafe cl_path_size(inner)
-      if size == -Int64(DiskError.isDirectory) { sum += (try? bytes(in: inner)) ?? 0 }
+      if size == -Int64(ErrorNumber.isDirectory) { sum += (try? bytes(in: inner)) ?? 0 }
       // What is gone meanwhile takes nothing.
       if size > 0 { sum += Int(size) }
     }

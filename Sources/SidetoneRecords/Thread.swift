@@ -33,7 +33,7 @@ private final class Work: Sendable {
 }
 
 /// An eventfd, closed with its last owner.
-final class Bell: Sendable {
+final class Waker: Sendable {
   let descriptor: Int32
 
   /// Where no descriptor is left the answer is nil.
@@ -43,9 +43,9 @@ final class Bell: Sendable {
   }
   deinit { _ = cl_close(descriptor) }
 
-  func ring() { _ = cl_counter_add(descriptor) }
+  func wake() { _ = cl_counter_add(descriptor) }
 
-  /// Waits until it rings, at most so long (negative: without end), and stills it.
+  /// Waits until it is woken, at most so long (negative: without end), and forgets that.
   func wait(milliseconds: Int32) {
     _ = cl_wait_readable(descriptor, milliseconds)
     _ = cl_counter_take(descriptor)

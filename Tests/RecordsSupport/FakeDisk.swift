@@ -23,9 +23,6 @@ package final class FakeDisk: Disk, @unchecked Sendable {
     var isNameDurable = false
   }
 
-  private static let exists: Int32 = 17
-  private static let noSpace: Int32 = 28
-
   private var files: [String: File] = [:]
   private var open: [Int32: File] = [:]
   private var nextDescriptor: Int32 = 1
@@ -82,7 +79,7 @@ package final class FakeDisk: Disk, @unchecked Sendable {
 
   package func create(_ path: String) throws(DiskError) -> Int32 {
     _ = try meet(.create)
-    if files[path] != nil { throw DiskError(.create, Self.exists) }
+    if files[path] != nil { throw DiskError(.create, ErrorNumber.exists) }
     let file = File()
     files[path] = file
     return give(file)
@@ -120,7 +117,7 @@ package final class FakeDisk: Disk, @unchecked Sendable {
     if case .short = fault { count = max(count / 2, 1) }
     if case .landed(_, let eighths) = fault { count = count * eighths / 8 }
     count = min(count, max(capacity - used, 0) + max(file.content.count - offset, 0))
-    if count == 0, fault == nil { throw DiskError(.write, Self.noSpace) }
+    if count == 0, fault == nil { throw DiskError(.write, ErrorNumber.noSpace) }
     file.content.put(bytes.prefix(count).array[...], at: offset)
     file.dirty.append(offset..<offset + count)
     if case .landed(let number, _) = fault { throw DiskError(.write, number) }

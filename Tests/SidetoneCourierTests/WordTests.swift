@@ -218,7 +218,7 @@ private final class StartedCourier {
     let said = relay.read()
     #expect(said.count == 1)
     #expect(said[0].utf8.count <= RelayWord.bytesMax)
-    #expect(said[0].hasPrefix("log error x a\u{fffd}b\u{fffd}[31m\u{fffd}é"))
+    #expect(said[0].hasPrefix("log error x a\\u000ab\\u001b[31m\\u0085é"))
     #expect(said[0].hasSuffix("é"))
   }
 

@@ -7,8 +7,8 @@ import Testing
 @testable import SidetoneRecords
 
 struct CoreTests {
-  private static let ioError = DiskError.ioError
-  private static let noSpace = DiskError.noSpace
+  private static let ioError = ErrorNumber.inputOutput
+  private static let noSpace = ErrorNumber.noSpace
 
   /// A run of so many steps, then a close.
   @discardableResult

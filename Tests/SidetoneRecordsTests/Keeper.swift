@@ -128,7 +128,7 @@ final class Keeper {
     var syncs = 0
     disk.fault = { _, call in
       if call == .sync { syncs += 1 }
-      return call == .sync && syncs == number ? .error(DiskError.ioError) : nil
+      return call == .sync && syncs == number ? .error(ErrorNumber.inputOutput) : nil
     }
   }
 

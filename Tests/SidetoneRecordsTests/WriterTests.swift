@@ -295,7 +295,7 @@ final class GatedDisk: Disk {
   func open(_ path: String) throws(DiskError) -> Int32 { try real.open(path) }
   func close(_ file: Int32) throws(DiskError) { try real.close(file) }
   func write(_ file: Int32, _ bytes: Bytes, at offset: Int) throws(DiskError) -> Int {
-    if isFull.withLock({ $0 }) { throw DiskError(.write, DiskError.noSpace) }
+    if isFull.withLock({ $0 }) { throw DiskError(.write, ErrorNumber.noSpace) }
     writeCount.withLock { $0 += 1 }
     return try real.write(file, bytes, at: offset)
   }

@@ -20,7 +20,8 @@ struct Layers {
   private static let top = "Sources/Sidetone/"
   private static let ranks = [
     "Memory": 0, "Time": 0, "Address": 0, "Limits": 0, "Config": 0, "Cause": 0, "Lines": 0,
-    "Counters": 0, "Delivery": 0, "Drain": 0, "Guests": 0, "LatencyHistogram": 0, "LineLimit": 0,
+    "Mark": 0, "Counters": 0, "Delivery": 0, "Drain": 0, "Guests": 0, "LatencyHistogram": 0,
+    "LineLimit": 0,
     "Wire": 1, "Audio": 1,
     "Carriers": 2, "Upstreams": 2, "Output": 2,
     "Exposure": 3, "Plan": 3, "Event": 3,
