@@ -1,8 +1,8 @@
 // Text that comes from outside must not speak to a terminal, nor turn round what is read there:
 // which characters could is said here, for all that shows text: log, journal, files, events.
 
-/// A character that is shown as its number, `\u202e`, as JSON would write it, so that a line of JSON
-/// stays one: control characters, marks that change the direction of text, other line ends and
+/// A character that is shown as its number, `\u202e`, as JSON would write it, so that JSON stays
+/// what it is: control characters, marks that change the direction of text, other line ends and
 /// invisible tags.
 package struct Mark {
   private let scalar: UInt32

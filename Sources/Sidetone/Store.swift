@@ -37,7 +37,10 @@ package struct Store: BitwiseCopyable, Sendable {
     memory = Fixed(
       Memory(
         links: Slab(capacity: limits.linksMax, repeating: .blank),
-        pool: BlockPool(blocks: limits.blocks(twoWayCalls: config.twoWayCalls)),
+        // One key may serve those who listen and those who talk: only talking takes the rest.
+        pool: BlockPool(
+          blocks: limits.blocks(twoWayCalls: config.twoWayCalls),
+          ready: limits.blocks(twoWayCalls: 0)),
         medium: BufferPool(
           buffers: limits.mediumBuffersMax,
           bytes: limits.carrierMessageBytesMax + Limits.bufferSlack),

@@ -27,11 +27,13 @@
   private let state: UnsafeMutablePointer<State>
   package let capacity: Int
 
-  package init(blocks: Int) {
-    precondition(blocks > 0)
+  /// The first of them, at least so many, are the process's at once; the kernel gives it the others
+  /// when they are first used, so that memory which was only provided for costs nothing.
+  package init(blocks: Int, ready: Int = 0) {
+    precondition(blocks > 0 && ready <= blocks)
     capacity = blocks
     unsafe base = .allocate(byteCount: blocks * Self.blockBytes, alignment: 64)
-    unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: blocks * Self.blockBytes)
+    unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: ready * Self.blockBytes)
     unsafe next = .allocate(capacity: blocks)
     unsafe ends = .allocate(capacity: blocks)
     unsafe state = .allocate(capacity: 1)
