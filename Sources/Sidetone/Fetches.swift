@@ -126,7 +126,10 @@ struct Fetches {
     _ owner: Owner, _ request: FetchRequest, body: Bytes = .empty, at now: Instant
   ) throws(FetchFailure) -> ID {
     guard isServed else { throw .lost }
-    guard underWay.count < Limits.fetchesMax else { throw .full }
+    // A function's server that says nothing keeps no caller from being let in.
+    var placesMax = Limits.fetchesMax
+    if case .function = owner { placesMax -= Limits.keysAskedMax }
+    guard underWay.count < placesMax else { throw .full }
     var message = Writer(draft.bytes)
     write(request, lastID &+ 1, into: &message)
     message.write("\n")

@@ -118,6 +118,8 @@ package struct Limits: Sendable {
   /// Keys of a LiteLLM proxy that are remembered; a digest and the proxy's words for each.
   static let checkedKeysMax = 1024
   static let checkedKeyBytes = 640
+  /// Those that are asked about at once: so many requests are kept for them.
+  static let keysAskedMax = 64
   /// The arguments of a call of a function, its answer, and room to put either into words.
   package static let functionArgumentsBytesMax = 16 * 1024
   static let functionAnswerBytesMax = 32 * 1024

@@ -46,7 +46,7 @@ package struct PreparedFunction: Sendable {
       var members = JSON.Members(of: value, in: text)
       var isThere = false
       while !isThere, let member = members.next() {
-        isThere = text[member.name.range].equals(name.bytes)
+        isThere = JSON.text(member.name, in: text, isSameAs: name.bytes)
       }
       if !isThere { return "an argument that it requires is missing" }
     }

@@ -187,7 +187,9 @@ package struct PreparedRoute: Sendable {
     }
     precondition(kind != .call || bots.count == choice.count, "and so do a route's bots")
     self.bots = bots
-    fallback = config.place(ofUpstream: route.fallback).map { Bot("", $0, route, config) }
+    // One without a key would refuse what is handed to it.
+    fallback = config.place(ofUpstream: route.fallback)
+      .flatMap { config.upstreams[$0].isWithoutKey ? nil : Bot("", $0, route, config) }
     let isServed = kind != .call || bots.contains { !upstreams[$0.upstream].isWithoutKey }
     keyless = isServed ? -1 : upstream
     stream = -1

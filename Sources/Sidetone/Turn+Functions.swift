@@ -10,7 +10,7 @@ extension Event.Function {
     }
     guard isSaid, sentence.utf8CodeUnitCount > 0 else { return }
     turn.write(.warning, "function_failed", call) {
-      $0.write(words: name.prefix(min(name.count, 64)))
+      $0.write(words: name.prefix(JSON.wholePrefix(of: name, upTo: 64)))
       $0.write(" after ")
       $0.write(decimal: milliseconds)
       $0.write(" ms: ")

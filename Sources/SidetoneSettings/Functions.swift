@@ -98,7 +98,12 @@ private func readSchema(_ written: String) throws(Refusal) -> (text: String, req
     guard let list = JSON.find("required", in: bytes, under: schema) else { return [] }
     var names: [String] = []
     var elements = JSON.Elements(of: list, in: bytes)
-    while let name = elements.next() { names.append(bytes[name.range].string) }
+    while let name = elements.next() {
+      var characters = JSON.Text(name, in: bytes)
+      var text: [UInt8] = []
+      while let byte = characters.next() { text.append(byte) }
+      names.append(String(decoding: text, as: UTF8.self))
+    }
     return names
   }
   guard let required else {

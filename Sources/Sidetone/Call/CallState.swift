@@ -185,6 +185,11 @@ package struct CallState: BitwiseCopyable, Sendable {
   }
 
   /// Counts a loss; whether another attempt shall be made.
+  /// The upstream would not be dialled again.
+  func isOutOfAttempts(after loss: UpstreamLeg.Loss) -> Bool {
+    loss.life != .lived && attempts >= attemptsMax
+  }
+
   private mutating func count(_ loss: UpstreamLeg.Loss) -> Bool {
     if loss.life == .lived { attempts = 0 }
     let isFirst = attempts == 0
@@ -271,8 +276,8 @@ package struct CallState: BitwiseCopyable, Sendable {
   /// The agent ends the call: what it has said is played to its end.
   package mutating func hungUp(at now: Instant) -> Action {
     switch state {
-    case .talking, .changing: return giveUp(.hungUp, at: now)
-    case .arriving, .dialling, .resting, .closing, .over: return .nothing
+    case .talking, .changing, .dialling, .resting: return giveUp(.hungUp, at: now)
+    case .arriving, .closing, .over: return .nothing
     }
   }
 

@@ -312,6 +312,11 @@ extension Dialogue {
   /// more.
   package mutating func expired(at now: Instant) -> Bool {
     guard case .answerAwaited(let prompt, let until) = state, until <= now else { return false }
+    // It cannot answer before the functions that it has called have.
+    if isWaiting {
+      state = .answerAwaited(to: prompt, until: now + patience)
+      return false
+    }
     state = .quiet
     guard request == .none else { return false }
     if repeats == 0, names == .responses {

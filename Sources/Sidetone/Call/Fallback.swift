@@ -5,7 +5,7 @@
 //     refused, silent, broken while it was dialled ─┐
 //     lost, and another attempt is of no use ───────┼──▶ dialling the fallback, at once
 //     no place for a new caller (Callers+Choosing) ─┘
-//     lost, having done its work ──▶ one attempt more ──▶ as above
+//     lost, having done its work ──▶ one attempt more ──▶ as above; or no attempt is left
 
 enum Fallback {
   /// The upstream that takes over; nil: none does, and the call goes on as without it.
@@ -14,7 +14,8 @@ enum Fallback {
   ) -> Int? {
     guard let other = call.upstream.preparedRoute(store).fallback?.upstream,
       !call.upstream.isFallback, call.state.state == .dialling || call.state.state == .talking,
-      !loss.isHandleDropped, loss.life == .none || !loss.verdict.retry
+      !loss.isHandleDropped,
+      loss.life == .none || !loss.verdict.retry || call.state.isOutOfAttempts(after: loss)
     else { return nil }
     let held = call.hasPlace ? call.upstream.index : nil
     let refusal = turn.availability.refusal(of: other, holding: held, at: turn.now)

@@ -19,21 +19,32 @@ extension FunctionCalls {
 
   // MARK: What the model says
 
+  /// Calls that one message is heeded for. Each is looked for from the front.
+  private static let messageCallsMax = 16
+
   /// What a message says of functions.
   static func handle(
     of news: Upstream.Event, _ message: Bytes, in call: inout Call, _ store: Store,
     _ turn: inout Turn
   ) {
+    if news.isInterrupted { interrupted(in: &call, store, &turn) }
     guard news.callsFunctions || news.cancelsFunctions, call.functions.isOn,
       let reading = call.upstream.functions
     else { return }
     var place = 0
     while news.callsFunctions, let found = reading.call(message, place) {
+      guard place < messageCallsMax else {
+        noteRefused(
+          message[found.name], "one message calls too many functions", in: &call, &turn)
+        break
+      }
       begin(found, message, needsID: reading.needsID, in: &call, store, &turn)
       place &+= 1
     }
     place = 0
-    while news.cancelsFunctions, let id = reading.cancelled(message, place) {
+    while news.cancelsFunctions, place < messageCallsMax,
+      let id = reading.cancelled(message, place)
+    {
       if let running = call.functions.running(message[id]) {
         cancel(running, in: &call, store, &turn)
       }
@@ -48,9 +59,14 @@ extension FunctionCalls {
     _ store: Store, _ turn: inout Turn
   ) {
     let id = message[found.id]
-    guard let name = Name(id), !id.isEmpty || !needsID else {
+    guard !id.isEmpty || !needsID else {
       return noteRefused(
         message[found.name], "it has no id by which it could be answered", in: &call, &turn)
+    }
+    guard let name = Name(id) else {
+      let sentence: StaticString = "its id is longer than 96 bytes"
+      answer(id, message[found.name], error: sentence, isRetryable: false, in: &call, store, &turn)
+      return noteRefused(message[found.name], sentence, in: &call, &turn)
     }
     if !id.isEmpty, call.functions.knows(id) { return turn.note(.messageIgnored) }
     let isFull = call.functions.isFull
@@ -80,10 +96,17 @@ extension FunctionCalls {
     if let sentence = function.complaint(about: text) {
       return refuse(place, message[found.name], sentence, in: &call, store, &turn)
     }
+    // Nobody is there any more for whom it would be done.
+    if call.state.isClosing {
+      return refuse(place, message[found.name], "the call is ending", in: &call, store, &turn)
+    }
+    // What the caller said is answered by what is done: another session that heard it again would
+    // have it done again.
+    _ = call.uplink.agentBegan(at: turn.now)
     switch function.action {
-    case .hangUp:
-      end(place, .answered, "", in: &call, store, &turn)
-      call.functions.hangUp()
+    case .hangUp where call.functions.hangUpPlace != nil:
+      refuse(place, message[found.name], "it was called before", in: &call, store, &turn)
+    case .hangUp: call.functions.hangUp(place)
     case .post(let post): ask(post, function, text.written, place, in: &call, store, &turn)
     }
   }
@@ -126,15 +149,31 @@ extension FunctionCalls {
     }
   }
 
-  /// The model has hung up, and its answer is over: its session is left, and what it has said is
-  /// played to its end.
+  /// The model has hung up, its answer is over or lost, and what else it called is done: its
+  /// session is left, and what it has said is played to its end.
   static func hangUpIfAsked(in call: inout Call, _ store: Store, _ turn: inout Turn) {
-    guard call.functions.manner == .hangsUp, call.state.isTalking, !call.conversation.isAnswerOpen
+    guard let place = call.functions.hangUpPlace, !call.conversation.isAnswerOpen,
+      call.state.isTalking && !call.functions.isAtWork || call.state.isWithoutSession
     else { return }
+    end(place, .answered, "", in: &call, store, &turn)
     call.upstream.leaveNext(store, &turn)
-    call.upstream.leave(store, &turn)
-    call.sessionEnded(store, &turn)
+    if call.upstream.isOpen(store) {
+      call.upstream.leave(store, &turn)
+      call.sessionEnded(store, &turn)
+    }
     call.perform(call.state.hungUp(at: turn.now), store, &turn)
+  }
+
+  /// The caller speaks over a model that has hung up: it is to hear that first, and may hang up
+  /// again.
+  private static func interrupted(
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    guard let place = call.functions.hangUpPlace, call.upstream.isOpen(store) else { return }
+    call.functions.goOn()
+    fail(
+      place, "the caller speaks, so the call goes on", isRetryable: true, in: &call, store, &turn)
+    moved(in: &call, store, &turn)
   }
 
   // MARK: What becomes of it
@@ -195,6 +234,7 @@ extension FunctionCalls {
   private static func cancel(_ place: Int, in call: inout Call, _ store: Store, _ turn: inout Turn)
   {
     turn.fetches.cancel(call.functions.fetch(of: place))
+    if place == call.functions.hangUpPlace { call.functions.goOn() }
     end(place, .cancelled, "", in: &call, store, &turn)
   }
 
@@ -253,15 +293,22 @@ extension FunctionCalls {
     _ id: Name, _ name: Bytes, error sentence: StaticString, isRetryable: Bool, in call: inout Call,
     _ store: Store, _ turn: inout Turn
   ) {
-    var text = Writer(store.functionText.prefix(Limits.functionDraftBytes))
-    text.write(functionError: sentence, status: 0, isRetryable: isRetryable)
     Bytes.withTemporary(Name.bytesMax) { place in
       var written = Writer(place)
       written.write(id)
-      call.upstream.command(
-        .answer(id: written.written, function: name, text.written), as: call.record.name, store,
-        &turn)
+      answer(
+        written.written, name, error: sentence, isRetryable: isRetryable, in: &call, store, &turn)
     }
+  }
+
+  private static func answer(
+    _ id: Bytes, _ name: Bytes, error sentence: StaticString, isRetryable: Bool,
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    var text = Writer(store.functionText.prefix(Limits.functionDraftBytes))
+    text.write(functionError: sentence, status: 0, isRetryable: isRetryable)
+    call.upstream.command(
+      .answer(id: id, function: name, text.written), as: call.record.name, store, &turn)
   }
 
   /// To the session that has called it, or in words to the one that stands instead; where none
@@ -272,7 +319,10 @@ extension FunctionCalls {
     let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told.name
       .bytes
     if !call.upstream.isOpen(store) {
-      if !call.functions.keep(answer, of: place, in: store.pool) {
+      // The last blocks are everybody's audio's.
+      let isRoom =
+        store.pool.free - answer.count / BlockPool.blockBytes > store.limits.blocksOfCalls
+      if !isRoom || !call.functions.keep(answer, of: place, in: store.pool) {
         turn.note(.upstream(.untold), of: call.record.name)
       }
     } else if call.functions.isFormer(place) {

@@ -33,6 +33,7 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
 
   package struct Memory: BitwiseCopyable, Sendable {
     fileprivate var rows = InlineArray<16, Row>(repeating: Row())
+    fileprivate var hangUp = 0
   }
 
   private var table = Lent<Memory>()
@@ -69,6 +70,9 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
 
   /// None is running, and none is kept.
   var isIdle: Bool { !isOn || places.allSatisfy { table.value.rows[$0].stage == .over } }
+
+  /// Somebody is still at work for one.
+  var isAtWork: Bool { places.contains { isRunning($0) && $0 != hangUpPlace } }
 
   /// As many as may be are under way.
   var isFull: Bool {
@@ -136,5 +140,16 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     return refusals == 1
   }
 
-  mutating func hangUp() { manner = .hangsUp }
+  /// The call ends when what its model is saying has been heard: this call of a function runs until
+  /// then.
+  mutating func hangUp(_ place: Int) {
+    manner = .hangsUp
+    table.value.hangUp = place
+  }
+
+  /// Which call of a function that is.
+  var hangUpPlace: Int? { isOn && manner == .hangsUp ? table.value.hangUp : nil }
+
+  /// It goes on after all.
+  mutating func goOn() { manner = .on }
 }

@@ -134,6 +134,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     row = store.prepared.upstreams[upstream].kind
     partner = store.prepared.upstreams[upstream].partner
     handle.clear(in: store.pool)
+    reason.release(to: store.pool)
+    reason = Reason()
+    told = Told()
     learned = LearnedMessage()
     speech = .none
     guard row != former else { return }

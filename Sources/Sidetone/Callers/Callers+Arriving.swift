@@ -85,10 +85,14 @@ extension Callers {
       guard let refusal else { return (upstream, 0) }
       first = first ?? refusal
     }
-    if let fallback = prepared.fallback?.upstream, !prepared.isGivenTokens,
-      refusal(of: fallback, holding: nil, calls, store, &turn) == nil
-    {
-      return (fallback, Int(UpstreamLeg.fallback))
+    if let fallback = prepared.fallback?.upstream {
+      if prepared.isGivenTokens {
+        // It takes no place yet, and will find one there.
+        let refusal = turn.availability.refusal(of: fallback, isExpected: true, at: turn.now)
+        if refusal == nil { return (prepared.upstream, 0) }
+      } else if refusal(of: fallback, holding: nil, calls, store, &turn) == nil {
+        return (fallback, Int(UpstreamLeg.fallback))
+      }
     }
     if let first { throw first }
     return (prepared.upstream, 0)

@@ -47,7 +47,12 @@ extension Callers {
       return nil
     }
     guard prepared.hasChoice else {
-      if calls[call].hasPlace { return call }
+      if calls[call].hasPlace {
+        if calls[call].upstream.isFallback {
+          noteFallback(of: call, from: prepared.upstream, "it has no place", calls, store, &turn)
+        }
+        return call
+      }
       switch findPlace(call, on: calls[call].upstream.index, calls, store, &turn) {
       case .nowhere: return nil
       case .there: return call
@@ -131,16 +136,26 @@ extension Callers {
     guard let refusal = takePlace(call, on: upstream, calls, store, &turn) else { return .there }
     let fallback = calls[call].upstream.preparedRoute(store).fallback?.upstream
     if let fallback, takePlace(call, on: fallback, calls, store, &turn) == nil {
-      let names = store.prepared.upstreams
-      let fellBack = Event.OfUpstream.fellBack(
-        names[upstream].name.bytes, to: names[fallback].name.bytes, refusal.sentence)
-      turn.note(.fallback)
-      turn.note(.upstream(fellBack), of: calls[call].record.identity)
+      noteFallback(of: call, from: upstream, refusal.sentence, calls, store, &turn)
       return .fallback(fallback)
     }
     turn.note(.call(.refused(refusal.sentence)), of: calls[call].record.name)
     calls[call].end(refusal.cause, store, &turn)
     return .nowhere
+  }
+
+  private func noteFallback(
+    of call: Int, from upstream: Int, _ sentence: StaticString, _ calls: Calls, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    guard let fallback = calls[call].upstream.preparedRoute(store).fallback?.upstream else {
+      return
+    }
+    let names = store.prepared.upstreams
+    let fellBack = Event.OfUpstream.fellBack(
+      names[upstream].name.bytes, to: names[fallback].name.bytes, sentence)
+    turn.note(.fallback)
+    turn.note(.upstream(fellBack), of: calls[call].record.identity)
   }
 
   /// The caller has a place on this upstream from now on, in the place of another that it may have;

@@ -48,11 +48,7 @@ extension Admission {
   /// shown that could be its own. Throws what it has against it, or that it must be asked.
   func checkedKey(_ request: Request) throws(Refusal) -> Int? {
     guard keyChecks.isOn, let key = keyToCheck(request) else { return nil }
-    let verdict = Bytes.withTemporary(Digest.sha256Bytes) { digest in
-      Digest.sha256(key, into: digest)
-      return keyChecks.verdict(of: digest, at: request.now)
-    }
-    switch verdict {
+    switch verdict(of: key, request) {
     case .good(let row): return config.keyDigests.count + row
     case .refused(let why, let row): throw .keyRefused(why, row)
     case .unjudged: throw .keyUnjudged
@@ -60,7 +56,15 @@ extension Admission {
     }
   }
 
-  /// The first key that is shown and may be one of LiteLLM's, which begin with `sk-`.
+  private func verdict(of key: Bytes, _ request: Request) -> KeyChecks.Verdict {
+    Bytes.withTemporary(Digest.sha256Bytes) { digest in
+      Digest.sha256(key, into: digest)
+      return keyChecks.verdict(of: digest, at: request.now)
+    }
+  }
+
+  /// The first key that is shown, may be one of LiteLLM's, which begin with `sk-`, and is not known
+  /// as a refused one; where all are, the first of them.
   func keyToCheck(_ request: Request) -> Bytes? {
     let (fields, bytes) = (request.head.fields, request.bytes)
     func single(_ name: StaticString) -> Bytes? {
@@ -69,8 +73,9 @@ extension Admission {
     let shown = [
       single("authorization").flatMap(Self.credential), single("x-api-key"), single("api-key"),
       Subprotocols.key(in: fields, of: bytes),
-    ]
-    return shown.lazy.compactMap { $0 }.first(where: Self.isOfLiteLLM)
+    ].compactMap { $0 }.filter(Self.isOfLiteLLM)
+    return shown.first { if case .refused = verdict(of: $0, request) { false } else { true } }
+      ?? shown.first
   }
 
   private static func isOfLiteLLM(_ key: Bytes) -> Bool {

@@ -76,13 +76,13 @@ extension Admission {
       }
     }
     if means.contains(.keys) {
-      switch shownKey(request, among: digests) {
+      let shown = shownKey(request, among: digests)
+      switch shown {
       case .nothing: break
       case .key(let index): return .key(index)
-      case .wrongKey:
+      case .wrongKey, .wrongScheme:
         if let index = try checkedKey(request) { return .key(index) }
-        refusal = .wrongKey
-      case .wrongScheme: refusal = .wrongScheme
+        refusal = shown == .wrongKey ? .wrongKey : .wrongScheme
       }
     }
     // What was shown must fit; whoever shows nothing may still have a token.

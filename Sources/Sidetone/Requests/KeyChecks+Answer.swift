@@ -15,11 +15,14 @@ extension KeyChecks {
     /// What the operator should know; nil: all is as it should be.
     private(set) var trouble: [UInt8]?
 
-    init(_ result: FetchResult) {
+    /// `key`: what was asked about, which no words may hold.
+    init(_ result: FetchResult, to key: Bytes) {
       verdict = .unjudged
       switch result {
       case .failed(let failure): trouble = failure.sentence.bytes.array
-      case .answered(let status, let body, let isCut): judge(status, body, isCut: isCut)
+      case .answered(let status, let body, let isCut):
+        if status != 200 { words = Self.line(body, without: key) }
+        judge(status, body, isCut: isCut)
       }
     }
 
@@ -28,7 +31,6 @@ extension KeyChecks {
       func isType(_ name: StaticString) -> Bool {
         type.map { JSON.text($0, in: body, equals: name) } ?? false
       }
-      if status != 200 { words = Self.line(body) }
       switch status {
       case 200: judgeInfo(body, isCut: isCut)
       case _ where isType("budget_exceeded"), 429: verdict = .refused(.overBudget)
@@ -86,10 +88,10 @@ extension KeyChecks {
 
     /// A stranger's words as one line. What is longer than a word is left out: it may be a key, or
     /// the hash of one.
-    private static func line(_ body: Bytes) -> [UInt8] {
+    private static func line(_ body: Bytes, without key: Bytes) -> [UInt8] {
       Bytes.withTemporary(2 * Reason.bytesMax) { place in
         var words = Writer(place)
-        Reason.read(body, without: .empty, into: &words)
+        Reason.read(body, without: key, into: &words)
         var line: [UInt8] = []
         var run: [UInt8] = []
         for index in 0...words.count {

@@ -1,7 +1,7 @@
 // Callers' keys that a LiteLLM proxy knows: `GET {url}/key/info` with the caller's own key as
 // Bearer is asked once for each, and its word counts for a while. Keys are known by their SHA-256.
 //
-//     unknown ──▶ asking ──200, active──▶ good (60 s) ──▶ unknown
+//     unknown ──▶ asking ──200, active──▶ good (`litellm_cache_seconds`) ──▶ unknown
 //                   ├──400, 401, 403, 404, 429──▶ refused (5 s) ──▶ unknown
 //                   └──all else, or nothing in 2 s──▶ unjudged, while those who wait are told
 //
@@ -20,8 +20,6 @@ final class KeyChecks {
 
   /// Keys that are remembered.
   static var rowsMax: Int { Limits.checkedKeysMax }
-  /// Keys that are asked about at once; the rest of the requests is for others.
-  private static let askingMax = 64
   /// How long the proxy has.
   static let patienceMilliseconds = 2000
   private static let refusedSpan = Instant.Span.seconds(5)
@@ -40,6 +38,10 @@ final class KeyChecks {
     var digest: [UInt8] = []
     var state = State.free
     var words: [UInt8] = []
+    /// While it is asked about: nobody is told it in the proxy's words.
+    var key: [UInt8] = []
+    /// Another proxy was asked than the one whose word counts now.
+    var isOfFormer = false
   }
 
   private struct Waiting {
@@ -59,7 +61,13 @@ final class KeyChecks {
   func follow(_ config: Config) {
     let next = config.liteLLM.map { Text($0.url + "/key/info") }
     if next?.bytes.array != url?.bytes.array {
-      for row in rows.indices where rows[row].state != .asking { rows[row].state = .free }
+      for row in rows.indices {
+        if rows[row].state == .asking {
+          rows[row].isOfFormer = true
+        } else {
+          rows[row].state = .free
+        }
+      }
     }
     url = next
     span = .seconds(config.liteLLM?.cacheSeconds ?? 0)
@@ -118,13 +126,13 @@ final class KeyChecks {
   private func begin(
     _ key: Bytes, _ digest: Bytes, inPlaceOf known: Int?, _ turn: inout Turn
   ) throws(FetchFailure) -> Int {
-    guard let url, rows.count(where: { $0.state == .asking }) < Self.askingMax,
+    guard let url, rows.count(where: { $0.state == .asking }) < Limits.keysAskedMax,
       let row = known ?? freeRow(at: turn.now)
     else { throw .full }
     var request = FetchRequest(.get, url.bytes, milliseconds: Self.patienceMilliseconds)
     request.bearer = key
     _ = try turn.fetches.begin(.key(row), request, at: turn.now)
-    rows[row] = Row(digest: digest.array, state: .asking)
+    rows[row] = Row(digest: digest.array, state: .asking, key: key.array)
     return row
   }
 
@@ -155,8 +163,9 @@ final class KeyChecks {
 
   /// What came of asking about the key in this row.
   func answered(_ row: Int, _ result: FetchResult, _ turn: inout Turn) {
-    let answer = Answer(result)
-    switch answer.verdict {
+    let answer = rows[row].key.withBytes { Answer(result, to: $0) }
+    rows[row].key = []
+    switch rows[row].isOfFormer ? .unjudged : answer.verdict {
     case .good:
       rows[row].state = .good(until: turn.now + span)
       turn.counters.keysGood &+= 1

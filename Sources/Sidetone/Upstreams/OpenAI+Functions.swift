@@ -1,6 +1,7 @@
-// Functions of OpenAI's voice models. A call is an item of an answer: it is whole with
-// `response.output_item.done`, and just before that its arguments are. The answer is an item of the
-// conversation as well, and the model goes on when it is asked to, once its own answer is over.
+// Functions of OpenAI's voice models. A call is an item of an answer, and whole when
+// `response.output_item.done` says that it is completed. That its arguments are done is said of
+// one that was cut short as well, and says nothing here. The answer is an item of the conversation
+// as well, and the model goes on when it is asked to, once its own answer is over.
 
 extension OpenAI {
   static let functions = Upstream.Functions(
@@ -33,24 +34,18 @@ extension OpenAI {
     writer.write("\"}}")
   }
 
-  /// The call that a message completes; nil: none. Arguments come by themselves as well, where
-  /// older servers leave out the name: then the item follows. One that was cut short is no call.
+  /// The call that a message completes; nil: none. One that was cut short is no call.
   static func functionCall(in message: Bytes) -> Upstream.FunctionCall? {
     guard let type = JSON.find("type", in: message) else { return nil }
     func text(_ value: JSON.Value?) -> Range<Int> {
       value.flatMap { $0.kind == .string ? $0.range : nil } ?? 0..<0
     }
     var call = Upstream.FunctionCall()
-    if JSON.text(type, in: message, equals: "response.function_call_arguments.done") {
-      call.id = text(JSON.find("call_id", in: message))
-      call.name = text(JSON.find("name", in: message))
-      call.arguments = JSON.find("arguments", in: message)
-      return call.name.isEmpty ? nil : call
-    }
     guard JSON.text(type, in: message, equals: "response.output_item.done"),
       let item = JSON.find("item", in: message), item.kind == .object,
       isNamed("type", "function_call", of: item, in: message),
-      !isNamed("status", "incomplete", of: item, in: message)
+      JSON.find("status", in: message, under: item) == nil
+        || isNamed("status", "completed", of: item, in: message)
     else { return nil }
     call.id = text(JSON.find("call_id", in: message, under: item))
     call.name = text(JSON.find("name", in: message, under: item))

@@ -31,7 +31,12 @@ extension JSON {
       return escaped()
     }
 
-    private mutating func escaped() -> UInt8 {
+    /// An escape that was cut off, which no whole text has, is no character.
+    private mutating func escaped() -> UInt8? {
+      guard raw.escapeLength(at: at) > 0 else {
+        at = raw.count
+        return nil
+      }
       let letter = raw[at &+ 1]
       if letter == UInt8(ascii: "u") { return character() }
       at &+= 2
@@ -84,8 +89,14 @@ extension JSON {
   @inline(never) @_noAllocation private static func isSame(
     _ value: Value, in document: Bytes, as text: StaticString
   ) -> Bool {
+    Self.text(value, in: document, isSameAs: text.bytes)
+  }
+
+  /// The same of a text that is not known when this is compiled.
+  @_noAllocation package static func text(
+    _ value: Value, in document: Bytes, isSameAs expected: Bytes
+  ) -> Bool {
     guard value.kind == .string else { return false }
-    let expected = text.bytes
     var characters = Text(value, in: document)
     var place = 0
     while let byte = characters.next() {

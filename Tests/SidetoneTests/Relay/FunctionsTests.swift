@@ -276,9 +276,6 @@ struct FunctionsTests {
   @Test func `what is called twice runs once`() throws {
     let call = try FunctionTalk()
     call.begin()
-    call.talk.tell(
-      #"{"type":"response.function_call_arguments.done","call_id":"c","name":"status","arguments":"{\"id\":\"1\"}"}"#
-    )
     call.call("status", "c")
     #expect(call.asked == [1])
     call.rig.fetcherSays("answer 1 200 whole\n\n{\"n\":1}")
@@ -293,9 +290,11 @@ struct FunctionsTests {
     call.talk.tell(
       #"{"type":"response.output_item.done","item":{"type":"function_call","name":"status","arguments":"{}"}}"#
     )
-    call.item("status", String(repeating: "x", count: 97))
-    #expect(call.talk.told() == [] && call.rig.relay.totals.functionsRefused == 2)
-    #expect(call.lines.count == 1)
+    #expect(call.talk.told() == [] && call.rig.relay.totals.functionsRefused == 1)
+    let long = String(repeating: "x", count: 97)
+    call.item("status", long)
+    #expect(call.talk.told() == [call.answer(long, call.error("its id is longer than 96 bytes"))])
+    #expect(call.rig.relay.totals.functionsRefused == 2 && call.lines.count == 1)
   }
 
   @Test func `without an id Gemini's call is answered by its name`() throws {

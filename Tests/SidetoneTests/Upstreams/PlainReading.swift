@@ -105,7 +105,7 @@ extension PlainReading {
           "conversation_already_has_active_response")
         if !news.isAskedTooEarly { news.complaint = complaint }
       } else if isNamed("response.function_call_arguments.done") {
-        news.callsFunctions = text("name", in: message)?.isEmpty == false
+        // It is said of a call that was cut short as well.
       } else if isNamed("response.output_item.done") {
         news.callsFunctions = isWholeCall(JSON.find("item", in: message), in: message)
       } else {
@@ -160,7 +160,8 @@ extension PlainReading {
           JSON.text($0, in: message, equals: word)
         } ?? false
       }
-      return isNamed("type", "function_call") && !isNamed("status", "incomplete")
+      return isNamed("type", "function_call")
+        && (JSON.find("status", in: message, under: item) == nil || isNamed("status", "completed"))
     }
 
     private static func transcribes(_ message: Bytes) -> Bool {
