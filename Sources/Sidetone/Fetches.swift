@@ -12,8 +12,9 @@
 // A message is a head of lines, an empty line, and a body:
 //
 //     fetch ID MILLISECONDS METHOD URL      cancel ID
-//     bearer KEY                            answer ID STATUS whole|cut        (then the body)
+//     bearer KEY, basic USER PASSWORD       answer ID STATUS whole|cut        (then the body)
 //     sign WEBHOOK-ID SECRET …              failed ID KIND
+//     form
 
 /// A request, for as long as `begin` takes it.
 struct FetchRequest {
@@ -24,12 +25,21 @@ struct FetchRequest {
   var url: Bytes
   /// How long the server has for its whole answer.
   var milliseconds: Int
-  /// For `Authorization: Bearer`; empty: none. Visible ASCII.
-  var bearer = Bytes.empty
+  /// What `Authorization` says.
+  var credentials = Credentials.none
+  /// Its body is a form, else JSON.
+  var isForm = false
   /// Secrets of Standard Webhooks, by which the fetcher signs; none: it is not signed.
   var secrets: [Text] = []
   /// The event's id where it is signed.
   var webhookID = Bytes.empty
+
+  /// Visible ASCII; a user has no colon.
+  enum Credentials {
+    case none
+    case bearer(Bytes)
+    case basic(user: Bytes, password: Bytes)
+  }
 
   init(_ method: Method, _ url: Bytes, milliseconds: Int) {
     self.method = method
@@ -151,11 +161,20 @@ struct Fetches {
     message.write(request.method == .get ? " GET " : " POST ")
     message.write(request.url)
     message.write("\n")
-    if !request.bearer.isEmpty {
+    switch request.credentials {
+    case .none: break
+    case .bearer(let key):
       message.write("bearer ")
-      message.write(request.bearer)
+      message.write(key)
+      message.write("\n")
+    case .basic(let user, let password):
+      message.write("basic ")
+      message.write(user)
+      message.write(" ")
+      message.write(password)
       message.write("\n")
     }
+    if request.isForm { message.write("form\n") }
     if !request.secrets.isEmpty {
       message.write("sign ")
       message.write(request.webhookID)

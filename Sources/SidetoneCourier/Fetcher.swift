@@ -169,21 +169,34 @@ enum FetchOrder {
     request.answerBytesMax = Fetcher.answerBytesMax
     var lines = rest[...]
     var signing: Substring?
+    var type = "application/json"
     while let end = lines.firstIndex(of: 0x0a) {
       let line = String(decoding: lines[..<end], as: UTF8.self)
       lines = lines[(end + 1)...]
       if line.isEmpty { break }
       if line.hasPrefix("bearer ") {
         request.add("Authorization", "Bearer \(line.dropFirst(7))")
+      } else if line.hasPrefix("basic "), let space = line.dropFirst(6).firstIndex(of: " ") {
+        let password = line[line.index(after: space)...]
+        request.add(
+          "Authorization", "Basic \(base64("\(line[..<space].dropFirst(6)):\(password)"))")
+      } else if line == "form" {
+        type = "application/x-www-form-urlencoded"
       } else if line.hasPrefix("sign ") {
         signing = Substring(line.dropFirst(5))
       }
     }
     request.body = Array(lines)
-    if !request.isGet { request.add("Content-Type", "application/json") }
+    if !request.isGet { request.add("Content-Type", type) }
     if let signing { request.sign(signing) }
     return request
   }
+}
+
+private func base64(_ text: String) -> String {
+  let bytes = Array(text.utf8)
+  let out = Buffer(count: Base64.encodedCount(of: bytes.count))
+  return bytes.withBytes { out.bytes.prefix(Base64.encode($0, into: out.bytes)).string }
 }
 
 extension HTTPRequest {

@@ -65,6 +65,17 @@ private final class Asker {
     #expect(relay.leave())
   }
 
+  @Test func `it says who asks, and posts forms, as it is told`() {
+    let server = StubServer(always: .status(200))
+    defer { server.stop() }
+    relay.say("fetch 1 2000 POST \(server.url("/c").text)\nbasic AC1 to:k-n\nform\n\na=%3C&b=c")
+    #expect(relay.hear() == "answer 1 200 whole\n\n")
+    let request = server.requests[0]
+    #expect(request.header("Authorization") == "Basic QUMxOnRvOmstbg==")
+    #expect(request.header("Content-Type") == "application/x-www-form-urlencoded")
+    #expect(request.body == Array("a=%3C&b=c".utf8))
+  }
+
   @Test func `it signs as Standard Webhooks say`() throws {
     let server = StubServer(always: .status(200))
     defer { server.stop() }

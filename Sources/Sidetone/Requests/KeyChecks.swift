@@ -130,7 +130,7 @@ final class KeyChecks {
       let row = known ?? freeRow(at: turn.now)
     else { throw .full }
     var request = FetchRequest(.get, url.bytes, milliseconds: Self.patienceMilliseconds)
-    request.bearer = key
+    request.credentials = .bearer(key)
     _ = try turn.fetches.begin(.key(row), request, at: turn.now)
     rows[row] = Row(digest: digest.array, state: .asking, key: key.array)
     return row
