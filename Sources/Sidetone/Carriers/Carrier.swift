@@ -37,6 +37,8 @@ package struct Carrier: Sendable {
   package var signature: Signature?
   /// How its webhooks are answered; nil: it asks none.
   package var webhook: Dialect?
+  /// How it acts on a call when it is asked; nil: nobody can ask it.
+  package var control: Control?
   /// What operators read of it; asked at start only.
   package let settings: @Sendable () -> Settings
 
@@ -163,6 +165,9 @@ extension Carrier {
     package var quotedParameters = 0..<0
     /// The number that was called, where the carrier says so: the inside of a JSON string.
     package var called = 0..<0
+    /// The account to which the call belongs, of a carrier whose orders name it: the inside of a
+    /// JSON string.
+    package var account = 0..<0
     /// The message is audio as well, of a carrier that may leave out its start.
     package var isAudio = false
     package init(

@@ -22,6 +22,7 @@ extension Carrier {
     takesChosenFormat: true,
     signature: .telnyx,
     webhook: .telnyx,
+    control: .telnyx,
     settings: {
       Settings(displayName: "Telnyx", paths: ["/media", "/media-stream", "/ws", "/ws/phone"])
     })

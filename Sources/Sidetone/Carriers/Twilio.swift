@@ -19,6 +19,7 @@ extension Carrier {
       hasMarks: true),
     signature: .twilio,
     webhook: .plain,
+    control: .twilio,
     settings: {
       Settings(displayName: "Twilio", paths: ["/media", "/media-stream", "/ws", "/ws/phone"])
     })
@@ -67,11 +68,12 @@ private enum Twilio {
     }
     let parameters = JSON.find("start", "customParameters", in: message)
     let tracks = JSON.find("start", "tracks", in: message)
-    return .started(
-      Carrier.Start(
-        call: call, stream: stream, format: .mulaw8k,
-        tracks: tracks.map { hasBoth($0, in: message) } == true ? 2 : 1,
-        parameters: parameters.flatMap { $0.kind == .object ? $0.range : nil } ?? 0..<0))
+    var started = Carrier.Start(
+      call: call, stream: stream, format: .mulaw8k,
+      tracks: tracks.map { hasBoth($0, in: message) } == true ? 2 : 1,
+      parameters: parameters.flatMap { $0.kind == .object ? $0.range : nil } ?? 0..<0)
+    started.account = id(JSON.find("start", "accountSid", in: message)) ?? 0..<0
+    return .started(started)
   }
 
   private static func id(_ value: JSON.Value?) -> Range<Int>? {

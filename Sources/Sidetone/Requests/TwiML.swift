@@ -26,9 +26,9 @@ struct TwiML: Sendable {
     out.write("><Stream url=\"")
     if let origin = origins.back(to: request) {
       out.write(origin.isSecure ? "wss://" : "ws://")
-      Self.write(origin.host, into: &out)
+      out.write(xml: origin.host)
       out.write(origin.port)
-      Self.write(origin.path, into: &out)
+      out.write(xml: origin.path)
     }
     writePath(of: routes[route].stream, into: &out)
     out.write("\"")
@@ -72,23 +72,9 @@ struct TwiML: Sendable {
   /// The path of the call route that the answer points to, secret included.
   private func writePath(of stream: Int, into out: inout Writer) {
     guard stream >= 0 else { return }
-    Self.write(routes[stream].path.bytes, into: &out)
+    out.write(xml: routes[stream].path.bytes)
     guard !routes[stream].secret.bytes.isEmpty else { return }
     out.write("/")
-    Self.write(routes[stream].secret.bytes, into: &out)
-  }
-
-  /// Text inside an attribute.
-  private static func write(_ text: Bytes, into out: inout Writer) {
-    for index in 0..<text.count {
-      switch text[index] {
-      case UInt8(ascii: "&"): out.write("&amp;")
-      case UInt8(ascii: "<"): out.write("&lt;")
-      case UInt8(ascii: ">"): out.write("&gt;")
-      case UInt8(ascii: "\""): out.write("&quot;")
-      case UInt8(ascii: "'"): out.write("&apos;")
-      default: out.write(byte: text[index])
-      }
-    }
+    out.write(xml: routes[stream].secret.bytes)
   }
 }
