@@ -127,7 +127,24 @@ extension Config {
   /// What a voice model may call.
   package struct Function: Sendable, Equatable {
     /// What a relay does itself.
-    package enum BuiltIn: String, Sendable, CaseIterable { case hangUp = "hang_up" }
+    package enum BuiltIn: String, Sendable, CaseIterable {
+      case hangUp = "hang_up"
+      case transfer
+      case sendDigits = "send_dtmf"
+      case collectDigits = "collect_digits"
+    }
+
+    /// Somebody to whom calls may be transferred.
+    package struct Target: Sendable, Equatable {
+      /// What the model calls it: a name, or the address itself.
+      package var name: String
+      /// A phone number or a SIP address.
+      package var address: String
+      package init(name: String, address: String) {
+        self.name = name
+        self.address = address
+      }
+    }
 
     package var name = ""
     /// By it a model knows when to call.
@@ -138,6 +155,9 @@ extension Config {
     /// Who is asked; empty where it is built in.
     package var url = ""
     package var builtIn: BuiltIn?
+    /// Whom a transfer may reach, and whether the carrier may say something before.
+    package var targets: [Target] = []
+    package var isWarm = false
     /// What requests are signed with (Standard Webhooks).
     package var secrets: [String] = []
     package var deadlineMilliseconds = 8000
@@ -196,6 +216,10 @@ extension Config {
     /// The byte order of linear PCM from and to it, where its documents leave it open, until a
     /// caller's audio shows it.
     package var chosenIsBigEndian = false
+    /// Where it is asked to act on calls, without a slash at the end, and by which key; the key may
+    /// be that of its signatures. Empty: at its own address; not at all.
+    package var controlURL = ""
+    package var controlKey = ""
     package init() {}
   }
 

@@ -285,6 +285,8 @@ package enum Event: Sendable {
     /// So many of its parameters are not kept: together they are longer than may be, or they are
     /// in a text that is no object.
     case parametersLeftOut(Int, bytesMax: Int)
+    /// The carrier has taken a transfer, and did not end its stream for so long.
+    case transferUnended(seconds: Int)
     /// Another socket has the same id.
     case isSecond
     /// What its audio says of itself holds, or comes too late to.

@@ -57,6 +57,7 @@ package struct Limits: Sendable {
   package var handshakeSeconds = 10
   package var recogniseSeconds = 5
   package var finishSeconds = 5
+  package var transferSeconds = 30
   package var pingSeconds = 20
   package var pongSeconds = 20
   package var callSecondsMax = 4 * 60 * 60

@@ -10,6 +10,16 @@ package struct PreparedFunction: Sendable {
     case post(Post)
     /// The call ends when what was said has been heard.
     case hangUp
+    /// `isWarm`: the carrier may say something before.
+    case transfer([Target], isWarm: Bool)
+    case sendDigits
+    case collectDigits
+  }
+
+  /// Somebody to whom calls may be transferred.
+  struct Target: Sendable {
+    let name: Text
+    let address: Text
   }
 
   /// A server that is asked.
@@ -17,21 +27,29 @@ package struct PreparedFunction: Sendable {
     let url: Text
     /// Of Standard Webhooks; none: it is not signed.
     let secrets: [Text]
-    let milliseconds: Int
   }
+
+  /// How long what is asked may take.
+  let milliseconds: Int
 
   init(_ config: Config.Function) {
     told = Upstream.Function(
       name: config.name, description: config.description, schema: config.schema,
       talksMeanwhile: config.talksMeanwhile)
     required = config.required.map { Text($0) }
+    milliseconds = config.deadlineMilliseconds
     switch config.builtIn {
     case .hangUp: action = .hangUp
+    case .transfer:
+      action = .transfer(
+        config.targets.map { Target(name: Text($0.name), address: Text($0.address)) },
+        isWarm: config.isWarm)
+    case .sendDigits: action = .sendDigits
+    case .collectDigits: action = .collectDigits
     case nil:
       action = .post(
         Post(
-          url: Text(config.url), secrets: config.secrets.map { Text($0) },
-          milliseconds: config.deadlineMilliseconds))
+          url: Text(config.url), secrets: config.secrets.map { Text($0) }))
     }
   }
 
@@ -51,5 +69,31 @@ package struct PreparedFunction: Sendable {
       if !isThere { return "an argument that it requires is missing" }
     }
     return nil
+  }
+}
+
+/// Where a carrier is asked to act on calls, and by which key.
+package struct PreparedControl: Sendable {
+  let url: Text
+  let key: Text
+
+  /// Nil where there is no key.
+  init?(_ control: Carrier.Control, _ settings: Config.Carrier) {
+    guard let key = settings.key(for: control) else { return nil }
+    self.key = Text(key)
+    let url = settings.controlURL
+    self.url = Text(url.isEmpty ? control.service().url : url)
+  }
+}
+
+extension Config.Carrier {
+  /// By what the carrier knows who asks it to act on calls; nil: nothing is set.
+  package func key(for control: Carrier.Control) -> [UInt8]? {
+    let key =
+      switch control.service().key {
+      case .signatures: secrets.first ?? []
+      case .own: Array(controlKey.utf8)
+      }
+    return key.isEmpty ? nil : key
   }
 }

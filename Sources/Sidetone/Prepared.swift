@@ -29,6 +29,8 @@ package struct PreparedCarrier: Sendable {
   let isBigEndian: Bool
   /// What its signatures are judged by; nil: they are not checked.
   let signatures: SignatureKeys?
+  /// How it is asked to act on calls; nil: it cannot be.
+  let control: PreparedControl?
 
   init(_ row: Carrier, in config: Config) {
     let settings = config[carrier: row.name.description]
@@ -37,6 +39,7 @@ package struct PreparedCarrier: Sendable {
     let isChecked = row.signature != nil && !settings.secrets.isEmpty
     signatures =
       isChecked ? SignatureKeys(secrets: settings.secrets, config) : nil
+    control = row.control.flatMap { PreparedControl($0, settings) }
   }
 }
 

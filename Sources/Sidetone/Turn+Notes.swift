@@ -444,8 +444,8 @@ extension Cause {
     case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
       .tooSlow, .flooding, .noToken, .wrongToken, .wrongChoice, .crowded:
       .warning
-    case .none, .stopped, .closed, .left, .hungUp, .silent, .tooLong, .draining, .shutDown,
-      .unclaimed:
+    case .none, .stopped, .closed, .left, .hungUp, .transferred, .silent, .tooLong, .draining,
+      .shutDown, .unclaimed:
       .info
     }
   }

@@ -65,7 +65,7 @@ extension Event.OfOddity {
     case .format(let format, let isHeeded): isHeeded && format.channels == 1 ? .info : .warning
     case .otherTrack(_, let isHeard): isHeard ? .info : .warning
     case .broke, .tooLarge, .unrecognised, .early, .idCut, .parametersLeftOut, .isSecond, .isFile,
-      .tooFast:
+      .tooFast, .transferUnended:
       .warning
     }
   }
@@ -83,6 +83,7 @@ extension Event.OfOddity {
     case .isFile: "audio_is_file"
     case .otherTrack: "other_track"
     case .tooFast: "audio_too_fast"
+    case .transferUnended: "transfer_unended"
     }
   }
 }
@@ -125,6 +126,10 @@ extension Writer {
           ? "the two tracks are two channels from now on"
           : "it is left out; ask the carrier for one track, or for G.711 at 8000 Hz")
     case .tooFast(let percent, let format): write(tooFast: percent, format)
+    case .transferUnended(let seconds):
+      write("the carrier took a transfer, and has not ended its stream for ")
+      write(decimal: seconds)
+      write(" s (limits.transfer_seconds): it is closed")
     }
   }
 

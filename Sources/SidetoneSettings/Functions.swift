@@ -45,6 +45,16 @@ extension Setting where Target == WrittenFunction {
       let word = try readWord(value, among: builtInNames)
       written.function.builtIn = Config.Function.BuiltIn(rawValue: word)
     },
+    Self(
+      table: "functions", key: "targets", form: "NUMBER or SIP address, …, or a table of them",
+      help: "Whom a transfer may reach, by what the model calls them: names, or the addresses."
+    ) { written, value throws(Refusal) in
+      written.function.targets = try Config.Function.readTargets(value)
+    },
+    .toggle(
+      "functions", "warm", standard: false,
+      help: "The model may have a summary said to the caller before a transfer, where the carrier "
+        + "can.", \.function.isWarm),
     .list(
       "functions", "secrets", form: "whsec_…, …",
       help: "What requests are signed with (Standard Webhooks); none: they are not signed.",
@@ -151,6 +161,7 @@ extension Draft {
     for (place, written) in functions.enumerated() {
       let name = written.function.name
       judge(written, isTaken: functions[..<place].contains { $0.function.name == name })
+      functions[place].function.takeBuiltInSchema()
     }
     for place in routes.indices { addFunctions(to: &routes[place]) }
     let named = Set(routes.flatMap(\.functions))
@@ -177,18 +188,38 @@ extension Draft {
     if function.description.isEmpty {
       refuse(written.place, "[[functions]] needs a description: by it a model knows when to call")
     }
-    if function.builtIn != nil {
-      for key in ["url", "parameters", "secrets", "deadline_milliseconds"]
-      where written.places[key] != nil {
-        refuse(written.place(of: key), "[[functions]] \(key) is for functions with a url")
-      }
-    } else if function.url.isEmpty {
+    judgeKeys(of: written)
+    if function.builtIn == .transfer, function.targets.isEmpty {
+      refuse(
+        written.place,
+        "[[functions]] needs targets, such as targets = { sales = \"+15550100\" }: a transfer "
+          + "reaches nobody else")
+    }
+    if function.builtIn == nil, function.url.isEmpty {
       refuse(
         written.place,
         "[[functions]] needs a url, or built_in: \(builtInNames.joined(separator: ", "))")
     }
     judge(
       function.url, isPlain: function.isPlain, "[[functions]] url", at: written.place(of: "url"))
+  }
+
+  /// Settings that only other functions have.
+  private mutating func judgeKeys(of written: WrittenFunction) {
+    let ours = Config.Function.BuiltIn.allCases
+    for key in ["url", "parameters", "secrets", "deadline_milliseconds", "targets", "warm"]
+    where written.places[key] != nil {
+      let place = written.place(of: key)
+      let takers = ours.filter { $0.takes.contains(key) }.map(\.rawValue)
+      let isOfServers = key != "targets" && key != "warm"
+      if let builtIn = written.function.builtIn {
+        if builtIn.takes.contains(key) { continue }
+        let whose = takers.isEmpty || isOfServers ? "functions with a url" : takers[0]
+        refuse(place, "[[functions]] \(key) is for \(whose)")
+      } else if !isOfServers {
+        refuse(place, "[[functions]] \(key) is for built_in = \"\(takers[0])\"")
+      }
+    }
   }
 
   private mutating func addFunctions(to written: inout WrittenRoute) {
@@ -206,6 +237,7 @@ extension Draft {
         refuse(place, "[[routes]] functions names \(name) twice")
       }
       written.route.functions.append(function.function)
+      judgeCarriers(of: written.route, for: function.function, at: place)
     }
     let bytes = written.route.functions.reduce(0) {
       $0 + $1.schema.utf8.count + 2 * $1.description.utf8.count + 256

@@ -58,6 +58,7 @@ let foreignNames: [(name: String, variable: String)] =
       ($0.variable, upstreamVariable(row.name, $0.name))
     }
   }
+  + carrierRows.flatMap(\.controlVariables)
   + carrierRows.compactMap { row in
     row.secret.map { ($0.variable, "SIDETONE_AUTH_\($0.setting.uppercased())") }
   }
@@ -92,7 +93,8 @@ package var foreignNamesHelp: [String] {
   return texts
     + carrierRows.compactMap(\.secret).map {
       $0.note.isEmpty ? $0.variable : "\($0.variable) (\($0.note))"
-    } + ["\(portVariable) (a port on every address)"]
+    } + carrierRows.flatMap(\.controlVariables).map(\.name)
+    + ["\(portVariable) (a port on every address)"]
 }
 
 /// "X_API_KEY to have calls transcribed by X", and the like: what must be set before anything is

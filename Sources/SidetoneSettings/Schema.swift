@@ -9,9 +9,11 @@ extension Setting where Target == Draft {
   static let all =
     listen + auth.map { $0.effect == nil ? $0.counts(from: .reload) : $0 } + audio
     + voice.map { $0.counts(from: .reload) }
-    + output + records + limits
+    + carriers + output + records + limits
   /// In the order in which people want to read them.
-  static let tables = ["listen", "auth", "audio", "voice", "output", "records", "limits"]
+  static let tables = [
+    "listen", "auth", "carriers", "audio", "voice", "output", "records", "limits",
+  ]
 
   private static let listen: [Self] = [
     .list(
@@ -329,6 +331,9 @@ extension Setting where Target == Draft {
     limit(
       "finish_seconds", 1...60, \.finishSeconds, .reload,
       "Time for the last results when a call ends."),
+    limit(
+      "transfer_seconds", 1...3600, \.transferSeconds, .reload,
+      "Time that a carrier has to end the stream of a call that it has transferred."),
     limit(
       "ping_seconds", 1...3600, \.pingSeconds, .reload,
       "Silence after which a peer is asked for life."),

@@ -78,6 +78,8 @@ import Testing
     "auth.litellm_url": "https://other.example.com", "auth.litellm_master_key": "sk-four",
     "auth.token_key": "sixteen-bytes-or-more", "auth.twilio_auth_token": "three",
     "auth.telnyx_public_key": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+    "carriers.twilio_url": "https://api.dublin.ie1.twilio.com",
+    "carriers.telnyx_url": "http://127.0.0.1:9", "carriers.telnyx_key": "five",
     "audio.telnyx_rate": "16000", "voice.say": "Hello.", "voice.dial": "+15550100",
     "voice.after_say": "Sorry.", "voice.after_dial": "+15550101",
     "output.transcripts": "true", "output.json_log": "false", "output.log": "text",

@@ -231,7 +231,8 @@ extension Call {
   /// Something is being heard, and somebody waits for its end.
   @inline(__always) var awaitsQuiet: Bool {
     silence.isBroken
-      && (state.isWithoutSession || state.state == .closing(.playing) || upstream.leaving.isSet)
+      && (state.isWithoutSession || state.state == .closing(.playing) || upstream.leaving.isSet
+        || functions.waits)
   }
 }
 

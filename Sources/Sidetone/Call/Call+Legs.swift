@@ -23,7 +23,7 @@ extension Call {
       // What a caller dials may be the number of a card: it goes to the model and to a terminal,
       // never into the log.
       turn.note(.caller(.key(key)), of: record.identity)
-      if isTwoWay { conversation.press(key, &turn) }
+      if isTwoWay { DigitCollection.press(key, in: &self, store, &turn) }
     case .finalize: finalize(store, &turn)
     case .end(let cause): end(cause, store, &turn)
     case .follow(let finding): finding.follow(in: &self, store, &turn)

@@ -105,6 +105,7 @@ extension Call {
         start, stream: Name(message[start.stream]) ?? Name(),
         hasUpstream: upstream.partner != .nobody, store.prepared.carriers[caller.row])
       self.start(store, &turn)
+      functions.know(start, in: message, store)
       guard start.isAudio, store.links.holds(caller.link) else { return .done }
     } else {
       self.start(store, &turn)
@@ -221,7 +222,7 @@ extension Call {
   /// fetched.
   mutating func end(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
     AudioFinding.endHead(in: &self, store, &turn)
-    let action = state.callerDone(cause, at: turn.now)
+    let action = state.callerDone(functions.cause(of: cause), at: turn.now)
     conversation.close()
     // What is kept goes to the session that there is.
     if upstream.isOpen(store) { upstream.leaveNext(store, &turn) }
@@ -246,7 +247,7 @@ extension Call {
     if state.state == .closing(.waiting), isTwoWay, !conversation.isOwedWords {
       perform(state.upstreamFinished(), store, &turn)
     }
-    FunctionCalls.hangUpIfAsked(in: &self, store, &turn)
+    FunctionCalls.settle(in: &self, store, &turn)
     UpstreamLeg.Leaving.changeSession(in: &self, store, &turn)
     listen(store, &turn)
     guard !isOver else { return }

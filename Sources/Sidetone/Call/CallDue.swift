@@ -28,14 +28,17 @@ enum CallDue: UInt8 {
   /// Whether audio comes faster than it says; silence for a caller who hears nothing.
   case speed
   case comfort
+  /// What functions wait for.
+  case functions
 
-  static let count: UInt8 = 15
+  static let count: UInt8 = 16
 
   /// So long after it was seen to it is not due again.
   var pause: Instant.Span {
     switch self {
     case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort: .zero
-    case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change: .milliseconds(1)
+    case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change, .functions:
+      .milliseconds(1)
     case .backlog: Uplink.pause
     case .pool: Call.poolLook
     }
@@ -59,6 +62,7 @@ enum CallDue: UInt8 {
     soonest = min(soonest, silence.wake(in: &call, store, at: now))
     soonest = min(soonest, quiet.wake(in: &call, store, at: now))
     soonest = min(soonest, unanswered.wake(in: &call, store, at: now))
+    soonest = min(soonest, functions.wake(in: &call, store, at: now))
     return min(soonest, conversation.wake(in: &call, store, at: now))
   }
 
@@ -101,6 +105,7 @@ enum CallDue: UInt8 {
     case .speed:
       return call.state.isClosing ? .never : call.speed.time(after: call.uplink.lastAudio)
     case .comfort: return call.state.isClosing ? .never : call.comfortAt
+    case .functions: return call.state.isClosing ? .never : call.functions.dueTime
     case .pool: return call.caller.isHeldBack(store) && store.isPoolShort ? .zero : .never
     }
   }
@@ -142,7 +147,9 @@ extension CallDue {
   func happen(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     switch self {
     case .firstAudio: call.record.tellFirstAudio(of: call.uplink, &turn)
-    case .state: call.perform(call.state.expired(at: turn.now), store, &turn)
+    case .state:
+      Transfer.noteEnd(of: call, store, &turn)
+      call.perform(call.state.expired(at: turn.now), store, &turn)
     case .longestCall: call.end(.tooLong, store, &turn)
     case .silence:
       let cause = call.upstream.lastCause
@@ -162,7 +169,7 @@ extension CallDue {
     case .speed: AudioFinding.checkSpeed(in: &call, &turn)
     case .comfort: AudioFinding.comfort(in: &call, store, &turn)
     // `settle` looks after these.
-    case .quiet, .change, .pool: break
+    case .quiet, .change, .pool, .functions: break
     }
   }
 

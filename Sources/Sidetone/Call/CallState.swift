@@ -60,6 +60,8 @@ package struct CallState: BitwiseCopyable, Sendable {
     case waiting
     /// The upstream is gone for good, or has hung up; what it has said is being played.
     case playing
+    /// The carrier has the call, and ends the stream.
+    case transferred
   }
 
   package enum Action: Equatable, Sendable {
@@ -180,7 +182,8 @@ package struct CallState: BitwiseCopyable, Sendable {
       state = .closing(.resting)
       restUntil = next
       return .rest
-    case .arriving, .resting, .closing(.resting), .closing(.playing), .over: return .nothing
+    case .arriving, .resting, .closing(.resting), .closing(.playing), .closing(.transferred), .over:
+      return .nothing
     }
   }
 
@@ -268,7 +271,7 @@ package struct CallState: BitwiseCopyable, Sendable {
       restUntil = deadline
       return close(.resting, why, now)
     case .talking, .changing: return close(.sending, why, now)
-    case .closing(.playing): return end(why)
+    case .closing(.playing), .closing(.transferred): return end(why)
     case .closing, .over: return .nothing
     }
   }
@@ -277,6 +280,19 @@ package struct CallState: BitwiseCopyable, Sendable {
   package mutating func hungUp(at now: Instant) -> Action {
     switch state {
     case .talking, .changing, .dialling, .resting: return giveUp(.hungUp, at: now)
+    case .arriving, .closing, .over: return .nothing
+    }
+  }
+
+  /// The carrier has taken the call: our own close is withheld until it ends the stream, or for so
+  /// long.
+  package mutating func transferred(within span: Instant.Span, at now: Instant) -> Action {
+    switch state {
+    case .dialling, .resting, .talking, .changing:
+      cause = .transferred
+      state = .closing(.transferred)
+      deadline = now + span
+      return .nothing
     case .arriving, .closing, .over: return .nothing
     }
   }

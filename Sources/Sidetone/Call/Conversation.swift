@@ -391,6 +391,9 @@ extension Conversation {
 // MARK: Sessions
 
 extension Conversation {
+  /// The oldest key of which the model has not been told, which is the taker's from now on.
+  mutating func takeKey() -> UInt8? { dialogue.takeKey() }
+
   /// The session is as it was asked for.
   mutating func sessionReady(transcribes: Bool) {
     transcript.sessionBegan(transcribes: transcribes)

@@ -373,6 +373,11 @@ extension Dialogue {
   package mutating func press(_ key: UInt8, at now: Instant) -> Bool { keys.add(key, at: now) }
 }
 
+extension Dialogue {
+  /// The oldest key of which nobody has been told, which is the taker's from now on.
+  mutating func takeKey() -> UInt8? { keys.takeUntold() }
+}
+
 // MARK: Asking
 
 extension Dialogue {

@@ -103,12 +103,31 @@ extension FunctionCalls {
     // What the caller said is answered by what is done: another session that heard it again would
     // have it done again.
     _ = call.uplink.agentBegan(at: turn.now)
+    let complaint = run(function, text.written, place, in: &call, store, &turn)
+    if let complaint { refuse(place, message[found.name], complaint, in: &call, store, &turn) }
+  }
+
+  /// It is done, or begun. Why it cannot be, or nil.
+  private static func run(
+    _ function: PreparedFunction, _ arguments: Bytes, _ place: Int, in call: inout Call,
+    _ store: Store, _ turn: inout Turn
+  ) -> StaticString? {
     switch function.action {
-    case .hangUp where call.functions.hangUpPlace != nil:
-      refuse(place, message[found.name], "it was called before", in: &call, store, &turn)
-    case .hangUp: call.functions.hangUp(place)
-    case .post(let post): ask(post, function, text.written, place, in: &call, store, &turn)
+    case .hangUp:
+      if call.functions.transfer.stage != .none { return "the call is being transferred" }
+      if call.functions.hangUpPlace != nil { return "it was called before" }
+      call.functions.hangUp(place)
+    case .post(let post): ask(post, function, arguments, place, in: &call, store, &turn)
+    case .transfer(let targets, let isWarm):
+      return Transfer.begin(
+        place, to: targets, isWarm: isWarm, arguments, in: &call, store, &turn)
+    case .sendDigits:
+      return CarrierOrder.press(
+        place, arguments, milliseconds: function.milliseconds, in: &call, store, &turn)
+    case .collectDigits:
+      return DigitCollection.begin(place, arguments, in: &call, store, &turn)
     }
+    return nil
   }
 
   /// Its server is asked.
@@ -138,7 +157,7 @@ extension FunctionCalls {
       var webhook = Writer(store.functionText.dropping(Limits.functionTextBytes &- 32))
       webhook.write("fn_")
       webhook.write(hex: turn.random.next64(), digits: 16)
-      var request = FetchRequest(.post, post.url.bytes, milliseconds: post.milliseconds)
+      var request = FetchRequest(.post, post.url.bytes, milliseconds: function.milliseconds)
       request.secrets = post.secrets
       request.webhookID = webhook.written
       let fetch = try turn.fetches.begin(
@@ -149,9 +168,16 @@ extension FunctionCalls {
     }
   }
 
+  /// What waited for the end of an input, or of what was said.
+  static func settle(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    if call.functions.waits { Transfer.askWhenHeard(in: &call, store, &turn) }
+    if call.functions.waits { DigitCollection.finishWhenDue(in: &call, store, &turn) }
+    hangUpIfAsked(in: &call, store, &turn)
+  }
+
   /// The model has hung up, its answer is over or lost, and what else it called is done: its
   /// session is left, and what it has said is played to its end.
-  static func hangUpIfAsked(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+  private static func hangUpIfAsked(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     guard let place = call.functions.hangUpPlace, !call.conversation.isAnswerOpen,
       call.state.isTalking && !call.functions.isAtWork || call.state.isWithoutSession
     else { return }
@@ -185,6 +211,7 @@ extension FunctionCalls {
     guard call.functions.isOn, call.functions.isRunning(place) else {
       return turn.note(.messageIgnored)
     }
+    let action = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].action
     switch result {
     case .failed(let failure):
       fail(place, failure.sentence, isRetryable: failure.isRetryable, in: &call, store, &turn)
@@ -192,7 +219,12 @@ extension FunctionCalls {
       if !(200...299).contains(status) {
         let passes = status >= 500 || status == 408 || status == 429
         fail(
-          place, "its server refused", status: status, isRetryable: passes, in: &call, store, &turn)
+          place, action.refusal, status: status, isRetryable: passes, in: &call, store, &turn)
+      } else if let done = action.done {
+        deliver(done.bytes, place, in: &call, store, &turn)
+        let isTransfer = call.functions.transfer.stage == .asked
+        end(place, .answered, "", in: &call, store, &turn)
+        if isTransfer { Transfer.accepted(in: &call, store, &turn) }
       } else if isCut || body.count > Limits.functionAnswerBytesMax {
         fail(place, "its answer is larger than 32 KiB", isRetryable: false, in: &call, store, &turn)
       } else {
@@ -210,7 +242,7 @@ extension FunctionCalls {
   }
 
   /// The model is told why; nothing came of it.
-  private static func fail(
+  static func fail(
     _ place: Int, _ sentence: StaticString, status: Int = 0, isRetryable: Bool, in call: inout Call,
     _ store: Store, _ turn: inout Turn
   ) {
@@ -226,7 +258,7 @@ extension FunctionCalls {
   ) {
     let id = call.functions.id(of: place)
     answer(id, name, error: sentence, isRetryable: isRetryable, in: &call, store, &turn)
-    call.functions.ended(place, in: store.pool)
+    call.functions.ended(place, store)
     noteRefused(name, sentence, id: id, in: &call, &turn)
   }
 
@@ -235,24 +267,33 @@ extension FunctionCalls {
   {
     turn.fetches.cancel(call.functions.fetch(of: place))
     if place == call.functions.hangUpPlace { call.functions.goOn() }
+    if call.functions.digits.isOpen, call.functions.digits.place == place {
+      DigitCollection.giveBack(in: &call, &turn)
+    }
     end(place, .cancelled, "", in: &call, store, &turn)
   }
 
   /// The call is over: nobody waits for an answer any more.
   static func end(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     for place in call.functions.places where call.functions.isRunning(place) {
-      cancel(place, in: &call, store, &turn)
+      // The stream's end was the carrier's answer.
+      if call.functions.isTransferring(place), call.state.cause == .transferred {
+        turn.fetches.cancel(call.functions.fetch(of: place))
+        end(place, .answered, "", in: &call, store, &turn)
+      } else {
+        cancel(place, in: &call, store, &turn)
+      }
     }
     call.functions.release(store)
   }
 
-  private static func end(
+  static func end(
     _ place: Int, _ outcome: Event.Function.Outcome, _ sentence: StaticString, status: Int = 0,
     in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
     let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told.name
     let milliseconds = call.functions.age(of: place, at: turn.now)
-    if call.functions.isRunning(place) { call.functions.ended(place, in: store.pool) }
+    if call.functions.isRunning(place) { call.functions.ended(place, store) }
     note(
       name.bytes, outcome, sentence, status: status, milliseconds: milliseconds,
       id: call.functions.id(of: place), in: &call, &turn)
@@ -313,7 +354,7 @@ extension FunctionCalls {
 
   /// To the session that has called it, or in words to the one that stands instead; where none
   /// does, it is kept for the next one.
-  private static func deliver(
+  static func deliver(
     _ answer: Bytes, _ place: Int, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
     let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told.name
@@ -348,7 +389,7 @@ extension FunctionCalls {
       let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told
         .name.bytes
       call.upstream.command(.lateAnswer(function: name, kept), as: call.record.name, store, &turn)
-      call.functions.ended(place, in: store.pool)
+      call.functions.ended(place, store)
       hasTold = true
     }
     if hasTold { call.conversation.functionsAnswered(goesOn: false, at: turn.now) }
@@ -356,7 +397,7 @@ extension FunctionCalls {
 
   /// Something was called or answered: the model is not asked to go on before it has all answers
   /// that it waits for.
-  private static func moved(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+  static func moved(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     guard let reading = call.upstream.functions else { return }
     let all = call.upstream.preparedFunctions(store)
     let running = call.functions.places.filter { call.functions.isRunning($0) }
@@ -364,15 +405,35 @@ extension FunctionCalls {
       isWaitedFor: running.contains {
         !call.functions.isFormer($0) && !all[call.functions.function(of: $0)].told.talksMeanwhile
       })
-    if running.isEmpty, call.functions.manner == .on, call.upstream.isOpen(store) {
+    if running.isEmpty, call.functions.manner != .hangsUp, call.upstream.isOpen(store) {
       call.conversation.functionsAnswered(goesOn: reading.goesOn, at: turn.now)
+    }
+  }
+}
+
+extension PreparedFunction.Action {
+  /// What it means where whoever was asked says no.
+  fileprivate var refusal: StaticString {
+    switch self {
+    case .transfer, .sendDigits: "the carrier refused"
+    case .post, .hangUp, .collectDigits: "its server refused"
+    }
+  }
+
+  /// What the model is told where the carrier says yes, whatever else it says; nil: what a server
+  /// has answered.
+  fileprivate var done: StaticString? {
+    switch self {
+    case .transfer: "{\"status\":\"transferred\"}"
+    case .sendDigits: "{\"status\":\"sent\"}"
+    case .post, .hangUp, .collectDigits: nil
     }
   }
 }
 
 extension FetchFailure {
   /// The same call may fare better.
-  fileprivate var isRetryable: Bool {
+  var isRetryable: Bool {
     switch self {
     case .full, .late, .lost, .noName, .noRoute, .broken: true
     case .noTrust, .unsendable: false

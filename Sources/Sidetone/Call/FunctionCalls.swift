@@ -34,6 +34,9 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   package struct Memory: BitwiseCopyable, Sendable {
     fileprivate var rows = InlineArray<16, Row>(repeating: Row())
     fileprivate var hangUp = 0
+    fileprivate var handle = Carrier.Handle()
+    fileprivate var transfer = Transfer()
+    fileprivate var digits = DigitCollection()
   }
 
   private var table = Lent<Memory>()
@@ -43,8 +46,9 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   private var next = UInt8(0)
   private(set) var manner = Manner.on
 
-  /// What follows for the call.
-  enum Manner: BitwiseCopyable { case on, hangsUp }
+  /// What follows for the call; `waits`: something of it, when what was said has been heard or time
+  /// has passed.
+  enum Manner: BitwiseCopyable { case on, waits, hangsUp }
 
   init() {}
 
@@ -58,6 +62,7 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   mutating func release(_ store: Store) {
     guard memory >= 0 else { return }
     for place in 0..<Self.rowsMax { table.value.rows[place].answer.clear(in: store.pool) }
+    table.value.transfer.release(store)
     table = Lent()
     store.functionCalls.give(memory)
     memory = -1
@@ -72,7 +77,10 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   var isIdle: Bool { !isOn || places.allSatisfy { table.value.rows[$0].stage == .over } }
 
   /// Somebody is still at work for one.
-  var isAtWork: Bool { places.contains { isRunning($0) && $0 != hangUpPlace } }
+  var isAtWork: Bool {
+    let pressed = isOn && digits.isOpen ? digits.place : -1
+    return places.contains { isRunning($0) && $0 != hangUpPlace && $0 != pressed }
+  }
 
   /// As many as may be are under way.
   var isFull: Bool {
@@ -115,7 +123,12 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     table.value.rows[place].fetch = fetch
   }
 
-  mutating func ended(_ place: Int, in pool: BlockPool) {
+  mutating func ended(_ place: Int, _ store: Store) {
+    if transfer.stage != .none, transfer.place == place {
+      table.value.transfer.release(store)
+      waitNoMore()
+    }
+    let pool = store.pool
     table.value.rows[place].stage = .over
     table.value.rows[place].answer.clear(in: pool)
   }
@@ -151,5 +164,49 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   var hangUpPlace: Int? { isOn && manner == .hangsUp ? table.value.hangUp : nil }
 
   /// It goes on after all.
-  mutating func goOn() { manner = .on }
+  mutating func goOn() {
+    manner = transfer.stage == .waiting || digits.isOpen ? .waits : .on
+  }
+
+  // MARK: What waits
+
+  /// How its carrier knows the call.
+  var handle: Carrier.Handle { table.value.handle }
+  mutating func know(_ start: Carrier.Start, in message: Bytes, _ store: Store) {
+    guard isOn else { return }
+    table.value.handle = Carrier.Handle(start, in: message, scratch: store.scratch)
+  }
+
+  var transfer: Transfer {
+    get { table.value.transfer }
+    set { table.value.transfer = newValue }
+  }
+  var digits: DigitCollection {
+    get { table.value.digits }
+    set { table.value.digits = newValue }
+  }
+
+  /// The carrier was asked for a transfer, and its word is awaited.
+  var isTransferring: Bool { isOn && transfer.stage == .asked }
+  /// A carrier that was asked to transfer the call may end its stream before it answers.
+  func cause(of end: Cause) -> Cause {
+    isTransferring && (end == .stopped || end == .closed) ? .transferred : end
+  }
+  func isTransferring(_ place: Int) -> Bool { isTransferring && transfer.place == place }
+
+  /// Something waits until what was said has been heard.
+  var waits: Bool { @inline(__always) get { manner == .waits } }
+
+  /// When it is done in any case.
+  var dueTime: Instant {
+    guard waits else { return .never }
+    return min(transfer.stage == .waiting ? transfer.askBy : .never, digits.dueTime)
+  }
+
+  mutating func wait() { if manner == .on { manner = .waits } }
+
+  /// Unless something else does.
+  mutating func waitNoMore() {
+    if waits, transfer.stage != .waiting, !digits.isOpen { manner = .on }
+  }
 }

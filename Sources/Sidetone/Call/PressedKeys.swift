@@ -39,6 +39,15 @@ struct PressedKeys: BitwiseCopyable {
     return true
   }
 
+  /// The oldest that was not told is not kept any more.
+  mutating func takeUntold() -> UInt8? {
+    guard told < count else { return nil }
+    let key = pressed[told]
+    count &-= 1
+    for index in told..<count { pressed[index] = pressed[index &+ 1] }
+    return key
+  }
+
   func writeTold(_ writer: inout Writer) {
     for index in toldFrom..<told { writer.write(byte: pressed[index]) }
   }

@@ -11,10 +11,10 @@ struct FunctionTalk {
   var rig: Rig { talk.rig }
 
   init(
-    _ kind: String = "openai", carrier: String = "twilio", isServed: Bool = true,
-    _ change: (inout Config) -> Void = { _ in }
+    _ kind: String = "openai", carrier: String = "twilio", start: String? = nil,
+    isServed: Bool = true, _ change: (inout Config) -> Void = { _ in }
   ) throws {
-    talk = try Talk(carrier, with: kind) {
+    talk = try Talk(carrier, with: kind, start: start) {
       $0.routes[3].functions = Self.functions
       change(&$0)
     }

@@ -21,5 +21,12 @@ extension Loss {
       call.talk.tell(#"{"toolCallCancellation":{"ids":["a"]}}"#)
       return call.rig
     },
+    Loss("a carrier that keeps the stream of a call that it has taken", nil, "transfer_unended") {
+      let order = try OrderTalk()
+      order.transfer()
+      order.rig.fetcherSays("answer 1 200 whole\n\n{}")
+      order.rig.advance(milliseconds: 31_000)
+      return order.rig
+    },
   ]
 }
