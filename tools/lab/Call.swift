@@ -44,6 +44,15 @@ struct CallPlan {
   var interruption: Double?
   var delay = 0.0
   var limit = 120.0
+  /// What the carrier does when its REST API is asked to; nil: nobody can ask it.
+  var orders: Orders?
+
+  struct Orders {
+    var port: UInt16
+    /// "": any will do.
+    var key: String
+    var faults: FaultSchedule
+  }
 
   init(_ manner: Manner, to target: Target, turns: [Turn]) {
     self.manner = manner
@@ -153,6 +162,12 @@ extension CallPlan {
       Option("big-endian", "telnyx: L16 with the high byte first"),
       Option("shuffle", "telnyx: some chunks come out of order, some twice"),
       Option("kookoo", "ucid: with the fields and the habits of KooKoo"),
+      Option(
+        "rest", "PORT",
+        "two-way, twilio and telnyx: the carrier's REST API on 127.0.0.1:PORT, 0 for\n"
+          + "any; when it is asked to transfer the call, the stream ends"),
+      Option("rest-key", "KEY", "what it wants to be asked with: the auth token, or the API key"),
+      .faults,
       Option("insecure", "wss: accept any certificate"),
       Option("ca", "FILE", "wss: trust the authorities in this PEM file"),
     ],
@@ -211,12 +226,19 @@ extension CallPlan {
     patience = try arguments.number("patience", 0.1...600) ?? patience
     limit = try arguments.number("limit", 1...86400) ?? limit
     interruption = try arguments.number("interrupt", 0...600)
+    if arguments.has("rest") {
+      orders = Orders(
+        port: try arguments.port("rest") ?? 0, key: arguments.text("rest-key") ?? "",
+        faults: try FaultSchedule(arguments, flaws: false))
+    } else if arguments.has("rest-key") || arguments.has("faults") {
+      throw Failure.misuse("--rest-key and --faults belong to --rest")
+    }
     delay = try arguments.number("delay-ms", 0...5000).map { $0 / 1000 } ?? delay
     if isTwoWay {
       guard speed == 1 else { throw Failure.misuse("--speed: a conversation takes its time") }
       return
     }
-    for name in ["silence", "patience", "limit", "interrupt", "delay-ms", "dtmf"]
+    for name in ["silence", "patience", "limit", "interrupt", "delay-ms", "dtmf", "rest"]
     where arguments.has(name) {
       throw Failure.misuse("--\(name) belongs to a two-way call: add --two-way")
     }
@@ -226,6 +248,7 @@ extension CallPlan {
     let owners: [(String, [Manner])] = [
       ("encoding", [.telnyx]), ("back", [.telnyx]), ("rate", [.telnyx]), ("big-endian", [.telnyx]),
       ("shuffle", [.telnyx]), ("kookoo", [.ucid]), ("dtmf", [.twilio, .telnyx]),
+      ("rest", [.twilio, .telnyx]),
       ("parameter", [.twilio, .telnyx] + (arguments.has("kookoo") ? [.ucid] : [])),
     ]
     for (name, manners) in owners where arguments.has(name) && !manners.contains(manner) {

@@ -46,6 +46,9 @@ final class TwoWayCall: Call {
   private var playedBefore = 0
   private var markTimer: Int?
   private var hasHungUp = false
+  /// Whom the carrier has connected the caller with.
+  private var transferredTo: String?
+  private var server: CarrierServer?
 
   init(_ plan: CallPlan, on loop: Loop) throws(Failure) {
     self.plan = plan
@@ -58,10 +61,16 @@ final class TwoWayCall: Call {
     leg.opened = { [self] in begin() }
     leg.heard = { [self] event, now in take(event, at: now) }
     leg.ended = { [self] in end() }
+    if let orders = plan.orders, let manner = CarrierTwin.Manner(rawValue: plan.manner.rawValue) {
+      server = try CarrierServer(manner, of: leg.callID, orders, on: loop) { [unowned self] deed in
+        perform(deed)
+      }
+    }
   }
 
   var problem: String? {
-    leg.problem ?? (dialogue.isComplete ? nil : "the call ended before everything was said")
+    if transferredTo != nil { return leg.problem }
+    return leg.problem ?? (dialogue.isComplete ? nil : "the call ended before everything was said")
   }
   /// What was played, quiet included, from the beginning of the call.
   var sound: Recording? {
@@ -138,6 +147,13 @@ final class TwoWayCall: Call {
     leg.hangUp()
   }
 
+  /// As the carrier does: it answers, and then the stream ends.
+  private func perform(_ deed: CarrierTwin.Deed) {
+    guard case .transfer(let address, _) = deed else { return }
+    transferredTo = address
+    loop.after(0.1) { [self] in if !hasHungUp && !leg.isOver { hangUp() } }
+  }
+
   // MARK: The other side
 
   private func take(_ event: WireEvent, at now: Double) {
@@ -205,6 +221,7 @@ extension TwoWayCall {
   func report() {
     reportAudio()
     reportInterruption()
+    if let transferredTo { Console.say("the caller talks with \(transferredTo) now") }
   }
 
   func reportAudio() {
