@@ -111,4 +111,17 @@ struct AgentTwinTests {
     client.say(#"{"type":"FunctionCallResponse","id":"fc_1","name":"x","content":"no"}"#, at: 2)
     #expect(client.events.contains(.read("no")) && client.end == nil)
   }
+
+  @Test func `its arguments are made of what it heard`() throws {
+    var client = try Client("ask-function=1", isSet: false)
+    let schema = #"{"type":"object","properties":{"to":{"type":"string","enum":["sales","desk"]}}}"#
+    let declared = #"{"name":"transfer","description":"d","parameters":\#(schema)}"#
+    client.say(
+      Client.settings.replacing(#""think":{"#, with: #""think":{"functions":[\#(declared)],"#))
+    client.speak("sales please", at: 1)
+    let call = client.messages.first { $0["type"]?.string == "FunctionCallRequest" }
+    let function = call?["functions"]?.array?.first
+    #expect(function?["name"]?.string == "transfer")
+    #expect(function?["arguments"]?.string == #"{"to":"sales"}"#)
+  }
 }

@@ -23,6 +23,8 @@ package struct AgentTwin: VoiceTwin {
   private var isGivenOut = false
   private var turns = 0
   private var functionsAsked = 0
+  /// The first one that the settings declare.
+  private var function: JSON?
   private let openedAt: Double
   private var isOver = false
   private var outputs: [VoiceOutput] = []
@@ -235,6 +237,7 @@ extension AgentTwin {
     else { throw AgentRefusal("INVALID_SETTINGS", "The settings are not valid.") }
     guard !behaviour.mutesSetup else { return }
     formats = (input, output)
+    function = agent?["think"]?["functions"]?.array?.first
     ear = TurnEar(rate: input.rate, silence: Self.silence)
     send(["type": "SettingsApplied"])
   }
@@ -261,13 +264,22 @@ extension AgentTwin {
     send(["type": "AgentThinking", "content": .string(words)])
     if functionsAsked < behaviour.functions {
       functionsAsked += 1
-      let function: JSON = [
-        "id": .string("fc_\(functionsAsked)"), "name": "lookup_order", "arguments": "{}",
-        "client_side": true,
-      ]
-      send(["type": "FunctionCallRequest", "functions": .array([function])])
+      send(["type": "FunctionCallRequest", "functions": .array([call(with: words)])])
     }
     say(manner.answer(to: words), at: now)
+  }
+}
+
+extension AgentTwin {
+  /// A call of the first function, with what the caller's words give for its arguments.
+  private func call(with words: String) -> JSON {
+    let schema = function?["parameters"] ?? ["type": "object"]
+    let arguments = SchemaFiller(schema, transcript: "caller: \(words)").filled()
+    return [
+      "id": .string("fc_\(functionsAsked)"),
+      "name": .string(function?["name"]?.string ?? "lookup_order"),
+      "arguments": .string(arguments.text), "client_side": true,
+    ]
   }
 }
 
