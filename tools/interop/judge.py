@@ -18,6 +18,7 @@ import control
 import deployments
 import events
 import household
+import orders
 import pipelines
 import servers
 import twins
@@ -69,7 +70,7 @@ def cases(old_python):
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
         users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
-        *pipelines.CASES, *webhooks.CASES, *events.CASES, *servers.CASES,
+        *orders.CASES, *pipelines.CASES, *webhooks.CASES, *events.CASES, *servers.CASES,
         *deployments.cases(old_python),
     ]
     if old_python:
