@@ -72,6 +72,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   /// Items of which the rest had no room, and lines of a transcript that were too long.
   package var itemsCut = 0
   package var wordsCut = 0
+  /// Turns of conversations that are too old to be told to another session.
+  package var historyCut = 0
   /// Calls of functions by models, by what came of them.
   package var functionsAnswered = 0
   package var functionsFailed = 0

@@ -169,6 +169,8 @@ package enum Event: Sendable {
     case speechCut(keptMilliseconds: Int)
     /// What one side said is longer than a line can be.
     case wordsCut
+    /// So many turns, the oldest, would not be told to another session any more.
+    case historyCut(turns: Int, isSaid: Bool)
     /// It has called a function, of which this came.
     case function(Function)
     /// An answer is heard, or never will be: when its stages were reached.

@@ -90,7 +90,7 @@ package struct Limits: Sendable {
   /// Room for frame headers beside the longest message.
   static let bufferSlack = 256
   /// The longest text that is put together before it goes into an outbox.
-  static let scratchBytes = 32 * 1024
+  static let scratchBytes = 48 * 1024
   /// For what such a text is made from, where it must lie in one piece.
   static let sourceBytes = 16 * 1024
   /// The longest piece of audio that is converted or sent at once: 40 ms at 24 kHz, and more.
@@ -144,6 +144,11 @@ package struct Limits: Sendable {
   static let wordsBytesMax = 14 * 1024
   /// What is printed of them in one line.
   static let printedWordsBytesMax = 3 * 1024
+  /// What is kept of a conversation for sessions that are to go on with it.
+  package static let historyBytesMax = 16 * 1024
+  package static let historyEntriesMax = 64
+  /// What is kept of what a function has answered.
+  static let historyAnswerBytesMax = 2 * 1024
   /// What resumes a session.
   static let handleBytesMax = 4 * 1024
   /// Calls at once for whose longest answers the plan provides.

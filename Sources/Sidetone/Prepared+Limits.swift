@@ -54,9 +54,13 @@ extension Limits {
     // what was chosen, by the handle that resumes it, and by short settings.
     let session = 2 * instructionBytesMax + 2 * choiceBytesMax + handleBytesMax + block
     precondition(session <= scratchBytes)
+    // Without a handle, by what was said before it: a turn has some short words around it.
+    let history = historyBytesMax + historyEntriesMax * 64
+    precondition(session - handleBytesMax + history <= scratchBytes)
+    precondition(historyBytesMax <= sourceBytes)
     // So is one whose model may call functions, with what it is told of them. What one has answered
     // lies in front of the words that say so; a request has to fit into one for the fetcher.
-    precondition(session + functionsBytesMax <= functionTextBytes)
+    precondition(session + history + functionsBytesMax <= functionTextBytes)
     precondition(functionDraftBytes + 2 * functionAnswerBytesMax + block <= functionTextBytes)
     precondition(functionArgumentsBytesMax + urlBytesMax + 3 * block <= fetchBytesMax)
     // The words of an item and a session's handle are gathered into one piece, and so are names.

@@ -33,6 +33,12 @@ extension Turn {
       write(.warning, "words_cut", call) {
         $0.write("more words than a line can hold; its rest is not shown")
       }
+    case .historyCut(let turns, let isSaid):
+      counters.historyCut &+= turns
+      guard isSaid else { return }
+      write(.info, "history_cut", call) {
+        $0.write("the oldest turns would not be told to another session any more; said once a call")
+      }
     case .answered(let times): answers.record(times)
     }
   }

@@ -71,7 +71,8 @@ extension Call {
   ) -> Bytes {
     var rest = Bytes.empty
     handle(
-      upstream.receivedAnswer(window, rest: &rest, as: record.name, store, &turn), store, &turn)
+      upstream.receivedAnswer(
+        window, rest: &rest, behind: .of(self), as: record.name, store, &turn), store, &turn)
     guard store.links[link].phase.isSession else { return .empty }
     if rest.isEmpty { store.links[link].releaseInbox(store) }
     return rest

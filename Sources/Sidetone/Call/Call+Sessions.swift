@@ -4,6 +4,7 @@
 // Owed to a session, and asked for once it stands, by whichever stands then:
 // - what the caller said and nobody has answered: the audio, said again (Unanswered);
 // - the greeting, an answer to keys: until something was said (Dialogue).
+// One that is not resumed is told first what was said so far (HistoryRing).
 //
 // A caller who talks with somebody hears nothing while no session stands. There is one bound on
 // that, over all attempts and pauses: it is counted from the last thing that could be heard, or
@@ -41,6 +42,7 @@ extension Call {
     guard AudioFinding.followsFormats(in: &self, store, &turn) else { return }
     conversation.sessionReady(transcribes: transcribes)
     if uplink.unanswered.isThere { conversation.forgetCallerWords(in: store.pool) }
+    HistoryRing.tell(in: &self, store, &turn)
     uplink.beginSession(at: turn.now, in: store.pool)
     perform(state.opened(), store, &turn)
     if !isOver, isTwoWay { beginConversation(store, &turn) }

@@ -87,6 +87,7 @@ extension Conversation {
       let words = Transcript.whole(line.words, scratch: store.source, in: store.pool)
       let when = when(line, record, at: turn.now)
       let language = transcript.language(of: line)
+      remember(line, words, when, record, store, &turn)
       switch (line.speaker, line.heard) {
       case (.caller, _) where !words.isEmpty:
         record.transcribed()
@@ -115,6 +116,39 @@ extension Conversation {
       }
       if line.isCut { turn.note(.agent(.wordsCut), of: record.name) }
       line.words.clear(in: store.pool)
+    }
+  }
+
+  /// Keeps a line for sessions that are to go on with the conversation: of the agent's what was
+  /// heard.
+  private mutating func remember(
+    _ line: Transcript.Line, _ words: Bytes, _ when: Event.When, _ record: CallRecord,
+    _ store: Store, _ turn: inout Turn
+  ) {
+    var text = words
+    let item = line.item.isEmpty ? 0 : line.item.hash
+    if case .part(let heard, let generated) = line.heard, line.speaker == .agent {
+      if words.isEmpty {
+        return history.cut(
+          item, heard: heard, of: generated, scratch: store.source, in: store.pool)
+      }
+      text = words.prefix(Transcript.cut(words, heard: heard, of: generated))
+    }
+    remember(
+      line.speaker == .agent ? .agent : .caller, text, of: item, since: when.start, record, store,
+      &turn)
+  }
+
+  /// Keeps one thing that was said: the inside of a JSON string.
+  mutating func remember(
+    _ speaker: Upstream.History.Speaker, _ text: Bytes, of item: UInt64 = 0, since: Int,
+    _ record: CallRecord, _ store: Store, _ turn: inout Turn
+  ) {
+    guard transcript.isThere else { return }
+    let isFirst = history.leftOut == 0
+    let count = history.add(speaker, text, of: item, since: since, in: store.pool)
+    if count > 0 {
+      turn.note(.agent(.historyCut(turns: count, isSaid: isFirst)), of: record.name)
     }
   }
 

@@ -22,6 +22,12 @@ package struct Conversation: BitwiseCopyable, Sendable {
 
   private enum Naming: BitwiseCopyable { case none, items }
 
+  /// What was said so far, for sessions that are to go on with it.
+  var history: HistoryRing {
+    get { transcript.history }
+    set { transcript.history = newValue }
+  }
+
   init() {}
 
   /// For callers who hear nobody but themselves, or nothing.
@@ -72,6 +78,7 @@ package struct Conversation: BitwiseCopyable, Sendable {
   mutating func release(_ store: Store) {
     downlink.release(to: store.pool, store.resamplers)
     transcript.release(to: store.pool)
+    history.clear(in: store.pool)
     guard memory >= 0 else { return }
     transcript = Transcript()
     downlink.utterances = Utterances()

@@ -1,6 +1,7 @@
 // A route's second upstream: it takes over from the one that a call has, once, by the way on which
 // every session comes (`Call.handle`). What the caller has said and nobody has answered, and what
-// else is owed, goes to it; what it cannot know, such as a handle of the other one's, does not.
+// else is owed, goes to it, and it is told what was said before (HistoryRing); what it cannot know,
+// such as a handle of the other one's, does not.
 //
 //     refused, silent, broken while it was dialled ─┐
 //     lost, and another attempt is of no use ───────┼──▶ dialling the fallback, at once

@@ -369,6 +369,7 @@ extension FunctionCalls {
     } else if call.functions.isFormer(place) {
       call.upstream.command(
         .lateAnswer(function: name, answer), as: call.record.name, store, &turn)
+      HistoryRing.remember(answer, of: name, in: &call, store, &turn)
     } else {
       let id = call.functions.id(of: place)
       Bytes.withTemporary(Name.bytesMax) { text in
@@ -377,6 +378,7 @@ extension FunctionCalls {
         call.upstream.command(
           .answer(id: written.written, function: name, answer), as: call.record.name, store, &turn)
       }
+      HistoryRing.remember(answer, of: name, in: &call, store, &turn)
     }
   }
 
@@ -389,6 +391,7 @@ extension FunctionCalls {
       let name = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].told
         .name.bytes
       call.upstream.command(.lateAnswer(function: name, kept), as: call.record.name, store, &turn)
+      HistoryRing.remember(kept, of: name, in: &call, store, &turn)
       call.functions.ended(place, store)
       hasTold = true
     }

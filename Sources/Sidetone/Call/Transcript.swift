@@ -58,6 +58,8 @@ package struct Transcript: BitwiseCopyable, Sendable {
     fileprivate var speech = InlineArray<3, Speech>(repeating: Speech())
     /// The languages in which something was said last.
     fileprivate var languages = InlineArray<3, LanguageTag>(repeating: LanguageTag())
+    /// What was shown, for sessions that are to go on with it.
+    fileprivate var history = HistoryRing()
   }
 
   /// Milliseconds of the call; negative where they are not known.
@@ -96,6 +98,15 @@ package struct Transcript: BitwiseCopyable, Sendable {
   mutating func release(to pool: BlockPool) {
     for index in 0..<count { self[index].words.clear(in: pool) }
     count = 0
+  }
+
+  /// Whether there is memory for any line.
+  var isThere: Bool { memory.isThere }
+
+  /// What was shown of the call so far; without memory it stays empty.
+  var history: HistoryRing {
+    get { memory.isThere ? memory.value.history : HistoryRing() }
+    set { if memory.isThere { memory.value.history = newValue } }
   }
 
   private subscript(index: Int) -> Line {

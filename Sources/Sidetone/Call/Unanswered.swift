@@ -34,6 +34,8 @@ package struct Unanswered: BitwiseCopyable, Sendable {
 
   /// There is something to be answered.
   package var isThere: Bool { @inline(__always) get { begin != .max } }
+  /// When its first voice was heard; `never` where nothing is unanswered.
+  package var since: Instant { isThere ? firstVoice : .never }
 
   /// A loud frame, of audio of which so much would be kept before it.
   @_noAllocation package mutating func heardVoice(at place: Int, _ now: Instant) {

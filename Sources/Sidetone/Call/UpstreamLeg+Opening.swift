@@ -20,8 +20,8 @@ extension UpstreamLeg {
     /// How long it took to be ready, from its dialling.
     fileprivate(set) var readyMilliseconds: Int32 = 0
 
-    /// Whether it was described with what resumes the one before.
-    enum Origin: BitwiseCopyable { case anew, resumed }
+    /// Whether it was described with what was said before it, or with what resumes the one before.
+    enum Origin: BitwiseCopyable { case anew, described, resumed }
     enum Stage: Equatable, BitwiseCopyable {
       case underWay
       case ready(transcribes: Bool)
@@ -100,7 +100,8 @@ extension UpstreamLeg {
   /// The answer to our request for a socket. `rest`: what came behind it, the socket's first
   /// frames.
   mutating func receivedAnswer(
-    _ window: Bytes, rest: inout Bytes, as name: Name, _ store: Store, _ turn: inout Turn
+    _ window: Bytes, rest: inout Bytes, behind history: HistoryRing, as name: Name, _ store: Store,
+    _ turn: inout Turn
   ) -> Outcome {
     let id = next.link
     switch HTTP.parseResponse(window, limit: store.limits.headBytesMax) {
@@ -114,7 +115,7 @@ extension UpstreamLeg {
       case .accepted:
         reason.take(request: head.fields.value(of: kind.reasonHeaders.request, in: window))
         rest = window.dropping(head.length)
-        return describeSession(as: name, store, &turn)
+        return describeSession(behind: history, as: name, store, &turn)
       case .refused(let status):
         if !readRefusal(head, in: window, on: id, store, &turn),
           store.links[id.index].keepHead(of: window, store)
@@ -147,17 +148,17 @@ extension UpstreamLeg {
 
   /// The WebSocket stands. A session that has to be described is, and is ready when it says so.
   private mutating func describeSession(
-    as name: Name, _ store: Store, _ turn: inout Turn
+    behind history: HistoryRing, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Outcome {
     let id = next.link
     store.links[id.index].becomeSocket(
       .upgrade, .client, messageBytesMax: store.limits.upstreamMessageBytesMax)
-    let session = session(store)
+    let session = history.description(of: self, store)
     var writer = Writer(session.functions.isEmpty ? store.scratch : store.functionText)
     kind.setup(session, &writer)
     if writer.count == 0 { return ready(transcribes: false, as: name, store, &turn) }
     turn.note(.wire(.toUpstream(writer.written)), of: name)
-    if hasHandle { next.origin = .resumed }
+    next.origin = hasHandle ? .resumed : session.history.isEmpty ? .anew : .described
     store.links[id.index].phase = .setup
     waitForHandshake(store, &turn)
     guard !writer.overflowed,

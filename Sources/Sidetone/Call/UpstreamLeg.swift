@@ -409,6 +409,9 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   var hasHandle: Bool { !handle.isEmpty }
+  /// Whether the session knows by itself what was said before it; and whether it waits for that.
+  var isResumed: Bool { origin == .resumed }
+  var isAwaitingHistory: Bool { origin == .described }
 
   /// Whether there is something that should have resumed the session; it is forgotten.
   private mutating func dropHandle(in pool: BlockPool) -> Bool {

@@ -283,6 +283,9 @@ package struct Pages: Sendable {
       "sidetone_items_cut_total", "Items for the rest of which no room was.", totals.itemsCut)
     counter("sidetone_words_cut_total", "Transcripts that were too long.", totals.wordsCut)
     counter(
+      "sidetone_history_cut_total", "Turns too old to be told to another session.",
+      totals.historyCut)
+    counter(
       "sidetone_messages_held_back_total", "Messages that waited for a buffer.",
       totals.messagesHeldBack)
     counter(

@@ -50,7 +50,27 @@ extension DeepgramAgent {
     writer.write("},\"speak\":{\"provider\":{\"type\":\"deepgram\"")
     write("model", session.wish(for: "voice"), &writer)
     // What greets is told later: a session that takes another's place does not greet anew.
-    writer.write("}}}}")
+    writer.write("}}")
+    writeHistory(session.history, &writer)
+    writer.write("}}")
+  }
+
+  /// `,"context":{"messages":[…]}`, where something was said before.
+  private static func writeHistory(_ history: Upstream.History, _ writer: inout Writer) {
+    if history.isEmpty { return }
+    var history = history
+    var isFirst = true
+    writer.write(",\"context\":{\"messages\":[")
+    while let entry = history.next() {
+      if !isFirst { writer.write(",") }
+      isFirst = false
+      writer.write("{\"type\":\"History\",\"role\":\"")
+      writer.write(entry.isAgents ? "assistant" : "user")
+      writer.write("\",\"content\":\"")
+      writer.write(entry)
+      writer.write("\"}")
+    }
+    writer.write("]}")
   }
 
   private static func writeFormat(_ format: Format, _ writer: inout Writer) {

@@ -21,7 +21,7 @@ extension Upstream {
     hears: DeepgramAgent.format,
     voice: .init(
       says: { caller, session in DeepgramAgent.format(caller, session) ?? .mulaw8k },
-      speech: .binary, hasItems: false, functions: DeepgramAgent.functions),
+      speech: .binary, hasItems: false, functions: DeepgramAgent.functions, history: .described),
     envelope: { _, _, _ in },
     allowed: voiceOptions,
     query: { session, writer in writer.write(session.fixed) },

@@ -7,6 +7,9 @@
 //     3.1                         a level, where it is set    the same
 //     3.8 live                    none                        the same
 //     3.8 live extended thinking  a level, always             the same
+//
+// What was said before is told to those that take `historyConfig` as what they begin with, and they
+// wait for it; 2.5 takes it at any time, in silence as long as the turn is not complete.
 
 extension Gemini {
   /// By Google's page of deprecations; where it gives no day, one by which the model was gone.
@@ -87,6 +90,9 @@ extension Gemini {
         self = .live
       }
     }
+
+    /// Whether it begins with what was said before, where it is asked to.
+    var awaitsHistory: Bool { self != .budgeted }
   }
 }
 
@@ -107,6 +113,9 @@ extension Gemini {
       writer.write("\"}]},")
     }
     writeFunctions(session.functions, Family(model ?? .empty), &writer)
+    if !session.history.isEmpty, Family(model ?? .empty).awaitsHistory {
+      writer.write("\"historyConfig\":{\"initialHistoryInClientContent\":true},")
+    }
     if let silence = session.value(of: "silence_milliseconds")?.decimal {
       writer.write("\"realtimeInputConfig\":{\"automaticActivityDetection\":")
       writer.write("{\"silenceDurationMs\":")
@@ -122,6 +131,27 @@ extension Gemini {
     }
     // Without it a session ends after fifteen minutes of audio.
     writer.write("},\"contextWindowCompression\":{\"slidingWindow\":{}}}}")
+  }
+
+  /// All of it at once. A turn that is not complete is not answered.
+  static func writeHistory(
+    _ session: Upstream.Session, _ history: inout Upstream.History, _ writer: inout Writer
+  ) {
+    let isAwaited =
+      history.isAwaited && Family(session.wish(for: "model") ?? .empty).awaitsHistory
+    if history.isEmpty, !isAwaited { return }
+    writer.write("{\"clientContent\":{\"turns\":[")
+    var isFirst = true
+    while let entry = history.next() {
+      if !isFirst { writer.write(",") }
+      isFirst = false
+      writer.write("{\"role\":\"")
+      writer.write(entry.isAgents ? "model" : "user")
+      writer.write("\",\"parts\":[{\"text\":\"")
+      writer.write(entry)
+      writer.write("\"}]}")
+    }
+    writer.write(isAwaited ? "],\"turnComplete\":true}}" : "],\"turnComplete\":false}}")
   }
 
   /// A bare name is one of the public models; other resources are named by their whole path.

@@ -22,7 +22,7 @@ extension Upstream {
       speech: SpeechPath(
         at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
         type: "mimeType", unless: "thought"),
-      hasItems: false, functions: Gemini.functions),
+      hasItems: false, functions: Gemini.functions, history: .told(Gemini.writeHistory)),
     envelope: { _, prefix, suffix in
       prefix.write("{\"realtimeInput\":{\"audio\":{\"data\":\"")
       suffix.write("\",\"mimeType\":\"audio/pcm;rate=16000\"}}}")

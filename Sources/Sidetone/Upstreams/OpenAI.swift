@@ -24,7 +24,7 @@ extension Upstream {
       speech: SpeechPath(
         when: "type", is: "response.output_audio.delta", or: "response.audio.delta",
         payload: "delta", item: "item_id", response: "response_id"),
-      hasItems: true, functions: OpenAI.functions),
+      hasItems: true, functions: OpenAI.functions, history: .told(OpenAI.writeHistory)),
     envelope: { _, prefix, suffix in
       prefix.write("{\"type\":\"input_audio_buffer.append\",\"audio\":\"")
       suffix.write("\"}")
@@ -188,6 +188,20 @@ extension OpenAI {
     case .respond: writer.write("{\"type\":\"response.create\"}")
     case .keepAlive, .finalize, .finish: break
     }
+  }
+
+  /// One item of the conversation for each turn: none of them is answered by itself.
+  static func writeHistory(
+    _ session: Upstream.Session, _ history: inout Upstream.History, _ writer: inout Writer
+  ) {
+    guard let entry = history.next() else { return }
+    writer.write("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",")
+    writer.write(
+      entry.isAgents
+        ? "\"role\":\"assistant\",\"content\":[{\"type\":\"output_text\",\"text\":\""
+        : "\"role\":\"user\",\"content\":[{\"type\":\"input_text\",\"text\":\"")
+    writer.write(entry)
+    writer.write("\"}]}}")
   }
 }
 

@@ -89,6 +89,8 @@ extension Upstream {
     package var rate = 0
     /// What resumes the session before it, as `Event.handle` told; empty where there is none.
     package var handle = Bytes.empty
+    /// What was said in the call before it, where nothing resumes it.
+    package var history = History.none
     /// What its model may call.
     package var functions: [Function] = []
 
@@ -130,15 +132,18 @@ extension Upstream {
     package let hasItems: Bool
     /// How its calls of functions are read; nil: it is not told of any.
     package let functions: Functions?
+    /// How a session that begins in mid-call is told of what was said.
+    package let history: History.Telling
 
     package init(
       says: @escaping @Sendable (_ caller: Format, _ session: Session) -> Format,
-      speech: SpeechPath, hasItems: Bool, functions: Functions? = nil
+      speech: SpeechPath, hasItems: Bool, functions: Functions? = nil, history: History.Telling
     ) {
       self.says = says
       self.speech = speech
       self.hasItems = hasItems
       self.functions = functions
+      self.history = history
     }
   }
 

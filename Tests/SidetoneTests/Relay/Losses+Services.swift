@@ -24,5 +24,15 @@ extension Loss {
       rig.feed("HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", on: link)
       return rig
     },
+    Loss("turns too old to be told to another session", "historyCut", "history_cut") {
+      let talk = try Talk()
+      for turn in 0..<80 {
+        talk.tell(
+          #"{"type":"conversation.item.input_audio_transcription.completed","item_id":"u\#(turn)","transcript":"Yes."}"#
+        )
+        talk.rig.advance(milliseconds: 20)
+      }
+      return talk.rig
+    },
   ]
 }

@@ -295,7 +295,7 @@ struct Loss: CustomTestStringConvertible, Sendable {
       try listener(["{]"])
     },
     Loss("a transcript that is too long to be repeated", "answersTooLong") {
-      let words = String(repeating: "word ", count: 8000)
+      let words = String(repeating: "word ", count: 12_000)
       return try listener([
         #"{"type":"Results","start":0,"duration":1,"is_final":true,"channel_index":[0,1],"channel":{"alternatives":[{"transcript":"\#(words)","confidence":0.9}]}}"#
       ])
