@@ -129,6 +129,8 @@ extension Conversation {
     let item = line.item.isEmpty ? 0 : line.item.hash
     if case .part(let heard, let generated) = line.heard, line.speaker == .agent {
       if words.isEmpty {
+        // Without a name the words of an answer before it would be taken for its own.
+        guard line.wereSaid || item != 0 else { return }
         return history.cut(
           item, heard: heard, of: generated, scratch: store.source, in: store.pool)
       }
