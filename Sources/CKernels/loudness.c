@@ -100,3 +100,15 @@ WIDE ck_sound ck_sound_of(const void *from, ptrdiff_t count, ptrdiff_t channels,
   default: return sum(from, count, 2 * channels, CK_LINEAR);
   }
 }
+
+static inline __attribute__((always_inline)) ptrdiff_t crossings(const uint8_t *in,
+                                                                 ptrdiff_t count,
+                                                                 ptrdiff_t step) {
+  uint32_t sum = 0;
+  for (ptrdiff_t i = 1; i < count; i++) sum += (uint32_t)(in[(i - 1) * step] ^ in[i * step]) >> 7;
+  return sum;
+}
+
+WIDE ptrdiff_t ck_crossings(const void *from, ptrdiff_t count, ptrdiff_t step) {
+  return step == 1 ? crossings(from, count, 1) : crossings(from, count, step);
+}

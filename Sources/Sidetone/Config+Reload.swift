@@ -27,7 +27,7 @@ extension Config.Route {
     let soundsAlike =
       greetingAudio == other.greetingAudio && upstreamRate == other.upstreamRate
       && takesCommands == other.takesCommands && fillsGaps == other.fillsGaps
-      && sendsComfort == other.sendsComfort
+      && sendsComfort == other.sendsComfort && skipsSilence == other.skipsSilence
     return isReachedAlike && leadsAlike && servesAlike && soundsAlike
   }
 }

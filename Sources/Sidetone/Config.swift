@@ -374,6 +374,8 @@ extension Config {
     package var fillsGaps = false
     /// Callers who hear nothing are sent a little silence now and then.
     package var sendsComfort = false
+    /// An upstream that only listens is sent signs of life instead of silence.
+    package var skipsSilence = false
     /// Settings that were read anew have it no more; calls that began with it keep it.
     package var isRetired = false
     package init() {}

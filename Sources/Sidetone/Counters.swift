@@ -43,6 +43,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var framesMissing = 0
   /// Milliseconds of silence that stand in for audio which carriers' clocks passed over.
   package var silenceFilled = 0
+  /// Milliseconds of callers' silence that upstreams were not sent, of calls that have ended.
+  package var silenceSkipped = 0
   /// Audio for which there was no room.
   package var framesLost = 0
   /// Bytes of callers' audio that no upstream ever got.

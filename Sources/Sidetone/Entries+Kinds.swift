@@ -97,6 +97,10 @@ extension Entries {
       $0.write(decimal: ending.results)
       $0.write(",\"cut_milliseconds\":")
       $0.write(decimal: ending.cutMilliseconds)
+      if ending.skippedMilliseconds > 0 {
+        $0.write(",\"skipped_milliseconds\":")
+        $0.write(decimal: ending.skippedMilliseconds)
+      }
       $0.write("},\"heard_milliseconds\":")
       $0.write(decimal: ending.heardMilliseconds)
       $0.write(",\"generated_milliseconds\":")

@@ -330,6 +330,8 @@ package enum Event: Sendable {
     var missingFrames = 0
     /// Of a model's speech, what had no room.
     var cutMilliseconds = 0
+    /// Of the caller's silence, what the upstream was not sent.
+    var skippedMilliseconds = 0
     var ready = ReadyTimes()
     var levels = Levels()
     /// What the upstream said last of what went wrong, and under which id it knows the session.

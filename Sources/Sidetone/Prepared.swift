@@ -143,6 +143,7 @@ package struct PreparedRoute: Sendable {
     static let takesCommands = Habits(rawValue: 1)
     static let fillsGaps = Habits(rawValue: 2)
     static let sendsComfort = Habits(rawValue: 4)
+    static let skipsSilence = Habits(rawValue: 8)
 
     init(rawValue: UInt8) { self.rawValue = rawValue }
 
@@ -151,6 +152,7 @@ package struct PreparedRoute: Sendable {
       if route.takesCommands { insert(.takesCommands) }
       if route.fillsGaps { insert(.fillsGaps) }
       if route.sendsComfort { insert(.sendsComfort) }
+      if route.skipsSilence { insert(.skipsSilence) }
     }
   }
 

@@ -134,6 +134,7 @@ extension Turn {
       counters.callsEnded &+= 1
       if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }
       counters.audioLost &+= ending.lostBytes
+      counters.silenceSkipped &+= ending.skippedMilliseconds
       let unshown = call.map { log.unshown(of: $0) } ?? 0
       log.write(ending.cause.level, "call_ended", call: call, at: now) {
         $0.write("⏱️ Total call duration: ")
@@ -176,6 +177,11 @@ extension Turn {
       line.write(", lost ")
       line.write(decimal: ending.lostBytes)
       line.write(" bytes of audio")
+    }
+    if ending.skippedMilliseconds > 0 {
+      line.write(", left out ")
+      line.write(decimal: ending.skippedMilliseconds)
+      line.write(" ms of silence")
     }
     if let first = ending.ready.first {
       line.write(", upstream ready after ")

@@ -86,6 +86,10 @@ extension Setting where Target == WrittenRoute {
       "routes", "comfort", standard: false,
       help: "While nobody speaks to a caller, send 20 ms of silence each second: a sign of life.",
       \.route.sendsComfort),
+    .toggle(
+      "routes", "skip_silence", standard: false,
+      help: "While a caller is silent, send signs of life instead of audio, where that is enough.",
+      \.route.skipsSilence),
     .list(
       "routes", "addresses", form: "NETWORK, …",
       help: "Only these peers may call; no key is asked for.",
@@ -210,6 +214,21 @@ extension Draft {
     }
   }
 
+  /// What is asked of the route's upstream and not for its like, and for whom it is.
+  private func complaintsOfService(_ route: Config.Route) -> [(key: String, text: String)] {
+    guard let served = config.upstreams.first(where: { $0.name == route.upstream }) else {
+      return []
+    }
+    var found: [(key: String, text: String)] = []
+    if route.upstreamRate > 0, served.talks {
+      found.append(("upstream_rate", "upstreams that only listen"))
+    }
+    if route.skipsSilence, upstreamRow(of: served.kind)?.row.silenceBehindWords == nil {
+      found.append(("skip_silence", "upstreams that only listen, and need not hear all silence"))
+    }
+    return found
+  }
+
   private mutating func judge(_ written: WrittenRoute) {
     let route = written.route
     func refuse(_ key: String, _ text: String) {
@@ -241,17 +260,13 @@ extension Draft {
       if !route.fallback.isEmpty, let reason = complaint(aboutFallback: route) {
         refuse("fallback", reason)
       }
-      if route.upstreamRate > 0,
-        config.upstreams.first(where: { $0.name == route.upstream })?.talks == true
-      {
-        refuse("upstream_rate", "upstream_rate is for upstreams that only listen")
-      }
+      for (key, text) in complaintsOfService(route) { refuse(key, "\(key) is for \(text)") }
       refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
     case .voice, .connect:
       refuse(
         [
           "upstream", "fallback", "carriers", "options", "bots", "greeting", "upstream_rate",
-          "commands", "fill_gaps", "comfort", "functions",
+          "commands", "fill_gaps", "comfort", "skip_silence", "functions",
         ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }

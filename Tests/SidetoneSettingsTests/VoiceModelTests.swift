@@ -115,6 +115,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
       #expect(mistakes(route + wrong).contains { $0.hasPrefix("f.toml:5: ") }, "\(wrong)")
     }
     #expect(mistakes(route + "upstream_rate = 16000").count == 1)
+    #expect(mistakes(route + "skip_silence = true").count == 1)
     #expect(mistakes(route + "dial_ahead = false").count == 1)
   }
 }
@@ -143,6 +144,8 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     let route = "[[routes]]\npath = \"/a\"\nupstream = \"deepgram\"\n"
     #expect(try load(route + "upstream_rate = 16000").routes[0].upstreamRate == 16000)
     #expect(try load(route).routes[0].upstreamRate == 0)
+    #expect(try load(route + "skip_silence = true").routes[0].skipsSilence)
+    #expect(try !load(route).routes[0].skipsSilence)
     #expect(mistakes(route + "upstream_rate = 44100").first?.hasPrefix("f.toml:4: ") == true)
   }
 }

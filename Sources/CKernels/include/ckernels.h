@@ -87,6 +87,9 @@ typedef struct {
 } ck_sound;
 // That of `count` samples, a multiple of 8, of one of so many channels.
 CK_PURE ck_sound ck_sound_of(const void *from, ptrdiff_t count, ptrdiff_t channels, int kind);
+// How often the sign changes between neighbours of `count` samples; `from`: the byte that holds the
+// sign of the first, as its highest bit, and `step` bytes behind it that of the next.
+CK_PURE ptrdiff_t ck_crossings(const void *from, ptrdiff_t count, ptrdiff_t step);
 
 // G.711 between bytes on the wire and 16-bit little-endian samples, `count` of them. `to` and
 // `from` do not overlap, but encoding may begin where its source begins.

@@ -105,7 +105,7 @@ private func decibels(_ ratio: Double) -> Double {
 
 extension Format {
   /// As the kernel that measures calls it.
-  fileprivate var kernelKind: Int32 {
+  var kernelKind: Int32 {
     switch codec {
     case .mulaw: Int32(CK_MULAW)
     case .alaw: Int32(CK_ALAW)

@@ -91,7 +91,14 @@ extension AudioFinding {
       hearsByteOrder: caller.carrier.isByteOrderHeard, store)
     let habits = call.upstream.preparedRoute(store).habits
     if habits.contains(.fillsGaps) { call.uplink.fillsGaps() }
-    return isReceived
+    guard isReceived, habits.contains(.skipsSilence),
+      let behind = call.upstream.kind.silenceBehindWords
+    else { return isReceived }
+    let milliseconds = behind(call.upstream.session(store))
+    var finalize = Writer(store.scratch)
+    call.upstream.kind.write(.finalize, &finalize)
+    return call.uplink.skipSilence(
+      behindMilliseconds: milliseconds, asking: finalize.written, from: store.pool)
   }
 
   /// How the caller is spoken to, as its route says.

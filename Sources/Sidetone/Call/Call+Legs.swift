@@ -112,13 +112,14 @@ extension Call {
   ) -> Bool {
     let news = upstream.read(message)
     guard upstream.understands(news, message, as: record.name, store, &turn) else { return false }
-    caller.sessionOffset = uplink.sessionOffset
+    let start = news.heard?.startMicroseconds ?? -1
+    caller.sessionOffset = uplink.sessionOffset(behind: start)
     if let heard = news.heard {
       upstream.worked()
       if !heard.text.isEmpty {
         record.transcribed()
         let when = record.when(
-          from: heard.startMicroseconds, to: heard.endMicroseconds, behind: uplink.sessionOffset)
+          from: heard.startMicroseconds, to: uplink.end(of: heard), behind: caller.sessionOffset)
         turn.note(.words(.of(heard, in: message, caller.tracks, when)), of: record.identity)
         caller.send(.transcript(heard, of: message), as: record.name, store, &turn)
       }

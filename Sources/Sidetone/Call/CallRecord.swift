@@ -198,7 +198,8 @@ package struct CallRecord: BitwiseCopyable, Sendable {
       generatedMilliseconds: generatedMilliseconds, interruptions: Int(interruptions),
       receivedBytes: uplink.receivedBytes, sentBytes: bytesSent, lostBytes: uplink.lostBytes,
       hasStarted: hasStarted, delays: delays.figures, lateFrames: uplink.lateFrames,
-      missingFrames: uplink.missingFrames, cutMilliseconds: Int(cutMilliseconds), ready: ready)
+      missingFrames: uplink.missingFrames, cutMilliseconds: Int(cutMilliseconds),
+      skippedMilliseconds: uplink.skippedMilliseconds, ready: ready)
   }
 }
 

@@ -90,6 +90,7 @@ package struct Uplink: BitwiseCopyable, Sendable {
   @_noAllocation mutating func release(_ store: Store) {
     ring.release(to: store.pool)
     intake.release(to: store.pool)
+    skipNothing(store.pool)
     conversion.release(to: store.resamplers)
   }
 }
@@ -158,6 +159,7 @@ extension Uplink {
     keeping = kind.timing.acknowledges ? .untilAcknowledged : .untilAnswered
     finalizeAfter = kind.timing.finalizeAfter
     finalizeAt = .never
+    if kind.silenceBehindWords == nil { skipNothing(store.pool) }
     wrap(kind, format, store)
   }
 
@@ -202,7 +204,10 @@ extension Uplink {
   /// final again. An answer is waited for by a caller who has said it already: it goes at once.
   @_noAllocation mutating func beginSession(at now: Instant, in pool: BlockPool) {
     switch keeping {
-    case .untilAcknowledged: ring.beginSession(isHurried: false, at: now)
+    case .untilAcknowledged:
+      let isAllFinal = ring.isAllFinal
+      ring.beginSession(isHurried: false, at: now)
+      if gate.isThere { restartGate(isAllFinal: isAllFinal) }
     case .untilAnswered:
       if !unanswered.isThere { ring.forgetSent(from: ring.sent, in: pool) }
       ring.beginSession(isHurried: true, at: now)
@@ -256,6 +261,10 @@ extension Uplink {
       let chunk = ring.next(
         upTo: chunkBytesMax, isHurried: isHurried, at: turn.now, scratch: store.gathered, in: pool)
       if chunk.isEmpty { break }
+      if gate.isThere {
+        if sound.isDue(at: ring.sent) { look(at: chunk, ring.sent) }
+        guard passes(chunk, in: pool) else { continue }
+      }
       let wasEmpty = link.outbox.isEmpty
       guard seal(chunk, into: &link, store, &turn) else { break }
       let isVoice = keeping == .untilAnswered && Loudness.isVoice(chunk, ring.format)
@@ -264,6 +273,7 @@ extension Uplink {
       ring.advance(by: chunk.count, in: pool)
       if keeping == .untilAnswered { keepUnanswered(from: start, isVoice, turn.now, pool) }
       sent &+= chunk.count
+      if gate.isThere { closeGate(into: &link, store, &turn) }
       // Only audio of this very turn says how late we are; a backlog waits for other reasons.
       if wasEmpty, ring.backlog == 0, lastAudio == turn.now { link.outbox.stampAudio(turn.now) }
       link.ask(.write, &turn)

@@ -41,6 +41,8 @@ package struct UplinkRing: BitwiseCopyable, Sendable {
   private var remainderBytes = 0
 
   private var pace = Pace()
+  /// What lets only voices pass; nothing is lent where all is sent.
+  private(set) var gate = Lent<SilenceGate>()
 
   package init() {}
 
@@ -291,6 +293,9 @@ extension UplinkRing {
   {
     received = 2 &* other.acknowledged
     lost = 2 &* other.lost
+    if gate.isThere, other.gate.isThere {
+      gate.value.skips.bytes = 2 &* other.gate.value.skips.bytes
+    }
     let start = received
     while other.kept.count > 0 {
       let run = other.kept.front(in: pool)
@@ -348,6 +353,9 @@ extension UplinkRing {
   /// `isHurried`: what was said before goes at once, whatever the pace.
   @_noAllocation package mutating func beginSession(isHurried: Bool = false, at now: Instant) {
     let repeated = isHurried ? sent &- acknowledged : 0
+    if gate.isThere {
+      gate.value.skips.forget(from: acknowledged, unheard: isSessionSilent ? sent : 0)
+    }
     sent = acknowledged
     cursor = kept.first()
     sessionStart = acknowledged
@@ -372,8 +380,13 @@ extension UplinkRing {
   /// The session's words are final up to this time on its clock; the audio before it may go.
   @_noAllocation package mutating func acknowledge(sessionMicroseconds: Int, in pool: BlockPool) {
     let samples = sessionMicroseconds / 1000 &* format.rate / 1000
-    let position = sessionStart &+ samples &* format.bytesPerFrame &- inserted
-    let upTo = min(max(position, acknowledged), sent)
+    var position = sessionStart &+ samples &* format.bytesPerFrame &- inserted
+    var most = sent
+    if gate.isThere {
+      position &+= gate.value.skips.before(position, tolerance)
+      most = max(gate.value.skips.latest(endingAt: sent), sent &- gate.value.skips.lead)
+    }
+    let upTo = min(max(position, acknowledged), most)
     if upTo > acknowledged { letGo(of: upTo &- acknowledged, in: pool) }
   }
 
@@ -387,50 +400,63 @@ extension UplinkRing {
   @_noAllocation package mutating func release(to pool: BlockPool) { kept.clear(in: pool) }
 }
 
-/// How fast a backlog may go: a bucket that fills at a multiple of real time and holds one second,
-/// so that a live caller's frames always pass at once. It counts millionths of a byte, which makes
-/// it exact to the microsecond, however often it is asked.
-private struct Pace: BitwiseCopyable, Sendable {
-  private static let unit = 1_000_000
-  private var bytesPerSecond = 0
-  private var percent = 0
-  private var bucket = 0
-  private var filled = Instant.zero
+// MARK: Leaving out
 
-  init() {}
+extension UplinkRing {
+  /// So far may a time that the upstream says be beside the place that it means.
+  private var tolerance: Int { format.bytes(forMilliseconds: 20) }
 
-  init(bytesPerSecond: Int, percent: Int, at now: Instant) {
-    self.bytesPerSecond = bytesPerSecond
-    self.percent = percent
-    restart(at: now)
+  /// Some audio will be left out.
+  @_noAllocation mutating func leaveOut(by gate: Lent<SilenceGate>) { self.gate = gate }
+
+  /// Everything is sent from now on.
+  @_noAllocation mutating func leaveNothingOut() { gate = Lent() }
+
+  /// Milliseconds that were left out for good.
+  package var skippedMilliseconds: Int {
+    gate.isThere ? format.milliseconds(forBytes: gate.value.skips.bytes) : 0
   }
 
-  /// `extra`: so much more may go at once.
-  mutating func restart(with extra: Int = 0, at now: Instant) {
-    bucket = (bytesPerSecond &+ extra) &* Self.unit
-    filled = now
+  /// Everything that this session was sent is acknowledged.
+  package var isAllFinal: Bool {
+    isSessionSilent || gate.isThere && acknowledged >= gate.value.skips.latest(endingAt: sent)
   }
 
-  /// Bytes a second, which is also units a microsecond.
-  private var rate: Int { bytesPerSecond &* percent / 100 }
+  /// The chunk that `next` gave out is left out.
+  @_noAllocation package mutating func skip(_ length: Int, in pool: BlockPool) {
+    kept.advance(&cursor, by: length, in: pool)
+    gate.value.skips.bytes &+= length
+    sessionStart &+= isSessionSilent ? length : gate.value.skips.add(length, at: sent)
+    sent &+= length
+    if isAllFinal { forgetSent(from: sent &- gate.value.skips.lead, in: pool) }
+  }
 
-  @_noAllocation mutating func allowance(at now: Instant) -> Int {
-    guard percent > 0 else { return .max }
-    let microseconds = (now - filled).microseconds
-    if microseconds > 0 {
-      let gained = min(microseconds, 10_000_000) &* rate
-      bucket = max(bucket, min(bucket &+ gained, bytesPerSecond &* Self.unit))
-      filled = filled + .microseconds(microseconds)
+  /// The last of what was left out is wanted after all: it is sent next.
+  @_noAllocation package mutating func unskip(in pool: BlockPool) {
+    let latest = isSessionSilent ? acknowledged : gate.value.skips.latest(endingAt: sent)
+    let back = min(gate.value.skips.lead, sent &- max(latest, acknowledged)) / step &* step
+    guard back > 0 else { return }
+    if isSessionSilent { sessionStart &-= back } else { gate.value.skips.shorten(by: back) }
+    gate.value.skips.bytes &-= back
+    sent &-= back
+    cursor = kept.first()
+    kept.advance(&cursor, by: sent &- acknowledged, in: pool)
+  }
+
+  /// How much was left out before a stretch that begins at this time of the session, or one that
+  /// ends there; negative: before what it was sent last. In microseconds.
+  @_noAllocation package func skippedMicroseconds(before sessionMicroseconds: Int, isEnd: Bool)
+    -> Int
+  {
+    guard gate.isThere else { return 0 }
+    var bytes = 0
+    if sessionMicroseconds < 0 {
+      bytes = gate.value.skips.before(sent &- gate.value.skips.length &- 1, 0)
+    } else {
+      let samples = sessionMicroseconds / 1000 &* format.rate / 1000
+      let position = sessionStart &+ samples &* format.bytesPerFrame &- inserted
+      bytes = gate.value.skips.before(position, isEnd ? -tolerance : tolerance)
     }
-    return max(bucket, 0) / Self.unit
-  }
-
-  @_noAllocation mutating func spend(_ bytes: Int) {
-    if percent > 0 { bucket &-= bytes &* Self.unit }
-  }
-
-  @_noAllocation func time(for bytes: Int, at now: Instant) -> Instant {
-    guard percent > 0, bytes &* Self.unit > bucket else { return now }
-    return filled + .microseconds((bytes &* Self.unit &- bucket &+ rate &- 1) / rate)
+    return bytes / format.bytesPerFrame &* 1_000_000 / format.rate
   }
 }

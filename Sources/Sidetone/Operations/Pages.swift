@@ -271,6 +271,9 @@ package struct Pages: Sendable {
     counter(
       "sidetone_silence_filled_milliseconds_total", "Silence where carriers' clocks jumped.",
       totals.silenceFilled)
+    counter(
+      "sidetone_silence_skipped_milliseconds_total", "Callers' silence that was not sent.",
+      totals.silenceSkipped)
     counter("sidetone_speech_received_total", "Pieces of agents' speech.", totals.speechPieces)
     counter("sidetone_speech_sent_total", "Messages of it to callers.", totals.speechSent)
     counter("sidetone_keys_lost_total", "Keys for which no room was.", totals.keysLost)

@@ -27,6 +27,7 @@ extension Upstream {
     timing: Timing(
       keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
       chunkMillisecondsMax: 100),
+    silenceBehindWords: Deepgram.silenceBehindWords,
     phrases: Phrases(
       dialled: "Deepgram connection initiated", connected: "Connected to Deepgram WebSocket"),
     settings: Deepgram.settings,
@@ -42,6 +43,13 @@ enum Deepgram {
       return Format(codec: .linear16, rate: session.rate)
     }
     return Format(codec: caller.codec, rate: caller.rate, channels: caller.channels)
+  }
+
+  /// What it waits for before it says that somebody has paused, and a little for what it rounds.
+  static func silenceBehindWords(_ session: Upstream.Session) -> Int {
+    let pauses: [StaticString] = ["endpointing", "utterance_end_ms"]
+    let longest = pauses.compactMap { session.wish(for: $0)?.decimal }.max() ?? 0
+    return min(longest, 60_000) + 200
   }
 
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {

@@ -33,6 +33,9 @@ package struct Upstream: Sendable {
   package let refused: @Sendable (_ status: Int) -> Verdict
   package let closed: @Sendable (_ code: UInt16, _ reason: Bytes) -> Verdict
   package let timing: Timing
+  /// How much silence it has to hear behind words to find that they are over, in milliseconds; nil:
+  /// it has to be sent all silence that there is.
+  package var silenceBehindWords: (@Sendable (Session) -> Int)?
   /// The ends of its models that are known.
   package var ends: [ModelEnd] = []
   /// Sentences by which its users search a log: it is being dialled; its session stands.

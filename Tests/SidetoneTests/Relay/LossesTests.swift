@@ -10,7 +10,7 @@ struct LossesTests {
   private static let plain: Set<String> = [
     "callsStarted", "callsEnded", "callsEndedAfterStart", "requests", "bytesIn", "bytesOut",
     "bytesToUpstreams", "frames", "transcripts", "speechPieces", "speechSent", "interruptions",
-    "redials", "reloads", "keysGood", "keysRefused", "functionsAnswered",
+    "redials", "reloads", "keysGood", "keysRefused", "functionsAnswered", "silenceSkipped",
   ]
 
   private func counts(_ rig: Rig) -> [String: Int] {
