@@ -23,7 +23,7 @@ extension Config.Route {
       && bots.elementsEqual(other.bots, by: ==) && dialsAhead == other.dialsAhead
       && options.elementsEqual(other.options, by: ==)
       && standardOptions.elementsEqual(other.standardOptions, by: ==)
-    let servesAlike = functions == other.functions
+    let servesAlike = functions == other.functions && warm == other.warm
     let soundsAlike =
       greetingAudio == other.greetingAudio && upstreamRate == other.upstreamRate
       && takesCommands == other.takesCommands && fillsGaps == other.fillsGaps

@@ -361,6 +361,8 @@ extension Config {
     /// "nova-2"); and those of a default path, which everything else goes before.
     package var options: [(name: String, value: String)] = []
     package var standardOptions: [(name: String, value: String)] = []
+    /// So many sessions of its voice model are kept ready for callers who are still to come.
+    package var warm = 0
     /// What its voice model may call.
     package var functions: [Function] = []
     /// Heard by callers while the upstream is still being dialled.

@@ -83,6 +83,11 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var functionsRefused = 0
   package var upstreamsLost = 0
   package var redials = 0
+  /// Sessions that were kept warm: those that callers got, those that grew old, and those that were
+  /// lost or gave way.
+  package var warmTaken = 0
+  package var warmAged = 0
+  package var warmLost = 0
   /// Calls that went on with their route's fallback.
   package var fallbacks = 0
   /// Errors of upstreams' side channels, which end nothing.

@@ -121,6 +121,8 @@ package struct PreparedRoute: Sendable {
   /// For a webhook: the index of the call route that its answer points to; -1 for a call.
   private(set) var stream: Int
   let dialsAhead: Bool
+  /// How many of its own upstream's sessions are kept ready.
+  let warm: Int
   /// For a call: whether webhooks send its callers, with tokens. For a webhook: whether it does.
   private(set) var isGivenTokens: Bool
   /// Index into Config.upstreams of the route's own where none of its bots has its secret; -1: at
@@ -199,6 +201,7 @@ package struct PreparedRoute: Sendable {
     keyless = isServed ? -1 : upstream
     stream = -1
     dialsAhead = kind == .connect && route.dialsAhead
+    warm = route.warm
     isGivenTokens = false
     upstreamRate = route.upstreamRate
     functions = route.functions.map(PreparedFunction.init)

@@ -141,6 +141,7 @@ extension Relay {
       }
     }
     if callers.nextExpiry <= now { callers.expire(calls, store, &turn) }
+    if callers.warm.nextDue <= now { callers.tendWarm(calls, store, &turn) }
     while turn.guests.tokenDue <= now, let guest = turn.guests.oldestSocket {
       calls.endGuest(guest, .noToken, store, &turn)
     }
@@ -176,7 +177,8 @@ extension Relay {
   package var wakeTime: Instant {
     min(
       turn.timers.earliest, draining.deadline, callers.nextExpiry, turn.guests.tokenDue,
-      turn.troubles.nextDue, min(turn.subscribers.flushTime, turn.fetches.nextDue))
+      turn.troubles.nextDue,
+      min(turn.subscribers.flushTime, turn.fetches.nextDue, callers.warm.nextDue))
   }
 
   /// No new calls from now on; running ones may finish until the drain deadline.
@@ -191,6 +193,7 @@ extension Relay {
   package func stop(at now: Instant) {
     turn.now = now
     draining.stop()
+    callers.leaveWarm(isOver: true, calls, store, &turn)
     calls.abandonAll(.shutDown, store, &turn)
   }
 }

@@ -62,6 +62,10 @@ extension Setting where Target == WrittenRoute {
       "routes", "dial_ahead", standard: true,
       help: "For connect: dial the upstream on the webhook, before the caller's socket comes.",
       \.route.dialsAhead),
+    .integer(
+      "routes", "warm", in: 0...64, standard: 0,
+      help: "Sessions of its voice model that are kept ready for the next callers.",
+      \.route.warm),
     Self(
       table: "routes", key: "greeting", form: "FILE",
       help: "A WAV file (16-bit PCM, mono, 8, 16 or 24 kHz) that callers hear at once."
@@ -226,6 +230,7 @@ extension Draft {
     if route.skipsSilence, upstreamRow(of: served.kind)?.row.silenceBehindWords == nil {
       found.append(("skip_silence", "upstreams that only listen, and need not hear all silence"))
     }
+    if route.warm > 0, !served.talks { found.append(("warm", "upstreams that talk")) }
     return found
   }
 
@@ -266,7 +271,7 @@ extension Draft {
       refuse(
         [
           "upstream", "fallback", "carriers", "options", "bots", "greeting", "upstream_rate",
-          "commands", "fill_gaps", "comfort", "skip_silence", "functions",
+          "warm", "commands", "fill_gaps", "comfort", "skip_silence", "functions",
         ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }

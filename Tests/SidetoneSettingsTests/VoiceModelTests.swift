@@ -117,6 +117,8 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     #expect(mistakes(route + "upstream_rate = 16000").count == 1)
     #expect(mistakes(route + "skip_silence = true").count == 1)
     #expect(mistakes(route + "dial_ahead = false").count == 1)
+    #expect(try load(route + "warm = 3").routes.first?.warm == 3)
+    #expect(mistakes(route + "warm = 65").count == 1)
   }
 }
 
@@ -146,6 +148,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     #expect(try load(route).routes[0].upstreamRate == 0)
     #expect(try load(route + "skip_silence = true").routes[0].skipsSilence)
     #expect(try !load(route).routes[0].skipsSilence)
+    #expect(mistakes(route + "warm = 1").count == 1)
     #expect(mistakes(route + "upstream_rate = 44100").first?.hasPrefix("f.toml:4: ") == true)
   }
 }

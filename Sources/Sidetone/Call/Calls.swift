@@ -144,6 +144,13 @@ extension Calls {
     self[call].caller.isStarted && !self[call].state.isClosing
   }
 
+  /// How many wait for a caller who is still to come.
+  var ahead: Int {
+    var count = 0
+    for call in 0..<capacity where slots.isInUse(call) && self[call].isAnnounced { count += 1 }
+    return count
+  }
+
   /// What the call in a slot has of the settings, until it is over; nil: there is none.
   func holding(_ call: Int) -> (route: Int, upstream: Int)? {
     slots.isInUse(call) ? (self[call].upstream.route, self[call].upstream.index) : nil

@@ -71,7 +71,7 @@ extension Callers {
 
   /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay
   /// or the upstream is too busy for that, the upstream has lately refused, or only listens.
-  private func dialAhead(
+  func dialAhead(
     _ route: Int, _ choice: Choice, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) -> SlotID {
     let isBusy =

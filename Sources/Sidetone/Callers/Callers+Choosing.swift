@@ -108,9 +108,10 @@ extension Callers {
   }
 
   /// The caller talks to this bot, with these choices.
-  private func choose(
+  private mutating func choose(
     _ call: Int, bot: Int, _ options: Bytes, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) -> Int? {
+    if let warm = takeWarm(for: call, bot: bot, options, calls, store, &turn) { return warm }
     let upstream = calls[call].upstream.preparedRoute(store).bots[bot].upstream
     let place = findPlace(call, on: upstream, calls, store, &turn)
     if case .nowhere = place { return nil }

@@ -12,6 +12,7 @@
 
 struct Callers {
   var requests: Requests
+  var warm = WarmSessions()
 }
 
 // MARK: Room
@@ -61,10 +62,11 @@ extension Callers {
     return nil
   }
 
-  /// Of the sessions that were dialled ahead on such upstreams, the one that has waited for
-  /// longest; nil: there is none. Where it ends, its token stays good.
+  /// Of the sessions that were dialled ahead on such upstreams, a warm one, or the one that has
+  /// waited for longest; nil: there is none. Where it ends, its token stays good.
   private func oldestAhead(of calls: Calls, where isFit: (Int) -> Bool) -> Int? {
-    requests.tokens.oldest {
+    if let warm = oldestWarm(of: calls, where: isFit) { return warm }
+    return requests.tokens.oldest {
       calls.holds($0.call) && isFit(calls[$0.call.index].upstream.index)
     }?.call.index
   }
@@ -84,6 +86,7 @@ extension Callers {
   /// The same for all who are still to come: their sockets would be refused.
   mutating func giveUpAll(_ calls: Calls, _ store: Store, _ turn: inout Turn) {
     while let held = requests.tokens.remove() { giveUp(held, calls, store, &turn) }
+    leaveWarm(isOver: true, calls, store, &turn)
   }
 
   /// The socket that a token was for has not come.

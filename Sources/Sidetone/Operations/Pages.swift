@@ -165,6 +165,7 @@ package struct Pages: Sendable {
     writeMetrics(answers, &out)
     writeDoor(now, &out)
     writeCounters(now, &out)
+    writeWarm(now.totals, &out)
     writeFunctions(now.totals, &out)
     if let records = now.records { writeMetrics(records, &out) }
     response.end(into: &out)
@@ -178,6 +179,7 @@ package struct Pages: Sendable {
     gauge("sidetone_ready", "Whether a new call would be served.", isReady)
     gauge("sidetone_uptime_seconds", "Since the start.", now.uptime.milliseconds / 1000)
     gauge("sidetone_calls_active", "Running calls.", now.callsActive)
+    gauge("sidetone_sessions_ahead", "Of these, sessions that wait for a caller.", now.ahead)
     gauge("sidetone_calls_max", "Calls that can run at once.", now.callsMax)
     gauge(
       "sidetone_transcription_places_free", "More calls to upstreams that only listen.",
@@ -252,6 +254,15 @@ package struct Pages: Sendable {
     counter(
       "sidetone_functions_refused_total", "Calls of functions that made no sense.",
       totals.functionsRefused)
+  }
+
+  private func writeWarm(_ totals: Counters, _ out: inout Writer) {
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    counter("sidetone_warm_taken_total", "Warm sessions that callers got.", totals.warmTaken)
+    counter("sidetone_warm_aged_total", "Those that were left, too old.", totals.warmAged)
+    counter("sidetone_warm_lost_total", "Those that were lost, or gave way.", totals.warmLost)
   }
 
   private func writeCounters(_ now: Snapshot, _ out: inout Writer) {

@@ -9,6 +9,7 @@ package struct Snapshot: BitwiseCopyable, Sendable {
   package var transcription = Places()
   package var voice = Places()
   package var callsActive = 0
+  package var ahead = 0
   package var callsMax = 0
   package var guests = 0
   package var guestsMax = 0
@@ -71,6 +72,7 @@ extension Snapshot {
     uptime = turn.now - start
     wall = turn.log.wall(at: turn.now)
     callsActive = calls.inUse
+    ahead = calls.ahead
     callsMax = calls.capacity
     guests = turn.guests.count
     guestsMax = turn.guests.guestsMax

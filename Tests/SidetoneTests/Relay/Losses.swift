@@ -26,7 +26,7 @@ struct Loss: CustomTestStringConvertible, Sendable {
 
   static let all =
     requests + floods + callers + early + audio + models + speech + sessions + memory
-    + records + subscribers + settings + services + functions
+    + records + subscribers + settings + services + functions + warm
 
   // MARK: Who calls
 

@@ -11,6 +11,7 @@ struct LossesTests {
     "callsStarted", "callsEnded", "callsEndedAfterStart", "requests", "bytesIn", "bytesOut",
     "bytesToUpstreams", "frames", "transcripts", "speechPieces", "speechSent", "interruptions",
     "redials", "reloads", "keysGood", "keysRefused", "functionsAnswered", "silenceSkipped",
+    "warmTaken", "warmAged",
   ]
 
   private func counts(_ rig: Rig) -> [String: Int] {
