@@ -25,11 +25,16 @@ extension Config.Route {
       && standardOptions.elementsEqual(other.standardOptions, by: ==)
     let servesAlike = functions == other.functions && warm == other.warm
     let soundsAlike =
-      greetingAudio == other.greetingAudio && upstreamRate == other.upstreamRate
+      recordings == other.recordings && upstreamRate == other.upstreamRate
       && takesCommands == other.takesCommands && fillsGaps == other.fillsGaps
       && sendsComfort == other.sendsComfort && skipsSilence == other.skipsSilence
     return isReachedAlike && leadsAlike && servesAlike && soundsAlike
   }
+}
+
+extension Config.Route {
+  /// What was recorded for its callers, at its place; nil where there is none.
+  var recordings: [Config.Greeting?] { [greetingAudio, holdAudio, goodbyeAudio] }
 }
 
 extension Config {

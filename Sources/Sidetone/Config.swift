@@ -234,7 +234,7 @@ extension Config {
     case linear16(rate: Int)
   }
 
-  /// A sound that callers hear at once: signed 16-bit samples of one channel.
+  /// A sound that callers hear, such as a greeting: signed 16-bit samples of one channel.
   package struct Greeting: Sendable, Equatable {
     /// Samples a second: 8000, 16000 or 24000.
     package var rate: Int
@@ -365,8 +365,11 @@ extension Config {
     package var warm = 0
     /// What its voice model may call.
     package var functions: [Function] = []
-    /// Heard by callers while the upstream is still being dialled.
+    /// Heard by callers while the upstream is still being dialled, while no session stands, and
+    /// before the call ends since none will.
     package var greetingAudio: Greeting?
+    package var holdAudio: Greeting?
+    package var goodbyeAudio: Greeting?
     /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets
     /// the caller's own.
     package var upstreamRate = 0

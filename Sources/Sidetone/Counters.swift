@@ -98,5 +98,8 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var unanswered = 0
   /// Calls that ended since their callers heard nothing for too long.
   package var deadAir = 0
+  /// Recorded lines that callers heard while no session stood, and before their calls ended.
+  package var holds = 0
+  package var goodbyes = 0
   package init() {}
 }

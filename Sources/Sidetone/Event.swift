@@ -72,6 +72,9 @@ package enum Event: Sendable {
     case unanswered
     /// The caller heard nothing for so long, since no session stood; why there was none.
     case deadAir(seconds: Int, Cause)
+    /// The caller is asked to hold, since no session stands; hears a goodbye, since none will.
+    case hold
+    case goodbye
     case ended(Ending)
   }
 

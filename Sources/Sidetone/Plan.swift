@@ -22,7 +22,7 @@ extension Config {
   package var plan: [PlanLine] {
     let blocks = limits.blocks(twoWayCalls: twoWayCalls)
     let eventBlocks = min(blocks, limits.subscribersMax * limits.subscriberBlocks)
-    let greetings = routes.reduce(0) { $0 + ($1.greetingAudio?.samples.count ?? 0) * 2 }
+    let recordings = routes.flatMap(\.recordings).reduce(0) { $0 + Recording.bytes(of: $1) }
     return [
       PlanLine(
         holder: "blocks: audio kept, answers waiting",
@@ -41,7 +41,7 @@ extension Config {
       PlanLine(
         holder: "resamplers of \(twoWayCalls) two-way calls",
         bytes: resamplersReady.reduce(0) { $0 + $1.count } * Limits.resamplerBytes),
-      PlanLine(holder: "greetings", bytes: greetings),
+      PlanLine(holder: "greetings, hold lines, goodbyes", bytes: recordings),
       PlanLine(
         holder: "read buffer, scratch, lines",
         bytes: Limits.readBytesMax + BlockPool.blockBytes + Limits.scratchBytes + Limits.linesBytes),

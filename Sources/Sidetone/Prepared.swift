@@ -137,8 +137,8 @@ package struct PreparedRoute: Sendable {
   let toldFunctions: [Upstream.Function]
   /// How callers are listened to and spoken to.
   let habits: Habits
-  /// What callers hear at once, as samples at each rate that a caller may be sent; may be empty.
-  private let greetings: [(rate: Int, samples: Text)]
+  /// What callers hear at once; while no session stands; before the call ends since none will.
+  let greetings, holds, goodbyes: Recording
 
   struct Habits: OptionSet, Sendable {
     let rawValue: UInt8
@@ -209,7 +209,9 @@ package struct PreparedRoute: Sendable {
     habits = Habits(route)
     hasChoice =
       kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)
-    greetings = route.greetingAudio.map { Self.greetings($0, config.profile) } ?? []
+    greetings = Recording(route.greetingAudio, config.profile)
+    holds = Recording(route.holdAudio, config.profile)
+    goodbyes = Recording(route.goodbyeAudio, config.profile)
     standAmong(route, config)
   }
 
@@ -237,39 +239,6 @@ package struct PreparedRoute: Sendable {
 
   /// Indices in Config.upstreams of all whom its calls may have.
   var upstreams: [Int] { (bots + [fallback].compactMap { $0 }).map(\.upstream) }
-
-  func greeting(at rate: Int) -> Bytes? {
-    for greeting in greetings where greeting.rate == rate { return greeting.samples.bytes }
-    return nil
-  }
-
-  /// The greeting at every rate, in whole pieces of 10 ms.
-  private static func greetings(
-    _ greeting: Config.Greeting, _ profile: Config.Profile
-  ) -> [(rate: Int, samples: Text)] {
-    let pool = ResamplerPool(profile: profile, streamsMax: 1)
-    defer { pool.deallocate() }
-    let source = Format(codec: .linear16, rate: greeting.rate)
-    let step = greeting.rate / 100
-    let count = (greeting.samples.count + step - 1) / step * step
-    var bytes = [UInt8]()
-    for index in 0..<count {
-      let sample = index < greeting.samples.count ? greeting.samples[index] : 0
-      bytes += [UInt8(truncatingIfNeeded: sample), UInt8(truncatingIfNeeded: sample >> 8)]
-    }
-    return [8_000, 16_000, 24_000].map { rate in
-      let target = Format(codec: .linear16, rate: rate)
-      guard var conversion = Conversion(from: source, to: target, in: pool) else {
-        preconditionFailure("settings take only rates that can be converted")
-      }
-      defer { conversion.release(to: pool) }
-      var samples = [UInt8](repeating: 0, count: conversion.outputBytes(for: bytes.count))
-      bytes.withMutableBytes { from in
-        samples.withMutableBytes { conversion.convert(from, into: $0, in: pool) }
-      }
-      return (rate, Text(samples))
-    }
-  }
 
   /// The one carrier that it accepts and that starts with its handshake, or nil.
   var opensAtOnce: Int? {

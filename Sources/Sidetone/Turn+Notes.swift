@@ -130,6 +130,12 @@ extension Turn {
         $0.write(" s (limits.dead_air_seconds), and the call ends: ")
         $0.write(cause.sentence)
       }
+    case .hold:
+      counters.holds &+= 1
+      write(.info, "hold", call) { $0.write("no session stands: the caller hears the hold line") }
+    case .goodbye:
+      counters.goodbyes &+= 1
+      write(.info, "goodbye", call) { $0.write("the caller hears the goodbye, and the call ends") }
     case .ended(let ending):
       counters.callsEnded &+= 1
       if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }

@@ -73,6 +73,18 @@ extension Setting where Target == WrittenRoute {
       written.route.greetingAudio = try readGreeting(try oneLine(try value.text()))
     },
     Self(
+      table: "routes", key: "hold", form: "FILE",
+      help: "Likewise, heard once while no session with the voice model stands."
+    ) { written, value throws(Refusal) in
+      written.route.holdAudio = try readGreeting(try oneLine(try value.text()))
+    },
+    Self(
+      table: "routes", key: "goodbye", form: "FILE",
+      help: "Likewise, heard before a call ends since no session will stand."
+    ) { written, value throws(Refusal) in
+      written.route.goodbyeAudio = try readGreeting(try oneLine(try value.text()))
+    },
+    Self(
       table: "routes", key: "upstream_rate", form: "8000, 16000 or 24000",
       help: "Convert to this many samples a second for an upstream that only listens."
     ) { written, value throws(Refusal) in
@@ -266,12 +278,18 @@ extension Draft {
         refuse("fallback", reason)
       }
       for (key, text) in complaintsOfService(route) { refuse(key, "\(key) is for \(text)") }
+      for (key, audio) in [("hold", route.holdAudio), ("goodbye", route.goodbyeAudio)]
+      where audio != nil
+        && config.upstreams.first(where: { $0.name == route.upstream })?.talks == false
+      {
+        refuse(key, "\(key) is for upstreams that talk")
+      }
       refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
     case .voice, .connect:
       refuse(
         [
-          "upstream", "fallback", "carriers", "options", "bots", "greeting", "upstream_rate",
-          "warm", "commands", "fill_gaps", "comfort", "skip_silence", "functions",
+          "upstream", "fallback", "carriers", "options", "bots", "greeting", "hold", "goodbye",
+          "upstream_rate", "warm", "commands", "fill_gaps", "comfort", "skip_silence", "functions",
         ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }

@@ -71,4 +71,16 @@ private func wave(
     #expect(try load(route + "\"\(path)\"").routes[0].greetingAudio?.rate == 16000)
     #expect(mistakes(route + "\"/nowhere.wav\"").first?.hasPrefix("f.toml:4: ") == true)
   }
+
+  @Test func `a hold line and a goodbye are for those who talk`() throws {
+    let path = file("hold", wave(rate: 24000, samples: [4]))
+    let lines = "hold = \"\(path)\"\ngoodbye = \"\(path)\"\n"
+    let route = "[[routes]]\npath = \"/a\"\n"
+    let read = try load(route + "upstream = \"openai\"\n" + lines).routes[0]
+    let sound = Config.Greeting(rate: 24000, samples: [4])
+    #expect(read.holdAudio == sound && read.goodbyeAudio == sound && read.greetingAudio == nil)
+    let wrong = mistakes(route + "upstream = \"deepgram\"\n" + lines)
+    #expect(wrong.contains { $0.contains("hold is for upstreams that talk") })
+    #expect(wrong.contains { $0.contains("goodbye is for upstreams that talk") })
+  }
 }

@@ -211,7 +211,9 @@ import Testing
     #expect(first.isSame(as: try route(base)))
     for row in Setting<WrittenRoute>.all {
       // A webhook has no calls, and a sound needs a file.
-      let others = ["kind", "stream", "dial_ahead", "greeting", "functions", "warm"]
+      let others = [
+        "kind", "stream", "dial_ahead", "greeting", "hold", "goodbye", "functions", "warm",
+      ]
       if others.contains(row.key) { continue }
       let value = try #require(values[row.key], "\(row.key)")
       var members = base.merging([row.key: value]) { $1 }
@@ -223,6 +225,10 @@ import Testing
     var (other, loud) = (first, first)
     (other.kind, other.stream, other.dialsAhead) = (.connect, "/x", false)
     loud.greetingAudio = Config.Greeting(rate: 8000, samples: [1])
+    var (patient, polite) = (first, first)
+    patient.holdAudio = loud.greetingAudio
+    polite.goodbyeAudio = loud.greetingAudio
+    #expect(!first.isSame(as: patient) && !first.isSame(as: polite))
     var able = first
     able.functions = [Config.Function()]
     var ready = first
@@ -248,6 +254,6 @@ import Testing
     }
     // One more field is one more line in `isSame`; `isRetired` is left out on purpose.
     #expect(Mirror(reflecting: first).children.count == 11)
-    #expect(Mirror(reflecting: Config.Route()).children.count == 23)
+    #expect(Mirror(reflecting: Config.Route()).children.count == 25)
   }
 }

@@ -26,6 +26,7 @@ package struct Call: BitwiseCopyable, Sendable {
   private var origin = Origin.caller
   var silence = Silence()
   var filing = Filing()
+  var phrases = Phrases()
 
   /// How it came to be.
   private enum Origin: BitwiseCopyable {
@@ -137,10 +138,7 @@ extension Call {
     caller.send(.ready, as: record.name, store, &turn)
     perform(state.started(), store, &turn)
     guard !isOver, isTwoWay else { return }
-    if let greeting = upstream.preparedRoute(store).greeting(at: caller.output.rate) {
-      conversation.playGreeting(greeting, as: caller.output, store)
-      converse(store, &turn)
-    }
+    Phrases.greet(in: &self, store, &turn)
     if upstream.isOpen(store) { beginConversation(store, &turn) }
   }
 

@@ -30,13 +30,16 @@ enum CallDue: UInt8 {
   case comfort
   /// What functions wait for.
   case functions
+  /// No session stands, and the caller is asked to wait for one.
+  case hold
 
-  static let count: UInt8 = 16
+  static let count: UInt8 = 17
 
   /// So long after it was seen to it is not due again.
   var pause: Instant.Span {
     switch self {
-    case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort: .zero
+    case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort, .hold:
+      .zero
     case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change, .functions:
       .milliseconds(1)
     case .backlog: Uplink.pause
@@ -60,6 +63,7 @@ enum CallDue: UInt8 {
     soonest = min(soonest, comfort.wake(in: &call, store, at: now))
     guard call.isTwoWay else { return soonest }
     soonest = min(soonest, silence.wake(in: &call, store, at: now))
+    soonest = min(soonest, hold.wake(in: &call, store, at: now))
     soonest = min(soonest, quiet.wake(in: &call, store, at: now))
     soonest = min(soonest, unanswered.wake(in: &call, store, at: now))
     soonest = min(soonest, functions.wake(in: &call, store, at: now))
@@ -106,6 +110,7 @@ enum CallDue: UInt8 {
       return call.state.isClosing ? .never : call.speed.time(after: call.uplink.lastAudio)
     case .comfort: return call.state.isClosing ? .never : call.comfortAt
     case .functions: return call.state.isClosing ? .never : call.functions.dueTime
+    case .hold: return call.isTwoWay ? Phrases.holdTime(in: call) : .never
     case .pool: return call.caller.isHeldBack(store) && store.isPoolShort ? .zero : .never
     }
   }
@@ -155,7 +160,7 @@ extension CallDue {
       let cause = call.upstream.lastCause
       let seconds = call.state.deadAir.milliseconds / 1000
       turn.note(.call(.deadAir(seconds: seconds, cause)), of: call.record.name)
-      call.perform(call.state.leftInSilence(cause), store, &turn)
+      call.perform(Phrases.leftInSilence(in: &call, cause, store, &turn), store, &turn)
     case .heldAudio: call.uplink.takeHeld(store, &turn)
     case .backlog: call.pump(store, &turn)
     case .keepAlive: keepAlive(&call, store, &turn)
@@ -168,6 +173,7 @@ extension CallDue {
         isTalking: call.state.isTalking, &call.caller, &call.record, store, &turn)
     case .speed: AudioFinding.checkSpeed(in: &call, &turn)
     case .comfort: AudioFinding.comfort(in: &call, store, &turn)
+    case .hold: Phrases.hold(in: &call, store, &turn)
     // `settle` looks after these.
     case .quiet, .change, .pool, .functions: break
     }

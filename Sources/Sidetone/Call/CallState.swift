@@ -214,9 +214,12 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
-  /// The caller has heard nothing for too long.
-  package mutating func leftInSilence(_ why: Cause) -> Action {
-    isWithoutSession ? end(why) : .nothing
+  /// The caller has heard nothing for too long. `owesGoodbye`: it is told so before the end.
+  package mutating func leftInSilence(
+    _ why: Cause, owesGoodbye: Bool, at now: Instant
+  ) -> Action {
+    guard isWithoutSession else { return .nothing }
+    return owesGoodbye ? giveUp(why, at: now) : end(why)
   }
 
   /// All that the upstream had said was heard.

@@ -462,19 +462,14 @@ extension Conversation {
     }
   }
 
-  /// What callers hear at once, while the model is still being dialled: 16-bit samples at their
-  /// rate.
-  mutating func playGreeting(_ greeting: Bytes, as reply: Format, _ store: Store) {
-    guard let index = downlink.utterances.begin(.empty, at: 0) else { return }
-    let step = reply.rate / 100 * 2
-    var at = 0
-    while at < greeting.count {
-      let samples = greeting[at..<min(at + step, greeting.count)]
-      let count = Samples.encode(samples, as: reply, into: store.converted)
-      guard downlink.keep(ready: store.converted.prefix(count), in: store.pool) else { break }
-      at += samples.count
-    }
-    downlink.utterances.wasRecorded(index, length: at / 2)
-    downlink.finish()
+  /// A recording is heard behind all that was said: 16-bit samples at the caller's rate, in whole
+  /// steps of 10 ms, which stay where they are until they were played. False: there is no place
+  /// for it.
+  mutating func play(recorded samples: Bytes, _ store: Store) -> Bool {
+    downlink.convertAll(scratch: store.gathered, in: store.pool, store.resamplers)
+    guard let index = downlink.utterances.begin(.empty, at: downlink.end) else { return false }
+    downlink.recorded = LentBytes(samples)
+    downlink.utterances.wasRecorded(index, length: samples.count / Downlink.recordedBytes)
+    return true
   }
 }

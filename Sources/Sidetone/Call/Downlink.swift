@@ -16,6 +16,8 @@
 package struct Downlink: BitwiseCopyable, Sendable {
   private var staged = Chain()
   private var ring = Chain()
+  /// What was recorded and is not yet in the ring (Downlink+Recorded).
+  var recorded = LentBytes()
   private var conversion = Conversion()
   package private(set) var says = Format.mulaw8k
   package private(set) var reply = Format.mulaw8k
@@ -70,7 +72,7 @@ package struct Downlink: BitwiseCopyable, Sendable {
 
   /// Where the next piece that comes will be played.
   package var end: Int {
-    playout.sent &+ waiting
+    playout.sent &+ waiting &+ recorded.count / Self.recordedBytes
       &+ staged.count / says.bytesPerFrame &* reply.rate / says.rate
   }
 
@@ -87,7 +89,7 @@ package struct Downlink: BitwiseCopyable, Sendable {
 
   /// What is in the ring is the last for now.
   package var isLast: Bool {
-    @inline(__always) get { isEnding && staged.isEmpty && !isTailOwed }
+    @inline(__always) get { isEnding && staged.isEmpty && !isTailOwed && recorded.isEmpty }
   }
 
   /// The last has been sent.
@@ -124,15 +126,22 @@ extension Downlink {
 // MARK: Another format
 
 extension Downlink {
-  /// What the agent says comes in another format from now on. What has come is converted first, to
-  /// its end: less than a step is filled up with silence. False: the pool was dry, and it is lost.
+  /// What has come is converted to its end: less than a step is filled up with silence.
+  @_noAllocation mutating func convertAll(
+    scratch: Bytes, in pool: BlockPool, _ resamplers: ResamplerPool
+  ) {
+    isEnding = true
+    while hasToConvert, convert(budget: 50, scratch: scratch, in: pool, resamplers) > 0 {}
+  }
+
+  /// What the agent says comes in another format from now on. What has come is converted first.
+  /// False: the pool was dry, and it is lost.
   @_noAllocation package mutating func follow(
     _ says: Format, by next: Conversion, scratch: Bytes, in pool: BlockPool,
     _ resamplers: ResamplerPool
   ) -> Bool {
     let wasEnding = isEnding
-    isEnding = true
-    while hasToConvert, convert(budget: 50, scratch: scratch, in: pool, resamplers) > 0 {}
+    convertAll(scratch: scratch, in: pool, resamplers)
     isEnding = wasEnding
     let isKept = staged.isEmpty
     staged.clear(in: pool)
@@ -158,7 +167,9 @@ extension Downlink {
   @_noAllocation mutating func take(
     _ payload: Bytes, of utterance: Int, _ store: Store, _ turn: inout Turn
   ) -> Kept {
-    guard utterances.hasRoom(utterance) else { return .full }
+    guard utterances.hasRoom(utterance), recorded.isEmpty || takeAllRecorded(store) else {
+      return .full
+    }
     // A burst leaves a block to every call: nobody else's words are lost for it.
     let blocks = payload.count / 4 &* (coming == .raw ? 4 : 3) / BlockPool.blockBytes
     if blocks > 0, store.pool.free &- blocks <= store.limits.callsMax { return .full }
@@ -242,7 +253,7 @@ extension Downlink {
     size == 1 ? count : count & ~1
   }
 
-  /// Takes samples that are already as the caller wants them: a greeting. At most a block.
+  /// Takes samples that are already as the caller wants them. At most a block.
   @_noAllocation package mutating func keep(ready audio: Bytes, in pool: BlockPool) -> Bool {
     guard let place = ring.acquire(audio.count, from: pool) else { return false }
     place.copy(audio)
@@ -326,6 +337,7 @@ extension Downlink {
 
   /// Converts what this turn's budget allows.
   @_noAllocation mutating func convert(_ store: Store, _ turn: inout Turn) {
+    if !recorded.isEmpty { takeRecorded(store) }
     guard hasToConvert else { return }
     turn.conversionsLeft &-= convert(
       budget: max(0, turn.conversionsLeft), scratch: store.gathered, in: store.pool,
@@ -395,6 +407,7 @@ extension Downlink {
   ) -> Instant {
     guard outboxBytes < Limits.playoutOutboxBytesMax else { return .never }
     var next = playout.time(waiting, isLast: isLast, patience: patience)
+    if isRecordedDue { next = min(next, now + Self.dryPause) }
     if hasToConvert {
       // The rest of a burst, in the next turn: others come first. Where the budget was not what
       // was missing the pool is dry.
@@ -460,6 +473,7 @@ extension Downlink {
 
   /// What was not yet sent is void.
   @_noAllocation package mutating func clear(in pool: BlockPool, _ resamplers: ResamplerPool) {
+    recorded = LentBytes()
     ring.clear(in: pool)
     staged.clear(in: pool)
     isEnding = false
@@ -469,6 +483,7 @@ extension Downlink {
 
   /// Gives everything back.
   @_noAllocation package mutating func release(to pool: BlockPool, _ resamplers: ResamplerPool) {
+    recorded = LentBytes()
     ring.clear(in: pool)
     staged.clear(in: pool)
     conversion.release(to: resamplers)

@@ -254,7 +254,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 
   /// Whether it shall speak first: not where a recorded greeting is playing already.
   func isAskedToGreet(at rate: Int, _ store: Store) -> Bool {
-    preparedRoute(store).greeting(at: rate) == nil
+    preparedRoute(store).greetings.samples(at: rate) == nil
       && session(store).value(of: "greeting") != nil
   }
 

@@ -30,3 +30,29 @@
     }
   }
 }
+
+/// Bytes in memory that stays where it is for as long as this name of them is held.
+@safe package struct LentBytes: @unchecked Sendable, BitwiseCopyable {
+  private let base: UnsafeMutableRawPointer?
+  package let count: Int
+
+  /// Nothing is lent.
+  package init() {
+    unsafe base = nil
+    count = 0
+  }
+
+  @inline(__always) package init(_ bytes: Bytes) {
+    unsafe base = bytes.base
+    count = bytes.count
+  }
+
+  package var isEmpty: Bool { @inline(__always) get { count == 0 } }
+
+  package var bytes: Bytes {
+    @inline(__always) get {
+      guard let base = unsafe base else { return .empty }
+      return unsafe Bytes(base: base, count: count)
+    }
+  }
+}

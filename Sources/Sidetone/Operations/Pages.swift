@@ -326,6 +326,12 @@ package struct Pages: Sendable {
       "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
       totals.deadAir)
     counter(
+      "sidetone_holds_total", "Hold lines that callers heard while no session stood.",
+      totals.holds)
+    counter(
+      "sidetone_goodbyes_total", "Goodbyes that callers heard since no session would stand.",
+      totals.goodbyes)
+    counter(
       "sidetone_commands_lost_total", "What upstreams could not be told.", totals.commandsLost)
     writeFiles(totals, &out)
     counter("sidetone_lines_dropped_total", "Lines that found no room.", now.linesDropped)

@@ -256,7 +256,7 @@ struct CallStateTests {
     case .changeGivenUp:
       call.changeGivenUp()
       return .nothing
-    case .leftInSilence: return call.leftInSilence(.upstreamLost)
+    case .leftInSilence: return call.leftInSilence(.upstreamLost, owesGoodbye: false, at: start)
     case .played: return call.played()
     case .finished: return call.upstreamFinished()
     case .done: return call.callerDone(.stopped, at: start)

@@ -6,7 +6,7 @@ import Testing
 
 struct GreetedCallTests {
   private static func tone(_ milliseconds: Int) -> Config.Greeting {
-    Config.Greeting(rate: 8000, samples: Sine(hertz: 500, rate: 8000).samples(milliseconds * 8))
+    .tone(milliseconds)
   }
 
   @Test(arguments: [

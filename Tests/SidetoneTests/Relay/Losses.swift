@@ -447,6 +447,18 @@ struct Loss: CustomTestStringConvertible, Sendable {
       rig.advance(milliseconds: 4000)
       return rig
     },
+    Loss("a caller who is asked to hold", "holds", "hold") {
+      let talk = try Talk { $0.routes[3].holdAudio = Config.Greeting.tone(200) }
+      talk.rig.fail(talk.model)
+      talk.rig.advance(milliseconds: 1100)
+      return talk.rig
+    },
+    Loss("a caller who hears a goodbye", "goodbyes", "goodbye") {
+      let talk = try Talk { $0.routes[3].goodbyeAudio = Config.Greeting.tone(200) }
+      talk.rig.fail(talk.model)
+      talk.rig.advance(milliseconds: 9000)
+      return talk.rig
+    },
     Loss("last words that never come", nil, "results_missing") {
       let talk = try Talk()
       talk.tell(#"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)

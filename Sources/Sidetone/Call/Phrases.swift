@@ -1,0 +1,90 @@
+// What a route has recorded for its callers: a greeting, a line to hold while no session stands, a
+// goodbye where none will. Each begins when nothing else is heard any more. What the model says
+// meanwhile waits behind it, and a caller who speaks over it ends it, as all that is said.
+//
+//     greeting ──▶ talk ──lost──▶ 1 s unheard ──▶ hold ──▶ a session takes over: talk
+//                                                   │
+//              no attempt is left, or the caller    ▼
+//              has heard nobody for too long ──▶ goodbye ──heard──▶ the call ends
+//
+// 1. The line to hold is heard once in each absence, and is nobody's speech: the bound on how long
+//    a caller hears nothing (`dead_air_seconds`) is counted through it.
+// 2. The goodbye is heard to its end, within what a call has for last words (CallState). An agent
+//    that has hung up has said its own.
+
+struct Phrases: BitwiseCopyable, Sendable {
+  private enum Stage: BitwiseCopyable { case none, due, said }
+  private var hold = Stage.none
+  private var goodbye = Stage.none
+
+  /// Another session mostly stands sooner than that.
+  private static let holdAfter = Instant.Span.seconds(1)
+
+  init() {}
+
+  private init(of route: PreparedRoute, at rate: Int) {
+    if route.holds.samples(at: rate) != nil { hold = .due }
+    if route.goodbyes.samples(at: rate) != nil { goodbye = .due }
+  }
+
+  /// A session stands.
+  mutating func sessionBegan() { if hold == .said { hold = .due } }
+
+  /// The caller was asked to hold, and still does.
+  static func isHolding(in call: Call) -> Bool {
+    call.phrases.hold == .said && call.state.isWithoutSession
+  }
+
+  /// When the caller is asked to hold; `never`.
+  @inline(__always) static func holdTime(in call: Call) -> Instant {
+    guard call.phrases.hold == .due, call.state.isWithoutSession else { return .never }
+    return call.silence.end(after: holdAfter)
+  }
+}
+
+extension Phrases {
+  /// A caller who talks has come.
+  static func greet(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let (route, rate) = (call.upstream.preparedRoute(store), call.caller.output.rate)
+    call.phrases = Phrases(of: route, at: rate)
+    _ = play(route.greetings, in: &call, store, &turn)
+  }
+
+  static func hold(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    call.phrases.hold = .said
+    guard play(call.upstream.preparedRoute(store).holds, in: &call, store, &turn) else { return }
+    turn.note(.call(.hold), of: call.record.name)
+  }
+
+  /// Whether a goodbye is heard before the call ends, now that nothing else is: it begins.
+  static func saysGoodbye(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
+    guard call.phrases.goodbye == .due, call.state.state == .closing(.playing),
+      call.state.cause != .hungUp, call.caller.isOpen(store)
+    else { return false }
+    call.phrases.goodbye = .said
+    guard play(call.upstream.preparedRoute(store).goodbyes, in: &call, store, &turn) else {
+      return false
+    }
+    turn.note(.call(.goodbye), of: call.record.name)
+    return true
+  }
+
+  /// The caller has heard nothing for too long: no session is waited for any more.
+  static func leftInSilence(
+    in call: inout Call, _ cause: Cause, _ store: Store, _ turn: inout Turn
+  ) -> CallState.Action {
+    let owesGoodbye = call.phrases.goodbye == .due
+    if owesGoodbye { call.upstream.leaveNext(store, &turn) }
+    return call.state.leftInSilence(cause, owesGoodbye: owesGoodbye, at: turn.now)
+  }
+
+  private static func play(
+    _ recording: Recording, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    guard let samples = recording.samples(at: call.caller.output.rate),
+      call.conversation.play(recorded: samples, store)
+    else { return false }
+    call.converse(store, &turn)
+    return true
+  }
+}

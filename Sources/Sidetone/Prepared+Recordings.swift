@@ -1,0 +1,46 @@
+// What was recorded for callers, made ready: samples at each rate that they may be sent.
+
+struct Recording: Sendable {
+  private static let rates = [8_000, 16_000, 24_000]
+  private var sounds: [(rate: Int, samples: Text)] = []
+
+  /// Whole steps of 10 ms of signed 16-bit samples, at this many a second; nil: there are none.
+  func samples(at rate: Int) -> Bytes? {
+    for sound in sounds where sound.rate == rate { return sound.samples.bytes }
+    return nil
+  }
+
+  init(_ greeting: Config.Greeting?, _ profile: Config.Profile) {
+    guard let greeting else { return }
+    let pool = ResamplerPool(profile: profile, streamsMax: 1)
+    defer { pool.deallocate() }
+    let source = Format(codec: .linear16, rate: greeting.rate)
+    let step = greeting.rate / 100
+    let count = (greeting.samples.count + step - 1) / step * step
+    var bytes = [UInt8]()
+    bytes.reserveCapacity(2 * count)
+    for index in 0..<count {
+      let sample = index < greeting.samples.count ? greeting.samples[index] : 0
+      bytes.append(UInt8(truncatingIfNeeded: sample))
+      bytes.append(UInt8(truncatingIfNeeded: sample >> 8))
+    }
+    sounds = Self.rates.map { rate in
+      let target = Format(codec: .linear16, rate: rate)
+      guard var conversion = Conversion(from: source, to: target, in: pool) else {
+        preconditionFailure("settings take only rates that can be converted")
+      }
+      defer { conversion.release(to: pool) }
+      var samples = [UInt8](repeating: 0, count: conversion.outputBytes(for: bytes.count))
+      bytes.withMutableBytes { from in
+        samples.withMutableBytes { conversion.convert(from, into: $0, in: pool) }
+      }
+      return (rate, Text(samples))
+    }
+  }
+
+  /// What one takes, at all rates.
+  static func bytes(of greeting: Config.Greeting?) -> Int {
+    guard let greeting else { return 0 }
+    return rates.reduce(0) { $0 + 2 * greeting.samples.count * $1 / greeting.rate }
+  }
+}
