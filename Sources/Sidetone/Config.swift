@@ -243,6 +243,10 @@ extension Config {
       self.rate = rate
       self.samples = samples
     }
+
+    /// At which rates it is made ready, and what it takes at all of them.
+    static let readyRates = [8_000, 16_000, 24_000]
+    var readyBytes: Int { Self.readyRates.reduce(0) { $0 + 2 * samples.count * $1 / rate } }
   }
 
   /// Indices in `upstreams` of those that a route's calls may talk to.

@@ -22,7 +22,7 @@ extension Config {
   package var plan: [PlanLine] {
     let blocks = limits.blocks(twoWayCalls: twoWayCalls)
     let eventBlocks = min(blocks, limits.subscribersMax * limits.subscriberBlocks)
-    let recordings = routes.flatMap(\.recordings).reduce(0) { $0 + Recording.bytes(of: $1) }
+    let recordings = routes.flatMap(\.recordings).reduce(0) { $0 + ($1?.readyBytes ?? 0) }
     return [
       PlanLine(
         holder: "blocks: audio kept, answers waiting",

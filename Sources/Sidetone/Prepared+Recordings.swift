@@ -1,7 +1,6 @@
 // What was recorded for callers, made ready: samples at each rate that they may be sent.
 
 struct Recording: Sendable {
-  private static let rates = [8_000, 16_000, 24_000]
   private var sounds: [(rate: Int, samples: Text)] = []
 
   /// Whole steps of 10 ms of signed 16-bit samples, at this many a second; nil: there are none.
@@ -24,7 +23,7 @@ struct Recording: Sendable {
       bytes.append(UInt8(truncatingIfNeeded: sample))
       bytes.append(UInt8(truncatingIfNeeded: sample >> 8))
     }
-    sounds = Self.rates.map { rate in
+    sounds = Config.Greeting.readyRates.map { rate in
       let target = Format(codec: .linear16, rate: rate)
       guard var conversion = Conversion(from: source, to: target, in: pool) else {
         preconditionFailure("settings take only rates that can be converted")
@@ -36,11 +35,5 @@ struct Recording: Sendable {
       }
       return (rate, Text(samples))
     }
-  }
-
-  /// What one takes, at all rates.
-  static func bytes(of greeting: Config.Greeting?) -> Int {
-    guard let greeting else { return 0 }
-    return rates.reduce(0) { $0 + 2 * greeting.samples.count * $1 / greeting.rate }
   }
 }

@@ -122,20 +122,7 @@ extension Turn {
       write(.info, "unanswered", call) {
         $0.write("the model did not answer what it was sent of the caller's voice")
       }
-    case .deadAir(let seconds, let cause):
-      counters.deadAir &+= 1
-      write(.warning, "dead_air", call) {
-        $0.write("the caller heard nothing for ")
-        $0.write(decimal: seconds)
-        $0.write(" s (limits.dead_air_seconds), and the call ends: ")
-        $0.write(cause.sentence)
-      }
-    case .hold:
-      counters.holds &+= 1
-      write(.info, "hold", call) { $0.write("no session stands: the caller hears the hold line") }
-    case .goodbye:
-      counters.goodbyes &+= 1
-      write(.info, "goodbye", call) { $0.write("the caller hears the goodbye, and the call ends") }
+    case .deadAir, .hold, .goodbye: noteSilence(event, call)
     case .ended(let ending):
       counters.callsEnded &+= 1
       if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }
@@ -154,6 +141,27 @@ extension Turn {
         $0.write(", complaints not shown ")
         $0.write(decimal: unshown)
       }
+    }
+  }
+
+  /// What a caller hears, and does not, while no session stands.
+  private mutating func noteSilence(_ event: Event.OfCall, _ call: Name?) {
+    switch event {
+    case .deadAir(let seconds, let cause):
+      counters.deadAir &+= 1
+      write(.warning, "dead_air", call) {
+        $0.write("the caller heard nothing for ")
+        $0.write(decimal: seconds)
+        $0.write(" s (limits.dead_air_seconds), and the call ends: ")
+        $0.write(cause.sentence)
+      }
+    case .hold:
+      counters.holds &+= 1
+      write(.info, "hold", call) { $0.write("no session stands: the caller hears the hold line") }
+    case .goodbye:
+      counters.goodbyes &+= 1
+      write(.info, "goodbye", call) { $0.write("the caller hears the goodbye, and the call ends") }
+    default: break
     }
   }
 

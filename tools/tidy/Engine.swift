@@ -13,6 +13,7 @@ enum Engine {
     "Sources/Sidetone/Wire/WebSocket.swift",
     "Sources/Sidetone/Wire/WebSocket+Seal.swift", "Sources/Sidetone/Audio/Resampler.swift",
     "Sources/Sidetone/Audio/Loudness.swift", "Sources/Sidetone/Audio/SoundMeter.swift",
+    "Sources/Sidetone/Audio/VoiceDetector.swift",
     "Sources/Sidetone/Audio/Samples.swift",
     "Sources/SidetoneRecords/JournalFormat.swift",
   ]

@@ -112,8 +112,7 @@ extension Call {
   ) -> Bool {
     let news = upstream.read(message)
     guard upstream.understands(news, message, as: record.name, store, &turn) else { return false }
-    let start = news.heard?.startMicroseconds ?? -1
-    caller.sessionOffset = uplink.sessionOffset(behind: start)
+    caller.sessionOffset = uplink.sessionOffset(behind: news.heard?.startMicroseconds ?? -1)
     if let heard = news.heard {
       upstream.worked()
       if !heard.text.isEmpty {

@@ -39,7 +39,7 @@ extension Call {
     record.sessionBegan(afterMilliseconds: upstream.next.readyMilliseconds)
     upstream.takeOver(of: record.identity, store, &turn)
     caller.forgetLoss()
-    phrases.sessionBegan()
+    announcements.sessionBegan()
     guard AudioFinding.followsFormats(in: &self, store, &turn) else { return }
     conversation.sessionReady(transcribes: transcribes)
     if uplink.unanswered.isThere { conversation.forgetCallerWords(in: store.pool) }
@@ -108,19 +108,7 @@ extension Call {
   mutating func listen(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay, !isOver else { return }
     conversation.noticeHeard(&record, &turn)
-    noticeSilence(store, at: turn.now)
-    if silence.isBroken { return }
-    if Phrases.saysGoodbye(in: &self, store, &turn) {
-      noticeSilence(store, at: turn.now)
-    } else {
-      perform(state.played(), store, &turn)
-    }
-  }
-
-  private mutating func noticeSilence(_ store: Store, at now: Instant) {
-    let isHearing =
-      caller.isOpen(store) && !conversation.isQuiet && !Phrases.isHolding(in: self)
-    silence.notice(isHearing: isHearing, at: now)
+    if !Announcements.isHeard(in: &self, store, &turn) { perform(state.played(), store, &turn) }
   }
 
   /// When a caller who hears nothing has done so for too long, if no session stands until then.

@@ -24,9 +24,9 @@ package struct Call: BitwiseCopyable, Sendable {
   /// When a caller who hears nothing is sent silence; `never` where that is not asked for.
   var comfortAt = Instant.never
   private var origin = Origin.caller
+  var announcements = Announcements()
   var silence = Silence()
   var filing = Filing()
-  var phrases = Phrases()
 
   /// How it came to be.
   private enum Origin: BitwiseCopyable {
@@ -138,7 +138,7 @@ extension Call {
     caller.send(.ready, as: record.name, store, &turn)
     perform(state.started(), store, &turn)
     guard !isOver, isTwoWay else { return }
-    Phrases.greet(in: &self, store, &turn)
+    Announcements.greet(in: &self, store, &turn)
     if upstream.isOpen(store) { beginConversation(store, &turn) }
   }
 

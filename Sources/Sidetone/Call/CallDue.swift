@@ -110,7 +110,7 @@ enum CallDue: UInt8 {
       return call.state.isClosing ? .never : call.speed.time(after: call.uplink.lastAudio)
     case .comfort: return call.state.isClosing ? .never : call.comfortAt
     case .functions: return call.state.isClosing ? .never : call.functions.dueTime
-    case .hold: return call.isTwoWay ? Phrases.holdTime(in: call) : .never
+    case .hold: return call.isTwoWay ? Announcements.holdTime(in: call) : .never
     case .pool: return call.caller.isHeldBack(store) && store.isPoolShort ? .zero : .never
     }
   }
@@ -160,7 +160,7 @@ extension CallDue {
       let cause = call.upstream.lastCause
       let seconds = call.state.deadAir.milliseconds / 1000
       turn.note(.call(.deadAir(seconds: seconds, cause)), of: call.record.name)
-      call.perform(Phrases.leftInSilence(in: &call, cause, store, &turn), store, &turn)
+      call.perform(Announcements.leftInSilence(in: &call, cause, store, &turn), store, &turn)
     case .heldAudio: call.uplink.takeHeld(store, &turn)
     case .backlog: call.pump(store, &turn)
     case .keepAlive: keepAlive(&call, store, &turn)
@@ -173,7 +173,7 @@ extension CallDue {
         isTalking: call.state.isTalking, &call.caller, &call.record, store, &turn)
     case .speed: AudioFinding.checkSpeed(in: &call, &turn)
     case .comfort: AudioFinding.comfort(in: &call, store, &turn)
-    case .hold: Phrases.hold(in: &call, store, &turn)
+    case .hold: Announcements.hold(in: &call, store, &turn)
     // `settle` looks after these.
     case .quiet, .change, .pool, .functions: break
     }

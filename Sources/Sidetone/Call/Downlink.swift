@@ -16,8 +16,6 @@
 package struct Downlink: BitwiseCopyable, Sendable {
   private var staged = Chain()
   private var ring = Chain()
-  /// What was recorded and is not yet in the ring (Downlink+Recorded).
-  var recorded = LentBytes()
   private var conversion = Conversion()
   package private(set) var says = Format.mulaw8k
   package private(set) var reply = Format.mulaw8k
@@ -36,11 +34,21 @@ package struct Downlink: BitwiseCopyable, Sendable {
   private var isEnding = false
   /// The filter holds something of what was said.
   private var isTailOwed = false
+  private var hasRecorded = false
   /// What it sounds like, and where in the middle of something its caller heard nothing.
   private var sound = SoundMeter()
   private var gaps = Event.SideFigures.Gaps()
 
   package enum Coming: BitwiseCopyable, Sendable { case base64, raw }
+
+  /// What was recorded and is not yet in the ring (Downlink+Recorded).
+  var recorded: LentBytes {
+    @inline(__always) get { hasRecorded ? utterances.recorded : LentBytes() }
+    set {
+      hasRecorded = !newValue.isEmpty
+      if hasRecorded { utterances.recorded = newValue }
+    }
+  }
 
   package init() {}
 

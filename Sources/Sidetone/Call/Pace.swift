@@ -19,7 +19,7 @@ struct Pace: BitwiseCopyable, Sendable {
   }
 
   /// `extra`: so much more may go at once.
-  mutating func restart(with extra: Int = 0, at now: Instant) {
+  @_noAllocation mutating func restart(with extra: Int = 0, at now: Instant) {
     bucket = (bytesPerSecond &+ extra) &* Self.unit
     filled = now
   }

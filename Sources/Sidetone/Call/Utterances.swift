@@ -71,6 +71,8 @@ package struct Utterances: BitwiseCopyable, Sendable {
     /// Items, by their hashes, of which the model was told that nobody heard any: that stays so,
     /// whatever more comes of them.
     fileprivate var forgotten = InlineArray<32, UInt64>(repeating: 0)
+    /// The latest thing that was recorded, as far as it is still to come.
+    fileprivate var recorded = LentBytes()
   }
 
   private let memory: Lent<Memory>
@@ -82,6 +84,11 @@ package struct Utterances: BitwiseCopyable, Sendable {
 
   init() { memory = Lent() }
   package init(in memory: Bytes) { self.memory = Lent(Memory(), in: memory) }
+
+  var recorded: LentBytes {
+    get { memory.value.recorded }
+    nonmutating set { memory.value.recorded = newValue }
+  }
 
   package subscript(index: Int) -> Utterance {
     mutating get {

@@ -265,6 +265,24 @@ package struct Pages: Sendable {
     counter("sidetone_warm_lost_total", "Those that were lost, or gave way.", totals.warmLost)
   }
 
+  private func writeSilences(_ totals: Counters, _ out: inout Writer) {
+    func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
+      metric(name, "counter", help, value, &out)
+    }
+    counter(
+      "sidetone_unanswered_total", "Stretches of callers' voices that no model answered.",
+      totals.unanswered)
+    counter(
+      "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
+      totals.deadAir)
+    counter(
+      "sidetone_holds_total", "Hold lines that callers heard while no session stood.",
+      totals.holds)
+    counter(
+      "sidetone_goodbyes_total", "Goodbyes that callers heard since no session would stand.",
+      totals.goodbyes)
+  }
+
   private func writeCounters(_ now: Snapshot, _ out: inout Writer) {
     func counter(_ name: StaticString, _ help: StaticString, _ value: Int) {
       metric(name, "counter", help, value, &out)
@@ -319,18 +337,7 @@ package struct Pages: Sendable {
     counter(
       "sidetone_upstream_side_errors_total",
       "Errors of upstreams beside the talk, which goes on.", totals.sideErrors)
-    counter(
-      "sidetone_unanswered_total", "Stretches of callers' voices that no model answered.",
-      totals.unanswered)
-    counter(
-      "sidetone_dead_air_total", "Calls ended because their callers heard nothing for too long.",
-      totals.deadAir)
-    counter(
-      "sidetone_holds_total", "Hold lines that callers heard while no session stood.",
-      totals.holds)
-    counter(
-      "sidetone_goodbyes_total", "Goodbyes that callers heard since no session would stand.",
-      totals.goodbyes)
+    writeSilences(totals, &out)
     counter(
       "sidetone_commands_lost_total", "What upstreams could not be told.", totals.commandsLost)
     writeFiles(totals, &out)

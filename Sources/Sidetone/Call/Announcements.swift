@@ -12,7 +12,7 @@
 // 2. The goodbye is heard to its end, within what a call has for last words (CallState). An agent
 //    that has hung up has said its own.
 
-struct Phrases: BitwiseCopyable, Sendable {
+struct Announcements: BitwiseCopyable, Sendable {
   private enum Stage: BitwiseCopyable { case none, due, said }
   private var hold = Stage.none
   private var goodbye = Stage.none
@@ -32,36 +32,51 @@ struct Phrases: BitwiseCopyable, Sendable {
 
   /// The caller was asked to hold, and still does.
   static func isHolding(in call: Call) -> Bool {
-    call.phrases.hold == .said && call.state.isWithoutSession
+    call.announcements.hold == .said && call.state.isWithoutSession
   }
 
   /// When the caller is asked to hold; `never`.
   @inline(__always) static func holdTime(in call: Call) -> Instant {
-    guard call.phrases.hold == .due, call.state.isWithoutSession else { return .never }
+    guard call.announcements.hold == .due, call.state.isWithoutSession else { return .never }
     return call.silence.end(after: holdAfter)
   }
 }
 
-extension Phrases {
+extension Announcements {
   /// A caller who talks has come.
   static func greet(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let (route, rate) = (call.upstream.preparedRoute(store), call.caller.output.rate)
-    call.phrases = Phrases(of: route, at: rate)
+    call.announcements = Announcements(of: route, at: rate)
     _ = play(route.greetings, in: &call, store, &turn)
   }
 
   static func hold(in call: inout Call, _ store: Store, _ turn: inout Turn) {
-    call.phrases.hold = .said
+    call.announcements.hold = .said
     guard play(call.upstream.preparedRoute(store).holds, in: &call, store, &turn) else { return }
     turn.note(.call(.hold), of: call.record.name)
   }
 
+  /// Notices whether something is heard; a goodbye, where one is due, follows what else is.
+  static func isHeard(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
+    noticeSilence(in: &call, store, at: turn.now)
+    if call.silence.isBroken { return true }
+    guard saysGoodbye(in: &call, store, &turn) else { return false }
+    noticeSilence(in: &call, store, at: turn.now)
+    return true
+  }
+
+  private static func noticeSilence(in call: inout Call, _ store: Store, at now: Instant) {
+    let isOpen = call.caller.isOpen(store)
+    let isHearing = isOpen && !call.conversation.isQuiet && !isHolding(in: call)
+    call.silence.notice(isHearing: isHearing, at: now)
+  }
+
   /// Whether a goodbye is heard before the call ends, now that nothing else is: it begins.
-  static func saysGoodbye(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
-    guard call.phrases.goodbye == .due, call.state.state == .closing(.playing),
+  private static func saysGoodbye(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
+    guard call.announcements.goodbye == .due, call.state.state == .closing(.playing),
       call.state.cause != .hungUp, call.caller.isOpen(store)
     else { return false }
-    call.phrases.goodbye = .said
+    call.announcements.goodbye = .said
     guard play(call.upstream.preparedRoute(store).goodbyes, in: &call, store, &turn) else {
       return false
     }
@@ -73,7 +88,7 @@ extension Phrases {
   static func leftInSilence(
     in call: inout Call, _ cause: Cause, _ store: Store, _ turn: inout Turn
   ) -> CallState.Action {
-    let owesGoodbye = call.phrases.goodbye == .due
+    let owesGoodbye = call.announcements.goodbye == .due
     if owesGoodbye { call.upstream.leaveNext(store, &turn) }
     return call.state.leftInSilence(cause, owesGoodbye: owesGoodbye, at: turn.now)
   }
