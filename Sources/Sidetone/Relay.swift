@@ -34,7 +34,8 @@ package final class Relay {
     store = Store(config, prepared)
     turn = Turn(config, store, random, guestsSeed: ~doorSeed, at: now, wall: wall)
     calls = Calls(store, at: now, wall: wall)
-    callers = Callers(requests: Requests(config, prepared, seed: doorSeed, at: now))
+    callers = Callers(
+      requests: Requests(config, prepared, seed: doorSeed, at: now), warm: WarmSessions(prepared))
   }
 
   deinit {

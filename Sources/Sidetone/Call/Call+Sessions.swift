@@ -67,6 +67,7 @@ extension Call {
     sessionEnded(store, &turn)
     listen(store, &turn)
     if loss.life >= .worked { silence.restart(at: turn.now) }
+    if functions.hangUpPlace != nil { return FunctionCalls.hungUp(in: &self, store, &turn) }
     if let other = Fallback.takesOver(from: self, after: loss, store, turn) {
       return Fallback.begin(on: other, in: &self, after: loss, store, &turn)
     }
@@ -75,8 +76,7 @@ extension Call {
       loss.verdict, isFinal: action == .end || action == .play, upstream.reason, as: record.name,
       store, &turn)
     loss.noteWhatFollows(
-      action, state, from: upstream.prepared(store).name.bytes, of: record.identity,
-      &turn)
+      action, state, from: upstream.prepared(store).name.bytes, of: record.identity, &turn)
     return action
   }
 

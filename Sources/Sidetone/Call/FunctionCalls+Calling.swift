@@ -190,13 +190,28 @@ extension FunctionCalls {
     call.perform(call.state.hungUp(at: turn.now), store, &turn)
   }
 
-  /// The caller speaks over a model that has hung up: it is to hear that first, and may hang up
-  /// again.
+  /// A session is lost whose model has hung up: no other is asked for.
+  static func hungUp(
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) -> CallState.Action {
+    if let place = call.functions.hangUpPlace {
+      end(place, .answered, "", in: &call, store, &turn)
+      call.functions.goOn()
+    }
+    call.upstream.leaveNext(store, &turn)
+    return call.state.hungUp(at: turn.now)
+  }
+
+  /// The caller speaks over a model that has hung up, or has the call transferred when it has said
+  /// so: it is to hear that first, and may ask for it again.
   private static func interrupted(
     in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
-    guard let place = call.functions.hangUpPlace, call.upstream.isOpen(store) else { return }
-    call.functions.goOn()
+    guard call.functions.isOn, call.upstream.isOpen(store) else { return }
+    let transfer = call.functions.transfer
+    let waiting = transfer.stage == .waiting ? transfer.place : nil
+    guard let place = call.functions.hangUpPlace ?? waiting else { return }
+    if waiting == nil { call.functions.goOn() }
     fail(
       place, "the caller speaks, so the call goes on", isRetryable: true, in: &call, store, &turn)
     moved(in: &call, store, &turn)
@@ -214,15 +229,17 @@ extension FunctionCalls {
     let action = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].action
     switch result {
     case .failed(let failure):
-      fail(place, failure.sentence, isRetryable: failure.isRetryable, in: &call, store, &turn)
+      // What a carrier was asked for may have been done: twice it must not be.
+      let isRetryable = action.isOrder ? failure.isUnsent : failure.isRetryable
+      fail(place, failure.sentence, isRetryable: isRetryable, in: &call, store, &turn)
     case .answered(let status, let body, let isCut):
       if !(200...299).contains(status) {
-        let passes = status >= 500 || status == 408 || status == 429
+        let passes = status == 429 || !action.isOrder && (status >= 500 || status == 408)
         fail(
           place, action.refusal, status: status, isRetryable: passes, in: &call, store, &turn)
       } else if let done = action.done {
         deliver(done.bytes, place, in: &call, store, &turn)
-        let isTransfer = call.functions.transfer.stage == .asked
+        let isTransfer = call.functions.isTransferring(place)
         end(place, .answered, "", in: &call, store, &turn)
         if isTransfer { Transfer.accepted(in: &call, store, &turn) }
       } else if isCut || body.count > Limits.functionAnswerBytesMax {
@@ -411,68 +428,5 @@ extension FunctionCalls {
     if running.isEmpty, call.functions.manner != .hangsUp, call.upstream.isOpen(store) {
       call.conversation.functionsAnswered(goesOn: reading.goesOn, at: turn.now)
     }
-  }
-}
-
-extension PreparedFunction.Action {
-  /// What it means where whoever was asked says no.
-  fileprivate var refusal: StaticString {
-    switch self {
-    case .transfer, .sendDigits: "the carrier refused"
-    case .post, .hangUp, .collectDigits: "its server refused"
-    }
-  }
-
-  /// What the model is told where the carrier says yes, whatever else it says; nil: what a server
-  /// has answered.
-  fileprivate var done: StaticString? {
-    switch self {
-    case .transfer: "{\"status\":\"transferred\"}"
-    case .sendDigits: "{\"status\":\"sent\"}"
-    case .post, .hangUp, .collectDigits: nil
-    }
-  }
-}
-
-extension FetchFailure {
-  /// The same call may fare better.
-  var isRetryable: Bool {
-    switch self {
-    case .full, .late, .lost, .noName, .noRoute, .broken: true
-    case .noTrust, .unsendable: false
-    }
-  }
-}
-
-extension Writer {
-  /// What a server has answered, as a JSON object with something in it: some models call again
-  /// where an answer says nothing.
-  fileprivate mutating func write(functionAnswer body: Bytes) {
-    if JSON.isValid(body), let value = JSON.whole(of: body) {
-      var members = JSON.Members(of: value, in: body)
-      if members.next() != nil { return write(body[value.range]) }
-      if value.kind == .object { return write("{\"status\":\"done\"}") }
-      write("{\"result\":")
-      if value.kind == .string { write("\"") }
-      write(body[value.range])
-      if value.kind == .string { write("\"") }
-      return write("}")
-    }
-    if body.isEmpty { return write("{\"status\":\"done\"}") }
-    write("{\"result\":\"")
-    write(json: body)
-    write("\"}")
-  }
-
-  fileprivate mutating func write(
-    functionError sentence: StaticString, status: Int, isRetryable: Bool
-  ) {
-    write("{\"error\":\"")
-    write(json: sentence)
-    if status > 0 {
-      write(" with ")
-      write(decimal: status)
-    }
-    write(isRetryable ? "\",\"retryable\":true}" : "\",\"retryable\":false}")
   }
 }

@@ -54,14 +54,15 @@ extension Callers {
         .accepted(
           path: prepared.path.bytes, from: store.links[link].peer,
           isTwoWay: upstream.partner == .talker)), of: opening.name)
+    var begun = call
     if let row = prepared.opensAtOnce {
       calls[call].caller.become(row)
-      _ = admit(CallerLeg.Arrival(message: .empty), to: call, calls, store, &turn)
+      begun = admit(CallerLeg.Arrival(message: .empty), to: call, calls, store, &turn).call
     }
-    guard store.links[link].phase == .caller else { return Begun(call: call, rest: .empty) }
+    guard store.links[link].phase == .caller else { return Begun(call: begun, rest: .empty) }
     let rest = request.bytes.dropping(request.head.length)
     if rest.isEmpty { store.links[link].releaseInbox(store) }
-    return Begun(call: call, rest: rest)
+    return Begun(call: begun, rest: rest)
   }
 
   /// The upstream on which a caller who comes gets a place: the one that it wants, or the route's

@@ -21,7 +21,7 @@ struct WarmSessions {
 
   fileprivate var sessions: [Session] = []
   /// When they are to be looked at; `never` where no route wants any.
-  fileprivate(set) var nextDue = Instant.zero
+  fileprivate(set) var nextDue = Instant.never
   /// No other is dialled before then, after so many losses in a row.
   private var dialsFrom = Instant.zero
   private var losses = 0
@@ -30,6 +30,10 @@ struct WarmSessions {
   static let life = Instant.Span.seconds(60)
   static let lookEvery = Instant.Span.seconds(1)
   private static let pauseSecondsMax = 60
+
+  init(_ prepared: Prepared) {
+    if prepared.routes.contains(where: { $0.warm > 0 }) { nextDue = .zero }
+  }
 
   /// How many there are, ready or on their way.
   var count: Int { sessions.count }
@@ -93,6 +97,7 @@ extension Callers {
     let place = warm.sessions.firstIndex {
       $0.route == route && calls.holds($0.call)
         && calls[$0.call.index].upstream.isOpen(store)
+        && !calls[$0.call.index].upstream.isFallback
     }
     guard let place else { return nil }
     let session = warm.sessions.remove(at: place)

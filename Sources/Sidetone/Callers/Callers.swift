@@ -12,7 +12,7 @@
 
 struct Callers {
   var requests: Requests
-  var warm = WarmSessions()
+  var warm: WarmSessions
 }
 
 // MARK: Room

@@ -145,9 +145,11 @@ struct HostileFunctionsTests {
     call.item("status", "a")
     sayGoodbye(call)
     call.item("bye", "h", "{}")
+    let dials = call.rig.dialled.count
     call.rig.fail(call.talk.model)
     call.rig.advance(milliseconds: 2000)
-    #expect(call.rig.relay.callsInUse == 0)
+    #expect(call.rig.relay.callsInUse == 0 && call.rig.dialled.count == dials)
+    #expect(call.rig.relay.totals.fallbacks == 0)
     #expect(call.rig.log.contains { $0.contains("call_ended") && $0.contains("hung_up") })
     call.rig.advance(milliseconds: 200_000)
     #expect(call.rig.relay.missing == [])

@@ -145,12 +145,37 @@ struct TransferTests {
     order.talk.expectAllHome()
   }
 
-  @Test func `one who interrupts is transferred at once`() throws {
+  @Test func `one who interrupts is heard by the model first`() throws {
     let order = try OrderTalk()
     order.transfer(saying: 4000)
     order.rig.advance(milliseconds: 100)
     order.talk.interrupt()
+    order.rig.advance(milliseconds: 5000)
+    let error = order.call.error("the caller speaks, so the call goes on", isRetryable: true)
+    #expect(order.talk.told().contains(order.call.answer("t", error, name: "transfer")))
+    #expect(order.rig.fetches.count == 0 && order.rig.relay.callsInUse == 1)
+    // And may ask again.
+    order.ask("transfer", #"{"to":"desk"}"#, id: "u")
+    order.rig.advance(milliseconds: 5000)
     #expect(order.rig.fetches.count == 1)
+    order.talk.expectAllHome()
+  }
+
+  @Test func `a carrier's yes to keys is none to a transfer`() throws {
+    let order = try OrderTalk(carrier: "telnyx")
+    order.call.begin()
+    order.call.item("press", "p", #"{\"digits\":\"1\"}"#)
+    order.call.item("transfer", "t", #"{\"to\":\"sales\"}"#)
+    order.call.done()
+    order.rig.advance(milliseconds: 100)
+    #expect(order.rig.fetches.count == 2)
+    order.rig.fetcherSays("answer 1 200 whole\n\n{}")
+    #expect(order.rig.relay.callsInUse == 1)
+    order.rig.fetcherSays("answer 2 404 whole\n\n{}")
+    let error = order.call.error("the carrier refused with 404")
+    #expect(order.talk.told().contains(order.call.answer("t", error, name: "transfer")))
+    order.rig.advance(milliseconds: 1000)
+    #expect(order.rig.relay.callsInUse == 1 && order.rig.relay.totals.functionsAnswered == 1)
     order.talk.expectAllHome()
   }
 
@@ -234,9 +259,9 @@ struct TransferTests {
       ("answer 1 422 whole\n\n", "the carrier refused with 422", false),
       ("answer 1 302 whole\n\n", "the carrier refused with 302", false),
       ("answer 1 429 whole\n\n", "the carrier refused with 429", true),
-      ("answer 1 503 whole\n\n", "the carrier refused with 503", true),
+      ("answer 1 503 whole\n\n", "the carrier refused with 503", false),
       ("failed 1 no_trust", "its certificate could not be verified", false),
-      ("failed 1 late", "no answer came in time", true),
+      ("failed 1 late", "no answer came in time", false),
     ])
   func `a refusal goes back to the model, and the call goes on`(
     model: String, refusal: (String, String, Bool)
@@ -259,7 +284,7 @@ struct TransferTests {
     let order = try OrderTalk("gemini")
     order.transfer()
     order.rig.advance(milliseconds: 8600)
-    let error = order.call.error("no answer came in time", isRetryable: true)
+    let error = order.call.error("no answer came in time")
     #expect(order.talk.told() == [order.call.answer("t", error, name: "transfer")])
     order.rig.fetcherSays("answer 1 200 whole\n\n{}")
     #expect(order.rig.relay.callsInUse == 1)
