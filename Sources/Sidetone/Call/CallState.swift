@@ -187,12 +187,12 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
-  /// Counts a loss; whether another attempt shall be made.
-  /// The upstream would not be dialled again.
+  /// Whether the upstream would not be dialled again.
   func isOutOfAttempts(after loss: UpstreamLeg.Loss) -> Bool {
     loss.life != .lived && attempts >= attemptsMax
   }
 
+  /// Counts a loss; whether another attempt shall be made.
   private mutating func count(_ loss: UpstreamLeg.Loss) -> Bool {
     if loss.life == .lived { attempts = 0 }
     let isFirst = attempts == 0

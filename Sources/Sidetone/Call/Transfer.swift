@@ -4,7 +4,7 @@
 //
 //     called ──▶ waiting ──▶ asked ──▶ accepted ──▶ the session is left, and the carrier closes
 //        │          │            └───▶ refused ───▶ the model is told, and the call goes on
-//        │          └── taken back by the model: nobody was asked
+//        │          └── taken back by the model, or spoken over: nobody was asked
 //        └── refused at once: nobody who may be reached, a carrier that cannot
 
 struct Transfer: BitwiseCopyable {
