@@ -38,7 +38,7 @@ package enum JSONTree: Equatable, Sendable {
     case .true: return .bool(true)
     case .false: return .bool(false)
     case .number: return .number(document[value.range].string)
-    case .string: return .text(text(value, in: document))
+    case .string: return .text(JSON.string(value, in: document))
     case .array:
       var elements = JSON.Elements(of: value, in: document)
       var list: [JSONTree] = []
@@ -48,18 +48,11 @@ package enum JSONTree: Equatable, Sendable {
       var members = JSON.Members(of: value, in: document)
       var object: [Member] = []
       while let member = members.next() {
-        object.append(Member(text(member.name, in: document), read(member.value, in: document)))
+        object.append(
+          Member(JSON.string(member.name, in: document), read(member.value, in: document)))
       }
       return .object(object)
     }
-  }
-
-  private static func text(_ string: JSON.Value, in document: Bytes) -> String {
-    guard string.hasEscapes else { return document[string.range].string }
-    var bytes: [UInt8] = []
-    var text = JSON.Text(string, in: document)
-    while let byte = text.next() { bytes.append(byte) }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }
 

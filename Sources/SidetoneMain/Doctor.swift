@@ -282,11 +282,7 @@ private struct LogLines {
     guard let event = JSON.find("event", in: bytes), event.kind == .string,
       let detail = JSON.find("detail", in: bytes), detail.kind == .string
     else { return nil }
-    var text = JSON.Text(detail, in: bytes)
-    var plain: [UInt8] = []
-    while let byte = text.next() { plain.append(byte) }
-    return Line(
-      event: bytes[event.range].string, detail: String(decoding: plain, as: UTF8.self))
+    return Line(event: bytes[event.range].string, detail: JSON.string(detail, in: bytes))
   }
 }
 

@@ -108,12 +108,7 @@ private func readSchema(_ written: String) throws(Refusal) -> (text: String, req
     guard let list = JSON.find("required", in: bytes, under: schema) else { return [] }
     var names: [String] = []
     var elements = JSON.Elements(of: list, in: bytes)
-    while let name = elements.next() {
-      var characters = JSON.Text(name, in: bytes)
-      var text: [UInt8] = []
-      while let byte = characters.next() { text.append(byte) }
-      names.append(String(decoding: text, as: UTF8.self))
-    }
+    while let name = elements.next() { names.append(JSON.string(name, in: bytes)) }
     return names
   }
   guard let required else {

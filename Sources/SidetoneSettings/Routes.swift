@@ -242,7 +242,12 @@ extension Draft {
     if route.skipsSilence, upstreamRow(of: served.kind)?.row.silenceBehindWords == nil {
       found.append(("skip_silence", "upstreams that only listen, and need not hear all silence"))
     }
-    if route.warm > 0, !served.talks { found.append(("warm", "upstreams that talk")) }
+    let isSet = [
+      "warm": route.warm > 0, "hold": route.holdAudio != nil, "goodbye": route.goodbyeAudio != nil,
+    ]
+    for key in ["warm", "hold", "goodbye"] where isSet[key] == true && !served.talks {
+      found.append((key, "upstreams that talk"))
+    }
     return found
   }
 
@@ -278,12 +283,6 @@ extension Draft {
         refuse("fallback", reason)
       }
       for (key, text) in complaintsOfService(route) { refuse(key, "\(key) is for \(text)") }
-      for (key, audio) in [("hold", route.holdAudio), ("goodbye", route.goodbyeAudio)]
-      where audio != nil
-        && config.upstreams.first(where: { $0.name == route.upstream })?.talks == false
-      {
-        refuse(key, "\(key) is for upstreams that talk")
-      }
       refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
     case .voice, .connect:
       refuse(

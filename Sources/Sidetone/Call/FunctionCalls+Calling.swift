@@ -178,19 +178,17 @@ extension FunctionCalls {
   /// The model has hung up, its answer is over or lost, and what else it called is done: its
   /// session is left, and what it has said is played to its end.
   private static func hangUpIfAsked(in call: inout Call, _ store: Store, _ turn: inout Turn) {
-    guard let place = call.functions.hangUpPlace, !call.conversation.isAnswerOpen,
+    guard call.functions.hangUpPlace != nil, !call.conversation.isAnswerOpen,
       call.state.isTalking && !call.functions.isAtWork || call.state.isWithoutSession
     else { return }
-    end(place, .answered, "", in: &call, store, &turn)
-    call.upstream.leaveNext(store, &turn)
     if call.upstream.isOpen(store) {
       call.upstream.leave(store, &turn)
       call.sessionEnded(store, &turn)
     }
-    call.perform(call.state.hungUp(at: turn.now), store, &turn)
+    call.perform(hungUp(in: &call, store, &turn), store, &turn)
   }
 
-  /// A session is lost whose model has hung up: no other is asked for.
+  /// The session of a model that has hung up is left, or lost: no other is asked for.
   static func hungUp(
     in call: inout Call, _ store: Store, _ turn: inout Turn
   ) -> CallState.Action {
@@ -351,11 +349,16 @@ extension FunctionCalls {
     _ id: Name, _ name: Bytes, error sentence: StaticString, isRetryable: Bool, in call: inout Call,
     _ store: Store, _ turn: inout Turn
   ) {
+    withBytes(of: id) {
+      answer($0, name, error: sentence, isRetryable: isRetryable, in: &call, store, &turn)
+    }
+  }
+
+  private static func withBytes(of id: Name, _ body: (Bytes) -> Void) {
     Bytes.withTemporary(Name.bytesMax) { place in
-      var written = Writer(place)
-      written.write(id)
-      answer(
-        written.written, name, error: sentence, isRetryable: isRetryable, in: &call, store, &turn)
+      var text = Writer(place)
+      text.write(id)
+      body(text.written)
     }
   }
 
@@ -388,12 +391,9 @@ extension FunctionCalls {
         .lateAnswer(function: name, answer), as: call.record.name, store, &turn)
       HistoryRing.remember(answer, of: name, in: &call, store, &turn)
     } else {
-      let id = call.functions.id(of: place)
-      Bytes.withTemporary(Name.bytesMax) { text in
-        var written = Writer(text)
-        written.write(id)
+      withBytes(of: call.functions.id(of: place)) {
         call.upstream.command(
-          .answer(id: written.written, function: name, answer), as: call.record.name, store, &turn)
+          .answer(id: $0, function: name, answer), as: call.record.name, store, &turn)
       }
       HistoryRing.remember(answer, of: name, in: &call, store, &turn)
     }

@@ -47,8 +47,8 @@ extension Admission {
   /// The row of a key that a LiteLLM proxy takes, behind the keys of the settings; nil: no key is
   /// shown that could be its own. Throws what it has against it, or that it must be asked.
   func checkedKey(_ request: Request) throws(Refusal) -> Int? {
-    guard keyChecks.isOn, let key = keyToCheck(request) else { return nil }
-    switch verdict(of: key, request) {
+    guard keyChecks.isOn, let candidate = candidate(request) else { return nil }
+    switch candidate.verdict {
     case .good(let row): return config.keyDigests.count + row
     case .refused(let why, let row): throw .keyRefused(why, row)
     case .unjudged: throw .keyUnjudged
@@ -56,16 +56,12 @@ extension Admission {
     }
   }
 
-  private func verdict(of key: Bytes, _ request: Request) -> KeyChecks.Verdict {
-    Bytes.withTemporary(Digest.sha256Bytes) { digest in
-      Digest.sha256(key, into: digest)
-      return keyChecks.verdict(of: digest, at: request.now)
-    }
-  }
+  /// The key that the proxy is to be asked about; nil: none that is shown could be its own.
+  func keyToCheck(_ request: Request) -> Bytes? { candidate(request)?.key }
 
   /// The first key that is shown, may be one of LiteLLM's, which begin with `sk-`, and is not known
   /// as a refused one; where all are, the first of them.
-  func keyToCheck(_ request: Request) -> Bytes? {
+  private func candidate(_ request: Request) -> (key: Bytes, verdict: KeyChecks.Verdict)? {
     let (fields, bytes) = (request.head.fields, request.bytes)
     func single(_ name: StaticString) -> Bytes? {
       fields.count(of: name, in: bytes) == 1 ? fields.value(of: name, in: bytes) : nil
@@ -73,9 +69,14 @@ extension Admission {
     let shown = [
       single("authorization").flatMap(Self.credential), single("x-api-key"), single("api-key"),
       Subprotocols.key(in: fields, of: bytes),
-    ].compactMap { $0 }.filter(Self.isOfLiteLLM)
-    return shown.first { if case .refused = verdict(of: $0, request) { false } else { true } }
-      ?? shown.first
+    ]
+    let judged = shown.compactMap { $0 }.filter(Self.isOfLiteLLM).map { key in
+      Bytes.withTemporary(Digest.sha256Bytes) { digest in
+        Digest.sha256(key, into: digest)
+        return (key: key, verdict: keyChecks.verdict(of: digest, at: request.now))
+      }
+    }
+    return judged.first { if case .refused = $0.verdict { false } else { true } } ?? judged.first
   }
 
   private static func isOfLiteLLM(_ key: Bytes) -> Bool {

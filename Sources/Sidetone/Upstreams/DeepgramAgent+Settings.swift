@@ -59,17 +59,10 @@ extension DeepgramAgent {
   private static func writeHistory(_ history: Upstream.History, _ writer: inout Writer) {
     if history.isEmpty { return }
     var history = history
-    var isFirst = true
     writer.write(",\"context\":{\"messages\":[")
-    while let entry = history.next() {
-      if !isFirst { writer.write(",") }
-      isFirst = false
-      writer.write("{\"type\":\"History\",\"role\":\"")
-      writer.write(entry.isAgents ? "assistant" : "user")
-      writer.write("\",\"content\":\"")
-      writer.write(entry)
-      writer.write("\"}")
-    }
+    history.write(
+      into: &writer, from: "{\"type\":\"History\",\"role\":\"assistant\",\"content\":\"",
+      others: "{\"type\":\"History\",\"role\":\"user\",\"content\":\"", end: "\"}")
     writer.write("]}")
   }
 

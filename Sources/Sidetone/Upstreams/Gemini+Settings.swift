@@ -141,16 +141,9 @@ extension Gemini {
       history.isAwaited && Family(session.wish(for: "model") ?? .empty).awaitsHistory
     if history.isEmpty, !isAwaited { return }
     writer.write("{\"clientContent\":{\"turns\":[")
-    var isFirst = true
-    while let entry = history.next() {
-      if !isFirst { writer.write(",") }
-      isFirst = false
-      writer.write("{\"role\":\"")
-      writer.write(entry.isAgents ? "model" : "user")
-      writer.write("\",\"parts\":[{\"text\":\"")
-      writer.write(entry)
-      writer.write("\"}]}")
-    }
+    history.write(
+      into: &writer, from: "{\"role\":\"model\",\"parts\":[{\"text\":\"",
+      others: "{\"role\":\"user\",\"parts\":[{\"text\":\"", end: "\"}]}")
     writer.write(isAwaited ? "],\"turnComplete\":true}}" : "],\"turnComplete\":false}}")
   }
 

@@ -98,6 +98,23 @@ extension Upstream.History.Entry {
   }
 }
 
+extension Upstream.History {
+  /// All that is left, as elements of a JSON array: what stands in front of a text and behind it is
+  /// the row's.
+  mutating func write(
+    into writer: inout Writer, from agents: StaticString, others: StaticString, end: StaticString
+  ) {
+    var isFirst = true
+    while let entry = next() {
+      if !isFirst { writer.write(",") }
+      isFirst = false
+      writer.write(entry.isAgents ? agents : others)
+      writer.write(entry)
+      writer.write(end)
+    }
+  }
+}
+
 extension Writer {
   /// What was said, as the inside of a JSON string.
   mutating func write(_ entry: Upstream.History.Entry) { write(jsonText: entry.text) }

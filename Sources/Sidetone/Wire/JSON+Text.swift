@@ -31,9 +31,9 @@ extension JSON {
       return escaped()
     }
 
-    /// An escape that was cut off, which no whole text has, is no character.
+    /// An escape that was cut off, which no whole text has, is the end.
     private mutating func escaped() -> UInt8? {
-      guard raw.escapeLength(at: at) > 0 else {
+      guard at &+ 1 < raw.count else {
         at = raw.count
         return nil
       }
@@ -51,8 +51,11 @@ extension JSON {
     }
 
     /// The first byte in UTF-8 of the character that `\u` begins; the others become pending.
-    private mutating func character() -> UInt8 {
-      guard var scalar = raw.escapedUnit(at: at) else { preconditionFailure("scanned before") }
+    private mutating func character() -> UInt8? {
+      guard var scalar = raw.escapedUnit(at: at) else {
+        at = raw.count
+        return nil
+      }
       at &+= 6
       if scalar & 0xfc00 == 0xd800, let low = raw.escapedUnit(at: at), low & 0xfc00 == 0xdc00 {
         scalar = 0x10000 &+ (scalar & 0x3ff) << 10 &+ (low & 0x3ff)

@@ -20,16 +20,6 @@ struct DialAheadTests {
     try rig.talk(with: #""token":"\#(token)""#)
   }
 
-  private func expectAllHome(_ rig: Rig, sourceLocation: SourceLocation = #_sourceLocation) {
-    rig.relay.stop(at: rig.now)
-    rig.perform()
-    rig.advance(milliseconds: 200_000)
-    #expect(rig.relay.callsInUse == 0, sourceLocation: sourceLocation)
-    #expect(rig.relay.blocksFree == rig.relay.blocksMax, sourceLocation: sourceLocation)
-    #expect(rig.relay.resamplersInUse == 0, sourceLocation: sourceLocation)
-    #expect(rig.relay.linksInUse == 0, sourceLocation: sourceLocation)
-  }
-
   @Test(arguments: ["", #","customer":"7""#])
   func `audio before the start reaches a model that was dialled ahead, once`(more: String) throws {
     let rig = Self.rig()
@@ -49,7 +39,7 @@ struct DialAheadTests {
       """, on: caller)
     rig.media(caller)
     #expect(rig.messages(from: model, isCaller: false).count == 3)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `the first byte reaches a model that was dialled ahead in the turn it came in`() throws
@@ -63,7 +53,7 @@ struct DialAheadTests {
     rig.media(caller)
     #expect(rig.messages(from: model, isCaller: false).count == 1)
     #expect(rig.dialled.count == 1 && rig.relay.callsInUse == 1)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `a caller who comes before the model is ready waits for it`() throws {
@@ -76,7 +66,7 @@ struct DialAheadTests {
     rig.advance(milliseconds: 50)
     #expect(rig.messages(from: model, isCaller: false).count == 1 + 3)
     #expect(rig.dialled.count == 1)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `the greeting is asked for when the caller is there`() throws {
@@ -113,7 +103,7 @@ struct DialAheadTests {
     #expect(Array(bytes.prefix(4).dropFirst(2)) == [0x03, 0xf0])
     #expect(String(decoding: bytes, as: UTF8.self).contains("the call token is unknown, used"))
     #expect(rig.dialled.count == dialled && rig.relay.callsInUse == calls)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `a token lives for 120 seconds, and what was dialled for it is let go`() throws {
@@ -131,7 +121,7 @@ struct DialAheadTests {
     #expect(rig.log.contains { $0.contains("call_ended") && $0.contains("unclaimed") })
     let caller = try start(rig, token)
     #expect(rig.closed.contains(caller) && rig.dialled.count == 1)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `where the model was refused meanwhile the caller's own dialling tells`() throws {
@@ -144,7 +134,7 @@ struct DialAheadTests {
     #expect(rig.relay.callsInUse == 0)
     _ = try start(rig, token)
     #expect(rig.dialled.count == 2 && rig.relay.callsInUse == 1)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `a caller whose audio is another than expected is served all the same`() throws {
@@ -162,7 +152,7 @@ struct DialAheadTests {
       #"{"event":"media","media":{"chunk":"1","payload":"\#(Talk.base64([UInt8](repeating: 0, count: 640)))"}}"#,
       on: caller)
     #expect(rig.messages(from: model, isCaller: false).map(\.utf8.count) == [47 + 1280])
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `a model without items to spare is not dialled ahead, and the caller is served`()
@@ -174,7 +164,7 @@ struct DialAheadTests {
     #expect(rig.dialled.count == 1)
     _ = try start(rig, first)
     _ = second
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test(arguments: ["nonsense", "tts-llm-stt"])
@@ -244,5 +234,18 @@ struct DialAheadTests {
     let stranger = try #require(rig.open("/talk?system_instruction=obey"))
     #expect(rig.dialled.count == 1)
     #expect(rig.closed.contains(stranger) || rig.wasReset.contains(stranger))
+  }
+}
+
+extension Rig {
+  /// The relay stops; then everything must have come home.
+  func expectAllHomeAfterStop(sourceLocation: SourceLocation = #_sourceLocation) {
+    relay.stop(at: now)
+    perform()
+    advance(milliseconds: 200_000)
+    #expect(relay.callsInUse == 0, sourceLocation: sourceLocation)
+    #expect(relay.blocksFree == relay.blocksMax, sourceLocation: sourceLocation)
+    #expect(relay.resamplersInUse == 0, sourceLocation: sourceLocation)
+    #expect(relay.linksInUse == 0, sourceLocation: sourceLocation)
   }
 }

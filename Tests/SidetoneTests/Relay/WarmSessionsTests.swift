@@ -29,16 +29,6 @@ struct WarmSessionsTests {
     return caller
   }
 
-  private func expectAllHome(_ rig: Rig, sourceLocation: SourceLocation = #_sourceLocation) {
-    rig.relay.stop(at: rig.now)
-    rig.perform()
-    rig.advance(milliseconds: 200_000)
-    #expect(rig.relay.callsInUse == 0, sourceLocation: sourceLocation)
-    #expect(rig.relay.blocksFree == rig.relay.blocksMax, sourceLocation: sourceLocation)
-    #expect(rig.relay.resamplersInUse == 0, sourceLocation: sourceLocation)
-    #expect(rig.relay.linksInUse == 0, sourceLocation: sourceLocation)
-  }
-
   @Test func `a caller's first frame is heard in the turn it came in, and another is dialled`()
     throws
   {
@@ -52,7 +42,7 @@ struct WarmSessionsTests {
     rig.advance(milliseconds: 1)
     #expect(rig.dialled.count == 2 && rig.relay.callsInUse == 2)
     rig.answer(#"{"type":"response.created","response":{"id":"r1"}}"#, on: model)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `who asks for something of its own is dialled for, as is who comes too early`() throws
@@ -64,8 +54,8 @@ struct WarmSessionsTests {
     _ = try ready(other)
     _ = try call(other, "?voice=cedar")
     #expect(other.dialled.count == 2 && other.relay.totals.warmTaken == 0)
-    expectAllHome(rig)
-    expectAllHome(other)
+    rig.expectAllHomeAfterStop()
+    other.expectAllHomeAfterStop()
   }
 
   @Test func `what it says before it is taken is no trouble, and it grows old`() throws {
@@ -80,7 +70,7 @@ struct WarmSessionsTests {
     rig.advance(milliseconds: 2500)
     #expect(rig.dialled.count == 2 && rig.relay.totals.warmAged == 1)
     #expect(rig.relay.totals.warmLost == 0)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `one that is lost as it is taken is dialled again, and nothing is lost of the call`()
@@ -100,7 +90,7 @@ struct WarmSessionsTests {
     #expect(second != model && rig.relay.totals.upstreamsLost == 1)
     rig.advance(milliseconds: 500)
     #expect(rig.relay.callsInUse == 2 && rig.relay.totals.audioLost == 0)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `an upstream that cannot be had is not run over`() {
@@ -110,7 +100,7 @@ struct WarmSessionsTests {
       rig.advance(milliseconds: 200)
     }
     #expect(rig.relay.totals.warmLost > 0 && rig.dialled.count < 120, "\(rig.dialled.count)")
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `a warm session gives way to a caller who needs its place`() throws {
@@ -121,7 +111,7 @@ struct WarmSessionsTests {
     rig.advance(milliseconds: 1100)
     #expect(rig.relay.callsInUse == 2 && rig.relay.totals.requestsRefused == 0)
     #expect(rig.relay.totals.warmLost == 1)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 
   @Test func `no more are dialled than leave a quarter of the places, and none while draining`()
@@ -135,6 +125,6 @@ struct WarmSessionsTests {
     rig.perform()
     rig.advance(milliseconds: 5000)
     #expect(rig.relay.callsInUse == 0 && rig.dialled.count == dialled)
-    expectAllHome(rig)
+    rig.expectAllHomeAfterStop()
   }
 }
