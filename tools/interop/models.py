@@ -1,7 +1,7 @@
 # Voice models that keep what they are told: foreign WebSocket servers in the place of OpenAI
-# Realtime, Gemini Live and Deepgram's Voice Agent, which say what a case has them say. Every client message is kept as it
-# came, and judged by the vendors' own models of it (`judge`); what these servers say themselves is
-# judged by the vendors' models too.
+# Realtime, Gemini Live and Deepgram's Voice Agent, which say what a case has them say. Every client
+# message is kept as it came, and judged by the vendors' own models of it (`judge`); what these
+# servers say themselves is judged by the vendors' models too.
 import asyncio
 import base64
 import contextlib
@@ -97,6 +97,8 @@ class Model:
     def __init__(self):
         self.port = free_port()
         self.messages = []
+        # The same, a list for each connection.
+        self.sessions = []
         self.sound = []
         self.sockets = []
         self.requests = []
@@ -111,12 +113,15 @@ class Model:
         self.server.close()
 
     async def hold(self, socket):
+        told = []
+        self.sessions.append(told)
         self.sockets.append(socket)
         self.requests.append(socket.request)
         with contextlib.suppress(Exception):
             await self.begin()
             async for message in socket:
                 async with self.came:
+                    told.append(message)
                     (self.sound if isinstance(message, bytes) and self.hears_binary
                      else self.messages).append(message)
                     self.came.notify_all()
@@ -196,18 +201,19 @@ class Gemini(Model):
         # The service writes its JSON into binary messages.
         await self.sockets[-1].send(text.encode())
 
-    def told(self, *path):
+    def told(self, *path, messages=None):
         """What stands at a path, in each message that has it."""
         found = []
-        for value in map(json.loads, self.messages):
+        for value in map(json.loads, self.messages if messages is None else messages):
             for name in path:
                 value = value.get(name) if isinstance(value, dict) else None
             if value is not None:
                 found.append(value)
         return found
 
-    def audio(self):
-        return b"".join(map(base64.b64decode, self.told("realtimeInput", "audio", "data")))
+    def audio_of(self, session):
+        pieces = self.told("realtimeInput", "audio", "data", messages=self.sessions[session])
+        return b"".join(map(base64.b64decode, pieces))
 
 
 class Agent(Model):
