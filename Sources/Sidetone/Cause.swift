@@ -3,7 +3,7 @@
 
 package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none
-  case stopped, closed, left, hungUp, transferred, silent, tooLong, draining, shutDown
+  case stopped, closed, left, hungUp, callerQuiet, transferred, silent, tooLong, draining, shutDown
   case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow, flooding
   case noToken, wrongToken, wrongChoice, unclaimed, crowded
   case noMemory, upstreamRefused, upstreamLost, upstreamBusy, upstreamKey
@@ -11,7 +11,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
   /// RFC 6455 §7.4.1.
   package var closeCode: UInt16 {
     switch self {
-    case .none, .stopped, .closed, .left, .hungUp, .transferred: return 1000
+    case .none, .stopped, .closed, .left, .hungUp, .callerQuiet, .transferred: return 1000
     case .draining, .shutDown, .tooLong: return 1001
     case .malformedFrames: return 1002
     case .unsupported: return 1003
@@ -27,7 +27,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
   /// What happened and, where there is one, the remedy. At most 123 bytes, as a close frame allows.
   package var sentence: StaticString {
     switch self {
-    case .none, .stopped, .closed, .left, .hungUp, .transferred: return ""
+    case .none, .stopped, .closed, .left, .hungUp, .callerQuiet, .transferred: return ""
     case .silent: return "nothing was heard from you, not even an answer to a ping"
     case .tooLong: return "the longest call that limits.call_seconds_max allows is over"
     case .draining: return "the relay is draining and the drain deadline has passed"
@@ -65,6 +65,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .closed: return "the caller closed its socket"
     case .left: return "the caller's connection ended without a word"
     case .hungUp: return "the agent hung up"
+    case .callerQuiet: return "the caller said nothing, not even when asked"
     case .transferred: return "the carrier was asked to transfer the call, and has taken it"
     default: return sentence
     }
@@ -77,6 +78,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .closed: return "closed"
     case .left: return "left"
     case .hungUp: return "hung_up"
+    case .callerQuiet: return "caller_quiet"
     case .transferred: return "transferred"
     case .silent: return "silent"
     case .tooLong: return "too_long"

@@ -23,7 +23,8 @@ extension Config.Route {
       && bots.elementsEqual(other.bots, by: ==) && dialsAhead == other.dialsAhead
       && options.elementsEqual(other.options, by: ==)
       && standardOptions.elementsEqual(other.standardOptions, by: ==)
-    let servesAlike = functions == other.functions && warm == other.warm
+    let servesAlike =
+      functions == other.functions && warm == other.warm && watch == other.watch
     let soundsAlike =
       recordings == other.recordings && upstreamRate == other.upstreamRate
       && takesCommands == other.takesCommands && fillsGaps == other.fillsGaps
@@ -34,7 +35,9 @@ extension Config.Route {
 
 extension Config.Route {
   /// What was recorded for its callers, at its place; nil where there is none.
-  var recordings: [Config.Greeting?] { [greetingAudio, holdAudio, goodbyeAudio] }
+  var recordings: [Config.Greeting?] {
+    [greetingAudio, holdAudio, goodbyeAudio, apologyAudio] + functions.map(\.phraseAudio)
+  }
 }
 
 extension Config {

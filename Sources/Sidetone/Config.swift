@@ -164,6 +164,9 @@ extension Config {
     package var talksMeanwhile = false
     /// http:// will do, though it is not this machine.
     package var isPlain = false
+    /// Heard where it takes longer, and nobody speaks.
+    package var phraseAudio: Greeting?
+    package var phraseAfterMilliseconds = 700
     package init() {}
 
     package static let schemaOfNothing = "{\"type\":\"object\",\"properties\":{}}"
@@ -327,6 +330,18 @@ extension Config {
     package init() {}
   }
 
+  /// How long the model and the caller may keep each other waiting; 0: that is not watched.
+  package struct Watch: Sendable, Equatable {
+    package var modelQuietSeconds = 0
+    package var callerQuietSeconds = 0
+    /// So often the caller is spoken to; then the call ends.
+    package var repromptsMax = 2
+    /// What the model is told of a silent caller.
+    package var reprompt =
+      "The caller has said nothing for a while. Ask whether they are still there."
+    package init() {}
+  }
+
   /// What is served under one path.
   package struct Route: Sendable {
     package enum Kind: Sendable {
@@ -374,6 +389,9 @@ extension Config {
     package var greetingAudio: Greeting?
     package var holdAudio: Greeting?
     package var goodbyeAudio: Greeting?
+    /// Heard where the model keeps its caller waiting.
+    package var apologyAudio: Greeting?
+    package var watch = Watch()
     /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets
     /// the caller's own.
     package var upstreamRate = 0

@@ -101,5 +101,12 @@ package struct Counters: BitwiseCopyable, Sendable {
   /// Recorded lines that callers heard while no session stood, and before their calls ended.
   package var holds = 0
   package var goodbyes = 0
+  /// How often models kept their callers waiting for too long; so did callers, and were spoken to,
+  /// and were given up.
+  package var modelsQuiet = 0
+  package var reprompts = 0
+  package var callersGivenUp = 0
+  /// Recorded lines that callers heard while functions ran.
+  package var functionPhrases = 0
   package init() {}
 }

@@ -75,6 +75,13 @@ package enum Event: Sendable {
     /// The caller is asked to hold, since no session stands; hears a goodbye, since none will.
     case hold
     case goodbye
+    /// The model has said nothing for so long where it was its turn; whether the caller hears so.
+    case modelQuiet(seconds: Int, isToldSo: Bool)
+    /// So has the caller: the model speaks to it again, or the call ends.
+    case callerQuiet(seconds: Int, reprompt: Int, of: Int)
+    case callerGivenUp(seconds: Int, reprompts: Int)
+    /// A function takes long, and the caller hears so.
+    case functionPhrase(Bytes)
     case ended(Ending)
   }
 

@@ -41,7 +41,7 @@ extension Config {
       PlanLine(
         holder: "resamplers of \(twoWayCalls) two-way calls",
         bytes: resamplersReady.reduce(0) { $0 + $1.count } * Limits.resamplerBytes),
-      PlanLine(holder: "greetings, hold lines, goodbyes", bytes: recordings),
+      PlanLine(holder: "greetings, hold lines, goodbyes, phrases", bytes: recordings),
       PlanLine(
         holder: "read buffer, scratch, lines",
         bytes: Limits.readBytesMax + BlockPool.blockBytes + Limits.scratchBytes + Limits.linesBytes),

@@ -5,6 +5,9 @@ package struct PreparedFunction: Sendable {
   let told: Upstream.Function
   let action: Action
   private let required: [Text]
+  /// What the caller hears where it takes longer than so long.
+  let phrase: Recording
+  let phraseAfter: Instant.Span
 
   enum Action: Sendable {
     case post(Post)
@@ -32,12 +35,15 @@ package struct PreparedFunction: Sendable {
   /// How long what is asked may take.
   let milliseconds: Int
 
-  init(_ config: Config.Function) {
+  init(_ config: Config.Function, _ profile: Config.Profile) {
     told = Upstream.Function(
       name: config.name, description: config.description, schema: config.schema,
       talksMeanwhile: config.talksMeanwhile)
     required = config.required.map { Text($0) }
     milliseconds = config.deadlineMilliseconds
+    phrase = Recording(config.phraseAudio, profile)
+    phraseAfter =
+      config.phraseAudio == nil ? .never : .milliseconds(config.phraseAfterMilliseconds)
     switch config.builtIn {
     case .hangUp: action = .hangUp
     case .transfer:

@@ -139,6 +139,11 @@ package struct PreparedRoute: Sendable {
   let habits: Habits
   /// What callers hear at once; while no session stands; before the call ends since none will.
   let greetings, holds, goodbyes: Recording
+  /// When the model or the caller has kept the other one waiting for too long; what the caller
+  /// hears then, and what the model is told.
+  let quiet: QuietBounds
+  let apologies: Recording
+  let reprompt: Text
 
   struct Habits: OptionSet, Sendable {
     let rawValue: UInt8
@@ -155,6 +160,19 @@ package struct PreparedRoute: Sendable {
       if route.fillsGaps { insert(.fillsGaps) }
       if route.sendsComfort { insert(.sendsComfort) }
       if route.skipsSilence { insert(.skipsSilence) }
+    }
+  }
+
+  struct QuietBounds: BitwiseCopyable, Sendable {
+    let model: Instant.Span
+    let caller: Instant.Span
+    let repromptsMax: Int
+
+    init(_ watch: Config.Watch) {
+      func span(_ seconds: Int) -> Instant.Span { seconds == 0 ? .never : .seconds(seconds) }
+      model = span(watch.modelQuietSeconds)
+      caller = span(watch.callerQuietSeconds)
+      repromptsMax = watch.repromptsMax
     }
   }
 
@@ -204,7 +222,7 @@ package struct PreparedRoute: Sendable {
     warm = route.warm
     isGivenTokens = false
     upstreamRate = route.upstreamRate
-    functions = route.functions.map(PreparedFunction.init)
+    functions = route.functions.map { PreparedFunction($0, config.profile) }
     toldFunctions = functions.map(\.told)
     habits = Habits(route)
     hasChoice =
@@ -212,6 +230,9 @@ package struct PreparedRoute: Sendable {
     greetings = Recording(route.greetingAudio, config.profile)
     holds = Recording(route.holdAudio, config.profile)
     goodbyes = Recording(route.goodbyeAudio, config.profile)
+    quiet = QuietBounds(route.watch)
+    apologies = Recording(route.apologyAudio, config.profile)
+    reprompt = Text(route.watch.reprompt)
     standAmong(route, config)
   }
 

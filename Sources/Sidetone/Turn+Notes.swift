@@ -122,7 +122,10 @@ extension Turn {
       write(.info, "unanswered", call) {
         $0.write("the model did not answer what it was sent of the caller's voice")
       }
-    case .deadAir, .hold, .goodbye: noteSilence(event, call)
+    case .deadAir, .hold, .goodbye, .modelQuiet, .callerQuiet, .callerGivenUp, .functionPhrase:
+      guard let line = event.silence else { return }
+      counters[keyPath: line.count] &+= 1
+      write(line.level, line.event, call) { event.writeSilence(to: &$0) }
     case .ended(let ending):
       counters.callsEnded &+= 1
       if ending.hasStarted { counters.callsEndedAfterStart &+= 1 }
@@ -141,27 +144,6 @@ extension Turn {
         $0.write(", complaints not shown ")
         $0.write(decimal: unshown)
       }
-    }
-  }
-
-  /// What a caller hears, and does not, while no session stands.
-  private mutating func noteSilence(_ event: Event.OfCall, _ call: Name?) {
-    switch event {
-    case .deadAir(let seconds, let cause):
-      counters.deadAir &+= 1
-      write(.warning, "dead_air", call) {
-        $0.write("the caller heard nothing for ")
-        $0.write(decimal: seconds)
-        $0.write(" s (limits.dead_air_seconds), and the call ends: ")
-        $0.write(cause.sentence)
-      }
-    case .hold:
-      counters.holds &+= 1
-      write(.info, "hold", call) { $0.write("no session stands: the caller hears the hold line") }
-    case .goodbye:
-      counters.goodbyes &+= 1
-      write(.info, "goodbye", call) { $0.write("the caller hears the goodbye, and the call ends") }
-    default: break
     }
   }
 
@@ -464,8 +446,8 @@ extension Cause {
     case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
       .tooSlow, .flooding, .noToken, .wrongToken, .wrongChoice, .crowded:
       .warning
-    case .none, .stopped, .closed, .left, .hungUp, .transferred, .silent, .tooLong, .draining,
-      .shutDown, .unclaimed:
+    case .none, .stopped, .closed, .left, .hungUp, .callerQuiet, .transferred, .silent, .tooLong,
+      .draining, .shutDown, .unclaimed:
       .info
     }
   }

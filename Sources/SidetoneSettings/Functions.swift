@@ -69,6 +69,16 @@ extension Setting where Target == WrittenFunction {
       "functions", "talks_meanwhile", standard: false,
       help: "The model may go on talking while it runs, where the model knows how.",
       \.function.talksMeanwhile),
+    Self(
+      table: "functions", key: "phrase", form: "FILE",
+      help: "A WAV file that the caller hears where it takes long, and nobody speaks."
+    ) { written, value throws(Refusal) in
+      written.function.phraseAudio = try readGreeting(try oneLine(try value.text()))
+    },
+    .integer(
+      "functions", "phrase_after_milliseconds", in: 0...60_000,
+      standard: Config.Function().phraseAfterMilliseconds,
+      help: "So long it takes then, in milliseconds.", \.function.phraseAfterMilliseconds),
     .toggle(
       "functions", "plain", standard: false,
       help: "http:// will do, though it is not this machine.", \.function.isPlain),
@@ -143,7 +153,7 @@ extension Draft {
     for member in members {
       noteValue(
         "functions \(written.function.name).\(member.key)", .node(member),
-        namesFile: member.key == "parameters")
+        namesFile: ["parameters", "phrase"].contains(member.key))
     }
     functions.append(written)
   }
@@ -184,6 +194,16 @@ extension Draft {
       refuse(written.place, "[[functions]] needs a description: by it a model knows when to call")
     }
     judgeKeys(of: written)
+    if function.phraseAudio == nil, written.places["phrase_after_milliseconds"] != nil {
+      refuse(
+        written.place(of: "phrase_after_milliseconds"),
+        "[[functions]] phrase_after_milliseconds is for functions with a phrase")
+    }
+    if function.phraseAudio != nil, function.builtIn == .hangUp {
+      refuse(
+        written.place(of: "phrase"),
+        "[[functions]] phrase is for what takes time, and hang_up ends the call")
+    }
     if function.builtIn == .transfer, function.targets.isEmpty {
       refuse(
         written.place,

@@ -85,6 +85,31 @@ extension Setting where Target == WrittenRoute {
       written.route.goodbyeAudio = try readGreeting(try oneLine(try value.text()))
     },
     Self(
+      table: "routes", key: "apology", form: "FILE",
+      help: "Likewise, heard where the model says nothing though it is its turn."
+    ) { written, value throws(Refusal) in
+      written.route.apologyAudio = try readGreeting(try oneLine(try value.text()))
+    },
+    .integer(
+      "routes", "model_quiet_seconds", in: 0...60, standard: 0,
+      help: "For how long, in seconds; 4 where there is an apology; 0: that is not watched.",
+      \.route.watch.modelQuietSeconds),
+    .integer(
+      "routes", "caller_quiet_seconds", in: 0...600, standard: 0,
+      help: "After so long the model speaks again to a caller who says nothing; 0: it does not.",
+      \.route.watch.callerQuietSeconds),
+    .integer(
+      "routes", "caller_reprompts", in: 0...10, standard: Config.Watch().repromptsMax,
+      help: "So often; when the caller then still says nothing, the call ends.",
+      \.route.watch.repromptsMax),
+    Self(
+      table: "routes", key: "reprompt", form: "text", standard: "\"\(Config.Watch().reprompt)\"",
+      help: "What the model is told then."
+    ) { written, value throws(Refusal) in
+      written.route.watch.reprompt = try readProse(
+        try value.text(), bytesMax: Limits.settingBytesMax)
+    },
+    Self(
       table: "routes", key: "upstream_rate", form: "8000, 16000 or 24000",
       help: "Convert to this many samples a second for an upstream that only listens."
     ) { written, value throws(Refusal) in
@@ -200,6 +225,9 @@ extension Draft {
       let namesFile = rows.contains { $0.key == member.key && $0.namesFile }
       noteValue("routes \(written.route.path).\(member.key)", .node(member), namesFile: namesFile)
     }
+    if written.route.apologyAudio != nil, written.places["model_quiet_seconds"] == nil {
+      written.route.watch.modelQuietSeconds = 4
+    }
     return written
   }
 
@@ -243,9 +271,12 @@ extension Draft {
       found.append(("skip_silence", "upstreams that only listen, and need not hear all silence"))
     }
     let isSet = [
-      "warm": route.warm > 0, "hold": route.holdAudio != nil, "goodbye": route.goodbyeAudio != nil,
+      ("warm", route.warm > 0), ("hold", route.holdAudio != nil),
+      ("goodbye", route.goodbyeAudio != nil), ("apology", route.apologyAudio != nil),
+      ("model_quiet_seconds", route.watch.modelQuietSeconds > 0 && route.apologyAudio == nil),
+      ("caller_quiet_seconds", route.watch.callerQuietSeconds > 0),
     ]
-    for key in ["warm", "hold", "goodbye"] where isSet[key] == true && !served.talks {
+    for (key, isSet) in isSet where isSet && !served.talks {
       found.append((key, "upstreams that talk"))
     }
     return found
@@ -282,6 +313,12 @@ extension Draft {
       if !route.fallback.isEmpty, let reason = complaint(aboutFallback: route) {
         refuse("fallback", reason)
       }
+      if route.watch.modelQuietSeconds == 0 {
+        refuse(["apology"], isFor: "routes with model_quiet_seconds")
+      }
+      if route.watch.callerQuietSeconds == 0 {
+        refuse(["caller_reprompts", "reprompt"], isFor: "routes with caller_quiet_seconds")
+      }
       for (key, text) in complaintsOfService(route) { refuse(key, "\(key) is for \(text)") }
       refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
     case .voice, .connect:
@@ -289,6 +326,7 @@ extension Draft {
         [
           "upstream", "fallback", "carriers", "options", "bots", "greeting", "hold", "goodbye",
           "upstream_rate", "warm", "commands", "fill_gaps", "comfort", "skip_silence", "functions",
+          "apology", "model_quiet_seconds", "caller_quiet_seconds", "caller_reprompts", "reprompt",
         ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }

@@ -83,4 +83,30 @@ private func wave(
     #expect(wrong.contains { $0.contains("hold is for upstreams that talk") })
     #expect(wrong.contains { $0.contains("goodbye is for upstreams that talk") })
   }
+
+  @Test func `an apology has its time, and what is watched is for those who talk`() throws {
+    let path = file("sorry", wave(rate: 8000, samples: [4]))
+    let route = "[[routes]]\npath = \"/a\"\n"
+    let talks = route + "upstream = \"openai\"\n"
+    let apology = "apology = \"\(path)\"\n"
+    #expect(try load(talks + apology).routes[0].watch.modelQuietSeconds == 4)
+    let slow = try load(talks + apology + "model_quiet_seconds = 9\n").routes[0]
+    #expect(slow.watch.modelQuietSeconds == 9 && slow.apologyAudio?.samples == [4])
+    let watch = "caller_quiet_seconds = 20\ncaller_reprompts = 0\nreprompt = \"Hello?\"\n"
+    let read = try load(talks + watch).routes[0].watch
+    #expect((read.callerQuietSeconds, read.repromptsMax) == (20, 0) && read.reprompt == "Hello?")
+    func isRefused(_ text: String, _ reason: String) -> Bool {
+      mistakes(text).contains { $0.contains(reason) }
+    }
+    #expect(isRefused(talks + apology + "model_quiet_seconds = 0\n", "apology is for routes with"))
+    #expect(isRefused(talks + "reprompt = \"a\"\n", "reprompt is for routes with caller_quiet"))
+    #expect(isRefused(talks + "caller_quiet_seconds = 601\n", "caller_quiet_seconds"))
+    let listens = route + "upstream = \"deepgram\"\n"
+    #expect(isRefused(listens + apology, "apology is for upstreams that talk"))
+    #expect(
+      isRefused(listens + "model_quiet_seconds = 4\n", "model_quiet_seconds is for upstreams that"))
+    #expect(isRefused(listens + watch, "caller_quiet_seconds is for upstreams that talk"))
+    let webhook = route + "kind = \"voice\"\n"
+    #expect(isRefused(webhook + watch, "caller_quiet_seconds is for kind"))
+  }
 }

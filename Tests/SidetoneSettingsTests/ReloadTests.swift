@@ -213,6 +213,7 @@ import Testing
       // A webhook has no calls, and a sound needs a file.
       let others = [
         "kind", "stream", "dial_ahead", "greeting", "hold", "goodbye", "functions", "warm",
+        "apology", "model_quiet_seconds", "caller_quiet_seconds", "caller_reprompts", "reprompt",
       ]
       if others.contains(row.key) { continue }
       let value = try #require(values[row.key], "\(row.key)")
@@ -235,6 +236,18 @@ import Testing
     ready.warm = 1
     #expect(!first.isSame(as: ready))
     #expect(!first.isSame(as: other) && !first.isSame(as: loud) && !first.isSame(as: able))
+    var sorry = first
+    sorry.apologyAudio = loud.greetingAudio
+    #expect(!first.isSame(as: sorry))
+    let watches: [(inout Config.Watch) -> Void] = [
+      { $0.modelQuietSeconds = 1 }, { $0.callerQuietSeconds = 1 }, { $0.repromptsMax = 1 },
+      { $0.reprompt = "a" },
+    ]
+    for change in watches {
+      var watched = first
+      change(&watched.watch)
+      #expect(!first.isSame(as: watched))
+    }
   }
 
   @Test func `another value of an upstream's setting makes it another upstream`() throws {
@@ -254,6 +267,6 @@ import Testing
     }
     // One more field is one more line in `isSame`; `isRetired` is left out on purpose.
     #expect(Mirror(reflecting: first).children.count == 11)
-    #expect(Mirror(reflecting: Config.Route()).children.count == 25)
+    #expect(Mirror(reflecting: Config.Route()).children.count == 27)
   }
 }

@@ -16,6 +16,8 @@ struct Announcements: BitwiseCopyable, Sendable {
   private enum Stage: BitwiseCopyable { case none, due, said }
   private var hold = Stage.none
   private var goodbye = Stage.none
+  /// Who keeps whom waiting while a session stands.
+  var watch = QuietWatch()
 
   /// Another session mostly stands sooner than that.
   private static let holdAfter = Instant.Span.seconds(1)
@@ -25,6 +27,7 @@ struct Announcements: BitwiseCopyable, Sendable {
   private init(of route: PreparedRoute, at rate: Int) {
     if route.holds.samples(at: rate) != nil { hold = .due }
     if route.goodbyes.samples(at: rate) != nil { goodbye = .due }
+    watch = QuietWatch(route.quiet)
   }
 
   /// A session stands.
@@ -56,6 +59,11 @@ extension Announcements {
     turn.note(.call(.hold), of: call.record.name)
   }
 
+  /// The model keeps its caller waiting. True: the caller hears so.
+  static func apologise(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
+    play(call.upstream.preparedRoute(store).apologies, in: &call, store, &turn)
+  }
+
   /// Notices whether something is heard; a goodbye, where one is due, follows what else is.
   static func isHeard(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
     noticeSilence(in: &call, store, at: turn.now)
@@ -69,6 +77,7 @@ extension Announcements {
     let isOpen = call.caller.isOpen(store)
     let isHearing = isOpen && !call.conversation.isQuiet && !isHolding(in: call)
     call.silence.notice(isHearing: isHearing, at: now)
+    QuietWatch.notice(in: &call, at: now)
   }
 
   /// Whether a goodbye is heard before the call ends, now that nothing else is: it begins.
@@ -93,7 +102,7 @@ extension Announcements {
     return call.state.leftInSilence(cause, owesGoodbye: owesGoodbye, at: turn.now)
   }
 
-  private static func play(
+  static func play(
     _ recording: Recording, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     guard let samples = recording.samples(at: call.caller.output.rate),

@@ -32,13 +32,18 @@ enum CallDue: UInt8 {
   case functions
   /// No session stands, and the caller is asked to wait for one.
   case hold
+  /// A session stands, and the model or the caller keeps the other one waiting.
+  case quietWatch
+  /// A function takes so long that the caller is told.
+  case phrase
 
-  static let count: UInt8 = 17
+  static let count: UInt8 = 19
 
   /// So long after it was seen to it is not due again.
   var pause: Instant.Span {
     switch self {
-    case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort, .hold:
+    case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort, .hold,
+      .quietWatch, .phrase:
       .zero
     case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change, .functions:
       .milliseconds(1)
@@ -64,6 +69,8 @@ enum CallDue: UInt8 {
     guard call.isTwoWay else { return soonest }
     soonest = min(soonest, silence.wake(in: &call, store, at: now))
     soonest = min(soonest, hold.wake(in: &call, store, at: now))
+    soonest = min(soonest, quietWatch.wake(in: &call, store, at: now))
+    soonest = min(soonest, phrase.wake(in: &call, store, at: now))
     soonest = min(soonest, quiet.wake(in: &call, store, at: now))
     soonest = min(soonest, unanswered.wake(in: &call, store, at: now))
     soonest = min(soonest, functions.wake(in: &call, store, at: now))
@@ -111,6 +118,8 @@ enum CallDue: UInt8 {
     case .comfort: return call.state.isClosing ? .never : call.comfortAt
     case .functions: return call.state.isClosing ? .never : call.functions.dueTime
     case .hold: return call.isTwoWay ? Announcements.holdTime(in: call) : .never
+    case .quietWatch: return call.isTwoWay ? QuietWatch.time(in: call, store) : .never
+    case .phrase: return call.isTwoWay ? FunctionCalls.phraseTime(in: call, store) : .never
     case .pool: return call.caller.isHeldBack(store) && store.isPoolShort ? .zero : .never
     }
   }
@@ -174,6 +183,8 @@ extension CallDue {
     case .speed: AudioFinding.checkSpeed(in: &call, &turn)
     case .comfort: AudioFinding.comfort(in: &call, store, &turn)
     case .hold: Announcements.hold(in: &call, store, &turn)
+    case .quietWatch: QuietWatch.expired(in: &call, store, &turn)
+    case .phrase: FunctionCalls.sayPhrase(in: &call, store, &turn)
     // `settle` looks after these.
     case .quiet, .change, .pool, .functions: break
     }

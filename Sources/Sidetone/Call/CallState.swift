@@ -279,10 +279,10 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
-  /// The agent ends the call: what it has said is played to its end.
-  package mutating func hungUp(at now: Instant) -> Action {
+  /// The agent, or we for it, end the call: what it has said is played to its end.
+  package mutating func hungUp(_ why: Cause = .hungUp, at now: Instant) -> Action {
     switch state {
-    case .talking, .changing, .dialling, .resting: return giveUp(.hungUp, at: now)
+    case .talking, .changing, .dialling, .resting: return giveUp(why, at: now)
     case .arriving, .closing, .over: return .nothing
     }
   }

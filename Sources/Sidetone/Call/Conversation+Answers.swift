@@ -31,7 +31,7 @@ extension Conversation {
     by command: Upstream.Command, of call: CallIdentity, _ turn: inout Turn
   ) {
     switch command {
-    case .greet, .keys, .respond: break
+    case .greet, .keys, .respond, .reprompt: break
     case .keepAlive, .finalize, .finish, .truncate, .forget, .answer, .lateAnswer: return
     }
     guard case .answerAwaited = dialogue.state else { return }

@@ -297,6 +297,8 @@ extension Conversation {
   ) {
     let utterance = downlink.utterances[0]
     let heard = utterance.heard(at: position)
+    // It is nobody's line.
+    if utterance.isRecorded { return forgetOldest(heard: heard, &record) }
     let isHandedOn = downlink.utterances.handOn(heard: utterance.lengthBefore &+ heard)
     forgetOldest(heard: heard, &record)
     if isHandedOn { return }
@@ -334,6 +336,7 @@ extension Conversation {
     case nil: return nil
     case .greet: return .greet(.empty)
     case .respond: return .respond
+    case .reprompt: return .reprompt(.empty)
     case .tellKeys:
       var keys = Writer(scratch)
       dialogue.writeKeys(&keys)

@@ -26,7 +26,7 @@
 package struct Dialogue: BitwiseCopyable, Sendable {
   /// What an answer is given to.
   package enum Prompt: Equatable, BitwiseCopyable, Sendable {
-    case greeting, keys, words, functions
+    case greeting, keys, words, functions, silence
   }
 
   /// How much of an answer has come: for one without a name `all` is known before its turn is over.
@@ -49,19 +49,19 @@ package struct Dialogue: BitwiseCopyable, Sendable {
   }
 
   /// What the model shall be asked for, as soon as nothing is open.
-  private enum Request: Equatable, BitwiseCopyable {
+  enum Request: Equatable, BitwiseCopyable {
     case none
     case due(Prompt, at: Instant)
   }
 
   package private(set) var state = State.quiet
-  private var request = Request.none
+  private(set) var request = Request.none
   private var greeting = Greeting.due
-  private var keys = PressedKeys()
-  private var responses = Responses()
+  private(set) var keys = PressedKeys()
+  private(set) var responses = Responses()
   /// The model waits for what functions answer: it is asked for nothing meanwhile.
-  private var isWaiting = false
-  private var names: Names
+  private(set) var isWaiting = false
+  private(set) var names: Names
   /// Answers in a row that were asked for again.
   private var repeats = 0
   /// What was asked for last.
@@ -69,10 +69,12 @@ package struct Dialogue: BitwiseCopyable, Sendable {
   /// Changes with each answer that begins, and with each that begins to sound.
   private(set) var answersBegun: UInt8 = 0
   private(set) var soundsBegun: UInt8 = 0
+  /// Changes with each thing that the caller does: begins to speak, has spoken, presses a key.
+  private(set) var callerDoings: UInt8 = 0
 
   private enum Greeting: BitwiseCopyable { case due, given }
   /// Whether the model's answers have names.
-  private enum Names: BitwiseCopyable { case none, responses }
+  enum Names: BitwiseCopyable { case none, responses }
 
   /// Nothing came of an answer for so long: what comes now is another one. A model that was
   /// interrupted sends what is under way at once, and a caller who has just begun to speak is not
@@ -98,35 +100,6 @@ extension Dialogue {
   mutating func become(_ voice: Upstream.Voice) {
     names = voice.hasItems ? .responses : .none
     responses = Responses()
-  }
-}
-
-// MARK: What others may ask
-
-extension Dialogue {
-  /// Nobody speaks, and neither side owes the other anything.
-  package var isIdle: Bool { state == .quiet && request == .none && keys.count == 0 }
-
-  /// An answer has begun, and its turn is not over.
-  var isAnswerOpen: Bool { if case .agentSpeaking = state { true } else { false } }
-
-  /// What a session that begins now would be asked for; nil: nothing.
-  package var owed: Prompt? {
-    if case .due(let prompt, _) = request { return prompt }
-    return keys.count > 0 ? .keys : nil
-  }
-
-  /// When the next of `nextWish` or `expired` is due; `never` where only an event changes anything.
-  package var wakeTime: Instant {
-    switch state {
-    case .quiet:
-      if isWaiting { return .never }
-      guard case .due(_, let time) = request else { return keys.dueTime }
-      return min(time, keys.dueTime)
-    case .callerSpeaking, .agentCutOff: return keys.dueTime
-    case .answerAwaited(_, let until): return until
-    case .agentSpeaking, .over: return .never
-    }
   }
 }
 
@@ -335,6 +308,7 @@ extension Dialogue {
   /// The caller has begun to speak.
   package mutating func interrupted(at now: Instant) {
     guard state != .over else { return }
+    callerDoings &+= 1
     responses.voidAll()
     request = .none
     keys.end(at: now)
@@ -352,6 +326,7 @@ extension Dialogue {
 
   /// Words of the caller came. Where nobody says when it begins and ends to speak, they tell.
   package mutating func callerSaid() {
+    callerDoings &+= 1
     guard names == .none else { return }
     switch state {
     case .quiet: state = .callerSpeaking
@@ -362,6 +337,7 @@ extension Dialogue {
 
   /// The caller has said something whole, which will be answered without being asked.
   package mutating func callerEnded(at now: Instant) {
+    callerDoings &+= 1
     switch state {
     case .quiet, .callerSpeaking, .agentCutOff:
       state = .answerAwaited(to: .words, until: now + patience)
@@ -370,7 +346,17 @@ extension Dialogue {
   }
 
   /// The caller pressed a key; false: there is no room for it.
-  package mutating func press(_ key: UInt8, at now: Instant) -> Bool { keys.add(key, at: now) }
+  package mutating func press(_ key: UInt8, at now: Instant) -> Bool {
+    callerDoings &+= 1
+    return keys.add(key, at: now)
+  }
+
+  /// The caller says nothing, where it is its turn: the model shall go on.
+  mutating func callerIsQuiet(at now: Instant) {
+    guard awaitsCaller else { return }
+    state = .quiet
+    owe(.silence, at: now)
+  }
 }
 
 extension Dialogue {
@@ -385,6 +371,8 @@ extension Dialogue {
     case greet
     /// The caller pressed these; `keys` until the next is asked for.
     case tellKeys
+    /// The caller says nothing.
+    case reprompt
     case respond
   }
 
@@ -415,6 +403,11 @@ extension Dialogue {
     if prompt == .keys, keys.isDue(at: now) {
       owe(.keys, at: now)
       return tellKeys()
+    }
+    if prompt == .silence {
+      // One with names is told first, and then it is asked.
+      if names == .responses { owe(.words, at: now) } else { expect(.silence, at: now) }
+      return .reprompt
     }
     expect(prompt, at: now)
     return prompt == .greeting ? .greet : .respond

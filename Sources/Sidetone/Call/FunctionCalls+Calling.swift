@@ -103,6 +103,9 @@ extension FunctionCalls {
     // What the caller said is answered by what is done: another session that heard it again would
     // have it done again.
     _ = call.uplink.agentBegan(at: turn.now)
+    if function.phraseAfter != .never {
+      call.functions.tellCaller(of: place, at: turn.now + function.phraseAfter)
+    }
     let complaint = run(function, text.written, place, in: &call, store, &turn)
     if let complaint { refuse(place, message[found.name], complaint, in: &call, store, &turn) }
   }
@@ -181,23 +184,30 @@ extension FunctionCalls {
     guard call.functions.hangUpPlace != nil, !call.conversation.isAnswerOpen,
       call.state.isTalking && !call.functions.isAtWork || call.state.isWithoutSession
     else { return }
+    hangUp(.hungUp, in: &call, store, &turn)
+  }
+
+  /// The session is left, what was said is played to its end, and the call ends.
+  static func hangUp(
+    _ why: Cause, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
     if call.upstream.isOpen(store) {
       call.upstream.leave(store, &turn)
       call.sessionEnded(store, &turn)
     }
-    call.perform(hungUp(in: &call, store, &turn), store, &turn)
+    call.perform(hungUp(why, in: &call, store, &turn), store, &turn)
   }
 
   /// The session of a model that has hung up is left, or lost: no other is asked for.
   static func hungUp(
-    in call: inout Call, _ store: Store, _ turn: inout Turn
+    _ why: Cause = .hungUp, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) -> CallState.Action {
     if let place = call.functions.hangUpPlace {
       end(place, .answered, "", in: &call, store, &turn)
       call.functions.goOn()
     }
     call.upstream.leaveNext(store, &turn)
-    return call.state.hungUp(at: turn.now)
+    return call.state.hungUp(why, at: turn.now)
   }
 
   /// The caller speaks over a model that has hung up, or has the call transferred when it has said

@@ -27,6 +27,8 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     var fetch = Fetches.ID(0)
     /// The session that has called it is gone.
     var isFormer = false
+    /// When the caller is told that it takes long; `never`.
+    var phraseAt = Instant.never
     /// What the next session is told.
     var answer = Chain()
   }
@@ -37,6 +39,8 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     fileprivate var handle = Carrier.Handle()
     fileprivate var transfer = Transfer()
     fileprivate var digits = DigitCollection()
+    /// Of so many that run the caller may still have to be told.
+    fileprivate var phrases = 0
   }
 
   private var table = Lent<Memory>()
@@ -130,8 +134,32 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     }
     let pool = store.pool
     table.value.rows[place].stage = .over
+    tellNoMore(of: place)
     table.value.rows[place].answer.clear(in: pool)
   }
+
+  // MARK: Phrases
+
+  /// The caller is told when this takes longer.
+  mutating func tellCaller(of place: Int, at time: Instant) {
+    table.value.rows[place].phraseAt = time
+    table.value.phrases &+= 1
+  }
+
+  mutating func tellNoMore(of place: Int) {
+    guard table.value.rows[place].phraseAt != .never else { return }
+    table.value.rows[place].phraseAt = .never
+    table.value.phrases &-= 1
+  }
+
+  /// The one of which the caller has to be told first.
+  var phraseDue: (place: Int, time: Instant)? {
+    guard hasPhraseDue else { return nil }
+    let due = places.min { table.value.rows[$0].phraseAt < table.value.rows[$1].phraseAt }
+    return due.map { ($0, table.value.rows[$0].phraseAt) }
+  }
+
+  var hasPhraseDue: Bool { @inline(__always) get { isOn && table.value.phrases > 0 } }
 
   /// No session stands: the next one is told. False where the pool is dry.
   mutating func keep(_ answer: Bytes, of place: Int, in pool: BlockPool) -> Bool {

@@ -258,16 +258,18 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       && session(store).value(of: "greeting") != nil
   }
 
-  /// What greets is its operator's to say. Whether it was told: a row may have no words for it.
+  /// What greets, and what is told of a silent caller, is its operator's to say. Whether it was
+  /// told: a row may have no words for it.
   @discardableResult mutating func command(
     _ command: Upstream.Command, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     guard isOpen(store) else { return false }
     var writer = Writer(room(for: command, store))
-    if case .greet = command {
+    switch command {
+    case .greet:
       kind.write(.greet(session(store).value(of: "greeting") ?? .empty), &writer)
-    } else {
-      kind.write(command, &writer)
+    case .reprompt: kind.write(.reprompt(preparedRoute(store).reprompt.bytes), &writer)
+    default: kind.write(command, &writer)
     }
     if writer.count == 0 { return false }
     let isTold =

@@ -48,6 +48,9 @@ package struct Utterance: BitwiseCopyable, Sendable {
     isComplete = false
   }
 
+  /// It is played from a file: nothing of it comes from a model.
+  var isRecorded: Bool { length > 0 && received == 0 }
+
   /// How much of it was heard, in its own samples.
   package func heard(at position: Int) -> Int { min(max(0, position &- start), length) }
 }

@@ -281,6 +281,18 @@ package struct Pages: Sendable {
     counter(
       "sidetone_goodbyes_total", "Goodbyes that callers heard since no session would stand.",
       totals.goodbyes)
+    counter(
+      "sidetone_model_quiet_total", "Times that a model said nothing for model_quiet_seconds.",
+      totals.modelsQuiet)
+    counter(
+      "sidetone_reprompts_total", "Times that a silent caller was spoken to again.",
+      totals.reprompts)
+    counter(
+      "sidetone_callers_given_up_total", "Calls ended because their callers stayed silent.",
+      totals.callersGivenUp)
+    counter(
+      "sidetone_function_phrases_total", "Lines that callers heard while functions ran.",
+      totals.functionPhrases)
   }
 
   private func writeCounters(_ now: Snapshot, _ out: inout Writer) {

@@ -160,7 +160,7 @@ enum Deepgram {
     case .keepAlive: writer.write("{\"type\":\"KeepAlive\"}")
     case .finalize: writer.write("{\"type\":\"Finalize\"}")
     case .finish: writer.write("{\"type\":\"CloseStream\"}")
-    case .greet, .truncate, .forget, .keys, .respond, .answer, .lateAnswer: break
+    case .greet, .truncate, .forget, .keys, .reprompt, .respond, .answer, .lateAnswer: break
     }
   }
 

@@ -75,6 +75,10 @@ extension DeepgramAgent {
       writer.write(pressed)
       writer.write(keys)
       writer.write(".\"}")
+    case .reprompt(let text):
+      writer.write("{\"type\":\"InjectUserMessage\",\"content\":\"")
+      writer.write(json: text)
+      writer.write("\"}")
     case .answer(let id, let name, let answer): writeAnswer(id, name, answer, &writer)
     case .lateAnswer(let name, let answer): writeLateAnswer(name, answer, &writer)
     case .finalize, .finish, .truncate, .forget, .respond: break

@@ -68,6 +68,10 @@ extension Gemini {
       writer.write("{\"realtimeInput\":{\"text\":\"The caller pressed ")
       writer.write(keys)
       writer.write(".\"}}")
+    case .reprompt(let text):
+      writer.write("{\"realtimeInput\":{\"text\":\"")
+      writer.write(json: text)
+      writer.write("\"}}")
     case .finish: writer.write("{\"realtimeInput\":{\"audioStreamEnd\":true}}")
     case .keepAlive, .finalize, .truncate, .forget, .respond: break
     }

@@ -185,6 +185,11 @@ extension OpenAI {
       writer.write("The caller pressed ")
       writer.write(keys)
       writer.write(".\"}]}}")
+    case .reprompt(let text):
+      writer.write("{\"type\":\"conversation.item.create\",\"item\":{\"type\":\"message\",")
+      writer.write("\"role\":\"system\",\"content\":[{\"type\":\"input_text\",\"text\":\"")
+      writer.write(json: text)
+      writer.write("\"}]}}")
     case .respond: writer.write("{\"type\":\"response.create\"}")
     case .keepAlive, .finalize, .finish: break
     }

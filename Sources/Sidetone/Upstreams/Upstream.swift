@@ -160,6 +160,9 @@ extension Upstream {
     case forget(item: Bytes)
     /// Keys that the caller pressed, of 0 to 9, *, #, A to D.
     case keys(Bytes)
+    /// The caller says nothing; what the model is to do about it. It is answered by itself, or when
+    /// `respond` follows, as keys are.
+    case reprompt(Bytes)
     /// What it was told last shall be answered; only while it is not talking.
     case respond
     /// What a function that was called has answered: a JSON object. `id` as the call had it.

@@ -459,6 +459,35 @@ struct Loss: CustomTestStringConvertible, Sendable {
       talk.rig.advance(milliseconds: 9000)
       return talk.rig
     },
+    Loss("a model that says nothing", "modelsQuiet", "model_quiet") {
+      let talk = try Talk { $0.routes[3].watch.modelQuietSeconds = 3 }
+      talk.tell(#"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)
+      talk.rig.advance(milliseconds: 3100)
+      return talk.rig
+    },
+    Loss("a caller who says nothing", "reprompts", "caller_quiet") {
+      let talk = try Talk { $0.routes[3].watch.callerQuietSeconds = 3 }
+      talk.rig.advance(milliseconds: 3100)
+      return talk.rig
+    },
+    Loss("a caller who says nothing, even when asked", "callersGivenUp", "caller_given_up") {
+      let talk = try Talk {
+        $0.routes[3].watch.callerQuietSeconds = 3
+        $0.routes[3].watch.repromptsMax = 0
+      }
+      talk.rig.advance(milliseconds: 3100)
+      return talk.rig
+    },
+    Loss("a function that takes long", "functionPhrases", "function_phrase") {
+      let call = try FunctionTalk {
+        $0.logLevel = .debug
+        $0.routes[3].functions[0].phraseAudio = .tone(200)
+      }
+      call.begin()
+      call.call("status", "a")
+      call.rig.advance(milliseconds: 1000)
+      return call.rig
+    },
     Loss("last words that never come", nil, "results_missing") {
       let talk = try Talk()
       talk.tell(#"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)

@@ -1,0 +1,60 @@
+// What others may ask about who speaks in a call, and who owes whom an answer.
+
+extension Dialogue {
+  /// Nobody speaks, and neither side owes the other anything.
+  package var isIdle: Bool { state == .quiet && request == .none && keys.count == 0 }
+
+  /// Whether it says when the caller begins and ends to speak.
+  var tellsOfSpeech: Bool { names == .responses }
+
+  /// The caller has begun to speak, and what it says is not whole yet.
+  var isCallerSpeaking: Bool {
+    switch state {
+    case .callerSpeaking, .agentCutOff: true
+    case .quiet, .answerAwaited, .agentSpeaking, .over: false
+    }
+  }
+
+  /// The model has to say something, and nothing is heard of it yet.
+  var owesSound: Bool {
+    switch state {
+    case .answerAwaited, .agentSpeaking(_, .none): true
+    case .callerSpeaking, .agentCutOff: !tellsOfSpeech
+    case .quiet: isWaiting
+    case .agentSpeaking, .over: false
+    }
+  }
+
+  /// It is the caller's turn, and nothing else is asked for. Of a model that does not say when the
+  /// caller speaks, words that it never answers change nothing about that.
+  var awaitsCaller: Bool {
+    guard request == .none, keys.count == 0 else { return false }
+    switch state {
+    case .quiet: return !isWaiting
+    case .callerSpeaking, .agentCutOff: return !tellsOfSpeech
+    case .answerAwaited, .agentSpeaking, .over: return false
+    }
+  }
+
+  /// An answer has begun, and its turn is not over.
+  var isAnswerOpen: Bool { if case .agentSpeaking = state { true } else { false } }
+
+  /// What a session that begins now would be asked for; nil: nothing.
+  package var owed: Prompt? {
+    if case .due(let prompt, _) = request { return prompt }
+    return keys.count > 0 ? .keys : nil
+  }
+
+  /// When the next of `nextWish` or `expired` is due; `never` where only an event changes anything.
+  package var wakeTime: Instant {
+    switch state {
+    case .quiet:
+      if isWaiting { return .never }
+      guard case .due(_, let time) = request else { return keys.dueTime }
+      return min(time, keys.dueTime)
+    case .callerSpeaking, .agentCutOff: return keys.dueTime
+    case .answerAwaited(_, let until): return until
+    case .agentSpeaking, .over: return .never
+    }
+  }
+}
