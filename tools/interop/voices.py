@@ -1,5 +1,6 @@
 # What the relay tells voice models, in real calls from a foreign caller through a foreign server:
 # every message must be one that the vendor's own package knows, and the calls bring out every kind.
+import asyncio
 import base64
 import json
 
@@ -216,6 +217,51 @@ async def every_message_to_the_agent_is_known_to_its_package(house):
     expect(model.audio() == heard, "the caller's audio is not as it came")
 
 
+async def answer_briefly(model):
+    if model.kind == "openai":
+        await model.until(is_a("response.create"), "the request for an answer")
+        await model.speak("item_1", AUDIO)
+        await model.finish("item_1")
+    elif model.kind == "gemini":
+        await model.say(serverContent={"modelTurn": {"parts": [{"inlineData": {
+            "mimeType": "audio/pcm;rate=24000", "data": base64.b64encode(AUDIO).decode()}}]}})
+        await model.say(serverContent={"turnComplete": True})
+    else:
+        await model.say("AgentStartedSpeaking", total_latency=0.9, tts_latency=0.2,
+                        ttt_latency=0.5)
+        await model.sockets[-1].send(bytes(4000))
+        await model.say("AgentAudioDone")
+
+
+async def a_silent_caller_is_spoken_to_in_words_that_the_packages_know(house):
+    text = 'Say "hello?" \u00e9'
+    asks = {
+        "openai": lambda e: e.get("item", {}).get("role") == "system"
+        and e["item"]["content"] == [{"type": "input_text", "text": text}],
+        "gemini": lambda e: e == {"realtimeInput": {"text": text}},
+        "deepgram-agent": lambda e: e == {"type": "InjectUserMessage", "content": text},
+    }
+    for model, (upstream, is_asked) in zip((OpenAI(), Gemini(), Agent()), asks.items()):
+        route = f"""[upstreams.{upstream}]
+greeting = ""
+[[routes]]
+path = "/quiet"
+upstream = "{upstream}"
+caller_quiet_seconds = 1
+caller_reprompts = 1
+reprompt = 'Say "hello?" \u00e9'
+"""
+        async with staged(model, route) as relay:
+            async with Twilio(f"ws://127.0.0.1:{relay.port}/quiet", sid(24), {}) as phone:
+                await model.until(is_asked, f"{upstream}: the reprompt")
+                await answer_briefly(model)
+                # The caller says nothing to that either.
+                await asyncio.wait_for(phone.socket.wait_closed(), 15)
+                expect(phone.socket.close_code == 1000, f"closed with {phone.socket.close_code}")
+        for message in model.messages:
+            model.judge(message)
+
+
 def judge_agent_settings(settings):
     mulaw_8k = {"encoding": "mulaw", "sample_rate": 8000}
     expect(settings["audio"] == {
@@ -229,6 +275,7 @@ def judge_agent_settings(settings):
 
 
 CASES = [
+    a_silent_caller_is_spoken_to_in_words_that_the_packages_know,
     every_message_to_the_agent_is_known_to_its_package,
     every_message_to_openai_is_known_to_its_package,
     every_session_of_openai_is_known_to_its_package,
