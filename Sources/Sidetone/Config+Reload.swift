@@ -26,7 +26,8 @@ extension Config.Route {
     let servesAlike =
       functions == other.functions && warm == other.warm && watch == other.watch
     let soundsAlike =
-      recordings == other.recordings && upstreamRate == other.upstreamRate
+      recordings == other.recordings && uninterrupted == other.uninterrupted
+      && upstreamRate == other.upstreamRate
       && takesCommands == other.takesCommands && fillsGaps == other.fillsGaps
       && sendsComfort == other.sendsComfort && skipsSilence == other.skipsSilence
     return isReachedAlike && leadsAlike && servesAlike && soundsAlike

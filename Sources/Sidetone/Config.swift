@@ -342,6 +342,11 @@ extension Config {
     package init() {}
   }
 
+  /// What is recorded for callers and may be played while somebody listens to them.
+  package enum Phrase: String, Sendable, CaseIterable {
+    case greeting, hold, apology
+  }
+
   /// What is served under one path.
   package struct Route: Sendable {
     package enum Kind: Sendable {
@@ -392,6 +397,8 @@ extension Config {
     /// Heard where the model keeps its caller waiting.
     package var apologyAudio: Greeting?
     package var watch = Watch()
+    /// Which of them a caller who speaks does not end.
+    package var uninterrupted: [Phrase] = []
     /// Samples a second to which audio is converted for an upstream that only listens; 0: it gets
     /// the caller's own.
     package var upstreamRate = 0

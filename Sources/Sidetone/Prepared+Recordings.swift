@@ -2,6 +2,8 @@
 
 struct Recording: Sendable {
   private var sounds: [(rate: Int, samples: Text)] = []
+  /// A caller who speaks does not end it.
+  let isUninterrupted: Bool
 
   /// Whole steps of 10 ms of signed 16-bit samples, at this many a second; nil: there are none.
   func samples(at rate: Int) -> Bytes? {
@@ -9,7 +11,10 @@ struct Recording: Sendable {
     return nil
   }
 
-  init(_ greeting: Config.Greeting?, _ profile: Config.Profile) {
+  init(
+    _ greeting: Config.Greeting?, _ profile: Config.Profile, isUninterrupted: Bool = false
+  ) {
+    self.isUninterrupted = isUninterrupted
     guard let greeting else { return }
     let pool = ResamplerPool(profile: profile, streamsMax: 1)
     defer { pool.deallocate() }

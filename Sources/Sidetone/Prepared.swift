@@ -227,11 +227,15 @@ package struct PreparedRoute: Sendable {
     habits = Habits(route)
     hasChoice =
       kind == .call && (bots.count > 1 || config.upstreams[upstream].talks)
-    greetings = Recording(route.greetingAudio, config.profile)
-    holds = Recording(route.holdAudio, config.profile)
+    func recording(_ audio: Config.Greeting?, _ phrase: Config.Phrase) -> Recording {
+      Recording(
+        audio, config.profile, isUninterrupted: route.uninterrupted.contains(phrase))
+    }
+    greetings = recording(route.greetingAudio, .greeting)
+    holds = recording(route.holdAudio, .hold)
     goodbyes = Recording(route.goodbyeAudio, config.profile)
     quiet = QuietBounds(route.watch)
-    apologies = Recording(route.apologyAudio, config.profile)
+    apologies = recording(route.apologyAudio, .apology)
     reprompt = Text(route.watch.reprompt)
     standAmong(route, config)
   }

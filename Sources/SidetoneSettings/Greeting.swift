@@ -89,3 +89,11 @@ private struct Wave {
     (0..<count).reduce(0) { $0 | Int(bytes[place + $1]) << (8 * $1) }
   }
 }
+
+/// One of what may be recorded for callers.
+func readPhrase(_ text: String) throws(Refusal) -> Config.Phrase {
+  guard let phrase = Config.Phrase(rawValue: text) else {
+    throw Refusal(unknown("names", text, among: Config.Phrase.allCases.map(\.rawValue)))
+  }
+  return phrase
+}

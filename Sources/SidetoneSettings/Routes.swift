@@ -90,6 +90,10 @@ extension Setting where Target == WrittenRoute {
     ) { written, value throws(Refusal) in
       written.route.apologyAudio = try readGreeting(try oneLine(try value.text()))
     },
+    .list(
+      "routes", "uninterrupted", form: "greeting, hold, apology", standard: "none",
+      help: "Those that go on while the caller speaks, who is answered behind them.",
+      \.route.uninterrupted, each: readPhrase),
     .integer(
       "routes", "model_quiet_seconds", in: 0...60, standard: 0,
       help: "For how long, in seconds; 4 where there is an apology; 0: that is not watched.",
@@ -282,6 +286,28 @@ extension Draft {
     return found
   }
 
+  /// What is recorded for callers, and how long they wait for it.
+  private mutating func judgePhrases(_ written: WrittenRoute) {
+    let route = written.route
+    func refuse(_ key: String, _ text: String) {
+      guard let place = written.places[key] else { return }
+      mistakes.append(Mistake(place, "[[routes]] \(key)\(text)"))
+    }
+    let recorded: [Config.Phrase: Config.Greeting?] = [
+      .greeting: route.greetingAudio, .hold: route.holdAudio, .apology: route.apologyAudio,
+    ]
+    for phrase in route.uninterrupted where recorded[phrase] == .some(nil) {
+      refuse("uninterrupted", ": this route has no \(phrase.rawValue)")
+    }
+    if route.watch.modelQuietSeconds == 0 {
+      refuse("apology", " is for routes with model_quiet_seconds")
+    }
+    guard route.watch.callerQuietSeconds == 0 else { return }
+    for key in ["caller_reprompts", "reprompt"] {
+      refuse(key, " is for routes with caller_quiet_seconds")
+    }
+  }
+
   private mutating func judge(_ written: WrittenRoute) {
     let route = written.route
     func refuse(_ key: String, _ text: String) {
@@ -313,12 +339,7 @@ extension Draft {
       if !route.fallback.isEmpty, let reason = complaint(aboutFallback: route) {
         refuse("fallback", reason)
       }
-      if route.watch.modelQuietSeconds == 0 {
-        refuse(["apology"], isFor: "routes with model_quiet_seconds")
-      }
-      if route.watch.callerQuietSeconds == 0 {
-        refuse(["caller_reprompts", "reprompt"], isFor: "routes with caller_quiet_seconds")
-      }
+      judgePhrases(written)
       for (key, text) in complaintsOfService(route) { refuse(key, "\(key) is for \(text)") }
       refuse(["stream", "dial_ahead"], isFor: "kind = \"voice\" or \"connect\"")
     case .voice, .connect:
@@ -327,6 +348,7 @@ extension Draft {
           "upstream", "fallback", "carriers", "options", "bots", "greeting", "hold", "goodbye",
           "upstream_rate", "warm", "commands", "fill_gaps", "comfort", "skip_silence", "functions",
           "apology", "model_quiet_seconds", "caller_quiet_seconds", "caller_reprompts", "reprompt",
+          "uninterrupted",
         ],
         isFor: "kind = \"call\"")
       if route.kind == .voice { refuse(["dial_ahead"], isFor: "kind = \"connect\"") }

@@ -101,6 +101,10 @@ private func wave(
     #expect(isRefused(talks + apology + "model_quiet_seconds = 0\n", "apology is for routes with"))
     #expect(isRefused(talks + "reprompt = \"a\"\n", "reprompt is for routes with caller_quiet"))
     #expect(isRefused(talks + "caller_quiet_seconds = 601\n", "caller_quiet_seconds"))
+    let firm = try load(talks + apology + "uninterrupted = [\"apology\"]\n").routes[0]
+    #expect(firm.uninterrupted == [.apology])
+    #expect(isRefused(talks + "uninterrupted = [\"hold\"]\n", "this route has no hold"))
+    #expect(isRefused(talks + "uninterrupted = [\"goodbye\"]\n", "uninterrupted names"))
     let listens = route + "upstream = \"deepgram\"\n"
     #expect(isRefused(listens + apology, "apology is for upstreams that talk"))
     #expect(

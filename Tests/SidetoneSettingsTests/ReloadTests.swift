@@ -214,6 +214,7 @@ import Testing
       let others = [
         "kind", "stream", "dial_ahead", "greeting", "hold", "goodbye", "functions", "warm",
         "apology", "model_quiet_seconds", "caller_quiet_seconds", "caller_reprompts", "reprompt",
+        "uninterrupted",
       ]
       if others.contains(row.key) { continue }
       let value = try #require(values[row.key], "\(row.key)")
@@ -239,6 +240,9 @@ import Testing
     var sorry = first
     sorry.apologyAudio = loud.greetingAudio
     #expect(!first.isSame(as: sorry))
+    var firm = first
+    firm.uninterrupted = [.greeting]
+    #expect(!first.isSame(as: firm))
     let watches: [(inout Config.Watch) -> Void] = [
       { $0.modelQuietSeconds = 1 }, { $0.callerQuietSeconds = 1 }, { $0.repromptsMax = 1 },
       { $0.reprompt = "a" },
@@ -267,6 +271,6 @@ import Testing
     }
     // One more field is one more line in `isSame`; `isRetired` is left out on purpose.
     #expect(Mirror(reflecting: first).children.count == 11)
-    #expect(Mirror(reflecting: Config.Route()).children.count == 27)
+    #expect(Mirror(reflecting: Config.Route()).children.count == 28)
   }
 }

@@ -106,7 +106,8 @@ extension Announcements {
     _ recording: Recording, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     guard let samples = recording.samples(at: call.caller.output.rate),
-      call.conversation.play(recorded: samples, store)
+      call.conversation.play(
+        recorded: samples, isUninterrupted: recording.isUninterrupted, store)
     else { return false }
     call.converse(store, &turn)
     return true

@@ -265,7 +265,7 @@ extension Conversation {
 extension Conversation {
   /// The caller has begun to speak over the agent: nothing of what waits is said any more, the
   /// carrier forgets what it has not played, and the model learns what was heard. All of it in this
-  /// turn.
+  /// turn. Only a recording that is to be heard whole goes on.
   mutating func interrupt(
     _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
   ) {
@@ -275,9 +275,15 @@ extension Conversation {
     retire(&record, at: turn.now)
     dialogue.interrupted(at: turn.now)
     transcript.endAgents()
-    downlink.clear(in: store.pool, store.resamplers)
+    let going = downlink.utterances.takeUninterrupted()
+    defer { if let going { downlink.utterances.putBack(going) } }
+    if let going {
+      downlink.clear(behind: going.start + going.length, in: store.pool, store.resamplers)
+    } else {
+      downlink.clear(in: store.pool, store.resamplers)
+    }
     // Otherwise the latest that waits may be what told the carrier to clear.
-    if downlink.playout.hasSent {
+    if going == nil, downlink.playout.hasSent {
       let waited = caller.takeBackAudio(store)
       downlink.playout.clear(at: turn.now)
       if isPlaying || waited { caller.send(.clear, as: record.name, store, &turn) }
@@ -468,11 +474,14 @@ extension Conversation {
   /// A recording is heard behind all that was said: 16-bit samples at the caller's rate, in whole
   /// steps of 10 ms, which stay where they are until they were played. False: there is no place
   /// for it.
-  mutating func play(recorded samples: Bytes, _ store: Store) -> Bool {
+  mutating func play(
+    recorded samples: Bytes, isUninterrupted: Bool, _ store: Store
+  ) -> Bool {
     downlink.convertAll(scratch: store.gathered, in: store.pool, store.resamplers)
     guard let index = downlink.utterances.begin(.empty, at: downlink.end) else { return false }
     downlink.recorded = LentBytes(samples)
-    downlink.utterances.wasRecorded(index, length: samples.count / Downlink.recordedBytes)
+    downlink.utterances.wasRecorded(
+      index, length: samples.count / Downlink.recordedBytes, isUninterrupted: isUninterrupted)
     return true
   }
 }

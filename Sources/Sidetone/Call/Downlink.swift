@@ -24,10 +24,10 @@ package struct Downlink: BitwiseCopyable, Sendable {
   package var playout = Playout()
   package var utterances = Utterances()
   /// The constant text around audio for the caller, and how audio is written in it.
-  private var envelope = Envelope()
+  var envelope = Envelope()
   /// Until when the rest of a piece is waited for: a frame and a little behind what came last.
   private var patience = Instant.never
-  private var payloadEncoding = Media.PayloadEncoding.base64
+  private(set) var payloadEncoding = Media.PayloadEncoding.base64
   /// How what the agent says comes: base64 text, or the bytes themselves.
   private var coming = Coming.base64
   /// No more will come soon: what is less than a piece is said too.
@@ -431,60 +431,24 @@ extension Downlink {
   private static let burstPause = Instant.Span.microseconds(200)
   private static let leastPause = Instant.Span.microseconds(100)
 
-  /// A little silence, which is no part of what is played.
-  @_noAllocation mutating func comfort(into link: inout Link, _ store: Store, _ turn: inout Turn) {
-    guard !link.outbox.isCloseSent, link.outbox.isEmpty else { return }
-    let whole = reply.bytes(forMilliseconds: 20)
-    // In messages of the length that its envelope may speak of.
-    let bytes = playout.least > 0 ? playout.least &* reply.bytesPerFrame : whole
-    let silence = store.gathered.prefix(bytes)
-    silence.fill(reply.silence)
-    var sent = 0
-    while sent < whole,
-      envelope.seal(
-        audio: silence, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
-    { sent &+= bytes }
-    if sent > 0 { link.ask(.write, &turn) }
-  }
-
-  /// What became of a caller's audio that goes back to it.
-  enum Echoed: BitwiseCopyable {
-    case sent(bytes: Int)
-    /// Nothing was in it; it made no sense; its caller does not read.
-    case empty, malformed, full
-  }
-
-  /// Callers hear themselves, in their carrier's words. One who does not read misses frames;
-  /// nothing piles up.
-  @_noAllocation mutating func echo(
-    _ payload: Bytes, into link: inout Link, _ store: Store, _ turn: inout Turn
-  ) -> Echoed {
-    guard !payload.isEmpty, !link.outbox.isCloseSent else { return .empty }
-    var audio = payload
-    switch payloadEncoding {
-    case .base64:
-      // Decoded where it lies.
-      guard let count = Base64.decode(payload, into: payload) else { return .malformed }
-      audio = payload.prefix(count)
-    case .integers:
-      guard let count = Integers.parse(payload, into: store.gathered) else { return .malformed }
-      audio = store.gathered.prefix(2 &* count)
-    case .binary: break
-    }
-    guard link.outbox.count < Limits.echoOutboxBytesMax else { return .full }
-    if link.outbox.isEmpty { link.outbox.stampAudio(turn.now) }
-    let isSealed = envelope.seal(
-      audio: audio, as: payloadEncoding, key: nil, into: &link.outbox, from: store.pool)
-    link.ask(.write, &turn)
-    return isSealed ? .sent(bytes: audio.count) : .full
-  }
-
   /// What was not yet sent is void.
   @_noAllocation package mutating func clear(in pool: BlockPool, _ resamplers: ResamplerPool) {
     recorded = LentBytes()
     ring.clear(in: pool)
     staged.clear(in: pool)
     isEnding = false
+    if isTailOwed { conversion.settle(in: resamplers) }
+    isTailOwed = false
+  }
+
+  /// The same of what would be played from this place on.
+  @_noAllocation mutating func clear(
+    behind place: Int, in pool: BlockPool, _ resamplers: ResamplerPool
+  ) {
+    let left = max(0, place &- playout.sent) &* reply.bytesPerFrame
+    if ring.count > left { ring.truncate(to: left, in: pool) }
+    staged.clear(in: pool)
+    isEnding = true
     if isTailOwed { conversion.settle(in: resamplers) }
     isTailOwed = false
   }

@@ -20,6 +20,8 @@ package struct Utterance: BitwiseCopyable, Sendable {
   /// All of it has come.
   package var isComplete = false
   var room = Room.enough
+  /// A caller who speaks does not end it.
+  var isUninterrupted = false
   /// Where it begins, in samples of what the caller is sent.
   package var start = 0
   /// What has come of it, in samples of what the caller is sent, and in bytes as it came.
@@ -157,8 +159,9 @@ package struct Utterances: BitwiseCopyable, Sendable {
   }
 
   /// An item that is played from a file: so long, and whole.
-  mutating func wasRecorded(_ index: Int, length: Int) {
+  mutating func wasRecorded(_ index: Int, length: Int, isUninterrupted: Bool) {
     self[index].length = length
+    self[index].isUninterrupted = isUninterrupted
     self[index].isComplete = true
   }
 
@@ -237,6 +240,18 @@ package struct Utterances: BitwiseCopyable, Sendable {
     guard let next = next(of: 0) else { return false }
     self[next].lengthBefore = heard
     return true
+  }
+
+  /// Takes the oldest out where a caller who speaks does not end it; `putBack` follows when the
+  /// others are gone.
+  mutating func takeUninterrupted() -> Utterance? {
+    count > 0 && self[0].isUninterrupted ? removeFirst() : nil
+  }
+
+  mutating func putBack(_ utterance: Utterance) {
+    precondition(count == 0)
+    count = 1
+    latest = utterance
   }
 
   // MARK: What the model is told

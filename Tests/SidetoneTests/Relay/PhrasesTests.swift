@@ -144,6 +144,55 @@ struct PhrasesTests {
     talk.expectAllHome()
   }
 
+  @Test(arguments: ["twilio", "ucid"], ["openai", "gemini"])
+  func `one that is to be heard whole goes on, and what waits behind it is void`(
+    carrier: String, model: String
+  ) throws {
+    let talk = try Talk(carrier, with: model) {
+      $0.routes[3].greetingAudio = .tone(2000)
+      $0.routes[3].uninterrupted = [.greeting]
+    }
+    _ = talk.told()
+    talk.rig.advance(milliseconds: 500)
+    talk.say([UInt8](repeating: 0, count: 48 * 300))
+    talk.rig.advance(milliseconds: 100)
+    talk.interrupt()
+    let told = talk.told()
+    #expect(told.contains { $0.contains("conversation.item.delete") } == (model == "openai"))
+    #expect(!told.contains { $0.contains("truncate") })
+    talk.rig.advance(milliseconds: 3000)
+    let (pieces, others) = talk.heard()
+    #expect(!others.contains { $0.contains("clear") })
+    let sample = carrier == "ucid" ? 2 : 1
+    #expect(pieces.reduce(0) { $0 + $1.count } == 16_000 * sample)
+    #expect(talk.rig.relay.totals.interruptions == 1)
+    // The answer to that comes next, and can be spoken over.
+    talk.tell(#"{"serverContent":{"turnComplete":true}}"#)
+    talk.tell(#"{"type":"response.created","response":{"id":"r_item_2"}}"#)
+    talk.say(1000, item: "item_2")
+    talk.rig.advance(milliseconds: 400)
+    #expect(talk.heardBytes() > 0)
+    talk.interrupt()
+    talk.rig.advance(milliseconds: 1000)
+    #expect(talk.rig.relay.totals.interruptions == 2)
+    talk.expectAllHome()
+  }
+
+  @Test func `nothing is interrupted where only that is heard`() throws {
+    let talk = try Talk("ucid") {
+      $0.routes[3].greetingAudio = .tone(1000)
+      $0.routes[3].uninterrupted = [.greeting]
+    }
+    for _ in 0..<5 {
+      talk.rig.advance(milliseconds: 100)
+      talk.interrupt()
+    }
+    talk.rig.advance(milliseconds: 2000)
+    #expect(heard(talk) == Config.Greeting.tone(1000).heard)
+    #expect(talk.rig.relay.totals.interruptions == 0)
+    talk.expectAllHome()
+  }
+
   @Test func `silence is counted through it`() throws {
     let talk = try Self.talk {
       $0.routes[3].holdAudio = .tone(6900)
