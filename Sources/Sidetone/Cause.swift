@@ -3,7 +3,8 @@
 
 package enum Cause: UInt8, BitwiseCopyable, Sendable {
   case none
-  case stopped, closed, left, hungUp, callerQuiet, transferred, silent, tooLong, draining, shutDown
+  case stopped, closed, left, hungUp, callerQuiet, modelQuiet, transferred, silent, tooLong
+  case draining, shutDown
   case unrecognised, unsupported, badMessages, malformedFrames, notUTF8, tooLarge, tooSlow, flooding
   case noToken, wrongToken, wrongChoice, unclaimed, crowded
   case noMemory, upstreamRefused, upstreamLost, upstreamBusy, upstreamKey
@@ -19,7 +20,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .unrecognised, .badMessages, .silent, .flooding: return 1008
     case .noToken, .wrongToken, .wrongChoice, .unclaimed: return 1008
     case .tooLarge: return 1009
-    case .upstreamRefused, .upstreamLost, .upstreamKey: return 1011
+    case .upstreamRefused, .upstreamLost, .upstreamKey, .modelQuiet: return 1011
     case .noMemory, .upstreamBusy, .crowded, .tooSlow: return 1013
     }
   }
@@ -52,6 +53,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .noMemory: return "the relay has no buffer left for this message; try again"
     case .upstreamRefused: return "the upstream refused the session"
     case .upstreamLost: return "the upstream was lost and did not come back"
+    case .modelQuiet: return "the model has not answered for too long"
     case .upstreamBusy: return "the upstream has no session left; try again later"
     case .upstreamKey: return "the upstream refused the relay's key"
     }
@@ -79,6 +81,7 @@ package enum Cause: UInt8, BitwiseCopyable, Sendable {
     case .left: return "left"
     case .hungUp: return "hung_up"
     case .callerQuiet: return "caller_quiet"
+    case .modelQuiet: return "model_quiet"
     case .transferred: return "transferred"
     case .silent: return "silent"
     case .tooLong: return "too_long"

@@ -106,6 +106,7 @@ package struct Counters: BitwiseCopyable, Sendable {
   package var modelsQuiet = 0
   package var reprompts = 0
   package var callersGivenUp = 0
+  package var modelsGivenUp = 0
   /// Recorded lines that callers heard while functions ran.
   package var functionPhrases = 0
   package init() {}

@@ -77,9 +77,10 @@ package enum Event: Sendable {
     case goodbye
     /// The model has said nothing for so long where it was its turn; whether the caller hears so.
     case modelQuiet(seconds: Int, isToldSo: Bool)
-    /// So has the caller: the model speaks to it again, or the call ends.
+    /// So has the caller, and the model speaks to it again.
     case callerQuiet(seconds: Int, reprompt: Int, of: Int)
-    case callerGivenUp(seconds: Int, reprompts: Int)
+    /// It went on so, and the call ends.
+    case callerGivenUp, modelGivenUp
     /// A function takes long, and the caller hears so.
     case functionPhrase(Bytes)
     case ended(Ending)

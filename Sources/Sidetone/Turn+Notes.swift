@@ -122,7 +122,8 @@ extension Turn {
       write(.info, "unanswered", call) {
         $0.write("the model did not answer what it was sent of the caller's voice")
       }
-    case .deadAir, .hold, .goodbye, .modelQuiet, .callerQuiet, .callerGivenUp, .functionPhrase:
+    case .deadAir, .hold, .goodbye, .modelQuiet, .callerQuiet, .callerGivenUp,
+      .modelGivenUp, .functionPhrase:
       guard let line = event.silence else { return }
       counters[keyPath: line.count] &+= 1
       write(line.level, line.event, call) { event.writeSilence(to: &$0) }
@@ -442,7 +443,8 @@ extension Cause {
   /// what calls; or it is life.
   fileprivate var level: Log.Level {
     switch self {
-    case .noMemory, .upstreamRefused, .upstreamLost, .upstreamBusy, .upstreamKey: .error
+    case .noMemory, .upstreamRefused, .upstreamLost, .upstreamBusy, .upstreamKey, .modelQuiet:
+      .error
     case .unrecognised, .unsupported, .badMessages, .malformedFrames, .notUTF8, .tooLarge,
       .tooSlow, .flooding, .noToken, .wrongToken, .wrongChoice, .crowded:
       .warning

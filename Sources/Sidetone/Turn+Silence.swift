@@ -11,6 +11,7 @@ extension Event.OfCall {
     case .modelQuiet: (\.modelsQuiet, .warning, "model_quiet")
     case .callerQuiet: (\.reprompts, .info, "caller_quiet")
     case .callerGivenUp: (\.callersGivenUp, .info, "caller_given_up")
+    case .modelGivenUp: (\.modelsGivenUp, .error, "model_given_up")
     case .functionPhrase: (\.functionPhrases, .debug, "function_phrase")
     default: nil
     }
@@ -38,12 +39,10 @@ extension Event.OfCall {
       line.write(decimal: reprompt)
       line.write(" of ")
       line.write(decimal: most)
-    case .callerGivenUp(let seconds, let reprompts):
-      line.write("the caller has said nothing for ")
-      line.write(decimal: seconds)
-      line.write(" s, nor after ")
-      line.write(decimal: reprompts)
-      line.write(" reprompts, and the call ends")
+    case .callerGivenUp:
+      line.write("the caller has said nothing, not even when asked, and the call ends")
+    case .modelGivenUp:
+      line.write("the model still owes an answer (caller_quiet_seconds), and the call ends")
     case .functionPhrase(let function):
       line.write(function)
       line.write(" takes long: the caller hears its phrase")

@@ -14,6 +14,16 @@ extension Config.Function.BuiltIn {
   }
 }
 
+extension Config.Function.BuiltIn {
+  /// Somebody else does it, and the caller waits.
+  var takesTime: Bool {
+    switch self {
+    case .hangUp, .collectDigits: false
+    case .transfer, .sendDigits: true
+    }
+  }
+}
+
 extension Config.Function {
   static let targetsMax = 64
   private static let addressBytesMax = 255

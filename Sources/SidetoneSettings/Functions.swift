@@ -199,10 +199,10 @@ extension Draft {
         written.place(of: "phrase_after_milliseconds"),
         "[[functions]] phrase_after_milliseconds is for functions with a phrase")
     }
-    if function.phraseAudio != nil, function.builtIn == .hangUp {
+    if function.phraseAudio != nil, let builtIn = function.builtIn, !builtIn.takesTime {
       refuse(
         written.place(of: "phrase"),
-        "[[functions]] phrase is for what takes time, and hang_up ends the call")
+        "[[functions]] phrase is for what others take time for, not for \(builtIn.rawValue)")
     }
     if function.builtIn == .transfer, function.targets.isEmpty {
       refuse(

@@ -110,8 +110,9 @@ extension Setting where Target == WrittenRoute {
       table: "routes", key: "reprompt", form: "text", standard: "\"\(Config.Watch().reprompt)\"",
       help: "What the model is told then."
     ) { written, value throws(Refusal) in
-      written.route.watch.reprompt = try readProse(
-        try value.text(), bytesMax: Limits.settingBytesMax)
+      let text = try readProse(try value.text(), bytesMax: Limits.settingBytesMax)
+      if text.allSatisfy(\.isWhitespace) { throw Refusal("must not be empty") }
+      written.route.watch.reprompt = text
     },
     Self(
       table: "routes", key: "upstream_rate", form: "8000, 16000 or 24000",
@@ -301,6 +302,9 @@ extension Draft {
     }
     if route.watch.modelQuietSeconds == 0 {
       refuse("apology", " is for routes with model_quiet_seconds")
+    }
+    if route.watch.repromptsMax == 0 {
+      refuse("reprompt", " is for routes with caller_reprompts above 0")
     }
     guard route.watch.callerQuietSeconds == 0 else { return }
     for key in ["caller_reprompts", "reprompt"] {

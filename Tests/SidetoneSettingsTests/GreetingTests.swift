@@ -92,14 +92,16 @@ private func wave(
     #expect(try load(talks + apology).routes[0].watch.modelQuietSeconds == 4)
     let slow = try load(talks + apology + "model_quiet_seconds = 9\n").routes[0]
     #expect(slow.watch.modelQuietSeconds == 9 && slow.apologyAudio?.samples == [4])
-    let watch = "caller_quiet_seconds = 20\ncaller_reprompts = 0\nreprompt = \"Hello?\"\n"
+    let watch = "caller_quiet_seconds = 20\ncaller_reprompts = 1\nreprompt = \"Hello?\"\n"
     let read = try load(talks + watch).routes[0].watch
-    #expect((read.callerQuietSeconds, read.repromptsMax) == (20, 0) && read.reprompt == "Hello?")
+    #expect((read.callerQuietSeconds, read.repromptsMax) == (20, 1) && read.reprompt == "Hello?")
     func isRefused(_ text: String, _ reason: String) -> Bool {
       mistakes(text).contains { $0.contains(reason) }
     }
     #expect(isRefused(talks + apology + "model_quiet_seconds = 0\n", "apology is for routes with"))
     #expect(isRefused(talks + "reprompt = \"a\"\n", "reprompt is for routes with caller_quiet"))
+    #expect(isRefused(talks + watch.replacing("= 1\n", with: "= 0\n"), "caller_reprompts above 0"))
+    #expect(isRefused(talks + watch.replacing("Hello?", with: " "), "must not be empty"))
     #expect(isRefused(talks + "caller_quiet_seconds = 601\n", "caller_quiet_seconds"))
     let firm = try load(talks + apology + "uninterrupted = [\"apology\"]\n").routes[0]
     #expect(firm.uninterrupted == [.apology])

@@ -16,8 +16,6 @@ struct Announcements: BitwiseCopyable, Sendable {
   private enum Stage: BitwiseCopyable { case none, due, said }
   private var hold = Stage.none
   private var goodbye = Stage.none
-  /// Who keeps whom waiting while a session stands.
-  var watch = QuietWatch()
 
   /// Another session mostly stands sooner than that.
   private static let holdAfter = Instant.Span.seconds(1)
@@ -27,11 +25,13 @@ struct Announcements: BitwiseCopyable, Sendable {
   private init(of route: PreparedRoute, at rate: Int) {
     if route.holds.samples(at: rate) != nil { hold = .due }
     if route.goodbyes.samples(at: rate) != nil { goodbye = .due }
-    watch = QuietWatch(route.quiet)
   }
 
   /// A session stands.
-  mutating func sessionBegan() { if hold == .said { hold = .due } }
+  static func sessionBegan(in call: inout Call, at now: Instant) {
+    if call.announcements.hold == .said { call.announcements.hold = .due }
+    call.conversation.answers.sessionBegan = now
+  }
 
   /// The caller was asked to hold, and still does.
   static func isHolding(in call: Call) -> Bool {
@@ -50,6 +50,7 @@ extension Announcements {
   static func greet(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let (route, rate) = (call.upstream.preparedRoute(store), call.caller.output.rate)
     call.announcements = Announcements(of: route, at: rate)
+    call.conversation.quiet = QuietWatch(route.quiet)
     _ = play(route.greetings, in: &call, store, &turn)
   }
 

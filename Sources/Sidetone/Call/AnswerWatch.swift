@@ -16,7 +16,10 @@ package struct AnswerWatch: BitwiseCopyable, Sendable {
   /// What lies where only calls that talk have memory. Without it nothing is watched.
   package struct Memory: BitwiseCopyable, Sendable {
     fileprivate var answers = InlineArray<4, Answer>(repeating: Answer())
-    fileprivate var count = 0
+    fileprivate var count = Int32(0)
+    /// Who keeps whom waiting, and since when the session stands that answers.
+    fileprivate var quiet = QuietWatch()
+    fileprivate var sessionBegan = Instant.zero
     /// When the caller fell silent, of whom no answer has taken that yet.
     fileprivate var callerEnded = Instant.never
   }
@@ -42,9 +45,20 @@ package struct AnswerWatch: BitwiseCopyable, Sendable {
 
   var isEmpty: Bool { @inline(__always) get { count == 0 } }
 
+  var quiet: QuietWatch {
+    @inline(__always) get { memory.isThere ? memory.value.quiet : QuietWatch() }
+    nonmutating set { if memory.isThere { memory.value.quiet = newValue } }
+  }
+
+  /// Since when the session stands that answers.
+  var sessionBegan: Instant {
+    get { memory.isThere ? memory.value.sessionBegan : .zero }
+    nonmutating set { if memory.isThere { memory.value.sessionBegan = newValue } }
+  }
+
   private var count: Int {
-    @inline(__always) get { memory.isThere ? memory.value.count : 0 }
-    nonmutating set { memory.value.count = newValue }
+    @inline(__always) get { memory.isThere ? Int(memory.value.count) : 0 }
+    nonmutating set { memory.value.count = Int32(newValue) }
   }
 
   private var callerEnded: Instant {

@@ -232,7 +232,7 @@ extension Call {
   @inline(__always) var awaitsQuiet: Bool {
     silence.isBroken
       && (state.isWithoutSession || state.state == .closing(.playing) || upstream.leaving.isSet
-        || functions.waits || functions.hasPhraseDue || announcements.watch.isOn)
+        || functions.waits || functions.hasPhraseDue || conversation.quiet.isOn)
   }
 }
 

@@ -39,7 +39,7 @@ extension Call {
     record.sessionBegan(afterMilliseconds: upstream.next.readyMilliseconds)
     upstream.takeOver(of: record.identity, store, &turn)
     caller.forgetLoss()
-    announcements.sessionBegan()
+    Announcements.sessionBegan(in: &self, at: turn.now)
     guard AudioFinding.followsFormats(in: &self, store, &turn) else { return }
     conversation.sessionReady(transcribes: transcribes)
     if uplink.unanswered.isThere { conversation.forgetCallerWords(in: store.pool) }

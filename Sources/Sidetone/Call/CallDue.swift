@@ -118,8 +118,8 @@ enum CallDue: UInt8 {
     case .comfort: return call.state.isClosing ? .never : call.comfortAt
     case .functions: return call.state.isClosing ? .never : call.functions.dueTime
     case .hold: return call.isTwoWay ? Announcements.holdTime(in: call) : .never
-    case .quietWatch: return call.isTwoWay ? QuietWatch.time(in: call, store) : .never
-    case .phrase: return call.isTwoWay ? FunctionCalls.phraseTime(in: call, store) : .never
+    case .quietWatch: return call.isTwoWay ? QuietWatch.time(in: &call, store) : .never
+    case .phrase: return call.isTwoWay ? FunctionCalls.phraseTime(in: &call, store) : .never
     case .pool: return call.caller.isHeldBack(store) && store.isPoolShort ? .zero : .never
     }
   }

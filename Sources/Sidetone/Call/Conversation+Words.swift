@@ -17,7 +17,7 @@ extension Conversation {
       }
     }
     if let words = news.callerWords {
-      dialogue.callerSaid()
+      dialogue.callerSaid(isMurmur: words.isMurmur)
       transcript.gather(
         message[words.text], isWhole: words.isWhole, isApart: words.isApart,
         of: message[news.item], by: .caller, in: LanguageTag(message[words.language]), at: turn.now,

@@ -28,6 +28,12 @@ package struct Conversation: BitwiseCopyable, Sendable {
     set { transcript.history = newValue }
   }
 
+  /// Who keeps whom waiting.
+  var quiet: QuietWatch {
+    @inline(__always) get { answers.quiet }
+    nonmutating set { answers.quiet = newValue }
+  }
+
   init() {}
 
   /// For callers who hear nobody but themselves, or nothing.

@@ -15,25 +15,31 @@ extension Dialogue {
     }
   }
 
-  /// The model has to say something, and nothing is heard of it yet.
+  /// The model has to say something to the caller, and nothing is heard of it yet.
   var owesSound: Bool {
     switch state {
-    case .answerAwaited, .agentSpeaking(_, .none): true
-    case .callerSpeaking, .agentCutOff: !tellsOfSpeech
-    case .quiet: isWaiting
+    case .answerAwaited(let prompt, _): prompt != .silence && prompt != .silenceTold
+    case .agentSpeaking(_, .none): true
+    case .callerSpeaking, .agentCutOff: !tellsOfSpeech && isAnswerOwed
+    case .quiet: isWaiting || isAnswerOwed
     case .agentSpeaking, .over: false
     }
   }
 
   /// It is the caller's turn, and nothing else is asked for. Of a model that does not say when the
-  /// caller speaks, words that it never answers change nothing about that.
+  /// caller speaks, a beginning or a murmur changes nothing about that.
   var awaitsCaller: Bool {
     guard request == .none, keys.count == 0 else { return false }
     switch state {
-    case .quiet: return !isWaiting
-    case .callerSpeaking, .agentCutOff: return !tellsOfSpeech
+    case .quiet: return !isWaiting && !isAnswerOwed
+    case .callerSpeaking, .agentCutOff: return !tellsOfSpeech && !isAnswerOwed
     case .answerAwaited, .agentSpeaking, .over: return false
     }
+  }
+
+  /// Somebody could say something, and nobody is heard to.
+  var isWatched: Bool {
+    awaitsCaller || owesSound || tellsOfSpeech && isCallerSpeaking
   }
 
   /// An answer has begun, and its turn is not over.

@@ -26,7 +26,9 @@
 package struct Dialogue: BitwiseCopyable, Sendable {
   /// What an answer is given to.
   package enum Prompt: Equatable, BitwiseCopyable, Sendable {
-    case greeting, keys, words, functions, silence
+    case greeting, keys, words, functions
+    /// The caller says nothing: of which the model is to be told, and of which it has been.
+    case silence, silenceTold
   }
 
   /// How much of an answer has come: for one without a name `all` is known before its turn is over.
@@ -62,6 +64,8 @@ package struct Dialogue: BitwiseCopyable, Sendable {
   /// The model waits for what functions answer: it is asked for nothing meanwhile.
   private(set) var isWaiting = false
   private(set) var names: Names
+  /// The caller has said something whole, and nothing has come of it.
+  private(set) var isAnswerOwed = false
   /// Answers in a row that were asked for again.
   private var repeats = 0
   /// What was asked for last.
@@ -143,6 +147,7 @@ extension Dialogue {
 
   private mutating func open() {
     answersBegun &+= 1
+    isAnswerOwed = false
     switch state {
     case .answerAwaited(let prompt, _): state = .agentSpeaking(to: prompt, .none)
     case .quiet, .callerSpeaking, .agentSpeaking, .agentCutOff:
@@ -226,6 +231,7 @@ extension Dialogue {
   }
 
   private mutating func ended(_ ending: Upstream.Ending, at now: Instant) -> Ended {
+    isAnswerOwed = false
     switch state {
     case .quiet where ending.how == .idle, .callerSpeaking where ending.how == .idle,
       .answerAwaited where ending.how == .idle:
@@ -263,11 +269,11 @@ extension Dialogue {
     return .silent(repeatAt: time)
   }
 
-  /// What was asked for was refused, because an answer is open: it is asked for when that is over.
+  /// What was asked for was refused, since an answer is open: it is asked for behind that.
   package mutating func askedTooEarly(at now: Instant) {
     guard state != .over else { return }
-    // Without names it is the text about keys that is refused, if there was one.
-    if names == .responses || !keys.tellAgain(at: now) { owe(asked, at: now) }
+    // Without names the text about keys is refused, if there was one; nor is it silent any more.
+    if asked != .silence, names == .responses || !keys.tellAgain(at: now) { owe(asked, at: now) }
     switch state {
     case .answerAwaited, .quiet:
       state = .answerAwaited(to: .words, until: now + Self.patienceWithOthers)
@@ -297,6 +303,7 @@ extension Dialogue {
       owe(prompt, at: now)
     } else {
       keys.forgetTold()
+      isAnswerOwed = prompt == .words || prompt == .keys || prompt == .functions
     }
     return true
   }
@@ -308,7 +315,7 @@ extension Dialogue {
   /// The caller has begun to speak.
   package mutating func interrupted(at now: Instant) {
     guard state != .over else { return }
-    callerDoings &+= 1
+    callerDoes()
     responses.voidAll()
     request = .none
     keys.end(at: now)
@@ -324,10 +331,17 @@ extension Dialogue {
     }
   }
 
-  /// Words of the caller came. Where nobody says when it begins and ends to speak, they tell.
-  package mutating func callerSaid() {
+  mutating func callerDoes() {
     callerDoings &+= 1
+    isAnswerOwed = false
+  }
+
+  /// Words of the caller came. Where nobody says when it begins and ends to speak, they tell.
+  /// `isMurmur`: they want no answer.
+  package mutating func callerSaid(isMurmur: Bool = false) {
     guard names == .none else { return }
+    callerDoes()
+    isAnswerOwed = !isMurmur
     switch state {
     case .quiet: state = .callerSpeaking
     case .agentCutOff: state = .agentCutOff(lateUntil: .zero)
@@ -337,7 +351,8 @@ extension Dialogue {
 
   /// The caller has said something whole, which will be answered without being asked.
   package mutating func callerEnded(at now: Instant) {
-    callerDoings &+= 1
+    callerDoes()
+    isAnswerOwed = true
     switch state {
     case .quiet, .callerSpeaking, .agentCutOff:
       state = .answerAwaited(to: .words, until: now + patience)
@@ -347,13 +362,13 @@ extension Dialogue {
 
   /// The caller pressed a key; false: there is no room for it.
   package mutating func press(_ key: UInt8, at now: Instant) -> Bool {
-    callerDoings &+= 1
+    callerDoes()
     return keys.add(key, at: now)
   }
 
   /// The caller says nothing, where it is its turn: the model shall go on.
   mutating func callerIsQuiet(at now: Instant) {
-    guard awaitsCaller else { return }
+    guard state != .over else { return }
     state = .quiet
     owe(.silence, at: now)
   }
@@ -406,7 +421,7 @@ extension Dialogue {
     }
     if prompt == .silence {
       // One with names is told first, and then it is asked.
-      if names == .responses { owe(.words, at: now) } else { expect(.silence, at: now) }
+      if names == .responses { owe(.silenceTold, at: now) } else { expect(.silence, at: now) }
       return .reprompt
     }
     expect(prompt, at: now)
@@ -455,7 +470,7 @@ extension Dialogue {
     guard state != .over else { return }
     if greeting == .due, greets, request == .none { owe(.greeting, at: now) }
     greeting = .given
-    if hearsAgain, case .due(.words, _) = request {
+    if hearsAgain, owed == .words || owed == .silence {
       request = .none
       state = .answerAwaited(to: .words, until: now + .seconds(20))
     }
@@ -466,12 +481,15 @@ extension Dialogue {
     responses = Responses()
     keys.forgetTelling()
     isWaiting = false
+    isAnswerOwed = false
     switch state {
     case .over: return
     case .answerAwaited(let prompt, _), .agentSpeaking(let prompt, .none):
       if request == .none { owe(prompt, at: now) }
     case .quiet, .callerSpeaking, .agentSpeaking, .agentCutOff: break
     }
+    // The next one has not been told.
+    if owed == .silenceTold { owe(.silence, at: now) }
     // They are told first, and then it is asked.
     if case .due(.keys, _) = request, keys.count > 0 { request = .none }
     state = .quiet

@@ -90,6 +90,7 @@ extension DigitCollection {
   private static func take(
     _ key: UInt8, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
+    call.conversation.dialogue.callerDoes()
     if key == call.functions.digits.endKey {
       finish(.endKey, in: &call, store, &turn)
     } else if call.functions.digits.add(key, at: turn.now) {

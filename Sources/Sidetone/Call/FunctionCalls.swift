@@ -152,12 +152,8 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     table.value.phrases &-= 1
   }
 
-  /// The one of which the caller has to be told first.
-  var phraseDue: (place: Int, time: Instant)? {
-    guard hasPhraseDue else { return nil }
-    let due = places.min { table.value.rows[$0].phraseAt < table.value.rows[$1].phraseAt }
-    return due.map { ($0, table.value.rows[$0].phraseAt) }
-  }
+  /// When the caller is told of this one, if nobody is heard; `never`.
+  func phraseTime(of place: Int) -> Instant { table.value.rows[place].phraseAt }
 
   var hasPhraseDue: Bool { @inline(__always) get { isOn && table.value.phrases > 0 } }
 
@@ -221,6 +217,9 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     isTransferring && (end == .stopped || end == .closed) ? .transferred : end
   }
   func isTransferring(_ place: Int) -> Bool { isTransferring && transfer.place == place }
+
+  /// Keys are collected.
+  var isCollecting: Bool { isOn && digits.isOpen }
 
   /// Something waits until what was said has been heard.
   var waits: Bool { @inline(__always) get { manner == .waits } }

@@ -37,8 +37,11 @@ package struct Unanswered: BitwiseCopyable, Sendable {
   /// When its first voice was heard; `never` where nothing is unanswered.
   package var since: Instant { isThere ? firstVoice : .never }
 
-  /// When a voice was last heard of it; a noise without end counts for a while only. `never`.
-  package var lastHeard: Instant { isThere ? min(lastVoice, firstVoice + patience) : .never }
+  /// When a voice was last heard of it; `never`. A noise without end counts for so long, nil: as
+  /// long as an answer is waited for.
+  @_noAllocation func lastHeard(upTo span: Instant.Span?) -> Instant {
+    isThere ? min(lastVoice, firstVoice + (span ?? patience)) : .never
+  }
 
   /// A loud frame, of audio of which so much would be kept before it.
   @_noAllocation package mutating func heardVoice(at place: Int, _ now: Instant) {

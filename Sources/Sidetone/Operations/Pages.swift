@@ -291,6 +291,9 @@ package struct Pages: Sendable {
       "sidetone_callers_given_up_total", "Calls ended because their callers stayed silent.",
       totals.callersGivenUp)
     counter(
+      "sidetone_models_given_up_total", "Calls ended because their models did not answer.",
+      totals.modelsGivenUp)
+    counter(
       "sidetone_function_phrases_total", "Lines that callers heard while functions ran.",
       totals.functionPhrases)
   }

@@ -61,6 +61,8 @@ enum DeepgramAgent {
 extension DeepgramAgent {
   /// How a text begins that tells of keys: it comes back among the caller's words.
   private static let pressed: StaticString = "The caller pressed "
+  /// Before what it is told of a silent caller.
+  private static let silent: StaticString = "(The caller is silent.) "
 
   static func write(_ command: Upstream.Command, _ writer: inout Writer) {
     switch command {
@@ -77,6 +79,7 @@ extension DeepgramAgent {
       writer.write(".\"}")
     case .reprompt(let text):
       writer.write("{\"type\":\"InjectUserMessage\",\"content\":\"")
+      writer.write(silent)
       writer.write(json: text)
       writer.write("\"}")
     case .answer(let id, let name, let answer): writeAnswer(id, name, answer, &writer)
@@ -191,11 +194,19 @@ extension DeepgramAgent {
     words.isApart = true
     if JSON.text(role, in: message, equals: "assistant") {
       news.agentWords = words
-    } else if JSON.text(role, in: message, equals: "user"), !isOfKeys(message[content.range]) {
-      news.callerWords = words
+    } else if JSON.text(role, in: message, equals: "user"), !isOurs(message[content.range]) {
       let isMurmur = event.behavior.map { JSON.text($0, in: message, equals: "backchannel") }
-      news.isCallerDone = isMurmur != true
+      words.isMurmur = isMurmur == true
+      news.callerWords = words
+      news.isCallerDone = !words.isMurmur
     }
+  }
+
+  /// What we told it ourselves comes back among the caller's words.
+  private static func isOurs(_ text: Bytes) -> Bool {
+    isOfKeys(text)
+      || text.count > silent.bytes.count
+        && text.prefix(silent.bytes.count).equals(silent.bytes)
   }
 
   /// What we told it of keys ourselves. Nobody has said that, and it may be the number of a card.

@@ -284,6 +284,8 @@ extension Upstream {
     package var isWhole: Bool
     /// A text of its own: there is a space between what came before and it.
     package var isApart = false
+    /// Of the caller's: they want no answer.
+    package var isMurmur = false
     /// A tag; empty where it does not say.
     package var language: Range<Int>
     package init(text: Range<Int>, isWhole: Bool, language: Range<Int> = 0..<0) {

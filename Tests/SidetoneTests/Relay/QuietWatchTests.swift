@@ -24,7 +24,7 @@ struct QuietWatchTests {
     return talk
   }
 
-  private func counts(_ talk: Talk) -> [Int] {
+  static func counts(_ talk: Talk) -> [Int] {
     let totals = talk.rig.relay.totals
     return [totals.modelsQuiet, totals.reprompts, totals.callersGivenUp]
   }
@@ -51,6 +51,18 @@ struct QuietWatchTests {
     talk.finish(item: item)
   }
 
+  private func told(_ talk: Talk) -> [String] {
+    talk.told().filter { $0 != #"{"type":"KeepAlive"}"# }
+  }
+
+  /// Deepgram's agent says something for 200 ms.
+  private func answerAsAgent(_ talk: Talk) {
+    talk.tell(#"{"type":"AgentStartedSpeaking"}"#)
+    let audio = [UInt8](repeating: 0xff, count: 1600)
+    talk.rig.feed(Frames.frame(.binary, audio, isMasked: false), on: talk.model)
+    talk.tell(#"{"type":"AgentAudioDone"}"#)
+  }
+
   private func reprompt(_ kind: String) -> String {
     let text = Config.Watch().reprompt
     return kind == "gemini"
@@ -66,11 +78,11 @@ struct QuietWatchTests {
     let talk = try Self.talk(with: model)
     ask(talk)
     talk.rig.advance(milliseconds: 2900)
-    #expect(heard(talk) == [] && counts(talk) == [0, 0, 0])
+    #expect(heard(talk) == [] && Self.counts(talk) == [0, 0, 0])
     talk.rig.advance(milliseconds: 200)
-    #expect(counts(talk) == [1, 0, 0])
+    #expect(Self.counts(talk) == [1, 0, 0])
     talk.rig.advance(milliseconds: 8000)
-    #expect(heard(talk) == Self.apology.heard && counts(talk)[0] == 1)
+    #expect(heard(talk) == Self.apology.heard && Self.counts(talk)[0] == 1)
     #expect(talk.rig.log.count { $0.contains("model_quiet: ") } == 1)
     // What it says at last is heard, and the next time it is waited for anew.
     answer(talk, 100)
@@ -78,7 +90,7 @@ struct QuietWatchTests {
     talk.rig.advance(milliseconds: 1000)
     ask(talk, item: "item_2")
     talk.rig.advance(milliseconds: 3100)
-    #expect(counts(talk)[0] == 2)
+    #expect(Self.counts(talk)[0] == 2)
     talk.expectAllHome()
   }
 
@@ -92,26 +104,29 @@ struct QuietWatchTests {
       answer(talk, 3000, item: "item_\(number)")
       talk.rig.advance(milliseconds: 6000)
     }
-    #expect(counts(talk) == [0, 0, 0])
+    #expect(Self.counts(talk) == [0, 0, 0])
     talk.expectAllHome()
   }
 
   @Test func `a caller who goes on speaking keeps nobody waiting`() throws {
-    let talk = try Self.talk()
+    let talk = try Self.talk("twilio")
     talk.interrupt()
-    talk.rig.advance(milliseconds: 30_000)
-    #expect(counts(talk) == [0, 0, 0])
+    for _ in 0..<30 { talk.speak(1000) }
+    #expect(Self.counts(talk) == [0, 0, 0])
     // Gemini does not say so: it is heard.
     let other = try Self.talk("twilio", with: "gemini")
     ask(other)
     for _ in 0..<5 { other.speak(1000) }
-    #expect(counts(other) == [0, 0, 0])
+    #expect(Self.counts(other) == [0, 0, 0])
     other.speak(3100, Talk.silence)
-    #expect(counts(other) == [1, 0, 0])
+    #expect(Self.counts(other) == [1, 0, 0])
     // A noise without end is none.
     ask(other)
-    for _ in 0..<12 { other.speak(1000) }
-    #expect(counts(other) == [2, 0, 0])
+    for _ in 0..<64 {
+      other.tell(#"{"usageMetadata":{}}"#)
+      other.speak(1000)
+    }
+    #expect(Self.counts(other) == [2, 0, 0])
     other.expectAllHome()
     talk.expectAllHome()
   }
@@ -120,7 +135,7 @@ struct QuietWatchTests {
     let talk = try Self.talk { $0.routes[3].apologyAudio = nil }
     ask(talk)
     talk.rig.advance(milliseconds: 4000)
-    #expect(counts(talk) == [1, 0, 0] && heard(talk) == [])
+    #expect(Self.counts(talk) == [1, 0, 0] && heard(talk) == [])
     #expect(talk.rig.log.contains { $0.contains("model_quiet") && !$0.contains("apology") })
     talk.expectAllHome()
   }
@@ -130,7 +145,7 @@ struct QuietWatchTests {
     ask(talk)
     talk.rig.fail(talk.model)
     talk.rig.advance(milliseconds: 7000)
-    #expect(counts(talk) == [0, 0, 0])
+    #expect(Self.counts(talk) == [0, 0, 0])
     talk.expectAllHome()
   }
 
@@ -156,20 +171,20 @@ struct QuietWatchTests {
     let talk = try Self.talk(with: model) { $0.routes[3].goodbyeAudio = .tone(300) }
     answer(talk, 1000)
     talk.rig.advance(milliseconds: 10_900)
-    #expect(counts(talk) == [0, 0, 0])
+    #expect(Self.counts(talk) == [0, 0, 0])
     let asks = [reprompt(model)] + (model == "gemini" ? [] : [#"{"type":"response.create"}"#])
     for number in 1...2 {
       talk.rig.advance(milliseconds: 200)
-      #expect(counts(talk) == [0, number, 0])
+      #expect(Self.counts(talk) == [0, number, 0])
       #expect(talk.told() == asks)
       talk.rig.advance(milliseconds: 500)
       answer(talk, 1000, item: "item_\(number + 1)")
       talk.rig.advance(milliseconds: 10_850)
-      #expect(counts(talk) == [0, number, 0])
+      #expect(Self.counts(talk) == [0, number, 0])
     }
     _ = talk.heard()
     talk.rig.advance(milliseconds: 200)
-    #expect(counts(talk) == [0, 2, 1])
+    #expect(Self.counts(talk) == [0, 2, 1])
     talk.rig.advance(milliseconds: 1000)
     #expect(heard(talk) == Config.Greeting.tone(300).heard)
     #expect(talk.rig.log.contains { $0.contains("call_ended") && $0.contains("caller_quiet") })
@@ -183,18 +198,19 @@ struct QuietWatchTests {
   ) throws {
     let talk = try Self.talk(with: model)
     talk.rig.advance(milliseconds: 10_100)
-    #expect(counts(talk)[1] == 1)
+    #expect(Self.counts(talk)[1] == 1)
     answer(talk, 200)
     talk.rig.advance(milliseconds: 9000)
-    talk.rig.say(#"{"event":"dtmf","digit":"5","ucid":"123"}"#, on: talk.caller)
+    // A sign of life, and nothing else.
+    talk.rig.say(#"{"event":"other","ucid":"123"}"#, on: talk.caller)
     ask(talk, item: "item_2")
     answer(talk, 200, item: "item_2")
     // Two more times, not one.
     for number in 2...3 {
       talk.rig.advance(milliseconds: 9000)
-      #expect(counts(talk)[1] == number - 1)
+      #expect(Self.counts(talk)[1] == number - 1)
       talk.rig.advance(milliseconds: 2500)
-      #expect(counts(talk) == [0, number, 0])
+      #expect(Self.counts(talk) == [0, number, 0])
       answer(talk, 200, item: "item_\(number + 1)")
     }
     talk.expectAllHome()
@@ -205,7 +221,7 @@ struct QuietWatchTests {
   {
     let talk = try Self.talk { $0.routes[3].watch.modelQuietSeconds = 0 }
     talk.rig.advance(milliseconds: 60_000)
-    #expect(counts(talk) == [0, 2, 1] && talk.rig.relay.callsInUse == 0)
+    #expect(Self.counts(talk) == [0, 2, 1] && talk.rig.relay.callsInUse == 0)
     talk.expectAllHome()
   }
 
@@ -235,80 +251,128 @@ struct QuietWatchTests {
     talk.rig.advance(milliseconds: 4000)
     answer(talk, 100)
     talk.rig.advance(milliseconds: 25_000)
-    #expect(counts(talk) == [0, 0, 0] && talk.rig.relay.callsInUse == 1)
+    #expect(Self.counts(talk) == [0, 0, 0] && talk.rig.relay.callsInUse == 1)
     talk.expectAllHome()
   }
 
-  // MARK: Functions
+  // MARK: Whose turn it is
 
-  private static func calling(
-    _ kind: String, after milliseconds: Int = 700, _ change: (inout Config) -> Void = { _ in }
-  ) throws -> FunctionTalk {
-    try FunctionTalk(kind, carrier: "ucid") {
-      for index in 0..<2 {
-        $0.routes[3].functions[index].phraseAudio = apology
-        $0.routes[3].functions[index].phraseAfterMilliseconds = milliseconds
-      }
-      change(&$0)
+  @Test func `what the agent is told of silence comes back as nobody's words`() throws {
+    let talk = try Self.talk(with: "deepgram-agent") { $0.routes[3].watch.modelQuietSeconds = 0 }
+    let injected = "(The caller is silent.) " + Config.Watch().reprompt
+    for number in 1...2 {
+      talk.rig.advance(milliseconds: 10_200)
+      #expect(told(talk) == [#"{"type":"InjectUserMessage","content":"\#(injected)"}"#])
+      #expect(Self.counts(talk) == [0, number, 0])
+      talk.tell(#"{"type":"ConversationText","role":"user","content":"\#(injected)"}"#)
+      answerAsAgent(talk)
+      talk.rig.advance(milliseconds: 250)
     }
+    talk.rig.advance(milliseconds: 12_000)
+    #expect(Self.counts(talk) == [0, 2, 1] && talk.rig.relay.callsInUse == 0)
+    #expect(!talk.rig.log.contains { $0.contains("(The caller is silent.)") })
+    talk.expectAllHome()
   }
 
-  @Test(arguments: models) func `a function that takes long is told to the caller, once`(
+  @Test func `a caller of Deepgram's agent who talks for long is not spoken over`() throws {
+    let talk = try Self.talk("twilio", with: "deepgram-agent") {
+      $0.routes[3].watch.callerQuietSeconds = 5
+    }
+    talk.tell(#"{"type":"UserStartedSpeaking"}"#)
+    for _ in 0..<30 { talk.speak(1000) }
+    #expect(Self.counts(talk) == [0, 0, 0])
+    talk.tell(#"{"type":"ConversationText","role":"user","content":"So much."}"#)
+    talk.speak(3200, Talk.silence)
+    #expect(Self.counts(talk) == [1, 0, 0])
+    talk.expectAllHome()
+  }
+
+  @Test func `a murmur wants no answer, and neither does a cough`() throws {
+    let talk = try Self.talk(with: "deepgram-agent")
+    talk.tell(
+      #"{"type":"ConversationText","role":"user","content":"Mhm.","conversational_behavior":"backchannel"}"#
+    )
+    talk.rig.advance(milliseconds: 9000)
+    #expect(Self.counts(talk) == [0, 0, 0])
+    talk.tell(#"{"type":"UserStartedSpeaking"}"#)
+    talk.rig.advance(milliseconds: 9000)
+    #expect(Self.counts(talk) == [0, 0, 0])
+    talk.rig.advance(milliseconds: 1200)
+    #expect(Self.counts(talk) == [0, 1, 0])
+    talk.expectAllHome()
+  }
+
+  @Test(arguments: models) func `a model that has stalled is no caller who is silent`(
     model: String
   ) throws {
-    let call = try Self.calling(model)
-    call.begin()
-    call.call("status", "a")
-    call.rig.advance(milliseconds: 650)
-    #expect(heard(call.talk) == [])
-    call.rig.advance(milliseconds: 3000)
-    #expect(heard(call.talk) == Self.apology.heard)
-    #expect(call.rig.relay.totals.functionPhrases == 1)
-    call.rig.fetcherSays("answer 1 200 whole\n\n{}")
-    // The next one has its own.
-    call.begin()
-    call.call("status", "b")
-    call.rig.advance(milliseconds: 3000)
-    #expect(call.rig.relay.totals.functionPhrases == 2)
-    call.talk.expectAllHome()
+    let talk = try Self.talk(with: model) { $0.routes[3].watch.modelQuietSeconds = 15 }
+    talk.interrupt()
+    talk.tell(
+      model == "gemini"
+        ? #"{"serverContent":{"inputTranscription":{"text":"Hello?"}}}"#
+        : #"{"type":"input_audio_buffer.committed","item_id":"u1"}"#)
+    talk.rig.advance(milliseconds: 9000)
+    #expect(Self.counts(talk) == [0, 0, 0])
+    talk.rig.advance(milliseconds: 60_000)
+    #expect(talk.rig.relay.totals.reprompts == 0 && talk.rig.relay.totals.callersGivenUp == 0)
+    #expect(talk.rig.relay.totals.modelsGivenUp == 1 && talk.rig.relay.callsInUse == 0)
+    #expect(talk.rig.log.contains { $0.contains("call_ended: model_quiet") })
+    talk.expectAllHome()
   }
 
-  @Test func `one that answers in time is not, and nobody is spoken over`() throws {
-    let call = try Self.calling("openai")
-    call.begin()
-    call.call("status", "a")
-    call.rig.advance(milliseconds: 500)
-    call.rig.fetcherSays("answer 1 200 whole\n\n{}")
-    call.rig.advance(milliseconds: 3000)
-    #expect(call.rig.relay.totals.functionPhrases == 0)
-    // The model says itself that it will take a while.
-    call.begin()
-    call.talk.tell(#"{"type":"response.created","response":{"id":"r_item_9"}}"#)
-    call.talk.say(2000, item: "item_9")
-    call.talk.end(item: "item_9")
-    call.call("status", "b")
-    call.rig.advance(milliseconds: 2500)
-    #expect(call.rig.relay.totals.functionPhrases == 0)
-    call.rig.advance(milliseconds: 400)
-    #expect(call.rig.relay.totals.functionPhrases == 1)
-    // Nor is the caller.
-    call.rig.advance(milliseconds: 1000)
-    call.rig.fetcherSays("answer 2 200 whole\n\n{}")
-    call.rig.advance(milliseconds: 1000)
-    call.begin()
-    call.call("slow", "c")
-    call.talk.interrupt()
-    call.rig.advance(milliseconds: 5000)
-    #expect(call.rig.relay.totals.functionPhrases == 1)
-    call.talk.expectAllHome()
+  @Test func `a caller who was said to speak, and is gone, is asked`() throws {
+    let talk = try Self.talk()
+    talk.interrupt()
+    talk.rig.advance(milliseconds: 17_900)
+    #expect(Self.counts(talk) == [0, 0, 0])
+    talk.rig.advance(milliseconds: 200)
+    #expect(Self.counts(talk) == [0, 1, 0] && talk.told().first == reprompt("openai"))
+    talk.expectAllHome()
   }
 
-  @Test func `a caller whose function runs is not asked where it is`() throws {
-    let call = try Self.calling("openai") { $0.routes[3].watch.callerQuietSeconds = 2 }
-    call.begin()
-    call.call("slow", "a")
-    call.rig.advance(milliseconds: 7000)
-    #expect(counts(call.talk) == [0, 0, 0])
-    call.talk.expectAllHome()
+  @Test(arguments: models) func `who had no session is not hurried when one stands`(
+    model: String
+  ) throws {
+    let talk = try Self.talk(with: model) { $0.routes[3].watch.callerQuietSeconds = 4 }
+    ask(talk)
+    talk.rig.fail(talk.model)
+    talk.rig.advance(milliseconds: 6000)
+    let next = try #require(talk.rig.answerDial())
+    talk.rig.answer(Talk.ready(model), on: next)
+    talk.rig.advance(milliseconds: 2800)
+    #expect(Self.counts(talk) == [0, 0, 0])
+    talk.rig.advance(milliseconds: 1500)
+    #expect(Self.counts(talk)[0] + Self.counts(talk)[1] == 1)
+    talk.expectAllHome()
+  }
+
+  @Test func `a reprompt that comes too early is not made again`() throws {
+    let talk = try Self.talk(with: "deepgram-agent")
+    talk.rig.advance(milliseconds: 10_200)
+    #expect(Self.counts(talk)[1] == 1 && told(talk).count == 1)
+    talk.tell(#"{"type":"InjectionRefused","message":"The user speaks."}"#)
+    talk.tell(#"{"type":"UserStartedSpeaking"}"#)
+    talk.tell(#"{"type":"ConversationText","role":"user","content":"Yes."}"#)
+    answerAsAgent(talk)
+    talk.rig.advance(milliseconds: 3000)
+    #expect(told(talk) == [])
+    talk.expectAllHome()
+  }
+
+  @Test(arguments: models) func `it is not made behind what the caller says to the next session`(
+    model: String
+  ) throws {
+    let talk = try Self.talk("twilio", with: model)
+    talk.rig.advance(milliseconds: 10_200)
+    #expect(talk.told().count == (model == "gemini" ? 1 : 2))
+    talk.speak(500)
+    talk.rig.fail(talk.model)
+    talk.rig.advance(milliseconds: 500)
+    let next = try #require(talk.rig.answerDial())
+    _ = talk.rig.messages(from: next, isCaller: false)
+    talk.rig.answer(Talk.ready(model), on: next)
+    let told = talk.rig.messages(from: next, isCaller: false)
+    #expect(!told.contains { $0.contains("has said nothing") })
+    talk.expectAllHome()
   }
 }
