@@ -155,6 +155,11 @@ extension Config {
     /// Who is asked; empty where it is built in.
     package var url = ""
     package var builtIn: BuiltIn?
+    /// A server that the model has answer, without us (Model Context Protocol); empty: none. What
+    /// the model shows it, and which of its tools it may use.
+    package var server = ""
+    package var key = ""
+    package var tools: [String] = []
     /// Whom a transfer may reach, and whether the carrier may say something before.
     package var targets: [Target] = []
     package var isWarm = false

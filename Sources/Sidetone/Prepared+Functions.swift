@@ -17,6 +17,8 @@ package struct PreparedFunction: Sendable {
     case transfer([Target], isWarm: Bool)
     case sendDigits
     case collectDigits
+    /// The model has a server answer, and says when it has.
+    case served
   }
 
   /// Somebody to whom calls may be transferred.
@@ -38,7 +40,10 @@ package struct PreparedFunction: Sendable {
   init(_ config: Config.Function, _ profile: Config.Profile) {
     told = Upstream.Function(
       name: config.name, description: config.description, schema: config.schema,
-      talksMeanwhile: config.talksMeanwhile)
+      talksMeanwhile: config.talksMeanwhile,
+      server: config.server.isEmpty
+        ? nil
+        : Upstream.Function.Server(url: config.server, key: config.key, tools: config.tools))
     required = config.required.map { Text($0) }
     milliseconds = config.deadlineMilliseconds
     phrase = Recording(config.phraseAudio, profile)
@@ -52,12 +57,16 @@ package struct PreparedFunction: Sendable {
         isWarm: config.isWarm)
     case .sendDigits: action = .sendDigits
     case .collectDigits: action = .collectDigits
+    case nil where !config.server.isEmpty: action = .served
     case nil:
       action = .post(
         Post(
           url: Text(config.url), secrets: config.secrets.map { Text($0) }))
     }
   }
+
+  /// The model has a server answer.
+  var isServed: Bool { told.server != nil }
 
   /// What is wrong with arguments; nil: nothing that shows without the whole schema.
   func complaint(about arguments: Writer) -> StaticString? {

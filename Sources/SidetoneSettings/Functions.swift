@@ -45,6 +45,17 @@ extension Setting where Target == WrittenFunction {
       let word = try readWord(value, among: builtInNames)
       written.function.builtIn = Config.Function.BuiltIn(rawValue: word)
     },
+    .text(
+      "functions", "mcp", form: "https://…",
+      help: "A server of tools (MCP) that the model asks itself, where it can, under this name.",
+      \.function.server, check: readHTTP),
+    .text(
+      "functions", "key", help: "What the model shows that server: an OAuth access token.",
+      \.function.key, check: readToken
+    ).secret(),
+    .list(
+      "functions", "tools", form: "NAME, …", standard: "all of them",
+      help: "Which of its tools the model may use.", \.function.tools, each: readTool),
     Self(
       table: "functions", key: "targets", form: "NUMBER or SIP address, …, or a table of them",
       help: "Whom a transfer may reach, by what the model calls them: names, or the addresses."
@@ -95,6 +106,20 @@ private func readFunctionName(_ text: String) throws(Refusal) -> String {
     throw Refusal(
       "must be 1 to 64 letters, digits, `_` or `-`, the first of them a letter or `_`")
   }
+  return text
+}
+
+/// What goes into a header, or stands for somebody's right.
+private func readToken(_ text: String) throws(Refusal) -> String {
+  guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }), text.utf8.count <= 1024 else {
+    throw Refusal("must be at most 1024 visible letters, without spaces")
+  }
+  return text
+}
+
+private func readTool(_ text: String) throws(Refusal) -> String {
+  guard (1...128).contains(text.utf8.count), text.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F })
+  else { throw Refusal("must be names of at most 128 letters, without spaces") }
   return text
 }
 
@@ -210,18 +235,45 @@ extension Draft {
         "[[functions]] needs targets, such as targets = { sales = \"+15550100\" }: a transfer "
           + "reaches nobody else")
     }
-    if function.builtIn == nil, function.url.isEmpty {
+    if function.builtIn == nil, function.url.isEmpty, function.server.isEmpty {
       refuse(
         written.place,
-        "[[functions]] needs a url, or built_in: \(builtInNames.joined(separator: ", "))")
+        "[[functions]] needs a url, or built_in: \(builtInNames.joined(separator: ", ")), or mcp")
     }
+    judgeServer(of: written)
     judge(
       function.url, isPlain: function.isPlain, "[[functions]] url", at: written.place(of: "url"))
+  }
+
+  /// A server that the model asks itself.
+  private mutating func judgeServer(of written: WrittenFunction) {
+    let server = written.function.server
+    guard !server.isEmpty else {
+      for key in ["key", "tools"] where written.places[key] != nil {
+        refuse(written.place(of: key), "[[functions]] \(key) is for functions with mcp")
+      }
+      return
+    }
+    if !server.hasPrefix("https://") {
+      refuse(
+        written.place(of: "mcp"),
+        "[[functions]] mcp must begin with https://: it is asked by the model's vendor, not by us")
+    }
+    let others = [
+      "url", "built_in", "parameters", "secrets", "deadline_milliseconds", "targets", "warm",
+      "talks_meanwhile", "plain",
+    ]
+    for key in others where written.places[key] != nil {
+      refuse(
+        written.place(of: key),
+        "[[functions]] \(key) is not for mcp: the model asks that server without the relay")
+    }
   }
 
   /// Settings that only other functions have.
   private mutating func judgeKeys(of written: WrittenFunction) {
     let ours = Config.Function.BuiltIn.allCases
+    if !written.function.server.isEmpty { return }
     for key in ["url", "parameters", "secrets", "deadline_milliseconds", "targets", "warm"]
     where written.places[key] != nil {
       let place = written.place(of: key)
@@ -256,6 +308,7 @@ extension Draft {
     }
     let bytes = written.route.functions.reduce(0) {
       $0 + $1.schema.utf8.count + 2 * $1.description.utf8.count + 256
+        + $1.server.utf8.count + $1.key.utf8.count + $1.tools.reduce(0) { $0 + $1.utf8.count + 3 }
     }
     if bytes > Limits.functionsBytesMax {
       refuse(
@@ -269,6 +322,12 @@ extension Draft {
       if upstreamRow(of: upstream.kind)?.row.voice?.functions == nil {
         refuse(
           place, "[[routes]] functions are for voice models, and \(upstream.name) is none")
+      } else if upstreamRow(of: upstream.kind)?.row.voice?.functions?.usesServers == false,
+        let served = written.route.functions.first(where: { !$0.server.isEmpty })
+      {
+        refuse(
+          place,
+          "[[routes]] functions: \(served.name) has mcp, and \(upstream.name) asks no such server")
       }
     }
   }

@@ -116,4 +116,31 @@ import Testing
     #expect(begun.contains { $0.name == "routes /talk.functions" && $0.needsRestart })
     #expect(!first.config.usesFunctions)
   }
+
+  @Test func `a server that the model asks itself is https, and for models that can`() throws {
+    let crm = """
+      [[functions]]
+      name = "crm"
+      description = "Customers."
+      mcp = "https://crm.test/mcp"
+      key = "ya29.a"
+      tools = ["find", "list"]
+      """
+    let route = Self.route.replacing("status", with: "crm")
+    let function = try #require(try load(crm + "\n" + route).routes[0].functions.first)
+    #expect(function.server == "https://crm.test/mcp" && function.key == "ya29.a")
+    #expect(function.tools == ["find", "list"] && function.url.isEmpty)
+    func isRefused(_ text: String, _ reason: String) -> Bool {
+      mistakes(text).contains { $0.contains(reason) }
+    }
+    #expect(isRefused(crm.replacing("https", with: "http") + "\n" + route, "must begin with https"))
+    #expect(isRefused(crm + "\nurl = \"https://a.test\"\n" + route, "url is not for mcp"))
+    #expect(isRefused(crm.replacing("ya29.a", with: "a b") + "\n" + route, "visible letters"))
+    #expect(
+      isRefused(
+        crm.replacing("openai", with: "openai") + "\n"
+          + route.replacing("openai", with: "gemini"), "gemini asks no such server"))
+    #expect(isRefused(crm + "\n" + route + "\nfallback = \"gemini\"\n", "asks no such server"))
+    #expect(isRefused(Self.status + "\ntools = [\"a\"]\n" + Self.route, "functions with mcp"))
+  }
 }

@@ -217,6 +217,47 @@ async def every_message_to_the_agent_is_known_to_its_package(house):
     expect(model.audio() == heard, "the caller's audio is not as it came")
 
 
+async def a_server_of_tools_is_known_to_openais_package(house):
+    model = OpenAI()
+    item = {"id": "mcp_1", "type": "mcp_call", "server_label": "crm", "name": "find",
+            "arguments": "{}"}
+    functions = """[[functions]]
+name = "crm"
+description = "Customers, \\"all\\" of them."
+mcp = "https://crm.example.com/mcp"
+key = "token"
+tools = ["find"]
+[[routes]]
+path = "/tools"
+upstream = "openai"
+functions = ["crm"]
+[upstreams.openai]
+greeting = ""
+"""
+    async with staged(model, functions) as relay:
+        async with Twilio(f"ws://127.0.0.1:{relay.port}/tools", sid(25), {}) as phone:
+            update = await model.until(is_a("session.update"), "session.update")
+            expect(update["session"]["tools"] == [{
+                "type": "mcp", "server_label": "crm", "server_url": "https://crm.example.com/mcp",
+                "server_description": 'Customers, "all" of them.', "authorization": "token",
+                "require_approval": "never", "allowed_tools": ["find"]}], f"{update}")
+            response = {"id": "resp_1", "object": "realtime.response"}
+            await model.say("response.created", response=response)
+            await model.say("response.output_item.added", response_id="resp_1", output_index=0,
+                            item=item)
+            await model.say("response.mcp_call.in_progress", item_id="mcp_1", output_index=0)
+            await model.say("response.done", response=response | {
+                "status": "completed", "output": [item]})
+            expect(not model.told("response.create"), "asked to go on before the server answered")
+            await model.say("response.mcp_call.completed", item_id="mcp_1", output_index=0)
+            await model.until(is_a("response.create"), "the model is not asked to go on")
+            expect(await phone.hang_up() == 1000, f"closed with {phone.socket.close_code}")
+        await model.sockets[-1].wait_closed()
+    expect(len(model.told("response.create")) == 1, "asked to go on twice")
+    for message in model.messages:
+        model.judge(message)
+
+
 async def answer_briefly(model):
     if model.kind == "openai":
         await model.until(is_a("response.create"), "the request for an answer")
@@ -239,7 +280,8 @@ async def a_silent_caller_is_spoken_to_in_words_that_the_packages_know(house):
         "openai": lambda e: e.get("item", {}).get("role") == "system"
         and e["item"]["content"] == [{"type": "input_text", "text": text}],
         "gemini": lambda e: e == {"realtimeInput": {"text": text}},
-        "deepgram-agent": lambda e: e == {"type": "InjectUserMessage", "content": text},
+        "deepgram-agent": lambda e: e == {
+            "type": "InjectUserMessage", "content": "(The caller is silent.) " + text},
     }
     for model, (upstream, is_asked) in zip((OpenAI(), Gemini(), Agent()), asks.items()):
         route = f"""[upstreams.{upstream}]
@@ -276,6 +318,7 @@ def judge_agent_settings(settings):
 
 CASES = [
     a_silent_caller_is_spoken_to_in_words_that_the_packages_know,
+    a_server_of_tools_is_known_to_openais_package,
     every_message_to_the_agent_is_known_to_its_package,
     every_message_to_openai_is_known_to_its_package,
     every_session_of_openai_is_known_to_its_package,

@@ -83,7 +83,7 @@ extension Call {
   /// The session is gone: what it has said is played to its end, what it was asked for is owed.
   mutating func sessionEnded(_ store: Store, _ turn: inout Turn) {
     guard isTwoWay else { return }
-    functions.sessionEnded()
+    FunctionCalls.sessionEnded(in: &self, store, &turn)
     conversation.sessionEnded(isSaidAgain: uplink.unanswered.isThere, of: record, &turn)
     converse(store, &turn)
   }

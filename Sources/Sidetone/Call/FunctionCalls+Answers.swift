@@ -5,7 +5,7 @@ extension PreparedFunction.Action {
   var refusal: StaticString {
     switch self {
     case .transfer, .sendDigits: "the carrier refused"
-    case .post, .hangUp, .collectDigits: "its server refused"
+    case .post, .hangUp, .collectDigits, .served: "its server refused"
     }
   }
 
@@ -18,7 +18,7 @@ extension PreparedFunction.Action {
     switch self {
     case .transfer: "{\"status\":\"transferred\"}"
     case .sendDigits: "{\"status\":\"sent\"}"
-    case .post, .hangUp, .collectDigits: nil
+    case .post, .hangUp, .collectDigits, .served: nil
     }
   }
 }

@@ -28,9 +28,10 @@ extension FunctionCalls {
     _ turn: inout Turn
   ) {
     if news.isInterrupted { interrupted(in: &call, store, &turn) }
-    guard news.callsFunctions || news.cancelsFunctions, call.functions.isOn,
-      let reading = call.upstream.functions
+    guard news.callsFunctions || news.cancelsFunctions || news.servedCall != nil,
+      call.functions.isOn, let reading = call.upstream.functions
     else { return }
+    if let served = news.servedCall { follow(served, message, in: &call, store, &turn) }
     var place = 0
     while news.callsFunctions, let found = reading.call(message, place) {
       guard place < messageCallsMax else {
@@ -129,6 +130,7 @@ extension FunctionCalls {
         place, arguments, milliseconds: function.milliseconds, in: &call, store, &turn)
     case .collectDigits:
       return DigitCollection.begin(place, arguments, in: &call, store, &turn)
+    case .served: return "it is a server's, which is asked without the relay"
     }
     return nil
   }

@@ -6,15 +6,19 @@
 extension OpenAI {
   static let functions = Upstream.Functions(
     call: { message, place in place == 0 ? functionCall(in: message) : nil },
-    cancelled: { _, _ in nil }, needsID: true, goesOn: false)
+    cancelled: { _, _ in nil }, needsID: true, goesOn: false, usesServers: true)
 
   /// `"tools":[…],`, where there are some.
   static func writeFunctions(_ functions: [Upstream.Function], _ writer: inout Writer) {
     if functions.isEmpty { return }
     writer.write("\"tools\":[")
     for (place, function) in functions.enumerated() {
-      writer.write(place == 0 ? "{\"type\":\"function\"," : ",{\"type\":\"function\",")
-      writer.write("\"name\":\"")
+      if place > 0 { writer.write(",") }
+      if let server = function.server {
+        write(server, of: function, &writer)
+        continue
+      }
+      writer.write("{\"type\":\"function\",\"name\":\"")
       writer.write(function.name.bytes)
       writer.write("\",\"description\":\"")
       writer.write(json: function.description.bytes)
@@ -23,6 +27,29 @@ extension OpenAI {
       writer.write("}")
     }
     writer.write("],\"tool_choice\":\"auto\",")
+  }
+
+  /// A server whose tools the model uses without us, and without asking whether it may.
+  private static func write(
+    _ server: Upstream.Function.Server, of function: Upstream.Function, _ writer: inout Writer
+  ) {
+    writer.write("{\"type\":\"mcp\",\"server_label\":\"")
+    writer.write(function.name.bytes)
+    writer.write("\",\"server_description\":\"")
+    writer.write(json: function.description.bytes)
+    writer.write("\",\"server_url\":\"")
+    writer.write(json: server.url.bytes)
+    if !server.key.bytes.isEmpty {
+      writer.write("\",\"authorization\":\"")
+      writer.write(json: server.key.bytes)
+    }
+    writer.write("\",\"require_approval\":\"never\"")
+    for (place, tool) in server.tools.enumerated() {
+      writer.write(place == 0 ? ",\"allowed_tools\":[\"" : "\",\"")
+      writer.write(json: tool.bytes)
+    }
+    if !server.tools.isEmpty { writer.write("\"]") }
+    writer.write("}")
   }
 
   static func writeAnswer(_ id: Bytes, _ answer: Bytes, _ writer: inout Writer) {
@@ -51,6 +78,26 @@ extension OpenAI {
     call.name = text(JSON.find("name", in: message, under: item))
     call.arguments = JSON.find("arguments", in: message, under: item)
     return call
+  }
+
+  /// The call of another server that a message of this type begins or ends; nil: none.
+  static func servedCall(
+    of type: JSON.Value, item: Range<Int>?, in message: Bytes
+  ) -> Upstream.ServedCall? {
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+    if isNamed("response.output_item.added") { return servedCall(begunBy: message) }
+    guard let item else { return nil }
+    if isNamed("response.mcp_call.completed") { return Upstream.ServedCall(id: item, .answered) }
+    return isNamed("response.mcp_call.failed") ? Upstream.ServedCall(id: item, .failed) : nil
+  }
+
+  private static func servedCall(begunBy message: Bytes) -> Upstream.ServedCall? {
+    guard let item = JSON.find("item", in: message), item.kind == .object,
+      isNamed("type", "mcp_call", of: item, in: message),
+      let id = JSON.find("id", in: message, under: item), id.kind == .string,
+      let label = JSON.find("server_label", in: message, under: item), label.kind == .string
+    else { return nil }
+    return Upstream.ServedCall(id: id.range, .begun(label.range))
   }
 
   private static func isNamed(

@@ -248,6 +248,10 @@ extension OpenAI {
       || isNamed("response.function_call_arguments.done")
     {
       news.callsFunctions = functionCall(in: message) != nil
+    } else if let served = servedCall(of: type, item: text(event.item), in: message) {
+      news.servedCall = served
+    } else if isNamed("mcp_list_tools.failed") {
+      news.complaint = Upstream.Complaint(code: type.range, message: 0..<0, scope: .side)
     } else if isNamed("error") {
       let complaint = complaint(event.error, in: message)
       news.isAskedTooEarly = message[complaint.code].equals(
@@ -393,7 +397,7 @@ extension OpenAI {
     while let item = items.next() {
       guard item.kind == .object else { continue }
       let type = message[text(JSON.find("type", in: message, under: item)) ?? 0..<0]
-      if type.equals("function_call") { return Upstream.callOfNone }
+      if type.equals("function_call") || type.equals("mcp_call") { return Upstream.callOfNone }
       if type.equals("message") { instead = "text" }
     }
     return instead

@@ -13,8 +13,29 @@ extension Upstream {
     package let schema: Text
     /// The model may go on talking while it runs.
     package let talksMeanwhile: Bool
+    /// The model has this server answer, without us; nil: it calls us.
+    package let server: Server?
 
-    package init(name: String, description: String, schema: String, talksMeanwhile: Bool) {
+    /// One that offers tools (Model Context Protocol).
+    package struct Server: Sendable {
+      package let url: Text
+      /// What the model shows it as a bearer's; empty: nothing.
+      package let key: Text
+      /// Which of its tools the model may use; none: all.
+      package let tools: [Text]
+
+      package init(url: String, key: String, tools: [String]) {
+        self.url = Text(url)
+        self.key = Text(key)
+        self.tools = tools.map { Text($0) }
+      }
+    }
+
+    package init(
+      name: String, description: String, schema: String, talksMeanwhile: Bool,
+      server: Server? = nil
+    ) {
+      self.server = server
       self.name = Text(name)
       self.description = Text(description)
       self.schema = Text(schema)
@@ -33,6 +54,22 @@ extension Upstream {
     package init() {}
   }
 
+  /// What a model says of a call that it has another server answer: its id, and how far it is.
+  package struct ServedCall {
+    package enum Stage {
+      /// By the server of this name.
+      case begun(Range<Int>)
+      case answered, failed
+    }
+    package var id: Range<Int>
+    package var stage: Stage
+
+    package init(id: Range<Int>, _ stage: Stage) {
+      self.id = id
+      self.stage = stage
+    }
+  }
+
   /// How calls are read, of messages whose event says that there are some.
   package struct Functions: Sendable {
     /// The call at that place in a message (`Event.callsFunctions`); nil: behind the last.
@@ -45,12 +82,15 @@ extension Upstream {
     package let goesOn: Bool
     /// It may call functions that it was told of by others, and waits for answers to these as well.
     package let knowsOthers: Bool
+    /// It has servers that it is told of answer, without us.
+    package let usesServers: Bool
 
     package init(
       call: @escaping @Sendable (_ message: Bytes, _ place: Int) -> FunctionCall?,
       cancelled: @escaping @Sendable (_ message: Bytes, _ place: Int) -> Range<Int>?,
-      needsID: Bool, goesOn: Bool, knowsOthers: Bool = false
+      needsID: Bool, goesOn: Bool, knowsOthers: Bool = false, usesServers: Bool = false
     ) {
+      self.usesServers = usesServers
       self.call = call
       self.cancelled = cancelled
       self.needsID = needsID

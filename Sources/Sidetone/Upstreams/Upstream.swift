@@ -215,6 +215,8 @@ extension Upstream {
     package var complaint: Complaint?
     /// It calls functions, or does not want some calls any more: `Functions` says which.
     package var callsFunctions = false
+    /// It has another server answer, or has had.
+    package var servedCall: ServedCall?
     package var cancelsFunctions = false
     /// What will resume this session.
     package var handle: Range<Int>?
@@ -230,7 +232,7 @@ extension Upstream {
         isInterrupted || isCallerDone || isTurnBegun || isAskedTooEarly || isSpoken || isTurnOver
       let isOfWords =
         callerWords != nil || agentWords != nil || transcriptsOwed != 0 || speech != nil
-      let isOfFunctions = callsFunctions || cancelsFunctions
+      let isOfFunctions = callsFunctions || cancelsFunctions || servedCall != nil
       return !isOfTurn && !isOfWords && !isOfFunctions && !saysMore && !isMalformed
         && unknown == nil
     }
