@@ -67,6 +67,7 @@ extension Announcements {
 
   /// Notices whether something is heard; a goodbye, where one is due, follows what else is.
   static func isHeard(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
+    if call.functions.isInTransfer { call.state.awaitCarrier() }
     noticeSilence(in: &call, store, at: turn.now)
     if call.silence.isBroken { return true }
     guard saysGoodbye(in: &call, store, &turn) else { return false }
@@ -84,7 +85,7 @@ extension Announcements {
   /// Whether a goodbye is heard before the call ends, now that nothing else is: it begins.
   private static func saysGoodbye(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
     guard call.announcements.goodbye == .due, call.state.state == .closing(.playing),
-      call.state.cause != .hungUp, call.caller.isOpen(store)
+      call.state.cause != .hungUp, !call.state.isAwaitingCarrier, call.caller.isOpen(store)
     else { return false }
     call.announcements.goodbye = .said
     guard play(call.upstream.preparedRoute(store).goodbyes, in: &call, store, &turn) else {
@@ -98,7 +99,7 @@ extension Announcements {
   static func leftInSilence(
     in call: inout Call, _ cause: Cause, _ store: Store, _ turn: inout Turn
   ) -> CallState.Action {
-    let owesGoodbye = call.announcements.goodbye == .due
+    let owesGoodbye = call.announcements.goodbye == .due || call.functions.isInTransfer
     if owesGoodbye { call.upstream.leaveNext(store, &turn) }
     return call.state.leftInSilence(cause, owesGoodbye: owesGoodbye, at: turn.now)
   }

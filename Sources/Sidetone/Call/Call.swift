@@ -204,7 +204,7 @@ extension Call {
       // Where it never says that it has finished, it has when the last transcript is there.
       let lastWords = upstream.kind.timing.lastWordsWithin
       if lastWords == .never { return .nothing }
-      if !conversation.isOwedWords { return state.upstreamFinished() }
+      if !Transfer.isOwedWords(in: self) { return state.upstreamFinished() }
       state.hurry(until: turn.now + lastWords)
       return .nothing
     case .play:
@@ -220,7 +220,7 @@ extension Call {
   /// fetched.
   mutating func end(_ cause: Cause, _ store: Store, _ turn: inout Turn) {
     AudioFinding.endHead(in: &self, store, &turn)
-    let action = state.callerDone(functions.cause(of: cause), at: turn.now)
+    let action = state.callerDone(cause, at: turn.now)
     conversation.close()
     // What is kept goes to the session that there is.
     if upstream.isOpen(store) { upstream.leaveNext(store, &turn) }
@@ -242,7 +242,7 @@ extension Call {
   /// `Calls.settle` frees the slot, if the call is over.
   mutating func settle(_ store: Store, _ turn: inout Turn) {
     if caller.dropped != .none, !state.isClosing { end(caller.dropped, store, &turn) }
-    if state.state == .closing(.waiting), isTwoWay, !conversation.isOwedWords {
+    if state.state == .closing(.waiting), isTwoWay, !Transfer.isOwedWords(in: self) {
       perform(state.upstreamFinished(), store, &turn)
     }
     FunctionCalls.settle(in: &self, store, &turn)

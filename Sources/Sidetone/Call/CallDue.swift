@@ -116,7 +116,9 @@ enum CallDue: UInt8 {
     case .speed:
       return call.state.isClosing ? .never : call.speed.time(after: call.uplink.lastAudio)
     case .comfort: return call.state.isClosing ? .never : call.comfortAt
-    case .functions: return call.state.isClosing ? .never : call.functions.dueTime
+    case .functions:
+      if call.state.isAwaitingCarrier { return call.functions.transferTime }
+      return call.state.isClosing ? .never : call.functions.dueTime
     case .hold: return call.isTwoWay ? Announcements.holdTime(in: call) : .never
     case .quietWatch: return call.isTwoWay ? QuietWatch.time(in: &call, store) : .never
     case .phrase: return call.isTwoWay ? FunctionCalls.phraseTime(in: &call, store) : .never

@@ -224,7 +224,7 @@ package struct CallState: BitwiseCopyable, Sendable {
 
   /// All that the upstream had said was heard.
   package mutating func played() -> Action {
-    state == .closing(.playing) ? end(cause) : .nothing
+    state == .closing(.playing) && !isAwaitingCarrier ? end(cause) : .nothing
   }
 
   /// The upstream closed well after it was told to finish.
@@ -265,9 +265,24 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
+  /// A call that was given up may still be taken by its carrier, whose word is waited for.
+  package mutating func awaitCarrier() { if state == .closing(.playing) { deadline = .never } }
+
+  /// Whether that is so.
+  package var isAwaitingCarrier: Bool { state == .closing(.playing) && deadline == .never }
+
+  /// It will not be: what is still to be heard is, and the call ends.
+  package mutating func carrierDeclined(at now: Instant) -> Action {
+    isAwaitingCarrier ? giveUp(cause, at: now) : .nothing
+  }
+
   /// The caller will say no more, for whatever reason. The first cause stays.
   package mutating func callerDone(_ why: Cause, at now: Instant) -> Action {
     switch state {
+    case .closing(.playing) where isAwaitingCarrier:
+      state = .closing(.waiting)
+      deadline = now + finishTime
+      return .nothing
     case .arriving: return end(why)
     case .dialling: return close(.dialling, why, now)
     case .resting:
@@ -288,15 +303,18 @@ package struct CallState: BitwiseCopyable, Sendable {
   }
 
   /// The carrier has taken the call: our own close is withheld until it ends the stream, or for so
-  /// long.
+  /// long. A stream that has ended before its word came ends the call as one that was transferred.
   package mutating func transferred(within span: Instant.Span, at now: Instant) -> Action {
     switch state {
-    case .dialling, .resting, .talking, .changing:
+    case .dialling, .resting, .talking, .changing, .closing(.playing):
       cause = .transferred
       state = .closing(.transferred)
       deadline = now + span
       return .nothing
-    case .arriving, .closing, .over: return .nothing
+    case .closing:
+      cause = .transferred
+      return .nothing
+    case .arriving, .over: return .nothing
     }
   }
 

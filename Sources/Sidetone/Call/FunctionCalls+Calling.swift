@@ -177,6 +177,7 @@ extension FunctionCalls {
   static func settle(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     if call.functions.waits { Transfer.askWhenHeard(in: &call, store, &turn) }
     if call.functions.waits { DigitCollection.finishWhenDue(in: &call, store, &turn) }
+    Transfer.endIfDeclined(in: &call, store, &turn)
     hangUpIfAsked(in: &call, store, &turn)
   }
 
@@ -248,8 +249,8 @@ extension FunctionCalls {
         fail(
           place, action.refusal, status: status, isRetryable: passes, in: &call, store, &turn)
       } else if let done = action.done {
-        deliver(done.bytes, place, in: &call, store, &turn)
         let isTransfer = call.functions.isTransferring(place)
+        deliver(done.bytes, place, in: &call, store, &turn)
         end(place, .answered, "", in: &call, store, &turn)
         if isTransfer { Transfer.accepted(in: &call, store, &turn) }
       } else if isCut || body.count > Limits.functionAnswerBytesMax {
@@ -303,13 +304,7 @@ extension FunctionCalls {
   /// The call is over: nobody waits for an answer any more.
   static func end(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     for place in call.functions.places where call.functions.isRunning(place) {
-      // The stream's end was the carrier's answer.
-      if call.functions.isTransferring(place), call.state.cause == .transferred {
-        turn.fetches.cancel(call.functions.fetch(of: place))
-        end(place, .answered, "", in: &call, store, &turn)
-      } else {
-        cancel(place, in: &call, store, &turn)
-      }
+      cancel(place, in: &call, store, &turn)
     }
     call.functions.release(store)
   }
@@ -395,7 +390,7 @@ extension FunctionCalls {
       // The last blocks are everybody's audio's.
       let isRoom =
         store.pool.free - answer.count / BlockPool.blockBytes > store.limits.blocksOfCalls
-      if !isRoom || !call.functions.keep(answer, of: place, in: store.pool) {
+      if !isRoom || !call.functions.keep(answer, of: place, store) {
         turn.note(.upstream(.untold), of: call.record.name)
       }
     } else if call.functions.isFormer(place) {

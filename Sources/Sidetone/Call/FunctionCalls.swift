@@ -128,14 +128,17 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   }
 
   mutating func ended(_ place: Int, _ store: Store) {
-    if transfer.stage != .none, transfer.place == place {
-      table.value.transfer.release(store)
-      waitNoMore()
-    }
+    transferEnded(by: place, store)
     let pool = store.pool
     table.value.rows[place].stage = .over
     tellNoMore(of: place)
     table.value.rows[place].answer.clear(in: pool)
+  }
+
+  private mutating func transferEnded(by place: Int, _ store: Store) {
+    guard transfer.stage != .none, transfer.place == place else { return }
+    table.value.transfer.release(store)
+    waitNoMore()
   }
 
   // MARK: Phrases
@@ -158,9 +161,10 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   var hasPhraseDue: Bool { @inline(__always) get { isOn && table.value.phrases > 0 } }
 
   /// No session stands: the next one is told. False where the pool is dry.
-  mutating func keep(_ answer: Bytes, of place: Int, in pool: BlockPool) -> Bool {
-    guard table.value.rows[place].answer.append(answer, from: pool) else { return false }
+  mutating func keep(_ answer: Bytes, of place: Int, _ store: Store) -> Bool {
+    guard table.value.rows[place].answer.append(answer, from: store.pool) else { return false }
     table.value.rows[place].stage = .kept
+    transferEnded(by: place, store)
     return true
   }
 
@@ -210,12 +214,10 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     set { table.value.digits = newValue }
   }
 
+  /// The call is to be transferred, and nobody has said no.
+  var isInTransfer: Bool { isOn && transfer.stage != .none }
   /// The carrier was asked for a transfer, and its word is awaited.
   var isTransferring: Bool { isOn && transfer.stage == .asked }
-  /// A carrier that was asked to transfer the call may end its stream before it answers.
-  func cause(of end: Cause) -> Cause {
-    isTransferring && (end == .stopped || end == .closed) ? .transferred : end
-  }
   func isTransferring(_ place: Int) -> Bool { isTransferring && transfer.place == place }
 
   /// Keys are collected.
@@ -225,10 +227,8 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   var waits: Bool { @inline(__always) get { manner == .waits } }
 
   /// When it is done in any case.
-  var dueTime: Instant {
-    guard waits else { return .never }
-    return min(transfer.stage == .waiting ? transfer.askBy : .never, digits.dueTime)
-  }
+  var dueTime: Instant { waits ? min(transferTime, digits.dueTime) : .never }
+  var transferTime: Instant { isOn && transfer.stage == .waiting ? transfer.askBy : .never }
 
   mutating func wait() { if manner == .on { manner = .waits } }
 

@@ -6,6 +6,11 @@
 //        │          │            └───▶ refused ───▶ the model is told, and the call goes on
 //        │          └── taken back by the model, or spoken over: nobody was asked
 //        └── refused at once: nobody who may be reached, a carrier that cannot
+//
+// 1. It outlives its session. A call that is given up meanwhile waits for its carrier's word before
+//    it says goodbye, and ends as ever where that is no.
+// 2. Only the carrier's yes makes it a transfer. A stream that ends before waits for its word as
+//    for last words; without it the call ended for the reason that its caller had.
 
 struct Transfer: BitwiseCopyable {
   enum Stage: BitwiseCopyable { case none, waiting, asked }
@@ -79,7 +84,9 @@ extension Transfer {
   /// What was said has been heard, or takes too long: the carrier is asked.
   static func askWhenHeard(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let transfer = call.functions.transfer
-    guard transfer.stage == .waiting, !call.state.isClosing else { return }
+    guard transfer.stage == .waiting, !call.state.isClosing || call.state.isAwaitingCarrier else {
+      return
+    }
     call.conversation.retire(&call.record, at: turn.now)
     let isHeard = call.conversation.isQuiet && !call.conversation.isAnswerOpen
     guard isHeard || turn.now >= transfer.askBy else { return }
@@ -100,16 +107,28 @@ extension Transfer {
   }
 
   /// The carrier has taken it: nobody here has anything more to say, and the carrier ends the
-  /// stream. Where the call was ending already, it ends as it did.
+  /// stream. Where that has ended already, last words are still fetched.
   static func accepted(in call: inout Call, _ store: Store, _ turn: inout Turn) {
-    if call.state.isClosing { return }
-    call.upstream.leaveNext(store, &turn)
-    call.upstream.leave(store, &turn)
-    call.sessionEnded(store, &turn)
-    call.conversation.close()
+    if !call.state.isClosing || call.state.isAwaitingCarrier {
+      call.upstream.leaveNext(store, &turn)
+      call.upstream.leave(store, &turn)
+      call.sessionEnded(store, &turn)
+      call.conversation.close()
+    }
     call.perform(
       call.state.transferred(within: .seconds(store.limits.transferSeconds), at: turn.now), store,
       &turn)
+  }
+
+  /// Words are to come before the call ends: the caller's, or the carrier's on a transfer.
+  static func isOwedWords(in call: Call) -> Bool {
+    call.conversation.isOwedWords || call.functions.isTransferring
+  }
+
+  /// A call that was given up is not taken by its carrier: it says goodbye, and ends.
+  static func endIfDeclined(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    guard call.state.isAwaitingCarrier, !call.functions.isInTransfer else { return }
+    call.perform(call.state.carrierDeclined(at: turn.now), store, &turn)
   }
 
   /// The state of a call has lasted long enough: its carrier was waited for.

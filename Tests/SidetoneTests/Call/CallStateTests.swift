@@ -90,6 +90,28 @@ struct CallStateTests {
     }
   }
 
+  // MARK: A carrier's word
+
+  @Test func `a call that was given up waits for its carrier, and goes on saying goodbye`() {
+    var call = reach("closing(playing)")
+    let cause = call.cause
+    call.awaitCarrier()
+    #expect(call.wakeTime == .never && call.isAwaitingCarrier)
+    #expect(call.carrierDeclined(at: start) == .play && call.wakeTime > start)
+    #expect(call.cause == cause && !call.isAwaitingCarrier)
+    #expect(call.carrierDeclined(at: start) == .nothing)
+    #expect(call.played() == .end)
+  }
+
+  @Test func `one whose stream ends while its carrier is asked is over in time`() {
+    var call = reach("closing(playing)")
+    call.awaitCarrier()
+    #expect(call.callerDone(.stopped, at: start) == .nothing && call.wakeTime > start)
+    #expect(call.transferred(within: .seconds(30), at: start) == .nothing)
+    #expect(call.cause == .transferred && call.wakeTime < start + .seconds(30))
+    #expect(call.expired(at: call.wakeTime) == .end)
+  }
+
   // MARK: The end
 
   @Test(arguments: 1...200)

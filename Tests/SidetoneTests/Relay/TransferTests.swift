@@ -224,15 +224,32 @@ struct TransferTests {
   }
 
   @Test(arguments: [true, false])
-  func `the stream may end before the carrier answers`(isStop: Bool) throws {
+  func `a stream that ends while the carrier is asked is no transfer`(isStop: Bool) throws {
     let order = try OrderTalk()
     order.transfer()
     if isStop { order.stop() } else { order.rig.fail(order.talk.caller) }
     order.rig.advance(milliseconds: 6000)
     #expect(order.rig.relay.callsInUse == 0)
-    #expect(order.end.contains(isStop ? "transferred" : "left"))
-    #expect(order.rig.relay.totals.functionsAnswered == (isStop ? 1 : 0))
+    #expect(order.end.contains(isStop ? "stopped" : "left"))
+    #expect(order.rig.relay.totals.functionsAnswered == 0)
+    #expect(order.rig.relay.totals.functionsCancelled == 1)
     order.rig.fetcherSays("answer 1 200 whole\n\n{}")
+    #expect(order.rig.relay.missing == [])
+  }
+
+  @Test(arguments: [200, 404])
+  func `the carrier's word is waited for as last words are`(status: Int) throws {
+    let order = try OrderTalk()
+    order.transfer()
+    order.stop()
+    order.rig.advance(milliseconds: 100)
+    #expect(order.rig.relay.callsInUse == 1)
+    order.rig.fetcherSays("answer 1 \(status) whole\n\n{}")
+    #expect(order.rig.relay.callsInUse == 0)
+    #expect(order.end.contains(status == 200 ? "transferred" : "stopped"))
+    #expect(order.rig.relay.totals.functionsAnswered == (status == 200 ? 1 : 0))
+    #expect(order.rig.relay.totals.functionsFailed == (status == 200 ? 0 : 1))
+    order.rig.advance(milliseconds: 10_000)
     #expect(order.rig.relay.missing == [])
   }
 
