@@ -87,28 +87,28 @@ package struct PreparedFunction: Sendable {
   }
 }
 
-/// Where a carrier is asked to act on calls, and by which key.
+/// Where a carrier is asked to act on calls, and by which keys: among them is one by which it knows
+/// the call's account.
 package struct PreparedControl: Sendable {
   let url: Text
-  let key: Text
+  let keys: [Text]
 
   /// Nil where there is no key.
   init?(_ control: Carrier.Control, _ settings: Config.Carrier) {
-    guard let key = settings.key(for: control) else { return nil }
-    self.key = Text(key)
+    keys = settings.keys(for: control).map { Text($0) }
+    if keys.isEmpty { return nil }
     let url = settings.controlURL
     self.url = Text(url.isEmpty ? control.service().url : url)
   }
 }
 
 extension Config.Carrier {
-  /// By what the carrier knows who asks it to act on calls; nil: nothing is set.
-  package func key(for control: Carrier.Control) -> [UInt8]? {
-    let key =
-      switch control.service().key {
-      case .signatures: secrets.first ?? []
-      case .own: Array(controlKey.utf8)
-      }
-    return key.isEmpty ? nil : key
+  /// By what the carrier knows who asks it to act on calls; of several, one for each account, or
+  /// the former and the next. None: nothing is set.
+  package func keys(for control: Carrier.Control) -> [[UInt8]] {
+    switch control.service().key {
+    case .signatures: secrets.filter { !$0.isEmpty }
+    case .own: controlKey.isEmpty ? [] : [Array(controlKey.utf8)]
+    }
   }
 }

@@ -52,7 +52,7 @@ extension Draft {
     }
     func isReady(_ carrier: CarrierRow) -> Bool {
       guard can(carrier), let control = carrier.row.control else { return false }
-      return config[carrier: carrier.name].key(for: control) != nil
+      return !config[carrier: carrier.name].keys(for: control).isEmpty
     }
     let what = "[[routes]] functions: \(function.name)"
     func names(_ carriers: [CarrierRow]) -> String {

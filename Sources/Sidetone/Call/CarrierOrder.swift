@@ -23,13 +23,18 @@ enum CarrierOrder {
     store.functionText.dropping(Limits.functionDraftBytes)
   }
 
+  /// Whether the carrier has a key more to be asked by than this one.
+  static func hasKey(behind key: Int, in call: Call, _ store: Store) -> Bool {
+    (store.prepared.carriers[call.caller.row].control?.keys.count ?? 0) > key + 1
+  }
+
   /// The carrier is asked; what comes of it, `FunctionCalls.answered` hears.
   static func ask(
-    _ order: Carrier.Order, _ place: Int, milliseconds: Int, in call: inout Call, _ store: Store,
-    _ turn: inout Turn
+    _ order: Carrier.Order, _ place: Int, key: Int = 0, milliseconds: Int, in call: inout Call,
+    _ store: Store, _ turn: inout Turn
   ) {
     guard let control = call.caller.carrier.control,
-      let prepared = store.prepared.carriers[call.caller.row].control
+      let prepared = store.prepared.carriers[call.caller.row].control, key < prepared.keys.count
     else {
       // Its key was there when the function was called, and settings were read anew.
       return FunctionCalls.fail(
@@ -55,8 +60,8 @@ enum CarrierOrder {
       request.isForm = control.body == .form
       request.credentials =
         control.credentials == .bearer
-        ? .bearer(prepared.key.bytes)
-        : .basic(user: account.written, password: prepared.key.bytes)
+        ? .bearer(prepared.keys[key].bytes)
+        : .basic(user: account.written, password: prepared.keys[key].bytes)
       do throws(FetchFailure) {
         let fetch = try turn.fetches.begin(
           .function(call: call.id, place: place), request, body: body.written, at: turn.now)

@@ -243,6 +243,7 @@ extension FunctionCalls {
       // What a carrier was asked for may have been done: twice it must not be.
       let isRetryable = action.isOrder ? failure.isUnsent : failure.isRetryable
       fail(place, failure.sentence, isRetryable: isRetryable, in: &call, store, &turn)
+    case .answered(401, _, _) where Transfer.askByNextKey(place, in: &call, store, &turn): return
     case .answered(let status, let body, let isCut):
       if !(200...299).contains(status) {
         let passes = status == 429 || !action.isOrder && (status >= 500 || status == 408)

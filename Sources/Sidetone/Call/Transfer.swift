@@ -19,6 +19,8 @@ struct Transfer: BitwiseCopyable {
   /// Its call of a function, and which of the function's targets it is for.
   private(set) var place = 0
   private var target = 0
+  /// By which of the carrier's keys it is asked.
+  private var key = 0
   /// What the carrier says to the caller before.
   private var summary = Chain()
   /// Then the carrier is asked, whatever is still being said.
@@ -92,6 +94,27 @@ extension Transfer {
     guard isHeard || turn.now >= transfer.askBy else { return }
     call.functions.transfer.stage = .asked
     call.functions.waitNoMore()
+    ask(in: &call, store, &turn)
+    // Where it could not be, the model knows by now.
+    FunctionCalls.moved(in: &call, store, &turn)
+  }
+
+  /// The carrier does not know the call's account by this key: it is asked by the next one. False
+  /// where there is none.
+  static func askByNextKey(
+    _ place: Int, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    guard call.functions.isTransferring(place),
+      CarrierOrder.hasKey(behind: call.functions.transfer.key, in: call, store)
+    else { return false }
+    call.functions.transfer.key += 1
+    ask(in: &call, store, &turn)
+    FunctionCalls.moved(in: &call, store, &turn)
+    return true
+  }
+
+  private static func ask(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let transfer = call.functions.transfer
     let functions = call.upstream.preparedFunctions(store)
     let function = functions[call.functions.function(of: transfer.place)]
     guard case .transfer(let targets, _) = function.action else {
@@ -101,9 +124,7 @@ extension Transfer {
       transfer.summary, scratch: CarrierOrder.scratch(store), in: store.pool)
     CarrierOrder.ask(
       .transfer(to: targets[transfer.target].address.bytes, saying: text), transfer.place,
-      milliseconds: function.milliseconds, in: &call, store, &turn)
-    // Where it could not be, the model knows by now.
-    FunctionCalls.moved(in: &call, store, &turn)
+      key: transfer.key, milliseconds: function.milliseconds, in: &call, store, &turn)
   }
 
   /// The carrier has taken it: nobody here has anything more to say, and the carrier ends the

@@ -1,4 +1,5 @@
-// A transfer that goes on behind the session in which it was asked for.
+// A transfer that goes on behind the session in which it was asked for, and one for which the
+// carrier knows another key than the first.
 
 import Sidetone
 import TestSupport
@@ -101,5 +102,37 @@ struct TransferTroubleTests {
     #expect(order.end.contains(status == 200 ? "transferred" : "stopped"))
     order.rig.advance(milliseconds: 200_000)
     #expect(order.rig.relay.missing == [])
+  }
+
+  // MARK: Keys
+
+  @Test func `of several keys the one by which the carrier knows the account is found`() throws {
+    let order = try OrderTalk {
+      $0[carrier: "twilio"].secrets = ["a", "b", "c"].map { Array($0.utf8) }
+    }
+    order.transfer(#"{"to":"sales","summary":"Hello."}"#)
+    let first = order.request
+    #expect(first.contains("basic AC1 a"))
+    order.rig.fetcherSays("answer 1 401 whole\n\n{\"code\":20003}")
+    #expect(order.talk.told() == [] && order.rig.fetches.count == 2)
+    #expect(order.request.contains("basic AC1 b") && order.request.last == first.last)
+    order.rig.fetcherSays("answer 2 200 whole\n\n{}")
+    #expect(order.talk.told().first == order.call.answer("t", TransferTests.done, name: "transfer"))
+    order.stop()
+    #expect(order.end.contains("transferred") && order.rig.relay.totals.functionsFailed == 0)
+    order.rig.advance(milliseconds: 10_000)
+    #expect(order.rig.relay.missing == [])
+  }
+
+  @Test func `where none of them is known the carrier has refused, once`() throws {
+    let order = try OrderTalk { $0[carrier: "twilio"].secrets = ["a", "b"].map { Array($0.utf8) } }
+    order.transfer()
+    order.rig.fetcherSays("answer 1 401 whole\n\n")
+    order.rig.fetcherSays("answer 2 401 whole\n\n")
+    let error = order.call.error("the carrier refused with 401")
+    #expect(
+      order.talk.told() == [order.call.answer("t", error, name: "transfer")] + order.call.goOn)
+    #expect(order.rig.relay.totals.functionsFailed == 1 && order.rig.fetches.count == 2)
+    order.talk.expectAllHome()
   }
 }
