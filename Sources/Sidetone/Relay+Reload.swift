@@ -40,7 +40,7 @@ extension Relay {
     turn.log.follow(next.config)
     turn.entries.follow(next.config.records)
     callers.requests.follow(next)
-    callers.leaveWarm(isOver: draining.isOn, calls, store, &turn)
+    callers.followWarm(calls, store, &turn)
     turn.counters.reloads &+= 1
   }
 

@@ -194,7 +194,7 @@ extension Relay {
   package func stop(at now: Instant) {
     turn.now = now
     draining.stop()
-    callers.leaveWarm(isOver: true, calls, store, &turn)
+    callers.leaveWarm(calls, store, &turn)
     calls.abandonAll(.shutDown, store, &turn)
   }
 }

@@ -61,12 +61,20 @@ extension Callers {
     var choices = Chain()
     guard choices.append(choice.options, from: store.pool) else { throw .full }
     let isAhead = prepared.dialsAhead && !requests.tokens.wasUsed(by: owner, at: turn.now)
-    let ahead = isAhead ? dialAhead(prepared.stream, choice, calls, store, &turn) : SlotID.none
+    let ahead = isAhead ? self.ahead(on: prepared.stream, choice, calls, store, &turn) : .none
     let held = CallTokens.Held(
       route: prepared.stream, bot: choice.bot, choices: choices, call: ahead, owner: owner)
     let (token, displaced) = requests.issue(held, store, &turn)
     giveUp(displaced, calls, store, &turn)
     return token
+  }
+
+  /// A session that is ready already, or one that is dialled.
+  private mutating func ahead(
+    on route: Int, _ choice: Choice, _ calls: Calls, _ store: Store, _ turn: inout Turn
+  ) -> SlotID {
+    takeWarm(on: route, bot: choice.bot, choice.options, calls, store, &turn)
+      ?? dialAhead(route, choice, calls, store, &turn)
   }
 
   /// A call whose caller is still to come, with its upstream being dialled; `none` where the relay

@@ -16,14 +16,14 @@ extension Callers {
     guard query.count <= Limits.queryBytesMax else { throw .malformed(.targetTooLong) }
     guard let opening = requests.opening(link, prepared, request, store, &turn) else { return nil }
     if isDraining { throw .draining }
-    let place: (upstream: Int, bot: Int)
+    let place: Booking
     do throws(Availability.Refusal) {
       place = try self.place(on: route, asking: query, calls, store, &turn)
     } catch {
       requests.refuse(link, error, request, store, &turn)
       return nil
     }
-    if calls.isFull { makeRoom(for: admitted.identity, calls, store, &turn) }
+    if calls.isFull { makeRoom(for: admitted.identity, on: route, calls, store, &turn) }
     // A call needs its own slot, a link for its upstream, and blocks to begin with.
     guard !calls.isFull, calls.hasLinkToSpare(in: store), store.pool.free > Limits.callBlocksMin,
       let id = calls.take()
@@ -40,11 +40,8 @@ extension Callers {
       id, CallerLeg(store.links[link].id, proof, input: opening.format),
       from: store.links[link].peer, opening.name, to: upstream, store, &turn)
     // Whom a webhook sends may have a place already, and says so in its first message.
-    if prepared.isGivenTokens {
-      calls[call].setPlace(isTaken: false)
-    } else {
-      turn.availability.reserve(place.upstream)
-    }
+    calls[call].setPlace(isTaken: place.isTaken)
+    if place.isTaken { turn.availability.reserve(place.upstream) }
     store.links[link].call = id
     requests.openSocket(
       link, key.bytes(in: request.bytes), answering: request, store, &turn)
@@ -65,13 +62,28 @@ extension Callers {
     return Begun(call: begun, rest: rest)
   }
 
+  private struct Booking {
+    var upstream: Int
+    var bot = 0
+    /// False: it is found when the caller has said who it is.
+    var isTaken: Bool
+  }
+
   /// The upstream on which a caller who comes gets a place: the one that it wants, or the route's
   /// fallback. Who may still say which one that is, by its parameters or its token, is not refused
-  /// for the sake of another, and waits on any of them.
+  /// for the sake of another, and waits on any of them. Where all are taken, one for whom a session
+  /// is ready has the place of that.
   private func place(
     on route: Int, asking query: Bytes, _ calls: Calls, _ store: Store, _ turn: inout Turn
-  ) throws(Availability.Refusal) -> (upstream: Int, bot: Int) {
+  ) throws(Availability.Refusal) -> Booking {
     let prepared = store.prepared.routes[route]
+    let isGivenTokens = prepared.isGivenTokens
+    if query.isEmpty, !isGivenTokens, hasWarm(on: route, calls, store),
+      turn.availability.refusal(of: prepared.upstream, at: turn.now) != nil,
+      turn.availability.refusal(of: prepared.upstream, isExpected: true, at: turn.now) == nil
+    {
+      return Booking(upstream: prepared.upstream, isTaken: false)
+    }
     let wanted = requests.connect.bot(named: query, route: route)
     let isDecided = prepared.opensAtOnce != nil || prepared.bots.count == 1
     var first: Availability.Refusal?
@@ -79,23 +91,23 @@ extension Callers {
       let bot = (wanted + step) % prepared.bots.count
       let upstream = prepared.bots[bot].upstream
       let refusal =
-        prepared.isGivenTokens
+        isGivenTokens
         ? turn.availability.refusal(of: upstream, isExpected: true, at: turn.now)
-        : refusal(of: upstream, holding: nil, calls, store, &turn)
+        : refusal(of: upstream, holding: nil, by: route, calls, store, &turn)
       // What was chosen is told later; until then the first of the bots stands for all.
-      guard let refusal else { return (upstream, 0) }
+      guard let refusal else { return Booking(upstream: upstream, isTaken: !isGivenTokens) }
       first = first ?? refusal
     }
     if let fallback = prepared.fallback?.upstream {
-      if prepared.isGivenTokens {
+      if isGivenTokens {
         // It takes no place yet, and will find one there.
         let refusal = turn.availability.refusal(of: fallback, isExpected: true, at: turn.now)
-        if refusal == nil { return (prepared.upstream, 0) }
-      } else if refusal(of: fallback, holding: nil, calls, store, &turn) == nil {
-        return (fallback, Int(UpstreamLeg.fallback))
+        if refusal == nil { return Booking(upstream: prepared.upstream, isTaken: false) }
+      } else if refusal(of: fallback, holding: nil, by: route, calls, store, &turn) == nil {
+        return Booking(upstream: fallback, bot: Int(UpstreamLeg.fallback), isTaken: true)
       }
     }
     if let first { throw first }
-    return (prepared.upstream, 0)
+    return Booking(upstream: prepared.upstream, isTaken: !isGivenTokens)
   }
 }

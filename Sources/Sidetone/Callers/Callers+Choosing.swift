@@ -165,7 +165,10 @@ extension Callers {
     _ call: Int, on upstream: Int, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) -> Availability.Refusal? {
     let held = calls[call].hasPlace ? calls[call].upstream.index : nil
-    if let refusal = refusal(of: upstream, holding: held, calls, store, &turn) { return refusal }
+    let route = calls[call].upstream.route
+    if let refusal = refusal(of: upstream, holding: held, by: route, calls, store, &turn) {
+      return refusal
+    }
     if let held { turn.availability.release(held) }
     turn.availability.reserve(upstream)
     calls[call].setPlace(isTaken: true)

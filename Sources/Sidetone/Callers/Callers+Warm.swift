@@ -8,23 +8,32 @@
 //
 // 1. They come last: those that there are give way to callers who need their places, and none is
 //    dialled where that would touch the last quarter of the places (`dialAhead`).
-// 2. Behind one that was lost, or could not be had, the next is dialled a while later.
+// 2. Behind one that was lost, or could not be had, the next of that upstream is dialled a while
+//    later.
 // 3. Where none is ready a call dials as ever. One that is lost as it is taken is dialled again by
 //    its call, as any session is.
+// 4. A webhook that is to dial ahead has one for its caller where one is ready.
 
 struct WarmSessions {
   fileprivate struct Session {
     let call: SlotID
     let route: Int
+    let upstream: Int
     let until: Instant
+  }
+
+  /// No other of an upstream is dialled before then, after so many losses in a row.
+  private struct Pause {
+    let upstream: Int
+    var until = Instant.zero
+    var losses = 0
   }
 
   fileprivate var sessions: [Session] = []
   /// When they are to be looked at; `never` where no route wants any.
   fileprivate(set) var nextDue = Instant.never
-  /// No other is dialled before then, after so many losses in a row.
-  private var dialsFrom = Instant.zero
-  private var losses = 0
+  /// Of each upstream of which one was lost since one was ready.
+  private var pauses: [Pause] = []
   fileprivate var isOver = false
 
   static let life = Instant.Span.seconds(60)
@@ -38,14 +47,21 @@ struct WarmSessions {
   /// How many there are, ready or on their way.
   var count: Int { sessions.count }
 
-  fileprivate func mayDial(at now: Instant) -> Bool { !isOver && dialsFrom <= now }
-
-  fileprivate mutating func lost(at now: Instant) {
-    losses = min(losses + 1, 6)
-    dialsFrom = now + .seconds(min(1 << losses, Self.pauseSecondsMax))
+  fileprivate func mayDial(_ upstream: Int, at now: Instant) -> Bool {
+    !isOver && !pauses.contains { $0.upstream == upstream && $0.until > now }
   }
 
-  fileprivate mutating func wasReady() { losses = 0 }
+  fileprivate mutating func lost(_ upstream: Int, at now: Instant) {
+    let known = pauses.firstIndex { $0.upstream == upstream }
+    if known == nil { pauses.append(Pause(upstream: upstream)) }
+    let place = known ?? pauses.count - 1
+    pauses[place].losses = min(pauses[place].losses + 1, 6)
+    pauses[place].until = now + .seconds(min(1 << pauses[place].losses, Self.pauseSecondsMax))
+  }
+
+  fileprivate mutating func wasReady(_ upstream: Int) {
+    pauses.removeAll { $0.upstream == upstream }
+  }
 }
 
 extension Callers {
@@ -56,12 +72,13 @@ extension Callers {
     for (place, route) in store.prepared.routes.enumerated()
     where route.warm > 0 && !route.isRetired && route.keyless < 0 {
       if !warm.isOver { warm.nextDue = turn.now + WarmSessions.lookEvery }
-      while warm.mayDial(at: turn.now), count(on: place) < route.warm {
-        let choice = Choice(bot: 0, upstream: route.bots[0].upstream, options: .empty)
+      let upstream = route.bots[0].upstream
+      while warm.mayDial(upstream, at: turn.now), count(on: place) < route.warm {
+        let choice = Choice(bot: 0, upstream: upstream, options: .empty)
         let id = dialAhead(place, choice, calls, store, &turn)
         guard calls.holds(id) else { break }
         let until = turn.now + WarmSessions.life
-        warm.sessions.append(.init(call: id, route: place, until: until))
+        warm.sessions.append(.init(call: id, route: place, upstream: upstream, until: until))
       }
     }
   }
@@ -75,12 +92,12 @@ extension Callers {
     for session in warm.sessions {
       if !calls.holds(session.call) || calls[session.call.index].state.isClosing {
         turn.counters.warmLost &+= 1
-        warm.lost(at: turn.now)
+        warm.lost(session.upstream, at: turn.now)
       } else if session.until <= turn.now {
         turn.counters.warmAged &+= 1
         calls.abandon(session.call.index, .unclaimed, store, &turn)
       } else {
-        if calls[session.call.index].upstream.isOpen(store) { warm.wasReady() }
+        if isReady(session, calls, store) { warm.wasReady(session.upstream) }
         kept.append(session)
       }
     }
@@ -92,33 +109,70 @@ extension Callers {
   mutating func takeWarm(
     for call: Int, bot: Int, _ options: Bytes, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) -> Int? {
-    guard !warm.sessions.isEmpty, bot == 0, options.isEmpty else { return nil }
     let route = calls[call].upstream.route
-    let place = warm.sessions.firstIndex {
-      $0.route == route && calls.holds($0.call)
-        && calls[$0.call.index].upstream.isOpen(store)
-        && !calls[$0.call.index].upstream.isFallback
+    guard let warm = takeWarm(on: route, bot: bot, options, calls, store, &turn) else { return nil }
+    calls.join(call, to: warm.index, store, &turn)
+    return warm.index
+  }
+
+  /// The same for whoever brings a token that stands for it.
+  mutating func takeWarm(
+    on route: Int, bot: Int, _ options: Bytes, _ calls: Calls, _ store: Store, _ turn: inout Turn
+  ) -> SlotID? {
+    guard bot == 0, options.isEmpty, let place = readyWarm(on: route, calls, store) else {
+      return nil
     }
-    guard let place else { return nil }
-    let session = warm.sessions.remove(at: place)
     warm.nextDue = turn.now
     turn.counters.warmTaken &+= 1
-    calls.join(call, to: session.call.index, store, &turn)
-    return session.call.index
+    return warm.sessions.remove(at: place).call
   }
 
-  /// Of those on such upstreams the oldest, which gives way to a caller; nil: there is none.
-  func oldestWarm(of calls: Calls, where isFit: (Int) -> Bool) -> Int? {
-    warm.sessions.first {
+  /// Whether one is ready for whoever comes by this route and asks for nothing of its own.
+  func hasWarm(on route: Int, _ calls: Calls, _ store: Store) -> Bool {
+    readyWarm(on: route, calls, store) != nil
+  }
+
+  private func readyWarm(on route: Int, _ calls: Calls, _ store: Store) -> Int? {
+    warm.sessions.firstIndex { $0.route == route && isReady($0, calls, store) }
+  }
+
+  private func isReady(
+    _ session: WarmSessions.Session, _ calls: Calls, _ store: Store
+  ) -> Bool {
+    guard calls.holds(session.call) else { return false }
+    let upstream = calls[session.call.index].upstream
+    return upstream.isOpen(store) && !upstream.isFallback
+  }
+
+  /// Of those on such upstreams the oldest, which gives way to a caller by `route`: one of another
+  /// route, if it can be, since its own may be what it gets. Nil: there is none.
+  func oldestWarm(of calls: Calls, by route: Int, where isFit: (Int) -> Bool) -> Int? {
+    let fit = warm.sessions.filter {
       calls.holds($0.call) && isFit(calls[$0.call.index].upstream.index)
-    }?.call.index
+    }
+    return (fit.first { $0.route != route } ?? fit.first)?.call.index
   }
 
-  /// All are left. `isOver`: for good; else those that the settings ask for now follow.
-  mutating func leaveWarm(isOver: Bool, _ calls: Calls, _ store: Store, _ turn: inout Turn) {
-    warm.isOver = isOver
-    let sessions = warm.sessions
-    warm.sessions = []
+  /// All are left, for good.
+  mutating func leaveWarm(_ calls: Calls, _ store: Store, _ turn: inout Turn) {
+    warm.isOver = true
+    leaveWarm(calls, store, &turn) { _ in true }
+  }
+
+  /// Settings were read anew: those stay that are what the settings ask for now.
+  mutating func followWarm(_ calls: Calls, _ store: Store, _ turn: inout Turn) {
+    leaveWarm(calls, store, &turn) {
+      let route = store.prepared.routes[$0.route]
+      return route.isRetired || route.warm == 0 || route.bots[0].upstream != $0.upstream
+    }
+  }
+
+  private mutating func leaveWarm(
+    _ calls: Calls, _ store: Store, _ turn: inout Turn,
+    where isUnwanted: (WarmSessions.Session) -> Bool
+  ) {
+    let sessions = warm.sessions.filter(isUnwanted)
+    warm.sessions.removeAll(where: isUnwanted)
     warm.nextDue = turn.now
     for session in sessions where calls.holds(session.call) {
       calls.abandon(session.call.index, .unclaimed, store, &turn)

@@ -35,12 +35,14 @@ extension Callers {
   /// whose own caller can still have another; otherwise the socket gives way that has owed its
   /// token for longest.
   mutating func makeRoom(
-    for identity: Identity, _ calls: Calls, _ store: Store, _ turn: inout Turn
+    for identity: Identity, on route: Int, _ calls: Calls, _ store: Store, _ turn: inout Turn
   ) {
     // One that only waits for its files is owed nothing else.
     if let over = calls.firstFiling {
       calls.abandon(over, .none, store, &turn)
-    } else if identity != .token, let ahead = oldestAhead(of: calls, where: { _ in true }) {
+    } else if identity != .token,
+      let ahead = oldestAhead(of: calls, by: route, where: { _ in true })
+    {
       calls.abandon(ahead, .unclaimed, store, &turn)
     } else if let guest = turn.guests.oldestSocket {
       giveWay(guest, .calls, calls, store, &turn)
@@ -50,10 +52,11 @@ extension Callers {
   /// Why a caller who is there gets no place on this upstream; nil: there is one, if need be that
   /// of a session that was dialled ahead for somebody who has not come.
   func refusal(
-    of upstream: Int, holding held: Int?, _ calls: Calls, _ store: Store, _ turn: inout Turn
+    of upstream: Int, holding held: Int?, by route: Int, _ calls: Calls, _ store: Store,
+    _ turn: inout Turn
   ) -> Availability.Refusal? {
     while let refusal = turn.availability.refusal(of: upstream, holding: held, at: turn.now) {
-      let ahead = oldestAhead(of: calls) {
+      let ahead = oldestAhead(of: calls, by: route) {
         turn.availability.isInTheWay($0, of: upstream, refusal)
       }
       guard let ahead else { return refusal }
@@ -64,8 +67,10 @@ extension Callers {
 
   /// Of the sessions that were dialled ahead on such upstreams, a warm one, or the one that has
   /// waited for longest; nil: there is none. Where it ends, its token stays good.
-  private func oldestAhead(of calls: Calls, where isFit: (Int) -> Bool) -> Int? {
-    if let warm = oldestWarm(of: calls, where: isFit) { return warm }
+  private func oldestAhead(
+    of calls: Calls, by route: Int, where isFit: (Int) -> Bool
+  ) -> Int? {
+    if let warm = oldestWarm(of: calls, by: route, where: isFit) { return warm }
     return requests.tokens.oldest {
       calls.holds($0.call) && isFit(calls[$0.call.index].upstream.index)
     }?.call.index
@@ -86,7 +91,7 @@ extension Callers {
   /// The same for all who are still to come: their sockets would be refused.
   mutating func giveUpAll(_ calls: Calls, _ store: Store, _ turn: inout Turn) {
     while let held = requests.tokens.remove() { giveUp(held, calls, store, &turn) }
-    leaveWarm(isOver: true, calls, store, &turn)
+    leaveWarm(calls, store, &turn)
   }
 
   /// The socket that a token was for has not come.

@@ -8,7 +8,7 @@ import Testing
 
 extension Rig {
   /// These settings count from now on; answers what was made of them.
-  @discardableResult fileprivate func reload(_ change: (inout Config) -> Void) throws -> Successor {
+  @discardableResult func reload(_ change: (inout Config) -> Void) throws -> Successor {
     var wanted = relay.config
     wanted.routes.removeAll(where: \.isRetired)
     wanted.upstreams.removeAll(where: \.isRetired)

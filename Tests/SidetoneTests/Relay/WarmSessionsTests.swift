@@ -114,6 +114,87 @@ struct WarmSessionsTests {
     rig.expectAllHomeAfterStop()
   }
 
+  @Test func `at the limit of sessions a caller gets the one that is ready`() throws {
+    let rig = rig(1) { $0.upstreams[2].sessionsMax = 1 }
+    let model = try ready(rig)
+    let caller = try call(rig)
+    rig.media(caller)
+    #expect(rig.dialled.count == 1 && rig.relay.totals.warmTaken == 1)
+    #expect(rig.messages(from: model, isCaller: false).count == 1)
+    // Nobody else has a place.
+    #expect(rig.open("/talk") == nil && rig.relay.totals.requestsRefused == 1)
+    rig.expectAllHomeAfterStop()
+    // Who asks for something of its own has the place.
+    let other = self.rig(1) { $0.upstreams[2].sessionsMax = 1 }
+    _ = try ready(other)
+    _ = try other.talk(with: #""voice":"cedar""#)
+    #expect(other.dialled.count == 2 && other.relay.totals.warmTaken == 0)
+    other.advance(milliseconds: 1100)
+    #expect(other.relay.callsInUse == 1 && other.relay.totals.warmLost == 1)
+    other.expectAllHomeAfterStop()
+  }
+
+  @Test func `a webhook that dials ahead has the one that is ready`() throws {
+    let rig = Talk.announcingRig { $0.routes[3].warm = 1 }
+    rig.advance(milliseconds: 1)
+    let model = try ready(rig)
+    let token = try #require(try rig.announce())
+    #expect(rig.dialled.count == 1 && rig.relay.totals.warmTaken == 1)
+    // The next caller's is dialled.
+    rig.advance(milliseconds: 1)
+    #expect(rig.dialled.count == 2)
+    let caller = try rig.talk(with: #""token":"\#(token)""#)
+    rig.media(caller)
+    #expect(rig.messages(from: model, isCaller: false).count == 1)
+    #expect(rig.relay.callsInUse == 2)
+    // What was chosen is dialled for.
+    _ = try #require(try rig.announce("?voice=verse"))
+    #expect(rig.relay.totals.warmTaken == 1)
+    rig.expectAllHomeAfterStop()
+  }
+
+  /// Beside the usual one a route to gemini, which wants one as well.
+  private func rigOfTwo() -> Rig {
+    rig {
+      $0.addUpstream("gemini")
+      $0.addRoute("/gem", ["twilio"], to: "gemini")
+      $0.routes[4].warm = 1
+    }
+  }
+
+  @Test func `one upstream's trouble is not another's`() throws {
+    let rig = rigOfTwo()
+    let gemini = try #require(rig.answerDial())
+    rig.answer(Talk.ready("gemini"), on: gemini)
+    rig.connected(rig.dialled[0])
+    rig.feed("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", on: rig.dialled[0])
+    rig.advance(milliseconds: 1000)
+    #expect(rig.relay.totals.warmLost == 1)
+    // Taken, it is followed at once; the other one is not.
+    let caller = try #require(rig.open("/gem"))
+    rig.start(caller)
+    let dials = rig.dialled.count
+    rig.advance(milliseconds: 10)
+    #expect(rig.relay.totals.warmTaken == 1 && rig.dialled.count == dials + 1)
+    rig.expectAllHomeAfterStop()
+  }
+
+  @Test func `settings that are read anew leave alone what they do not change`() throws {
+    let rig = rigOfTwo()
+    let dials = rig.dialled
+    try rig.reload { $0.limits.pingSeconds += 1 }
+    rig.advance(milliseconds: 1100)
+    #expect(rig.dialled == dials && rig.relay.callsInUse == 2)
+    try rig.reload { $0.upstreams[3].key = "fresh" }
+    rig.advance(milliseconds: 10)
+    #expect(rig.dialled.count == dials.count + 1 && rig.relay.callsInUse == 2)
+    #expect(!rig.isGone(dials[0]) && rig.relay.totals.warmLost == 0)
+    try rig.reload { $0.routes[3].warm = 0 }
+    rig.advance(milliseconds: 1100)
+    #expect(rig.relay.callsInUse == 1)
+    rig.expectAllHomeAfterStop()
+  }
+
   @Test func `no more are dialled than leave a quarter of the places, and none while draining`()
     throws
   {
