@@ -29,6 +29,16 @@ extension Entries {
         $0.write(",\"attempt\":")
         $0.write(decimal: attempt)
       }
+    case .upstream(.fellBack(let former, let other, let sentence)):
+      put("fallback", of: call.key, at: wall) {
+        $0.write(",\"from\":\"")
+        $0.write(json: former)
+        $0.write("\",\"upstream\":\"")
+        $0.write(json: other)
+        $0.write("\",\"sentence\":\"")
+        $0.write(json: sentence)
+        $0.write("\"")
+      }
     case .words(let words): keep(words, of: call, at: wall)
     case .agent(.function(let function)): keep(function, of: call, at: wall)
     case .agent(.answered(let times)):

@@ -73,6 +73,12 @@ extension CallHistory {
       "connect_ms": .known(connectMilliseconds),
       "reconnect_ms_max": .known(reconnectMilliseconds), "sessions": .integer(sessions),
       "words": .known(ended?.text("words")),
+      "fallback": fallback.map { entry in
+        .made([
+          "name": .known(entry.text("upstream")), "at_ms": offset(of: entry),
+          "sentence": .known(entry.text("sentence")),
+        ])
+      } ?? .null,
     ])
   }
 

@@ -107,6 +107,8 @@ package struct CallHistory: Sendable {
   private(set) var connectMilliseconds: Int64?
   private(set) var reconnectMilliseconds: Int64?
   private(set) var request: String?
+  /// The upstream that took over from the first.
+  private(set) var fallback: Entry?
   private(set) var keys: [JSONTree] = []
   private(set) var bargeIns: [JSONTree] = []
   private(set) var losses: [JSONTree] = []
@@ -142,6 +144,7 @@ package struct CallHistory: Sendable {
       losses.append(
         .made(["at_ms": offset(of: entry), "sentence": .known(entry.text("sentence"))]))
     case "redial": redials += 1
+    case "fallback": if fallback == nil { fallback = entry }
     case "function": functions.append(function(entry))
     case "missing": takeMissing(entry)
     default: break

@@ -230,6 +230,17 @@ import Testing
     #expect(file(two + [entry("ended", ["request": ""])])["upstream"]?["request"] == "r2")
   }
 
+  @Test func `the upstream that took over is named beside the first`() {
+    #expect(file([started(), ended()])["upstream"]?["fallback"] == .null)
+    let both = file([
+      started(),
+      entry("fallback", after: 400, ["from": "a", "upstream": "b", "sentence": "refused"]),
+    ])
+    #expect(
+      both["upstream"]?["fallback"]
+        == .made(["name": "b", "at_ms": .integer(400), "sentence": "refused"]))
+  }
+
   @Test func `keys, interruptions by the caller and lost sessions have their times`() {
     let file = file([
       started(), entry("key", after: 500, ["key": "5"]), entry("interrupted", after: 700),

@@ -47,6 +47,7 @@ private let python = "\(top)/.build/venv/bin/python"
         entry("connected", of: 1, ["milliseconds": .integer(90)]),
         entry("key", of: 1, ["key": "5"]), entry("barge_in", of: 1),
         entry("lost", of: 1, ["sentence": "gone"]), entry("redial", of: 1),
+        entry("fallback", of: 1, ["from": "a", "upstream": "b", "sentence": "gone"]),
         entry("missing", of: 1, ["count": .integer(1), "reason": "r"]),
         entry(
           "ended", of: 1,

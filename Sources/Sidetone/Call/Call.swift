@@ -191,8 +191,8 @@ extension Call {
     case .nothing, .rest: return .nothing
     case .dial:
       guard hasUpstream else { return state.opened() }
-      let isAgain = state.attempts > 0
-      let isAsked = upstream.dial(for: id, isAgain: isAgain, as: record.name, store, &turn)
+      let isPaced = state.isDialledInTurn
+      let isAsked = upstream.dial(for: id, isPaced: isPaced, as: record.name, store, &turn)
       return isAsked ? .nothing : lost(.noLink, store, &turn)
     case .flow:
       if state.isClosing { uplink.takeHeld(store, &turn) }

@@ -88,6 +88,7 @@ package struct CallState: BitwiseCopyable, Sendable {
   private var restUntil = Instant.never
   /// Losses in a row, and how many may be.
   package private(set) var attempts = 0
+  private var hasFallenBack = false
   package let attemptsMax: Int
   private let finishTime: Instant.Span
   private let playTime: Instant.Span
@@ -187,6 +188,9 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
+  /// Of many calls that lose their sessions at once each is to dial in its turn.
+  var isDialledInTurn: Bool { attempts > 0 || hasFallenBack }
+
   /// Whether the upstream would not be dialled again.
   func isOutOfAttempts(after loss: UpstreamLeg.Loss) -> Bool {
     loss.life != .lived && attempts >= attemptsMax
@@ -208,6 +212,7 @@ package struct CallState: BitwiseCopyable, Sendable {
     case .dialling, .talking:
       state = .dialling
       attempts = 0
+      hasFallenBack = true
       return .dial
     case .arriving, .resting, .changing, .closing, .over:
       preconditionFailure("only what was lost in a call that goes on is followed")
@@ -294,12 +299,17 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
-  /// The agent, or we for it, end the call: what it has said is played to its end.
-  package mutating func hungUp(_ why: Cause = .hungUp, at now: Instant) -> Action {
+  /// No session can be had for it: what was said is played to its end.
+  package mutating func givenUp(_ why: Cause, at now: Instant) -> Action {
     switch state {
     case .talking, .changing, .dialling, .resting: return giveUp(why, at: now)
     case .arriving, .closing, .over: return .nothing
     }
+  }
+
+  /// The agent, or we for it, end the call: what it has said is played to its end.
+  package mutating func hungUp(_ why: Cause = .hungUp, at now: Instant) -> Action {
+    givenUp(why, at: now)
   }
 
   /// The carrier has taken the call: our own close is withheld until it ends the stream, or for so

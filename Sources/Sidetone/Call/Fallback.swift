@@ -4,7 +4,8 @@
 // such as a handle of the other one's, does not.
 //
 //     refused, silent, broken while it was dialled ─┐
-//     lost, and another attempt is of no use ───────┼──▶ dialling the fallback, at once
+//     lost, and another attempt is of no use ───────┼──▶ dialling the fallback: at once, or where
+//                                                   │    many calls do so, one behind the other
 //     no place for a new caller (Callers+Choosing) ─┘
 //     lost, having done its work ──▶ one attempt more ──▶ as above; or no attempt is left
 
@@ -41,12 +42,12 @@ enum Fallback {
       turn.availability.move(call.upstream.index, other, isAnnounced: call.isAnnounced)
     }
     call.upstream.fallBack(to: other, store)
-    guard
-      call.upstream.settleFormats(from: call.caller.input, to: call.caller.output, store)
-    else {
-      AudioFinding.refuse(
-        "the upstream that takes over cannot take this audio", in: &call, store, &turn)
-      return .nothing
+    guard isFit(&call, store) else {
+      let sentence: StaticString = "the upstream that takes over cannot take this audio"
+      turn.note(.call(.refused(sentence)), of: call.record.name)
+      call.caller.send(
+        .error(code: "unsupported", message: sentence), as: call.record.name, store, &turn)
+      return call.state.givenUp(.unsupported, at: turn.now)
     }
     if call.caller.isStarted {
       call.uplink.become(call.upstream.kind, sending: call.upstream.input, store)
@@ -54,6 +55,16 @@ enum Fallback {
       if let voice = call.upstream.kind.voice { call.conversation.become(voice) }
     }
     return call.state.fellBack()
+  }
+
+  /// Whether the audio of both sides can be had from the other, as it is settled here.
+  private static func isFit(_ call: inout Call, _ store: Store) -> Bool {
+    let (input, output) = (call.caller.input, call.caller.output)
+    guard call.upstream.settleFormats(from: input, to: output, store),
+      Conversion.exists(from: input, to: call.upstream.input)
+    else { return false }
+    return call.upstream.kind.voice == nil
+      || Conversion.exists(from: call.upstream.output, to: output)
   }
 }
 

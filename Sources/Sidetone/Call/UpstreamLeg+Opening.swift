@@ -34,16 +34,16 @@ extension UpstreamLeg {
 
   // MARK: Dialling
 
-  /// Asks for a connection, at once or, where it is not the first, when it is its turn; false where
-  /// the relay has none left.
+  /// Asks for a connection, at once or, where it is paced, when it is its turn; false where the
+  /// relay has none left.
   mutating func dial(
-    for call: SlotID, isAgain: Bool, as name: Name, _ store: Store, _ turn: inout Turn
+    for call: SlotID, isPaced: Bool, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     precondition(!next.isThere, "one at a time")
     guard let id = store.links.take() else { return false }
     store.links[id.index] = Link(id, for: call, at: turn.now)
     next.link = id
-    let time = isAgain ? turn.availability.redialTime(index, at: turn.now) : turn.now
+    let time = isPaced ? turn.availability.redialTime(index, at: turn.now) : turn.now
     if time <= turn.now {
       askForConnection(store, &turn)
     } else {

@@ -225,6 +225,51 @@ struct FallbackTests {
     expectHome(caller, second)
   }
 
+  @Test func `of many calls that lose their upstream at once each has its turn`() throws {
+    let rig = Self.rig { $0.limits.redialsPerSecondMax = 2 }
+    let callers = try (0..<3).map { _ in try begin(rig) }
+    let dials = rig.dialled
+    for link in dials {
+      rig.connected(link)
+      rig.feed(Self.refusal, on: link)
+    }
+    #expect(rig.relay.totals.fallbacks == 3 && rig.dialled.count == dials.count + 1)
+    rig.advance(milliseconds: 510)
+    #expect(rig.dialled.count == dials.count + 2)
+    rig.advance(milliseconds: 500)
+    #expect(rig.dialled.count == dials.count + 3 && rig.relay.callsInUse == 3)
+    for caller in callers { rig.fail(caller) }
+    rig.advance(milliseconds: 200_000)
+    #expect(rig.relay.missing == [])
+  }
+
+  @Test func `audio that the other one cannot take ends the call at once, and says so`() throws {
+    let rig = Talk.rig("raw", with: "deepgram-agent") {
+      $0.addUpstream("gemini")
+      $0.routes[3].fallback = "gemini"
+    }
+    let caller = try #require(rig.open("/talk?encoding=linear16&sample_rate=48000"))
+    let dials = rig.dialled.count
+    try refuseDial(rig)
+    #expect(rig.relay.callsInUse == 0 && rig.dialled.count == dials)
+    #expect(rig.log.contains { $0.contains("the upstream that takes over cannot take this audio") })
+    #expect(rig.log.contains { $0.contains("call_ended") && $0.contains("unsupported") })
+    let told = rig.messages(from: caller, isCaller: true)
+    #expect(told.contains { $0.contains(#""code":"unsupported""#) }, "\(told)")
+    rig.fail(caller)
+    rig.advance(milliseconds: 10_000)
+    #expect(rig.relay.missing == [])
+  }
+
+  @Test func `the record names both`() throws {
+    let rig = Self.rig { $0.records = Config.Records() }
+    let caller = try begin(rig)
+    try refuseDial(rig)
+    let entry = try #require(rig.entries.last { $0.contains(#""kind":"fallback""#) })
+    #expect(entry.contains(#""from":"openai","upstream":"gemini","sentence":""#), "\(entry)")
+    rig.fail(caller)
+  }
+
   @Test func `a webhook's answer says what becomes of a caller whose stream has ended`() throws {
     for (verbs, end) in [
       ("<Say>One moment.</Say><Dial>+15550100</Dial>", "<Dial>+15550100</Dial></Response>\n"),
