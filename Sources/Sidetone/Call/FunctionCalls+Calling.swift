@@ -27,6 +27,7 @@ extension FunctionCalls {
     of news: Upstream.Event, _ message: Bytes, in call: inout Call, _ store: Store,
     _ turn: inout Turn
   ) {
+    if news.callerWords != nil { call.functions.heardCaller(at: turn.now) }
     if news.isInterrupted { interrupted(in: &call, store, &turn) }
     guard news.callsFunctions || news.cancelsFunctions || news.servedCall != nil,
       call.functions.isOn, let reading = call.upstream.functions
@@ -103,7 +104,8 @@ extension FunctionCalls {
     }
     // What the caller said is answered by what is done: another session that heard it again would
     // have it done again.
-    _ = call.uplink.agentBegan(at: turn.now)
+    let since = call.uplink.unanswered.since
+    if call.uplink.agentBegan(at: turn.now) != .never { call.functions.answers(since) }
     if function.phraseAfter != .never {
       call.functions.tellCaller(of: place, at: turn.now + function.phraseAfter)
     }
@@ -238,6 +240,7 @@ extension FunctionCalls {
       return turn.note(.messageIgnored)
     }
     let action = call.upstream.preparedFunctions(store)[call.functions.function(of: place)].action
+    let isFormer = call.functions.isFormer(place)
     switch result {
     case .failed(let failure):
       // What a carrier was asked for may have been done: twice it must not be.
@@ -267,7 +270,7 @@ extension FunctionCalls {
         end(place, .answered, "", in: &call, store, &turn)
       }
     }
-    moved(in: &call, store, &turn)
+    moved(isInWords: isFormer, in: &call, store, &turn)
   }
 
   /// The model is told why; nothing came of it.
@@ -300,6 +303,12 @@ extension FunctionCalls {
       DigitCollection.giveBack(in: &call, &turn)
     }
     end(place, .cancelled, "", in: &call, store, &turn)
+  }
+
+  /// Of what the session was asked and has called nothing will be told to it any more.
+  static func sessionEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    HistoryRing.rememberUnwritten(in: &call, store, &turn)
+    call.functions.sessionEnded()
   }
 
   /// The call is over: nobody waits for an answer any more.
@@ -424,8 +433,10 @@ extension FunctionCalls {
   }
 
   /// Something was called or answered: the model is not asked to go on before it has all answers
-  /// that it waits for.
-  static func moved(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+  /// that it waits for. `isInWords`: it was told so of what another session has called.
+  static func moved(
+    isInWords: Bool = false, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
     guard let reading = call.upstream.functions else { return }
     let all = call.upstream.preparedFunctions(store)
     let running = call.functions.places.filter { call.functions.isRunning($0) }
@@ -434,7 +445,8 @@ extension FunctionCalls {
         !call.functions.isFormer($0) && !all[call.functions.function(of: $0)].told.talksMeanwhile
       })
     if running.isEmpty, call.functions.manner != .hangsUp, call.upstream.isOpen(store) {
-      call.conversation.functionsAnswered(goesOn: reading.goesOn, at: turn.now)
+      let goesOn = isInWords ? reading.goesOnWithWords : reading.goesOn
+      call.conversation.functionsAnswered(goesOn: goesOn, at: turn.now)
     }
   }
 }

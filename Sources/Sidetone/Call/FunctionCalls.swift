@@ -41,6 +41,15 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     fileprivate var digits = DigitCollection()
     /// Of so many that run the caller may still have to be told.
     fileprivate var phrases = 0
+    fileprivate var question = Question()
+  }
+
+  /// What the caller said that a function was called for.
+  fileprivate struct Question: BitwiseCopyable {
+    /// When the caller's words last came.
+    var wordsAt = Instant.zero
+    /// When it began, where its words have not come; else `never`.
+    var unwritten = Instant.never
   }
 
   private var table = Lent<Memory>()
@@ -194,6 +203,25 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
   /// It goes on after all.
   mutating func goOn() {
     manner = transfer.stage == .waiting || digits.isOpen ? .waits : .on
+  }
+
+  // MARK: What it was called for
+
+  /// Words of the caller have come.
+  mutating func heardCaller(at now: Instant) {
+    if isOn { table.value.question = Question(wordsAt: now) }
+  }
+
+  /// A function is called for what the caller has said since then.
+  mutating func answers(_ since: Instant) {
+    if table.value.question.wordsAt < since { table.value.question.unwritten = since }
+  }
+
+  /// When what the caller asked began, where nobody has written it down; `never`.
+  mutating func takeUnwritten() -> Instant {
+    guard isOn else { return .never }
+    defer { table.value.question.unwritten = .never }
+    return table.value.question.unwritten
   }
 
   // MARK: What waits

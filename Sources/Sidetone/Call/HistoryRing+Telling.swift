@@ -50,6 +50,19 @@ extension HistoryRing {
     } while !history.isEmpty
   }
 
+  /// The session is gone, and with it the words of what it called a function for: the next one
+  /// knows at least that something was asked.
+  static func rememberUnwritten(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let asked = call.functions.takeUnwritten()
+    if asked == .never { return }
+    call.conversation.remember(
+      .caller, unwritten.bytes, since: call.record.milliseconds(at: asked), call.record, store,
+      &turn)
+  }
+
+  private static let unwritten: StaticString =
+    "(What the caller asked here was not written down; a function was called for it.)"
+
   /// A session was told what a function answered: so is the one that goes on for it.
   static func remember(
     _ answer: Bytes, of function: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn

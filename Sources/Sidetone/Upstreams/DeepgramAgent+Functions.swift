@@ -12,7 +12,7 @@ extension DeepgramAgent {
         let found = JSON.element(place, of: list, in: message)
       else { return nil }
       return found.kind == .object ? text("id", of: found, in: message) : 0..<0
-    }, needsID: true, goesOn: true, knowsOthers: true)
+    }, needsID: true, goesOn: true, goesOnWithWords: false, knowsOthers: true)
 
   private static let functionsMax = 16
 
@@ -44,7 +44,7 @@ extension DeepgramAgent {
     writer.write("\"}")
   }
 
-  /// What is added to the prompt is not repeated among the caller's words.
+  /// What is added to the prompt is not repeated among the caller's words; nor is it answered.
   static func writeLateAnswer(_ name: Bytes, _ answer: Bytes, _ writer: inout Writer) {
     writer.write("{\"type\":\"UpdatePrompt\",\"prompt\":\"")
     writer.write(lateAnswerOf: name, answer)

@@ -6,6 +6,7 @@
 // - `UserStartedSpeaking` is the interruption: it stops by itself. It never learns what was heard,
 //   so nothing tells it of the rest, which stays in its memory as if it had been said;
 // - answers have no names, and their text comes in sentences, before or beside their sound;
+// - nothing but a text in the caller's name makes it answer: it comes back among the words;
 // - a text that is injected while somebody speaks is refused (`InjectionRefused`);
 // - without audio it wants a KeepAlive every 8 s;
 // - an `Error` is the end of the session, and the close behind it says nothing; a `Warning` is not;
@@ -63,6 +64,8 @@ extension DeepgramAgent {
   private static let pressed: StaticString = "The caller pressed "
   /// Before what it is told of a silent caller.
   private static let silent: StaticString = "(The caller is silent.) "
+  /// What makes it answer without another word of the caller's: so does this.
+  private static let unanswered: StaticString = "(Please answer what is not answered yet.)"
 
   static func write(_ command: Upstream.Command, _ writer: inout Writer) {
     switch command {
@@ -84,7 +87,11 @@ extension DeepgramAgent {
       writer.write("\"}")
     case .answer(let id, let name, let answer): writeAnswer(id, name, answer, &writer)
     case .lateAnswer(let name, let answer): writeLateAnswer(name, answer, &writer)
-    case .finalize, .finish, .truncate, .forget, .respond: break
+    case .respond:
+      writer.write("{\"type\":\"InjectUserMessage\",\"content\":\"")
+      writer.write(unanswered)
+      writer.write("\"}")
+    case .finalize, .finish, .truncate, .forget: break
     }
   }
 }
@@ -202,15 +209,9 @@ extension DeepgramAgent {
     }
   }
 
-  /// What we told it ourselves comes back among the caller's words.
+  /// What we told it ourselves. Nobody has said that, and of keys it may be the number of a card.
   private static func isOurs(_ text: Bytes) -> Bool {
-    isOfKeys(text)
-      || text.count > silent.bytes.count
-        && text.prefix(silent.bytes.count).equals(silent.bytes)
-  }
-
-  /// What we told it of keys ourselves. Nobody has said that, and it may be the number of a card.
-  private static func isOfKeys(_ text: Bytes) -> Bool {
+    if text.equals(unanswered) || text.starts(with: silent) { return true }
     let begin = pressed.bytes
     guard text.count > begin.count, text.prefix(begin.count).equals(begin) else { return false }
     for index in begin.count..<text.count {

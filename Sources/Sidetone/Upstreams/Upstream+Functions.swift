@@ -80,6 +80,8 @@ extension Upstream {
     package let needsID: Bool
     /// It goes on by itself as soon as it has the answers; else it is asked to.
     package let goesOn: Bool
+    /// The same where it is told in words what another session's call has come to.
+    package let goesOnWithWords: Bool
     /// It may call functions that it was told of by others, and waits for answers to these as well.
     package let knowsOthers: Bool
     /// It has servers that it is told of answer, without us.
@@ -88,13 +90,15 @@ extension Upstream {
     package init(
       call: @escaping @Sendable (_ message: Bytes, _ place: Int) -> FunctionCall?,
       cancelled: @escaping @Sendable (_ message: Bytes, _ place: Int) -> Range<Int>?,
-      needsID: Bool, goesOn: Bool, knowsOthers: Bool = false, usesServers: Bool = false
+      needsID: Bool, goesOn: Bool, goesOnWithWords: Bool? = nil, knowsOthers: Bool = false,
+      usesServers: Bool = false
     ) {
       self.usesServers = usesServers
       self.call = call
       self.cancelled = cancelled
       self.needsID = needsID
       self.goesOn = goesOn
+      self.goesOnWithWords = goesOnWithWords ?? goesOn
       self.knowsOthers = knowsOthers
     }
   }

@@ -223,6 +223,46 @@ struct AgentTests {
     talk.talk.expectAllHome()
   }
 
+  @Test(arguments: [true, false])
+  func `an agent is asked to say what another session's function has answered`(
+    isAnsweredBefore: Bool
+  ) throws {
+    let talk = try FunctionTalk("deepgram-agent")
+    talk.talk.tell(
+      """
+      {"type":"FunctionCallRequest","functions":[{"id":"f1","name":"status",\
+      "arguments":"{\\"id\\":\\"42\\"}","client_side":true}]}
+      """)
+    close(talk.talk, 1011)
+    if isAnsweredBefore { talk.rig.fetcherSays("answer 1 200 whole\n\n{\"n\":1}") }
+    talk.rig.advance(milliseconds: 3000)
+    let next = try #require(talk.rig.answerDial())
+    _ = talk.rig.messages(from: next, isCaller: false)
+    talk.rig.answer(Talk.ready("deepgram-agent"), on: next)
+    if !isAnsweredBefore { talk.rig.fetcherSays("answer 1 200 whole\n\n{\"n\":1}") }
+    let asked = "(Please answer what is not answered yet.)"
+    func told() -> [String] { talk.rig.messages(from: next, isCaller: false) }
+    let first = told()
+    #expect(first.count == 2 && first[0].contains("UpdatePrompt"), "\(first)")
+    #expect(first.last == #"{"type":"InjectUserMessage","content":"\#(asked)"}"#)
+    // It says that it cannot now: it is asked again. What we have said is not the caller's.
+    talk.rig.answer(#"{"type":"InjectionRefused","message":"The user is speaking"}"#, on: next)
+    talk.rig.answer(#"{"type":"AgentAudioDone"}"#, on: next)
+    talk.rig.advance(milliseconds: 31_000)
+    #expect(told().filter { $0.contains("Inject") }.count == 1)
+    talk.rig.answer(words("user", asked), on: next)
+    #expect(!said(talk.talk, asked))
+    // And keys are told when it has spoken.
+    talk.rig.feed(
+      Frames.frame(.binary, [UInt8](repeating: 0x55, count: 800), isMasked: false), on: next)
+    talk.rig.answer(over, on: next)
+    talk.rig.advance(milliseconds: 2000)
+    talk.rig.say(
+      ##"{"event":"dtmf","streamSid":"MZ1","dtmf":{"digit":"#"}}"##, on: talk.talk.caller)
+    #expect(told().contains { $0.contains("The caller pressed #.") })
+    talk.talk.expectAllHome()
+  }
+
   // MARK: Faults
 
   @Test func `an error before the settings are applied ends for good what would come again`() throws

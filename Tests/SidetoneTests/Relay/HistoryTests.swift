@@ -363,6 +363,34 @@ struct HistoryTests {
     let told = call.rig.messages(from: link, isCaller: false).flatMap(Story.turns(in:))
     #expect(told.last == #"user: The function status has answered: {\"n\":1}"#)
   }
+
+  @Test(arguments: [true, false])
+  func `the next session knows that something was asked, though nobody wrote it down`(
+    isWritten: Bool
+  ) throws {
+    let call = try FunctionTalk()
+    call.talk.speak(400)
+    call.talk.speak(400, Talk.silence)
+    call.begin()
+    call.call("status", "a")
+    call.rig.fetcherSays("answer 1 200 whole\n\n{\"n\":1}")
+    if isWritten {
+      call.talk.tell(
+        """
+        {"type":"conversation.item.input_audio_transcription.completed","item_id":"u",\
+        "transcript":"How is 42?"}
+        """)
+    }
+    call.rig.fail(call.talk.model)
+    call.rig.advance(milliseconds: 500)
+    let next = try #require(call.rig.answerDial())
+    _ = call.rig.messages(from: next, isCaller: false)
+    call.rig.answer(Talk.ready("openai"), on: next)
+    let told = call.rig.messages(from: next, isCaller: false).joined()
+    #expect(told.contains("was not written down; a function") == !isWritten, "\(told)")
+    #expect(told.contains("How is 42?") == isWritten && told.contains("has answered"), "\(told)")
+    call.talk.expectAllHome()
+  }
 }
 
 struct HistoryRingTests {

@@ -101,8 +101,11 @@ struct DeepgramAgentTests {
     #expect(
       text(.keys(kept("47#")))
         == ##"{"type":"InjectUserMessage","content":"The caller pressed 47#."}"##)
+    #expect(
+      text(.respond)
+        == #"{"type":"InjectUserMessage","content":"(Please answer what is not answered yet.)"}"#)
     for command in [
-      Upstream.Command.greet(.empty), .finalize, .finish, .respond, .forget(item: kept("a")),
+      Upstream.Command.greet(.empty), .finalize, .finish, .forget(item: kept("a")),
       .truncate(item: kept("a"), milliseconds: 20),
     ] {
       #expect(text(command) == "")
