@@ -7,9 +7,10 @@ extension Config.Function.BuiltIn {
   /// Of the settings that only some functions have, those that this one takes.
   var takes: Set<String> {
     switch self {
-    case .hangUp, .collectDigits: []
-    case .sendDigits: ["deadline_milliseconds"]
-    case .transfer: ["deadline_milliseconds", "targets", "warm"]
+    case .hangUp: []
+    case .collectDigits: ["talks_meanwhile"]
+    case .sendDigits: ["deadline_milliseconds", "talks_meanwhile"]
+    case .transfer: ["deadline_milliseconds", "talks_meanwhile", "targets", "warm"]
     }
   }
 }

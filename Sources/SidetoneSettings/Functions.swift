@@ -274,8 +274,11 @@ extension Draft {
   private mutating func judgeKeys(of written: WrittenFunction) {
     let ours = Config.Function.BuiltIn.allCases
     if !written.function.server.isEmpty { return }
-    for key in ["url", "parameters", "secrets", "deadline_milliseconds", "targets", "warm"]
-    where written.places[key] != nil {
+    let keys = [
+      "url", "parameters", "secrets", "deadline_milliseconds", "targets", "warm",
+      "talks_meanwhile", "plain",
+    ]
+    for key in keys where written.places[key] != nil {
       let place = written.place(of: key)
       let takers = ours.filter { $0.takes.contains(key) }.map(\.rawValue)
       let isOfServers = key != "targets" && key != "warm"

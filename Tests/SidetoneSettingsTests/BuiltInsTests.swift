@@ -64,6 +64,8 @@ import Testing
     ("built_in = \"collect_digits\"\ndeadline_milliseconds = 500", "is for functions with a url"),
     ("built_in = \"send_dtmf\"\nwarm = true", "warm is for transfer"),
     ("url = \"https://a.test\"\nwarm = true", "warm is for built_in = \"transfer\""),
+    ("built_in = \"hang_up\"\ntalks_meanwhile = true", "is for functions with a url"),
+    ("built_in = \"transfer\"\ntargets = [\"+4930123\"]\nplain = true", "plain is for functions"),
   ])
   func `a setting that the function has not is a mistake`(lines: String, words: String) {
     let found = mistakes("[[functions]]\nname = \"a\"\ndescription = \"d\"\n\(lines)")

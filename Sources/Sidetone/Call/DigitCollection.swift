@@ -52,14 +52,14 @@ extension DigitCollection {
 
   /// What is asked for; why that makes no sense, or nil.
   private mutating func take(_ arguments: Bytes) -> StaticString? {
-    func number(_ name: StaticString, upTo most: Int, orElse standard: Int) -> Int? {
+    func number(_ name: StaticString, upTo most: Int, orElse standard: Int? = nil) -> Int? {
       guard let value = JSON.find(name, in: arguments) else { return standard }
       guard value.kind == .number, let number = JSON.integer(value, in: arguments) else {
         return nil
       }
       return (1...most).contains(number) ? number : nil
     }
-    guard let wanted = number("count", upTo: Self.digitsMax, orElse: 1) else {
+    guard let wanted = number("count", upTo: Self.digitsMax) else {
       return "`count` must be a whole number from 1 to 32"
     }
     self.wanted = wanted
