@@ -8,8 +8,8 @@ extension Relay {
     let books = [
       (callsInUse, "calls"), (linksInUse, "links"), (blocksMax - blocksFree, "blocks"),
       (buffersInUse, "buffers"), (resamplersInUse, "resamplers"), (tokensInUse, "tokens"),
-      (conversationsInUse, "conversations"), (subscribersInUse, "subscribers"),
-      (fetchesInUse, "requests"),
+      (conversationsInUse, "conversations"), (functionCallsInUse, "calls of functions"),
+      (subscribersInUse, "subscribers"), (fetchesInUse, "requests"),
     ]
     return books.filter { $0.0 != 0 }.map { "\($0.0) \($0.1) never came home" }
   }

@@ -453,6 +453,14 @@ struct FunctionsTests {
       ), "\(entry)")
   }
 
+  @Test func `memory for calls of functions is in the books until their call is over`() throws {
+    let call = try FunctionTalk()
+    #expect(call.rig.relay.functionCallsInUse == 1)
+    #expect(call.rig.relay.missing.contains("1 calls of functions never came home"))
+    call.talk.expectAllHome()
+    #expect(call.rig.relay.functionCallsInUse == 0)
+  }
+
   @Test func `calls that may call none are told of none, and take no memory for it`() throws {
     let talk = try Talk()
     #expect(!talk.setup.joined().contains("tools"))
