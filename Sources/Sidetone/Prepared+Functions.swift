@@ -68,12 +68,32 @@ package struct PreparedFunction: Sendable {
   /// The model has a server answer.
   var isServed: Bool { told.server != nil }
 
-  /// What is wrong with arguments; nil: nothing that shows without the whole schema.
-  func complaint(about arguments: Writer) -> StaticString? {
-    if arguments.overflowed { return "its arguments are larger than 16 KiB" }
+  /// What is wrong with arguments.
+  struct Complaint {
+    let sentence: StaticString
+    /// Where they are not of the schema: of what stands there, as the inside of a JSON string (of
+    /// nothing: of all of them), the end of a sentence.
+    var misfit: (place: Bytes, end: StaticString)?
+
+    init(_ sentence: StaticString) { self.sentence = sentence }
+
+    init(at place: Bytes, _ end: StaticString) {
+      sentence = "its arguments are not of its schema"
+      misfit = (place, end)
+    }
+  }
+
+  /// Nil: nothing is wrong. `room`: where a place is written, of `JSONSchemaCheck.placeBytesMax`.
+  /// What built-in functions are called with, beside what has to be there, they see to themselves.
+  func complaint(about arguments: Writer, room: Bytes) -> Complaint? {
+    if arguments.overflowed { return Complaint("its arguments are larger than 16 KiB") }
     let text = arguments.written
     guard JSON.isValid(text), let value = JSON.whole(of: text), value.kind == .object else {
-      return "its arguments are no JSON object"
+      return Complaint("its arguments are no JSON object")
+    }
+    if case .post = action {
+      var check = JSONSchemaCheck(of: text, by: told.schema.bytes, room: room)
+      return check.misfit().map { Complaint(at: check.place, $0) }
     }
     for name in required {
       var members = JSON.Members(of: value, in: text)
@@ -81,7 +101,7 @@ package struct PreparedFunction: Sendable {
       while !isThere, let member = members.next() {
         isThere = JSON.text(member.name, in: text, isSameAs: name.bytes)
       }
-      if !isThere { return "an argument that it requires is missing" }
+      if !isThere { return Complaint(at: name.bytes, "is missing") }
     }
     return nil
   }

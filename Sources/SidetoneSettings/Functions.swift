@@ -149,6 +149,7 @@ private func readSchema(_ written: String) throws(Refusal) -> (text: String, req
   guard let required else {
     throw Refusal("must be a JSON schema of an object, such as {\"type\":\"object\",…}")
   }
+  if let mistake = FunctionSchema.mistake(in: text) { throw Refusal(mistake) }
   return (text, required)
 }
 

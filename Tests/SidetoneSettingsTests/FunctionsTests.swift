@@ -57,6 +57,15 @@ import Testing
     ("name = \"a\"\nparameters = '{\"type\":\"string\"}'", 3, "JSON schema of an object"),
     ("name = \"a\"\nparameters = '{\"type\":\"object\"'", 3, "JSON schema of an object"),
     ("name = \"a\"\nparameters = '{\"type\":\"object\",\"$ref\":\"#\"}'", 3, "$ref"),
+    (
+      "name = \"a\"\nparameters = '{\"type\":\"object\",\"properties\":{\"id\":{\"type\":\"text\"}}}'",
+      3,
+      "properties.id.type: \"text\" is no type"
+    ),
+    (
+      "name = \"a\"\nparameters = '{\"type\":\"object\",\"required\":\"id\"}'", 3,
+      "required must be a list of names"
+    ),
     ("name = \"a\"\nsecrets = [\"short\"]", 3, "whsec_"), ("colour = 1", 2, "is not known"),
     ("name = \"a\"\ndeadline_milliseconds = 1", 3, "whole number"),
   ])

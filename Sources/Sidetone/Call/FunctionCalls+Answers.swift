@@ -62,10 +62,16 @@ extension Writer {
   }
 
   mutating func write(
-    functionError sentence: StaticString, status: Int, isRetryable: Bool
+    functionError complaint: PreparedFunction.Complaint, status: Int = 0, isRetryable: Bool
   ) {
     write("{\"error\":\"")
-    write(json: sentence)
+    write(json: complaint.sentence)
+    if let (place, end) = complaint.misfit {
+      write(place.isEmpty ? ": the object" : ": `")
+      write(place)
+      write(place.isEmpty ? " " : "` ")
+      write(json: end)
+    }
     if status > 0 {
       write(" with ")
       write(decimal: status)

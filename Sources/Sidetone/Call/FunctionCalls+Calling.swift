@@ -67,7 +67,9 @@ extension FunctionCalls {
     }
     guard let name = Name(id) else {
       let sentence: StaticString = "its id is longer than 96 bytes"
-      answer(id, message[found.name], error: sentence, isRetryable: false, in: &call, store, &turn)
+      answer(
+        id, message[found.name], error: PreparedFunction.Complaint(sentence), isRetryable: false,
+        in: &call, store, &turn)
       return noteRefused(message[found.name], sentence, in: &call, &turn)
     }
     if !id.isEmpty, call.functions.knows(id) { return turn.note(.messageIgnored) }
@@ -95,8 +97,9 @@ extension FunctionCalls {
     }
     // No arguments at all are none.
     if text.count == 0, !text.overflowed { text.write("{}") }
-    if let sentence = function.complaint(about: text) {
-      return refuse(place, message[found.name], sentence, in: &call, store, &turn)
+    let room = store.functionText.dropping(Limits.functionArgumentsBytesMax)
+    if let complaint = function.complaint(about: text, room: room.prefix(1024)) {
+      return refuse(place, message[found.name], complaint, in: &call, store, &turn)
     }
     // Nobody is there any more for whom it would be done.
     if call.state.isClosing {
@@ -288,10 +291,21 @@ extension FunctionCalls {
     _ place: Int, _ name: Bytes, _ sentence: StaticString, isRetryable: Bool = false,
     in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
+    refuse(
+      place, name, PreparedFunction.Complaint(sentence), isRetryable: isRetryable, in: &call, store,
+      &turn)
+  }
+
+  private static func refuse(
+    _ place: Int, _ name: Bytes, _ complaint: PreparedFunction.Complaint, isRetryable: Bool = false,
+    in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
     let id = call.functions.id(of: place)
-    answer(id, name, error: sentence, isRetryable: isRetryable, in: &call, store, &turn)
+    withBytes(of: id) {
+      answer($0, name, error: complaint, isRetryable: isRetryable, in: &call, store, &turn)
+    }
     call.functions.ended(place, store)
-    noteRefused(name, sentence, id: id, in: &call, &turn)
+    noteRefused(name, complaint.sentence, id: id, in: &call, &turn)
   }
 
   /// The model does not want it any more.
@@ -358,17 +372,10 @@ extension FunctionCalls {
     _ store: Store, _ turn: inout Turn
   ) {
     var text = Writer(store.functionText.prefix(Limits.functionDraftBytes))
-    text.write(functionError: sentence, status: status, isRetryable: isRetryable)
+    text.write(
+      functionError: PreparedFunction.Complaint(sentence), status: status,
+      isRetryable: isRetryable)
     deliver(text.written, place, in: &call, store, &turn)
-  }
-
-  private static func answer(
-    _ id: Name, _ name: Bytes, error sentence: StaticString, isRetryable: Bool, in call: inout Call,
-    _ store: Store, _ turn: inout Turn
-  ) {
-    withBytes(of: id) {
-      answer($0, name, error: sentence, isRetryable: isRetryable, in: &call, store, &turn)
-    }
   }
 
   private static func withBytes(of id: Name, _ body: (Bytes) -> Void) {
@@ -380,11 +387,12 @@ extension FunctionCalls {
   }
 
   private static func answer(
-    _ id: Bytes, _ name: Bytes, error sentence: StaticString, isRetryable: Bool,
+    _ id: Bytes, _ name: Bytes, error complaint: PreparedFunction.Complaint, isRetryable: Bool,
     in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
-    var text = Writer(store.functionText.prefix(Limits.functionDraftBytes))
-    text.write(functionError: sentence, status: 0, isRetryable: isRetryable)
+    // In front of the complaint's place.
+    var text = Writer(store.functionText.prefix(Limits.functionArgumentsBytesMax))
+    text.write(functionError: complaint, isRetryable: isRetryable)
     call.upstream.command(
       .answer(id: id, function: name, text.written), as: call.record.name, store, &turn)
   }

@@ -122,7 +122,7 @@ struct DigitsTests {
   }
 
   @Test(arguments: [
-    ("{}", "an argument that it requires is missing"),
+    ("{}", "its arguments are not of its schema: `count` is missing"),
     (#"{"count":0}"#, "`count` must be a whole number from 1 to 32"),
     (#"{"count":33}"#, "`count` must be a whole number from 1 to 32"),
     (#"{"count":"4"}"#, "`count` must be a whole number from 1 to 32"),

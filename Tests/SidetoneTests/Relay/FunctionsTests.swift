@@ -224,7 +224,8 @@ struct FunctionsTests {
     arguments: models,
     [
       ("unknown", #"{\"id\":\"42\"}"#, "there is no such function"),
-      ("status", #"{\"no\":\"42\"}"#, "an argument that it requires is missing"),
+      ("status", #"{\"no\":\"42\"}"#, "its arguments are not of its schema: `id` is missing"),
+      ("status", #"{\"id\":42}"#, "its arguments are not of its schema: `id` must be a text"),
     ])
   func `a call without sense is answered at once`(
     model: String, wrong: (String, String, String)
