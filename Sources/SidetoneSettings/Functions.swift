@@ -326,7 +326,7 @@ extension Draft {
       if upstreamRow(of: upstream.kind)?.row.voice?.functions == nil {
         refuse(
           place, "[[routes]] functions are for voice models, and \(upstream.name) is none")
-      } else if upstreamRow(of: upstream.kind)?.row.voice?.functions?.usesServers == false,
+      } else if upstreamRow(of: upstream.kind)?.row.voice?.functions?.others != .served,
         let served = written.route.functions.first(where: { !$0.server.isEmpty })
       {
         refuse(

@@ -87,9 +87,14 @@ package struct CallState: BitwiseCopyable, Sendable {
   private var deadline: Instant
   private var restUntil = Instant.never
   /// Losses in a row, and how many may be.
-  package private(set) var attempts = 0
+  package private(set) var attempts: Int {
+    get { Int(attemptCount) }
+    set { attemptCount = UInt16(newValue) }
+  }
+  package var attemptsMax: Int { Int(attemptLimit) }
+  private var attemptCount = UInt16(0)
+  private let attemptLimit: UInt16
   private var hasFallenBack = false
-  package let attemptsMax: Int
   private let finishTime: Instant.Span
   private let playTime: Instant.Span
   /// How long the call may last, and how long its caller may hear nothing.
@@ -99,7 +104,7 @@ package struct CallState: BitwiseCopyable, Sendable {
   private let deadAirSeconds: UInt32
 
   package init(limits: Limits, at now: Instant) {
-    attemptsMax = limits.redialsMax
+    attemptLimit = UInt16(limits.redialsMax)
     finishTime = .seconds(limits.finishSeconds)
     playTime = .milliseconds(limits.playoutMillisecondsMax) + finishTime
     longestSeconds = UInt32(limits.callSecondsMax)

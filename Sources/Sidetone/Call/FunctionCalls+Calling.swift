@@ -105,15 +105,19 @@ extension FunctionCalls {
     if call.state.isClosing {
       return refuse(place, message[found.name], "the call is ending", in: &call, store, &turn)
     }
-    // What the caller said is answered by what is done: another session that heard it again would
-    // have it done again.
-    let since = call.uplink.unanswered.since
-    if call.uplink.agentBegan(at: turn.now) != .never { call.functions.answers(since) }
+    answersCaller(in: &call, at: turn.now)
     if function.phraseAfter != .never {
       call.functions.tellCaller(of: place, at: turn.now + function.phraseAfter)
     }
     let complaint = run(function, text.written, place, in: &call, store, &turn)
     if let complaint { refuse(place, message[found.name], complaint, in: &call, store, &turn) }
+  }
+
+  /// What the caller said is answered by what is done: another session that heard it again would
+  /// have it done again.
+  static func answersCaller(in call: inout Call, at now: Instant) {
+    let since = call.uplink.unanswered.since
+    if call.uplink.agentBegan(at: now) != .never { call.functions.answers(since) }
   }
 
   /// It is done, or begun. Why it cannot be, or nil.
@@ -317,12 +321,6 @@ extension FunctionCalls {
       DigitCollection.giveBack(in: &call, &turn)
     }
     end(place, .cancelled, "", in: &call, store, &turn)
-  }
-
-  /// Of what the session was asked and has called nothing will be told to it any more.
-  static func sessionEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
-    HistoryRing.rememberUnwritten(in: &call, store, &turn)
-    call.functions.sessionEnded()
   }
 
   /// The call is over: nobody waits for an answer any more.

@@ -18,7 +18,7 @@ extension FunctionCalls {
         !call.functions.isFull
       else { return turn.note(.messageIgnored) }
       let place = call.functions.add(name, index, at: turn.now)
-      _ = call.uplink.agentBegan(at: turn.now)
+      answersCaller(in: &call, at: turn.now)
       if declared[index].phraseAfter != .never {
         call.functions.tellCaller(of: place, at: turn.now + declared[index].phraseAfter)
       }
@@ -37,6 +37,7 @@ extension FunctionCalls {
   /// The session is gone, and with it whoever has called: what was asked of us is told to the next
   /// one, and of other servers nothing comes any more.
   static func sessionEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    HistoryRing.rememberUnwritten(in: &call, store, &turn)
     for place in call.functions.places
     where call.functions.isRunning(place) && isServed(place, in: call, store) {
       end(place, .failed, "its session is gone", in: &call, store, &turn)

@@ -29,7 +29,7 @@ extension FunctionCalls {
     _ store: Store, _ turn: inout Turn
   ) {
     guard news.callsFunctions, upstream.preparedFunctions(store).isEmpty,
-      let reading = upstream.functions, reading.knowsOthers
+      let reading = upstream.functions, reading.others == .unknown
     else { return }
     var place = 0
     while let call = reading.call(message, place) {

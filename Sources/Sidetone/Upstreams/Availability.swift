@@ -174,9 +174,9 @@ package struct Availability {
 
   // MARK: How it does
 
-  /// When a call that has lost its session may dial again, or dial its fallback, `now` or later: one
-  /// after the other, so that an upstream that has fallen is not run over while it gets up, nor one
-  /// that takes over. The moment is taken.
+  /// When a call that has lost its session may dial again, or dial its fallback, `now` or later:
+  /// one after the other, so that an upstream that has fallen is not run over while it gets up, nor
+  /// one that takes over. The moment is taken.
   mutating func redialTime(_ upstream: Int, at now: Instant) -> Instant {
     let time = max(now, entries[upstream].redialDue)
     entries[upstream].redialDue = time + redialPause

@@ -12,7 +12,7 @@ extension DeepgramAgent {
         let found = JSON.element(place, of: list, in: message)
       else { return nil }
       return found.kind == .object ? text("id", of: found, in: message) : 0..<0
-    }, needsID: true, goesOn: true, goesOnWithWords: false, knowsOthers: true)
+    }, needsID: true, goesOn: true, goesOnWithWords: false, others: .unknown)
 
   private static let functionsMax = 16
 

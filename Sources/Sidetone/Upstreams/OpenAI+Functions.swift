@@ -6,7 +6,7 @@
 extension OpenAI {
   static let functions = Upstream.Functions(
     call: { message, place in place == 0 ? functionCall(in: message) : nil },
-    cancelled: { _, _ in nil }, needsID: true, goesOn: false, usesServers: true)
+    cancelled: { _, _ in nil }, needsID: true, goesOn: false, others: .served)
 
   /// `"tools":[…],`, where there are some.
   static func writeFunctions(_ functions: [Upstream.Function], _ writer: inout Writer) {

@@ -82,24 +82,28 @@ extension Upstream {
     package let goesOn: Bool
     /// The same where it is told in words what another session's call has come to.
     package let goesOnWithWords: Bool
-    /// It may call functions that it was told of by others, and waits for answers to these as well.
-    package let knowsOthers: Bool
-    /// It has servers that it is told of answer, without us.
-    package let usesServers: Bool
+    /// What it may call beside what its route has us do.
+    package let others: Others
+
+    package enum Others: Sendable {
+      case none
+      /// Functions that it was told of by others: it waits for answers to these as well.
+      case unknown
+      /// Tools of servers that it is told of, which it asks without us.
+      case served
+    }
 
     package init(
       call: @escaping @Sendable (_ message: Bytes, _ place: Int) -> FunctionCall?,
       cancelled: @escaping @Sendable (_ message: Bytes, _ place: Int) -> Range<Int>?,
-      needsID: Bool, goesOn: Bool, goesOnWithWords: Bool? = nil, knowsOthers: Bool = false,
-      usesServers: Bool = false
+      needsID: Bool, goesOn: Bool, goesOnWithWords: Bool? = nil, others: Others = .none
     ) {
-      self.usesServers = usesServers
       self.call = call
       self.cancelled = cancelled
       self.needsID = needsID
       self.goesOn = goesOn
       self.goesOnWithWords = goesOnWithWords ?? goesOn
-      self.knowsOthers = knowsOthers
+      self.others = others
     }
   }
 }
