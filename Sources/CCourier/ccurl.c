@@ -18,6 +18,7 @@ static struct {
   void (*easy_cleanup)(CURL *);
   CURLcode (*easy_setopt)(CURL *, CURLoption, ...);
   CURLcode (*easy_getinfo)(CURL *, CURLINFO, ...);
+  CURLcode (*easy_pause)(CURL *, int);
   CURLHcode (*easy_header)(CURL *, const char *, size_t, unsigned, int, struct curl_header **);
   struct curl_slist *(*slist_append)(struct curl_slist *, const char *);
   void (*slist_free_all)(struct curl_slist *);
@@ -41,6 +42,7 @@ static const struct {
     {"curl_easy_cleanup", &curl.easy_cleanup},
     {"curl_easy_setopt", &curl.easy_setopt},
     {"curl_easy_getinfo", &curl.easy_getinfo},
+    {"curl_easy_pause", &curl.easy_pause},
     {"curl_easy_header", &curl.easy_header},
     {"curl_slist_append", &curl.slist_append},
     {"curl_slist_free_all", &curl.slist_free_all},
@@ -81,9 +83,11 @@ struct cc_transfer {
   uint64_t id;
   uint8_t *body;
   size_t count, room, max;
+  size_t piece_max;  // 0: nobody takes pieces
+  size_t taken;
   CURLcode code;
   long status;
-  bool is_cut;
+  bool is_cut, is_paused, is_lost, has_ended;
   char retry_after[128];
   char *redirect;
   char text[CURL_ERROR_SIZE];
@@ -93,6 +97,7 @@ struct cc_client {
   CURLM *multi;
   int epoll;
   cc_transfer *under_way;
+  cc_transfer *turn;  // whose piece is the next to be taken; NULL: the first's
   cc_transfer *ended, *ended_last;
 };
 
@@ -148,6 +153,7 @@ long cc_client_wait(cc_client *client) {
 
 static void take_from(cc_client *client, cc_transfer *transfer) {
   curl.multi_remove_handle(client->multi, transfer->easy);
+  if (client->turn == transfer) client->turn = transfer->next;
   if (transfer->previous) transfer->previous->next = transfer->next;
   else client->under_way = transfer->next;
   if (transfer->next) transfer->next->previous = transfer->previous;
@@ -158,6 +164,7 @@ static void take_from(cc_client *client, cc_transfer *transfer) {
 static void conclude(cc_transfer *transfer, CURLcode code) {
   // We ended it ourselves: the answer is there, its rest is not wanted.
   transfer->code = transfer->is_cut && code == CURLE_WRITE_ERROR ? CURLE_OK : code;
+  if (transfer->is_lost) transfer->code = CURLE_OUT_OF_MEMORY;
   curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &transfer->status);
   struct curl_header *header = NULL;
   if (curl.easy_header(transfer->easy, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
@@ -165,6 +172,23 @@ static void conclude(cc_transfer *transfer, CURLcode code) {
   char *target = NULL;
   curl.easy_getinfo(transfer->easy, CURLINFO_REDIRECT_URL, &target);
   if (target) transfer->redirect = strdup(target);
+}
+
+static void end(cc_client *client, cc_transfer *transfer, CURLcode code) {
+  conclude(transfer, code);
+  take_from(client, transfer);
+  transfer->has_ended = true;
+  if (client->ended_last) client->ended_last->next = transfer;
+  else client->ended = transfer;
+  client->ended_last = transfer;
+}
+
+static void take_from_ended(cc_client *client, cc_transfer *transfer) {
+  cc_transfer *before = NULL;
+  for (cc_transfer *one = client->ended; one != transfer; one = one->next) before = one;
+  if (before) before->next = transfer->next;
+  else client->ended = transfer->next;
+  if (client->ended_last == transfer) client->ended_last = before;
 }
 
 void cc_client_advance(cc_client *client) {
@@ -187,12 +211,21 @@ void cc_client_advance(cc_client *client) {
     char *private = NULL;
     curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
     cc_transfer *transfer = (cc_transfer *)private;
-    conclude(transfer, code);
-    take_from(client, transfer);
-    if (client->ended_last) client->ended_last->next = transfer;
-    else client->ended = transfer;
-    client->ended_last = transfer;
+    end(client, transfer, code);
   }
+}
+
+static cc_transfer *with_piece(cc_transfer *first) {
+  cc_transfer *next = first;
+  while (next && !(next->count && cc_transfer_is_in_pieces(next))) next = next->next;
+  return next;
+}
+
+cc_transfer *cc_client_next_piece(cc_client *client) {
+  cc_transfer *next = with_piece(client->turn);
+  if (!next) next = with_piece(client->under_way);
+  if (next) client->turn = next->next;
+  return next;
 }
 
 cc_transfer *cc_client_next_ended(cc_client *client) {
@@ -208,13 +241,27 @@ cc_transfer *cc_client_next_ended(cc_client *client) {
 
 static size_t keep(char *bytes, size_t size, size_t count, void *user) {
   cc_transfer *transfer = user;
-  const size_t came = size * count, free_room = transfer->max - transfer->count;
+  const size_t came = size * count;
+  if (transfer->is_lost) return 0;
+  size_t free_room = transfer->max - transfer->taken - transfer->count;
+  if (cc_transfer_is_in_pieces(transfer)) {
+    if (transfer->count && transfer->count + came > transfer->piece_max) {
+      // The library keeps it until the piece that is there was taken.
+      transfer->is_paused = true;
+      return CURL_WRITEFUNC_PAUSE;
+    }
+  } else if (transfer->piece_max) {
+    free_room = transfer->piece_max - transfer->count;
+  }
   const size_t kept = came < free_room ? came : free_room;
   if (transfer->count + kept > transfer->room) {
     size_t room = transfer->room ? transfer->room : 4096;
     while (room < transfer->count + kept) room *= 2;
     uint8_t *larger = realloc(transfer->body, room);
-    if (!larger) return 0;
+    if (!larger) {
+      transfer->is_lost = true;
+      return 0;
+    }
     transfer->body = larger;
     transfer->room = room;
   }
@@ -270,6 +317,20 @@ bool cc_transfer_set_authorities(cc_transfer *transfer, const char *path) {
 
 bool cc_transfer_set_direct(cc_transfer *transfer) { return SET(CURLOPT_NOPROXY, "*"); }
 
+void cc_transfer_set_pieces(cc_transfer *transfer, size_t piece_max) {
+  transfer->piece_max = piece_max;
+}
+
+void cc_transfer_took_piece(cc_client *client, cc_transfer *transfer) {
+  transfer->taken += transfer->count;
+  transfer->count = 0;
+  if (!transfer->is_paused) return;
+  transfer->is_paused = false;
+  // It may call `keep` before it returns, and goes on with the transfer even where that ends it.
+  const CURLcode code = curl.easy_pause(transfer->easy, CURLPAUSE_CONT);
+  if (code != CURLE_OK || transfer->is_cut) end(client, transfer, CURLE_WRITE_ERROR);
+}
+
 bool cc_transfer_begin(cc_client *client, cc_transfer *transfer, long connect_milliseconds,
                        long total_milliseconds, size_t answer_max) {
   transfer->max = answer_max;
@@ -285,7 +346,8 @@ bool cc_transfer_begin(cc_client *client, cc_transfer *transfer, long connect_mi
 }
 
 void cc_transfer_cancel(cc_client *client, cc_transfer *transfer) {
-  take_from(client, transfer);
+  if (transfer->has_ended) take_from_ended(client, transfer);
+  else take_from(client, transfer);
   cc_transfer_delete(transfer);
 }
 
@@ -330,6 +392,13 @@ int cc_transfer_status(const cc_transfer *transfer) { return (int)transfer->stat
 const void *cc_transfer_body(const cc_transfer *transfer, size_t *count) {
   *count = transfer->count;
   return transfer->body;
+}
+
+bool cc_transfer_is_in_pieces(const cc_transfer *transfer) {
+  if (!transfer->piece_max) return false;
+  long status = 0;
+  curl.easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+  return status >= 200 && status < 300;
 }
 
 bool cc_transfer_is_cut(const cc_transfer *transfer) { return transfer->is_cut; }

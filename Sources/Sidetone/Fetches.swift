@@ -5,7 +5,7 @@
 //
 //     begin ──▶ [ ring ] ──▶ driver ──▶ fetcher ──▶ server
 //                                                     │
-//     owner ◀── result ◀── finish ◀── driver ◀────────┘
+//     owner ◀── pieces, then the result ◀── driver ◀──┘
 //       ▲
 //       └── late: nothing came in time; lost: the fetcher is gone
 //
@@ -14,7 +14,11 @@
 //     fetch ID MILLISECONDS METHOD URL      cancel ID
 //     bearer KEY, basic USER PASSWORD       answer ID STATUS whole|cut        (then the body)
 //     sign WEBHOOK-ID SECRET …              failed ID KIND
-//     form
+//     form                                  piece ID                          (then a part of it)
+//     stream
+//
+// An answer that is wanted as a stream comes in pieces where its status is 2xx, in their order; the
+// body of `answer` is then what is left of it. Any other answer is one that no piece comes before.
 
 /// A request, for as long as `begin` takes it.
 struct FetchRequest {
@@ -29,6 +33,8 @@ struct FetchRequest {
   var credentials = Credentials.none
   /// Its body is a form, else JSON.
   var isForm = false
+  /// Its answer is wanted while it comes, as a stream of events.
+  var isStream = false
   /// Secrets of Standard Webhooks, by which the fetcher signs; none: it is not signed.
   var secrets: [Text] = []
   /// The event's id where it is signed.
@@ -175,6 +181,7 @@ struct Fetches {
       message.write("\n")
     }
     if request.isForm { message.write("form\n") }
+    if request.isStream { message.write("stream\n") }
     if !request.secrets.isEmpty {
       message.write("sign ")
       message.write(request.webhookID)
@@ -226,6 +233,9 @@ struct Fetches {
     isServed = false
     while !ring.isEmpty { _ = ring.take(ring.takeLength(), into: .empty) }
   }
+
+  /// The owner of this request, to whom more of its answer has come; nil: it is over.
+  func owner(of id: ID) -> Owner? { underWay.first { $0.id == id }?.owner }
 
   /// The owner of this request, which is over; nil: it was over already.
   mutating func finish(_ id: ID) -> Owner? {

@@ -33,6 +33,12 @@ extension Relay {
     var words = Words(message.prefix(end))
     let verb = words.next()
     if verb.equals("log") { return courierSaid(message, at: now) }
+    if verb.equals("piece") {
+      guard let id = words.number(), let owner = turn.fetches.owner(of: Fetches.ID(id)) else {
+        return
+      }
+      return tell(owner, piece: message.dropping(min(end &+ 2, message.count)))
+    }
     // One that is not under way was late, or nobody wants it any more.
     guard verb.equals("answer") || verb.equals("failed"), let id = words.number(),
       let owner = turn.fetches.finish(Fetches.ID(id))
@@ -66,6 +72,14 @@ extension Relay {
     _ = store.links[link.index].room(store)
     let window = store.links[link.index].window(fresh: 0, store)
     receivedRequest(window, on: link.index, isAgain: true)
+  }
+
+  /// More of an answer has come that is not over.
+  private func tell(_ owner: Fetches.Owner, piece: Bytes) {
+    switch owner {
+    // They ask for whole answers.
+    case .key, .function: turn.note(.messageIgnored)
+    }
   }
 
   private func tell(_ owner: Fetches.Owner, _ result: FetchResult) {

@@ -12,8 +12,13 @@ package final class Fetcher {
   static var messageBytesMax: Int { Relay.fetchBytesMax }
   /// What is kept of an answer's body; the head of its message has the rest.
   static var answerBytesMax: Int { messageBytesMax - 4096 }
+  /// What is kept of all pieces of an answer.
+  static let streamBytesMax = 4 << 20
+  static let pieceBytesMax = 16 << 10
   /// Answers that wait for the relay to read them. More are not made: nothing is read from it then.
   private static let waitingMax = 64
+  /// With so many waiting no more pieces are taken: their servers wait as well.
+  private static let waitingForPiecesMax = 16
 
   private let socket: Int32
   private let http: HTTPClient
@@ -31,7 +36,11 @@ package final class Fetcher {
   /// Until the relay is gone.
   package func run() {
     while receive() {
-      for ended in http.advance() { answer(ended) }
+      let ended = http.advance()
+      while waiting.count < Self.waitingForPiecesMax, let piece = http.takePiece() {
+        if let id = asked[piece.id] { say("piece \(id)\n", body: piece.bytes) }
+      }
+      for one in ended { answer(one) }
       flush()
       wait()
     }
@@ -94,7 +103,9 @@ package final class Fetcher {
     case .success(let answer):
       say(
         "answer \(id) \(answer.status) \(answer.isCut ? "cut" : "whole")\n", body: answer.body)
-    case .failure(let failure): say("failed \(id) \(failure.kind.word)")
+    case .failure(let failure):
+      if !ended.rest.isEmpty { say("piece \(id)\n", body: ended.rest) }
+      say("failed \(id) \(failure.kind.word)")
     }
   }
 
@@ -182,6 +193,10 @@ enum FetchOrder {
           "Authorization", "Basic \(base64("\(line[..<space].dropFirst(6)):\(password)"))")
       } else if line == "form" {
         type = "application/x-www-form-urlencoded"
+      } else if line == "stream" {
+        request.add("Accept", "text/event-stream")
+        request.pieceBytesMax = Fetcher.pieceBytesMax
+        request.answerBytesMax = Fetcher.streamBytesMax
       } else if line.hasPrefix("sign ") {
         signing = Substring(line.dropFirst(5))
       }

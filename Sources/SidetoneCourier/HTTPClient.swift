@@ -3,6 +3,8 @@
 //
 //     wait until `descriptor` is readable, at most `waitMilliseconds`
 //     advance() ──▶ what has ended since: an answer, or why there is none
+//     takePiece() ──▶ what has come of an answer that is wanted in pieces; who does not take it has
+//                     the server wait
 //
 // TLS is verified, redirects are answers, proxies are those of the usual variables (`https_proxy`,
 // `http_proxy`, `all_proxy`, `no_proxy`) except to this machine, and every request is bounded in
@@ -27,6 +29,9 @@ package struct HTTPRequest: Sendable {
   package var totalMilliseconds = 30_000
   /// Bytes of the answer's body that are kept; what is longer is cut there, and `isCut` says so.
   package var answerBytesMax = 1 << 20
+  /// The body of an answer with a status of 2xx is taken while it comes, in pieces of at most so
+  /// many bytes, 16 KiB or more; 0: it is not. Of any other answer so many bytes are kept.
+  package var pieceBytesMax = 0
 
   package init(to url: HTTPURL) { self.url = url }
 
@@ -71,6 +76,13 @@ package typealias HTTPResult = Result<HTTPAnswer, HTTPFailure>
   package struct Ended: Sendable {
     package let id: UInt64
     package let result: HTTPResult
+    /// Where it failed: what had come and was not taken yet of an answer in pieces.
+    package var rest: [UInt8] = []
+  }
+
+  package struct Piece: Sendable {
+    package let id: UInt64
+    package let bytes: [UInt8]
   }
 
   private let client: OpaquePointer
@@ -142,15 +154,29 @@ package typealias HTTPResult = Result<HTTPAnswer, HTTPFailure>
     while let transfer = unsafe cc_client_next_ended(client) {
       let id = unsafe cc_transfer_id(transfer)
       unsafe underWay.removeValue(forKey: id)
-      unsafe ended.append(Ended(id: id, result: Self.result(of: transfer)))
+      var one = unsafe Ended(id: id, result: Self.result(of: transfer))
+      if case .failure = one.result, unsafe cc_transfer_is_in_pieces(transfer) {
+        one.rest = unsafe Self.body(of: transfer)
+      }
+      ended.append(one)
       unsafe cc_transfer_delete(transfer)
     }
     return ended
   }
 
+  /// Takes a piece of an answer that is wanted in pieces, each answer in its turn; nil: none has
+  /// come.
+  package func takePiece() -> Piece? {
+    guard let transfer = unsafe cc_client_next_piece(client) else { return nil }
+    let piece = unsafe Piece(id: cc_transfer_id(transfer), bytes: Self.body(of: transfer))
+    unsafe cc_transfer_took_piece(client, transfer)
+    return piece
+  }
+
   /// A transfer that the library works on, or nil.
   private func transfer(_ request: HTTPRequest, _ id: UInt64) -> OpaquePointer? {
     guard let transfer = unsafe cc_transfer_create(request.url.text, id) else { return nil }
+    if request.pieceBytesMax > 0 { unsafe cc_transfer_set_pieces(transfer, request.pieceBytesMax) }
     // An `Expect` would cost a large body a round trip, or a second where nobody answers it.
     let lines = request.headers.map { "\($0.name): \($0.value)" } + ["Expect:"]
     for line in lines {
@@ -183,14 +209,17 @@ package typealias HTTPResult = Result<HTTPAnswer, HTTPFailure>
         HTTPFailure(kind, words, status: Int(unsafe cc_transfer_status(transfer))))
     }
     var answer = HTTPAnswer(status: Int(unsafe cc_transfer_status(transfer)))
-    var count = 0
-    if let body = unsafe cc_transfer_body(transfer, &count) {
-      answer.body = unsafe Array(UnsafeRawBufferPointer(start: body, count: count))
-    }
+    answer.body = unsafe body(of: transfer)
     answer.isCut = unsafe cc_transfer_is_cut(transfer)
     answer.retryAfter = printable(unsafe String(cString: cc_transfer_retry_after(transfer)))
     answer.redirect = printable(unsafe String(cString: cc_transfer_redirect(transfer)))
     return .success(answer)
+  }
+
+  private static func body(of transfer: OpaquePointer) -> [UInt8] {
+    var count = 0
+    guard let body = unsafe cc_transfer_body(transfer, &count) else { return [] }
+    return unsafe Array(UnsafeRawBufferPointer(start: body, count: count))
   }
 }
 

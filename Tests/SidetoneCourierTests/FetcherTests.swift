@@ -9,7 +9,7 @@ import Testing
 
 @testable import SidetoneCourier
 
-private final class Asker {
+final class Asker {
   private var ends: [Int32] = [-1, -1]
   private let isOver = DispatchSemaphore(value: 0)
 
@@ -29,10 +29,14 @@ private final class Asker {
 
   /// The next message; "" after so many seconds without one.
   func hear(seconds: Int = 10) -> String {
+    String(decoding: hearBytes(seconds: seconds), as: UTF8.self)
+  }
+
+  func hearBytes(seconds: Int = 10) -> [UInt8] {
     wait(for: ends[0], milliseconds: seconds * 1000)
     var bytes = [UInt8](repeating: 0, count: 1 << 16)
     let count = recv(ends[0], &bytes, bytes.count, 0)
-    return String(decoding: bytes.prefix(max(count, 0)), as: UTF8.self)
+    return Array(bytes.prefix(max(count, 0)))
   }
 
   /// Whether it ends within ten seconds.

@@ -32,6 +32,10 @@ final class StubServer: Sendable {
     case bytes([UInt8])
     /// One byte each 20 ms.
     case slowly([UInt8])
+    /// These, each so many milliseconds after the one before, and then the end of the stream.
+    case pieces([[UInt8]], milliseconds: UInt32)
+    /// These bytes over and over, for as long as the client takes them.
+    case endlessly([UInt8], head: [UInt8])
     /// Nothing, for as long as the client stays.
     case hang
     /// The connection is reset at once.
@@ -44,10 +48,13 @@ final class StubServer: Sendable {
   private let seen = Mutex<[Request]>([])
   private let open = Mutex<Set<Int32>>([])
   private let accepted = Atomic<Int>(0)
+  private let sent = Atomic<Int>(0)
   private let isStopped = Atomic<Bool>(false)
 
   var requests: [Request] { seen.withLock { $0 } }
   var connections: Int { accepted.load(ordering: .relaxed) }
+  /// How much of what is sent endlessly has been taken.
+  var bytesTaken: Int { sent.load(ordering: .relaxed) }
 
   /// `answer` is told the number of the request, from 0.
   init(_ answer: @escaping @Sendable (Int, Request) -> Answer) {
@@ -110,6 +117,16 @@ final class StubServer: Sendable {
           guard send(descriptor, [byte]) else { return }
           usleep(20_000)
         }
+      case .pieces(let pieces, let milliseconds):
+        for piece in pieces {
+          guard send(descriptor, piece) else { return }
+          usleep(milliseconds * 1000)
+        }
+        return
+      case .endlessly(let bytes, let head):
+        guard send(descriptor, head) else { return }
+        while send(descriptor, bytes) { sent.add(bytes.count, ordering: .relaxed) }
+        return
       case .hang:
         var byte: UInt8 = 0
         while recv(descriptor, &byte, 1, 0) > 0 {}

@@ -36,6 +36,8 @@ int cc_client_descriptor(const cc_client *client);
 // Milliseconds after which `cc_client_advance` is wanted at the latest; -1: no deadline.
 long cc_client_wait(cc_client *client);
 void cc_client_advance(cc_client *client);
+// A transfer under way that has a piece to be taken, each in its turn; NULL where none has.
+cc_transfer *cc_client_next_piece(cc_client *client);
 // A transfer that has ended since, now the caller's to delete; NULL when there are no more.
 cc_transfer *cc_client_next_ended(cc_client *client);
 
@@ -51,8 +53,12 @@ bool cc_transfer_set_get(cc_transfer *transfer);
 bool cc_transfer_set_authorities(cc_transfer *transfer, const char *path);
 // Goes there itself, whatever the variables for proxies say.
 bool cc_transfer_set_direct(cc_transfer *transfer);
-// `answer_max`: bytes of the answer's body that are kept; the transfer ends there. The client keeps
-// the transfer, unless the answer is false.
+// The body of an answer with a status of 2xx is to be taken while it comes, in pieces of at most so
+// many bytes, CURL_MAX_WRITE_SIZE or more. While nobody takes them the server has to wait. Of an
+// answer with another status so many bytes are kept.
+void cc_transfer_set_pieces(cc_transfer *transfer, size_t piece_max);
+// `answer_max`: bytes of the answer's body that are kept, or taken in pieces; the transfer ends
+// there. The client keeps the transfer, unless the answer is false.
 bool cc_transfer_begin(cc_client *client, cc_transfer *transfer, long connect_milliseconds,
                        long total_milliseconds, size_t answer_max);
 // Ends it without an answer and deletes it.
@@ -60,12 +66,19 @@ void cc_transfer_cancel(cc_client *client, cc_transfer *transfer);
 // Of one that is not with a client.
 void cc_transfer_delete(cc_transfer *transfer);
 
+// The piece that is there was read (cc_transfer_body): what follows it may come, and may end the
+// transfer.
+void cc_transfer_took_piece(cc_client *client, cc_transfer *transfer);
+
 // What a transfer that has ended says. Texts are valid until it is deleted.
 uint64_t cc_transfer_id(const cc_transfer *transfer);
 enum cc_trouble cc_transfer_trouble(const cc_transfer *transfer);
 const char *cc_transfer_text(const cc_transfer *transfer);
 int cc_transfer_status(const cc_transfer *transfer);
+// The body, or what was not taken of it in pieces.
 const void *cc_transfer_body(const cc_transfer *transfer, size_t *count);
+// Whether the answer's body is taken in pieces, as far as its status is known.
+bool cc_transfer_is_in_pieces(const cc_transfer *transfer);
 // Whether the answer's body was longer than was to be kept.
 bool cc_transfer_is_cut(const cc_transfer *transfer);
 // The value of the header `Retry-After`; "" without one.

@@ -165,6 +165,19 @@ struct HostileFunctionsTests {
     call.talk.expectAllHome()
   }
 
+  @Test func `pieces of an answer that was asked for whole are nobody's`() throws {
+    let call = try FunctionTalk("gemini")
+    call.item("status", "a")
+    let ignored = call.rig.relay.totals.messagesIgnored
+    for piece in ["piece 1\n\n{\"n\":7}", "piece 1", "piece 1\n", "piece 9\n\nx", "piece x\n\ny"] {
+      call.rig.fetcherSays(piece)
+    }
+    #expect(call.rig.relay.totals.messagesIgnored == ignored + 3 && call.talk.told() == [])
+    call.rig.fetcherSays("answer 1 200 whole\n\n{\"n\":1}")
+    #expect(call.talk.told().contains(call.answer("a", #"{"n":1}"#)))
+    call.talk.expectAllHome()
+  }
+
   // MARK: Waiting
 
   @Test func `a function that takes long is no answer that is missing`() throws {
