@@ -10,6 +10,7 @@ enum Vendors {
   ]
   private static let lists = [
     "Sources/Sidetone/Carriers/Carrier.swift", "Sources/Sidetone/Upstreams/Upstream.swift",
+    "Sources/Sidetone/Upstreams/Synthesizer.swift",
   ]
   /// Rows that are named for what they are.
   private static let plain: Set = ["raw", "ucid", "echo"]

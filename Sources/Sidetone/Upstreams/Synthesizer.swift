@@ -1,0 +1,83 @@
+// What a service that speaks text must state, and THE LIST of them: the voice of a cascade. It is a
+// row, as an upstream is: how to knock, how it is told what to say, what its messages mean and
+// where the audio lies in them. It is sent a few words at a time, and speaks as they come.
+//
+//     say, flush, say, end ──▶ audio … ──▶ flushed
+//     clear ──▶ (audio that was on its way) ──▶ cleared, or what comes names another answer
+
+package struct Synthesizer: Sendable {
+  package let name: StaticString
+  /// The header that carries the key, and what stands before the key in it, with its space.
+  package let keyHeader: StaticString
+  package let keyScheme: StaticString
+  /// The format in which it speaks to a caller who wants this.
+  package let says: @Sendable (_ caller: Format) -> Format
+  /// The query of its handshake.
+  package let query: @Sendable (Session, inout Writer) -> Void
+  /// Where the audio lies in its messages.
+  package let speech: SpeechPath
+  /// Its audio names the answer that it belongs to (`SpeechPath.Piece.item`); where it does not,
+  /// what comes before `Event.isCleared` is of what was cleared.
+  package let namesAnswers: Bool
+  /// The text message for a command; nothing written: it needs none.
+  package let write: @Sendable (Command, Session, inout Writer) -> Void
+  package let read: @Sendable (Bytes) -> Event
+  /// What a refused handshake or a close in mid-call means.
+  package let refused: @Sendable (_ status: Int) -> Upstream.Verdict
+  package let closed: @Sendable (_ code: UInt16, _ reason: Bytes) -> Upstream.Verdict
+  /// It takes no more of `flush` and `end` in a minute.
+  package let flushesPerMinuteMax: Int
+  /// Where it is dialled, as operators read and set it; asked at start only.
+  package let service: @Sendable () -> Upstream.Service
+
+  /// One line for each: the one to add for a new one.
+  package static let all: [Synthesizer] = [
+    .deepgramSpeak,
+    .cartesia,
+  ]
+
+  package enum Command {
+    /// Words to be spoken, UTF-8.
+    case say(Bytes)
+    /// What was said so far is spoken now, however little it is.
+    case flush
+    /// The same, and nothing more of this answer is said.
+    case end
+    /// What was not spoken yet of this answer shall not be.
+    case clear
+    case finish
+  }
+
+  /// What a session is made from. Texts are percent-encoded, as operators' options are; empty where
+  /// the service's own default holds.
+  package struct Session {
+    package var says: Format
+    package var voice = Bytes.empty
+    package var model = Bytes.empty
+    package var language = Bytes.empty
+    /// Which answer is being spoken: the number grows with each.
+    package var answer = 1
+
+    package init(says: Format) { self.says = says }
+  }
+
+  /// What one message says. Ranges point into it.
+  package struct Event {
+    package var isMalformed = false
+    /// Of a type that is not known here: its name, empty where it has none.
+    package var unknown: Range<Int>?
+    /// All audio of what was said before a `flush` or `end` has come.
+    package var isFlushed = false
+    /// No audio of what was said before the clearing comes any more.
+    package var isCleared = false
+    package var complaint: Upstream.Complaint?
+
+    package init() {}
+
+    package static var malformed: Event {
+      var news = Event()
+      news.isMalformed = true
+      return news
+    }
+  }
+}
