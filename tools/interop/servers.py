@@ -6,6 +6,7 @@ import datetime
 import json
 import time
 
+import httpx
 import openai
 from standardwebhooks import Webhook
 
@@ -113,7 +114,54 @@ async def chat_endpoint_is_one_for_their_package(house):
             raise AssertionError("a wrong key was taken")
 
 
+TOOLS = [{"type": "function", "function": {
+    "name": "status", "description": "Looks up an order.",
+    "parameters": {"type": "object", "properties": {"order": {"type": "integer"}}}}}]
+
+
+async def chat_endpoint_streams_for_their_package(house):
+    async with server(
+            "chat", "--calls", "1", "--chunk-ms", "5", "--faults", "ok*2,broken,429:2") as chat:
+        client = openai.AsyncOpenAI(
+            base_url=f"http://127.0.0.1:{chat.port}/v1", api_key="sk-1", max_retries=0)
+        messages = [{"role": "user", "content": "where is 4711"}]
+
+        async def ask():
+            """The text, the calls by their index, and why it ended."""
+            text, calls, reason = "", {}, None
+            stream = await client.chat.completions.create(
+                model="m", messages=messages, tools=TOOLS, stream=True,
+                stream_options={"include_usage": True})
+            async for chunk in stream:
+                expect(not (chunk.model_extra or {}), f"unknown: {chunk.model_extra}")
+                for choice in chunk.choices:
+                    text += choice.delta.content or ""
+                    reason = choice.finish_reason or reason
+                    for call in choice.delta.tool_calls or []:
+                        whole = calls.setdefault(call.index, {"arguments": ""})
+                        whole["id"] = call.id or whole["id"]
+                        whole["name"] = call.function.name or whole["name"]
+                        whole["arguments"] += call.function.arguments or ""
+            return text, calls, reason
+
+        text, calls, reason = await ask()
+        expect((text, reason, calls[0]["name"]) == ("", "tool_calls", "status"), f"{calls}")
+        expect(json.loads(calls[0]["arguments"]) == {"order": 4711}, f"{calls}")
+        function = {"name": calls[0]["name"], "arguments": calls[0]["arguments"]}
+        messages += [
+            {"role": "assistant", "content": None, "tool_calls": [
+                {"id": calls[0]["id"], "type": "function", "function": function}]},
+            {"role": "tool", "tool_call_id": calls[0]["id"], "content": "on its way"}]
+        expect(await ask() == ("the function says: on its way", {}, "stop"), "the answer")
+        with contextlib.suppress(openai.APIError, httpx.RemoteProtocolError):
+            await ask()
+            raise AssertionError("a broken stream has an end")
+        with contextlib.suppress(openai.RateLimitError):
+            await ask()
+            raise AssertionError("429 was not told")
+
+
 CASES = [
     hook_sink_takes_what_their_package_signs, faults_are_met_in_their_order,
-    chat_endpoint_is_one_for_their_package,
+    chat_endpoint_is_one_for_their_package, chat_endpoint_streams_for_their_package,
 ]

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import json
 
+from deepgram.speak.v1 import types as speak
 from google import genai
 from google.genai import types
 from openai import AsyncOpenAI
@@ -16,7 +17,7 @@ from websockets.asyncio.client import connect
 
 import household
 from household import expect, hear as heard
-from models import AGENT_SERVER, judge_agent
+from models import AGENT_SERVER, judge_agent, known
 
 SERVER_EVENT = TypeAdapter(RealtimeServerEvent)
 TEXT = "how are you"
@@ -279,7 +280,49 @@ async def deepgram_package_knows_all_that_the_agent_twin_says(house):
         "FunctionCallRequest", "AgentStartedSpeaking", "AgentAudioDone"}, f"{kinds}")
 
 
+SPEAK_SERVER = {kind: getattr(speak, f"SpeakV1{kind}")
+                for kind in ("Metadata", "Flushed", "Cleared", "Warning")}
+
+
+async def deepgram_package_knows_all_that_the_twin_of_its_voices_says(house):
+    async with started("speak", "--pace", "2") as twin:
+        address = f"ws://127.0.0.1:{twin.port}/v1/speak?encoding=linear16&sample_rate=8000"
+        key = {"Authorization": "Token misbehave:trailing-deltas=2"}
+        async with connect(address, additional_headers=key) as socket:
+            kinds, audio = [], b""
+
+            async def tell(message):
+                await socket.send(json.dumps(message.model_dump(exclude_none=True)))
+
+            async def hear_until(kind):
+                nonlocal audio
+                kinds.append("")
+                while kinds[-1] != kind:
+                    message = await asyncio.wait_for(socket.recv(), 10)
+                    if isinstance(message, bytes):
+                        audio += message
+                        continue
+                    event = json.loads(message)
+                    known(SPEAK_SERVER[event["type"]].model_validate(event), message)
+                    kinds.append(event["type"])
+
+            await tell(speak.SpeakV1Text(text=TEXT))
+            await tell(speak.SpeakV1Flush(type="Flush"))
+            await hear_until("Flushed")
+            expect(heard(audio) == TEXT, f"{heard(audio)} was heard")
+            await tell(speak.SpeakV1Text(text="never " * 20))
+            await tell(speak.SpeakV1Clear(type="Clear"))
+            await hear_until("Cleared")
+            for _ in range(21):
+                await tell(speak.SpeakV1Flush(type="Flush"))
+            await hear_until("Warning")
+            await tell(speak.SpeakV1Close(type="Close"))
+            await socket.wait_closed()
+    expect({kind for kind in kinds if kind} == set(SPEAK_SERVER), f"{kinds}")
+
+
 CASES = [
+    deepgram_package_knows_all_that_the_twin_of_its_voices_says,
     deepgram_package_knows_all_that_the_agent_twin_says,
     openai_package_talks_with_the_twin, openai_package_knows_the_twin_in_trouble,
     gemini_package_talks_with_the_twin,

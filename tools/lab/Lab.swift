@@ -7,7 +7,8 @@ import LabLoad
 @main struct Lab {
   private static let verbs = [
     CallPlan.verb, DeepgramServer.verb, VoiceServer.openAIVerb, VoiceServer.geminiVerb,
-    VoiceServer.agentVerb, Hooks.verb, Chat.verb, Functions.verb, Keys.verb, Demo.verb, Echo.verb,
+    VoiceServer.agentVerb, VoiceServer.speakVerb, Hooks.verb, Chat.verb, Functions.verb, Keys.verb,
+    Demo.verb, Echo.verb,
     Say.verb, Hear.verb,
   ]
 

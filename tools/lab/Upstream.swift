@@ -1,5 +1,5 @@
-// The verbs `upstream openai`, `upstream gemini` and `upstream agent`: the twin of a voice model by
-// itself.
+// The verbs `upstream openai`, `upstream gemini`, `upstream agent` and `upstream speak`: the twin
+// of a voice model, or of voices, by itself.
 
 import LabKit
 
@@ -37,6 +37,15 @@ extension VoiceServer {
       is stopped.
       """,
     misbehaviour: VoiceMisbehaviour.agentHelp)
+
+  static let speakVerb = verb(
+    .speak, summary: "a twin of Deepgram's voices, which speak text in tones",
+    description: """
+      Speaks the protocol of Deepgram's voices (/v1/speak) on 127.0.0.1: Speak, Flush, Clear and
+      Close, and tones that say the text in any format that the handshake asks for. It is strict: an
+      error ends the session. What is flushed too often is a Warning. Runs until it is stopped.
+      """,
+    misbehaviour: VoiceMisbehaviour.speakHelp)
 
   private static let options = [
     .port,

@@ -1,6 +1,6 @@
-// The twin of a voice model (OpenAI Realtime, Gemini Live or Deepgram's Voice Agent) on a loopback
-// port: sockets and handshakes around sessions that the kit's twins decide. What happens in them
-// is told as it happens, with the moment.
+// The twin of a voice model (OpenAI Realtime, Gemini Live or Deepgram's Voice Agent), or of
+// Deepgram's voices, on a loopback port: sockets and handshakes around sessions that the kit's
+// twins decide. What happens in them is told as it happens, with the moment.
 
 import Glibc
 import LabKit
@@ -51,6 +51,7 @@ final class VoiceServer {
       "ws://127.0.0.1:\(port)/ws/google.ai.generativelanguage.v1beta.GenerativeService."
         + "BidiGenerateContent"
     case .agent: "ws://127.0.0.1:\(port)/v1/agent/converse"
+    case .speak: "ws://127.0.0.1:\(port)/v1/speak"
     }
   }
 
@@ -112,6 +113,8 @@ final class VoiceServer {
           model: request.model, number: sessions, clock: time(nil), manner: manner, at: Loop.now)
       case .gemini: GeminiTwin(number: sessions, manner: manner, at: Loop.now)
       case .agent: AgentTwin(number: sessions, manner: manner, at: Loop.now)
+      case .speak:
+        SpeakTwin(number: sessions, format: request.format, manner: manner, at: Loop.now)
       }
     return Session(
       sessions, twin, frameBytes: manner.misbehaviour.frameBytes ?? .max, isBeta: request.isBeta)

@@ -113,6 +113,10 @@ final class WebServer {
       switch reaction {
       case .hang: break
       case .drop: stream.reset()
+      case .stream(let body):
+        timer = loop.after(Double(body.lateMilliseconds) / 1000) { [self] in
+          begin(body, isLast: isLast)
+        }
       case .answer(let answer, 0): send(answer, isLast: isLast)
       case .answer(let answer, let late):
         timer = loop.after(Double(late) / 1000) { [self] in
@@ -128,6 +132,43 @@ final class WebServer {
         + ["Content-Type: \(answer.type)", "Content-Length: \(answer.body.count)"]
         + (isLast ? ["Connection: close"] : []) + answer.headers
       stream.write(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) + answer.body)
+      finish(isLast: isLast)
+    }
+
+    private func begin(_ body: WebStream, isLast: Bool) {
+      let lines = [
+        "HTTP/1.1 200 OK", "Content-Type: \(body.type)", "Transfer-Encoding: chunked",
+        "Cache-Control: no-cache",
+      ]
+      stream.write(Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8))
+      send(body, from: 0, isLast: isLast)
+    }
+
+    /// The pieces from that one on, each when it is due.
+    private func send(_ body: WebStream, from first: Int, isLast: Bool) {
+      var place = first
+      while place < body.pieces.count {
+        let piece = body.pieces[place]
+        place += 1
+        stream.write(Array("\(String(piece.count, radix: 16))\r\n".utf8) + piece + [13, 10])
+        guard body.milliseconds > 0, place < body.pieces.count else { continue }
+        let next = place
+        timer = loop.after(Double(body.milliseconds) / 1000) { [self] in
+          send(body, from: next, isLast: isLast)
+        }
+        return
+      }
+      if body.isBroken {
+        stream.received = { _ in }
+        return stream.closeWhenWritten()
+      }
+      stream.write(Array("0\r\n\r\n".utf8))
+      finish(isLast: isLast)
+      readRequests()
+    }
+
+    /// The answer is written.
+    private func finish(isLast: Bool) {
       if isLast {
         stream.received = { _ in }
         stream.closeWhenWritten()

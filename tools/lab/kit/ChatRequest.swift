@@ -7,6 +7,10 @@ struct ChatRequest {
   let form: ChatTwin.Form?
   private let schema: JSON?
   private let messages: [(role: String, text: String)]
+  /// The answer is to come chunk by chunk.
+  let isStream: Bool
+  /// The first function that it may call.
+  let function: (name: String, parameters: JSON)?
 
   init(_ body: [UInt8]) throws(ChatRefusal) {
     guard let whole = JSON(body), whole.members != nil else {
@@ -16,7 +20,8 @@ struct ChatRequest {
       throw ChatRefusal(400, "you must provide a model parameter")
     }
     self.model = model
-    if whole["stream"] == true { throw ChatRefusal(400, "stream: this endpoint answers at once") }
+    isStream = whole["stream"] == true
+    function = try Self.function(whole["tools"])
     messages = try Self.messages(whole["messages"])
     let format = whole["response_format"]
     switch format?["type"]?.string {
@@ -37,10 +42,24 @@ struct ChatRequest {
       throw ChatRefusal(400, "messages: a list with one message at least is expected")
     }
     var messages: [(String, String)] = []
+    // Calls that the messages behind them have to answer.
+    var called: Set<String> = []
     for (index, message) in list.enumerated() {
-      let roles = ["system", "developer", "user", "assistant"]
+      let roles = ["system", "developer", "user", "assistant", "tool"]
       guard let role = message["role"]?.string, roles.contains(role) else {
         throw ChatRefusal(400, "messages[\(index)].role: it is one of \(roles)")
+      }
+      if role == "tool" {
+        guard called.remove(message["tool_call_id"]?.string ?? "") != nil else {
+          throw ChatRefusal(
+            400, "messages[\(index)]: role tool must answer a message before it with tool_calls")
+        }
+      } else if !called.isEmpty {
+        throw ChatRefusal(400, "tool_calls must be followed by an answer to each tool_call_id")
+      }
+      if role == "assistant", let calls = message["tool_calls"]?.array {
+        called = try Self.calls(calls, of: index)
+        if message["content"] == JSON.null { continue }
       }
       let parts = message["content"]?.array?.compactMap { $0["text"]?.string }
       guard let text = message["content"]?.string ?? parts?.joined() else {
@@ -48,7 +67,35 @@ struct ChatRequest {
       }
       messages.append((role, text))
     }
+    guard called.isEmpty else {
+      throw ChatRefusal(400, "tool_calls must be followed by an answer to each tool_call_id")
+    }
     return messages
+  }
+
+  private static func calls(_ list: [JSON], of index: Int) throws(ChatRefusal) -> Set<String> {
+    var ids: Set<String> = []
+    for call in list {
+      guard let id = call["id"]?.string, call["type"] == "function",
+        call["function"]?["name"]?.string?.isEmpty == false,
+        call["function"]?["arguments"]?.string != nil, ids.insert(id).inserted
+      else { throw ChatRefusal(400, "messages[\(index)].tool_calls: invalid") }
+    }
+    return ids
+  }
+
+  private static func function(_ tools: JSON?) throws(ChatRefusal) -> (String, JSON)? {
+    guard let tools else { return nil }
+    guard let list = tools.array, !list.isEmpty else {
+      throw ChatRefusal(400, "tools: an array with one function at least is expected")
+    }
+    for tool in list {
+      guard tool["type"] == "function", tool["function"]?["name"]?.string?.isEmpty == false,
+        tool["function"]?["parameters"]?["type"] == "object"
+      else { throw ChatRefusal(400, "tools: invalid") }
+    }
+    let first = list[0]["function"]
+    return (first?["name"]?.string ?? "", first?["parameters"] ?? [:])
   }
 
   private static func schema(_ named: JSON?) throws(ChatRefusal) -> JSON {
@@ -106,6 +153,22 @@ struct ChatRequest {
     let said = messages.first { $0.role == "user" }?.text ?? ""
     guard let schema = schema ?? promptedSchema else { return "You said: \(said)" }
     return SchemaFiller(schema, transcript: said).filled().text
+  }
+
+  /// What is said where a conversation is held: the caller's words, or what a function answered.
+  var spoken: String {
+    if let last = messages.last, last.role == "tool" { return "the function says: \(last.text)" }
+    let said = messages.last { $0.role == "user" }
+    return said.map { "you said: \($0.text)" } ?? VoiceManner.greeting
+  }
+
+  /// A call of the first function, with what the caller's words give for its arguments; nil: it
+  /// may call none, or has just been answered.
+  var call: (name: String, arguments: String)? {
+    guard let function, messages.last?.role != "tool" else { return nil }
+    let said = messages.last { $0.role == "user" }?.text ?? ""
+    let arguments = SchemaFiller(function.parameters, transcript: "caller: \(said)").filled()
+    return (function.name, arguments.text)
   }
 
   /// Where the server is not told the schema the model may be, in words.

@@ -1,6 +1,6 @@
 // A chat endpoint without a model (POST …/chat/completions): as strict about what it is asked as
-// OpenAI is, and its answer follows from the schema and the words that it is given. Pure: requests
-// and the time in, reactions out.
+// OpenAI is, and its answer follows from the schema and the words that it is given; one that is
+// streamed follows from what was said last. Pure: requests and the time in, reactions out.
 
 package struct ChatTwin: Sendable {
   /// What holds a model to a form; a server may know neither.
@@ -15,6 +15,10 @@ package struct ChatTwin: Sendable {
     /// Answered whatever is asked; nil: what follows from the schema.
     package var answer: String?
     package var forms = Set(Form.allCases)
+    /// Between one chunk of a stream and the next.
+    package var chunkMilliseconds = 0
+    /// So many streams call the first function that they may call.
+    package var calls = 0
     package var faults = FaultSchedule()
 
     package init() {}
@@ -50,10 +54,11 @@ package struct ChatTwin: Sendable {
       }
       // What is refused takes nothing from the schedule.
       let fault = settings.faults.next()
+      if request.isStream { return stream(request, fault) }
       let head = "request \(requests) model \(request.model) \(request.formName)"
       let content = settings.answer ?? request.content
       let answer = answer(to: request, content, fault)
-      let reaction = fault.reaction(answer)
+      let reaction = fault == .flaw(.broken) ? .drop : fault.reaction(answer)
       let said = content.count > 200 ? content.prefix(200) + "…" : Substring(content)
       let flaw = if case .flaw(let flaw) = fault { " (\(flaw.rawValue))" } else { "" }
       return Taken(line: "\(head), \(reaction.text)\(flaw): \(said)", reaction: reaction)
@@ -87,10 +92,49 @@ package struct ChatTwin: Sendable {
     case .refusal: return completion(request, nil, refusal: "I am sorry, I cannot help with that.")
     case .cutOff:
       return completion(request, String(content.prefix(content.count / 2)), reason: "length")
+    case .broken: return completion(request, content)
     case .huge: return completion(request, String(repeating: "long ", count: Self.hugeCount / 5))
     case .notJSON:
       return WebAnswer(200, type: "text/html", text: "<html><body>It works!</body></html>")
     }
+  }
+
+  private mutating func stream(_ request: ChatRequest, _ fault: Fault) -> Taken {
+    let text = settings.answer ?? request.spoken
+    let head = "request \(requests) model \(request.model)"
+    var line = "\(head) streamed: \(text.prefix(200))"
+    var stream = ChatStream(id: "chatcmpl-lab-\(requests)", model: request.model, created: now)
+    var reason = "stop"
+    if settings.calls > 0, let call = request.call {
+      settings.calls -= 1
+      stream.call(call.name, call.arguments, id: "call_\(requests)")
+      reason = "tool_calls"
+      line = "\(head) calls \(call.name): \(call.arguments)"
+    } else if fault == .flaw(.huge) {
+      stream.say(String(repeating: "long ", count: Self.hugeCount / 200))
+    } else if fault == .flaw(.cutOff) {
+      stream.say(String(text.prefix(text.count / 2)))
+      reason = "length"
+    } else {
+      stream.say(text)
+    }
+    stream.end(reason, tokens: request.letters / 4)
+    var body = WebStream(
+      type: "text/event-stream", pieces: stream.events.map { Array($0.utf8) },
+      milliseconds: settings.chunkMilliseconds)
+    switch fault {
+    case .none, .flaw(.huge), .flaw(.cutOff): break
+    case .slow(let milliseconds): body.lateMilliseconds = milliseconds
+    case .flaw(.broken):
+      // In the middle of an event in the middle of the answer.
+      body.pieces = Array(body.pieces.prefix(max(body.pieces.count / 2, 2)))
+      body.pieces[body.pieces.count - 1].removeLast(20)
+      body.isBroken = true
+    default:
+      let reaction = fault.reaction(answer(to: request, text, fault))
+      return Taken(line: "\(line), \(reaction.text)", reaction: reaction)
+    }
+    return Taken(line: line, reaction: .stream(body))
   }
 
   private func completion(

@@ -22,7 +22,7 @@ package enum Fault: Equatable, Sendable {
 
 /// How an answer of a language model is wrong.
 package enum ChatFlaw: String, CaseIterable, Sendable {
-  case prose, fenced, refusal, huge
+  case prose, fenced, refusal, huge, broken
   case wrongShape = "wrong-shape"
   case cutOff = "cut-off"
   case notJSON = "not-json"
@@ -50,17 +50,25 @@ package struct WebAnswer: Equatable, Sendable {
 
 package enum Reaction: Equatable, Sendable {
   case answer(WebAnswer, afterMilliseconds: Int = 0)
+  case stream(WebStream)
   case hang
   case drop
 
   /// The status that the client will see; nil: none.
-  package var status: Int? { if case .answer(let answer, _) = self { answer.status } else { nil } }
+  package var status: Int? {
+    switch self {
+    case .answer(let answer, _): answer.status
+    case .stream: 200
+    case .hang, .drop: nil
+    }
+  }
 
   /// What a person reads of it.
   package var text: String {
     switch self {
     case .answer(let answer, 0): "answered \(answer.status)"
     case .answer(let answer, let late): "answered \(answer.status) after \(late) ms"
+    case .stream: "streamed"
     case .hang: "left hanging"
     case .drop: "dropped"
     }
@@ -109,6 +117,7 @@ package struct FaultSchedule: Equatable, Sendable {
       cut-off            half of the answer, stopped at a bound of its length
       huge               an answer of 10 MB
       not-json           a page of HTML with 200
+      broken             break the connection; in a stream in the middle of it
     """
 
   private struct Item: Equatable {

@@ -33,7 +33,8 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
 
   /// OpenAI: refuse every session.update.
   package var rejectsUpdate = false
-  /// OpenAI: so many deltas of a cancelled response come after its end.
+  /// OpenAI: so many deltas of a cancelled response come after its end; voices: between Clear and
+  /// Cleared.
   package var trailingDeltas = 0
   /// OpenAI: send the caller's words so many seconds late.
   package var transcriptsLate: Double?
@@ -155,6 +156,12 @@ package struct VoiceMisbehaviour: Equatable, Sendable {
 
       refuse-settings    answer the settings with INVALID_SETTINGS, and close
       ask-function=K     ask for a function before each of the first K answers
+      """
+
+  package static let speakHelp =
+    commonHelp + """
+
+      trailing-deltas=N  send N pieces of what was cleared ahead of Cleared
       """
 
   /// Reads a list of the names that the helps explain, separated by commas.

@@ -2,12 +2,14 @@
 // only the service's own part counts, since clients put bases of their own in front.
 
 package struct VoiceRequest: Equatable, Sendable {
-  package enum Service: String, CaseIterable, Sendable { case openai, gemini, agent }
+  package enum Service: String, CaseIterable, Sendable { case openai, gemini, agent, speak }
 
   package let service: Service
   package let key: String
   /// OpenAI's model; Gemini's is in its setup.
   package let model: String
+  /// How it is to sound, where the handshake says so.
+  package let format: WireFormat
   /// The client asked for the beta interface, which is gone.
   package let isBeta: Bool
   /// The subprotocol to choose; nil: none was offered.
@@ -40,7 +42,7 @@ package struct VoiceRequest: Equatable, Sendable {
               "status": .string(Self.names[status] ?? "INVALID_ARGUMENT"),
             ]
           ]
-        case .agent:
+        case .agent, .speak:
           [
             "err_code": .string(status == 401 ? "INVALID_AUTH" : "Bad Request"),
             "err_msg": .string(message), "request_id": "twin",
@@ -70,6 +72,7 @@ package struct VoiceRequest: Equatable, Sendable {
       scheme.count == 2 && schemes.contains(scheme[0].lowercased()) ? scheme[1] : nil
     model = query["model"] ?? ""
     isBeta = !header("openai-beta").isEmpty
+    format = try Self.format(service, query)
     subprotocol = offered.first
     switch service {
     case .openai:
@@ -86,8 +89,8 @@ package struct VoiceRequest: Equatable, Sendable {
       let named = header("x-goog-api-key")
       key = named.isEmpty ? query["key"] ?? query["access_token"] ?? bearer ?? "" : named
       guard !key.isEmpty else { throw Refusal(service, 403, "The caller has no identity.") }
-    case .agent:
-      guard parts[0].hasSuffix("/agent/converse") else {
+    case .agent, .speak:
+      guard parts[0].hasSuffix(service == .agent ? "/agent/converse" : "/speak") else {
         throw Refusal(service, 404, "No such path.")
       }
       let isNamed = ["token", "bearer"].contains(offered.first ?? "") && offered.count == 2
@@ -106,6 +109,18 @@ package struct VoiceRequest: Equatable, Sendable {
     case 503: Refusal(service, 503, "The service is overloaded. Try again later.")
     default: Refusal(service, status, "Bad request.")
     }
+  }
+
+  private static func format(
+    _ service: Service, _ query: [String: String]
+  ) throws(Refusal) -> WireFormat {
+    guard service == .speak else { return .pcm24 }
+    let coding = WireFormat.Coding(rawValue: query["encoding"] ?? "linear16")
+    let rates = coding == .linear16 ? [24_000, 8000, 16_000, 32_000, 48_000] : [8000, 16_000]
+    guard let coding, let rate = query["sample_rate"].map({ Int($0) }) ?? rates[0],
+      rates.contains(rate), query["container"] ?? "none" == "none"
+    else { throw Refusal(service, 400, "INVALID_QUERY_PARAMETER") }
+    return WireFormat(coding, rate: rate)
   }
 
   private static func query(_ text: Substring) -> [String: String] {
