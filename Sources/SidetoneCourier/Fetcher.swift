@@ -36,13 +36,17 @@ package final class Fetcher {
   /// Until the relay is gone.
   package func run() {
     while receive() {
-      let ended = http.advance()
-      while waiting.count < Self.waitingForPiecesMax, let piece = http.takePiece() {
-        if let id = asked[piece.id] { say("piece \(id)\n", body: piece.bytes) }
-      }
-      for one in ended { answer(one) }
       flush()
+      for ended in http.advance() { answer(ended) }
+      takePieces()
       wait()
+    }
+  }
+
+  /// Last before `wait`: what is left then is waited for with the socket's room.
+  private func takePieces() {
+    while waiting.count < Self.waitingForPiecesMax, let piece = http.takePiece() {
+      if let id = asked[piece.id] { say("piece \(id)\n", body: piece.bytes) }
     }
   }
 

@@ -1,6 +1,7 @@
 // The client against servers on loopback: what arrives there, and all the ways in which no right
 // answer comes back.
 
+import CLinux
 import Foundation
 import Glibc
 import Testing
@@ -153,6 +154,31 @@ struct HTTPClientTests {
     #expect(client.count == 0)
     let next = client.begin(request(other.url()))
     #expect(client.run().map(\.id) == [next])
+  }
+
+  @Test func `a stream that ends as a piece of it is taken may still be cancelled`() {
+    let server = StubServer(always: .status(200, body: String(repeating: "x", count: 200_000)))
+    defer { server.stop() }
+    var streamed = request(server.url())
+    (streamed.pieceBytesMax, streamed.answerBytesMax) = (16 << 10, 20_000)
+    for isCancelled in [true, false] {
+      let id = client.begin(streamed)
+      // Until a piece is there, and what follows it waits.
+      let end = cl_monotonic() + 300_000_000
+      var ended: [HTTPClient.Ended] = []
+      while cl_monotonic() < end {
+        wait(for: client.descriptor, milliseconds: 20)
+        ended += client.advance()
+      }
+      #expect(ended.isEmpty && client.count == 1)
+      var taken = 0
+      while let piece = client.takePiece() { taken += piece.bytes.count }
+      if isCancelled { client.cancel(id) }
+      ended += client.advance()
+      #expect(client.count == 0 && ended.map(\.id) == (isCancelled ? [] : [id]))
+      guard let answer = ended.first?.result.answer else { continue }
+      #expect(answer.isCut && taken + answer.body.count == 20_000)
+    }
   }
 
   @Test func `what a stranger writes reaches no terminal raw`() throws {
