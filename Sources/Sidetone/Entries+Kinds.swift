@@ -24,6 +24,12 @@ extension Entries {
         request.write(json: &$0)
         $0.write("\"")
       }
+    case .upstream(.sessionLost(let sentence)):
+      put("lost", of: call.key, at: wall) {
+        $0.write(",\"sentence\":\"")
+        $0.write(json: sentence)
+        $0.write("\"")
+      }
     case .upstream(.triedAgain(_, _, let attempt, _)):
       put("redial", of: call.key, at: wall) {
         $0.write(",\"attempt\":")

@@ -36,9 +36,8 @@ package enum Tally: BitwiseCopyable, Sendable {
   case guestDisplaced
   /// A key was pressed for which there was no room.
   case keyLost
-  /// An agent was cut short; a session is gone, whichever way; another is dialled.
+  /// An agent was cut short; another session is dialled.
   case interruption
-  case sessionLost
   case redial
   case fallback
   /// A session took so long to be ready, from its dialling.
@@ -155,6 +154,8 @@ package enum Event: Sendable {
     /// It could not be told something: there is no room for that.
     case untold
     case broke(Bytes, LinkFailure)
+    /// A session is gone, or did not come to be: why. What was the matter is said before.
+    case sessionLost(StaticString)
     /// What follows a loss: another attempt, so many of so many; or none.
     case triedAgain(Bytes, milliseconds: Int, attempt: Int, of: Int)
     case givenUp(Bytes, StaticString)

@@ -27,7 +27,6 @@ extension Turn {
     case .guestDisplaced: counters.guestsDisplaced &+= 1
     case .keyLost: counters.keysLost &+= 1
     case .interruption: counters.interruptions &+= 1
-    case .sessionLost: counters.upstreamsLost &+= 1
     case .redial: counters.redials &+= 1
     case .fallback: counters.fallbacks &+= 1
     case .sessionReady(let span): answers.sessionReady(after: span)
@@ -317,6 +316,7 @@ extension Turn {
         $0.write(" of ")
         $0.write(decimal: all)
       }
+    case .sessionLost: counters.upstreamsLost &+= 1
     case .givenUp(_, let sentence):
       write(.warning, "upstream_given_up", call) {
         $0.write("no other attempt is made, and the call ends: ")

@@ -13,7 +13,8 @@ extension Turn {
       return admit(upstream, isLoss: false, isWarning: true)
     case .triedAgain(let upstream, _, _, _):
       return admit(upstream, isLoss: false, isWarning: false)
-    case .tookOver, .tooLarge, .untold, .strange, .notJSON, .unreadable, .format: return true
+    case .tookOver, .tooLarge, .untold, .strange, .notJSON, .unreadable, .format, .sessionLost:
+      return true
     }
   }
 

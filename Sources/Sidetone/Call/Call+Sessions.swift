@@ -63,7 +63,7 @@ extension Call {
       if !loss.isHandleDropped { upstream.postponeLeaving(at: turn.now) }
       return state.upstreamLost(loss, at: turn.now)
     }
-    turn.note(.sessionLost)
+    turn.note(.upstream(.sessionLost(loss.verdict.sentence)), of: record.identity)
     sessionEnded(store, &turn)
     listen(store, &turn)
     if loss.life >= .worked { silence.restart(at: turn.now) }

@@ -267,6 +267,9 @@ struct FallbackTests {
     try refuseDial(rig)
     let entry = try #require(rig.entries.last { $0.contains(#""kind":"fallback""#) })
     #expect(entry.contains(#""from":"openai","upstream":"gemini","sentence":""#), "\(entry)")
+    let lost = try #require(rig.entries.last { $0.contains(#""kind":"lost""#) })
+    let sentence = entry.pieces(cutAt: #""sentence":""#)[1]
+    #expect(lost.hasSuffix(#""sentence":"\#(sentence)"#), "\(lost)")
     rig.fail(caller)
   }
 
