@@ -281,7 +281,7 @@ extension Conversation {
     retire(&record, at: turn.now)
     dialogue.interrupted(at: turn.now)
     transcript.endAgents()
-    let going = downlink.utterances.takeUninterrupted()
+    let going = downlink.takeUninterrupted(at: turn.now)
     defer { if let going { downlink.utterances.putBack(going) } }
     if let going {
       downlink.clear(behind: going.start + going.length, in: store.pool, store.resamplers)
@@ -423,6 +423,9 @@ extension Conversation {
 
   /// What the caller said last is said again: its words come anew.
   mutating func forgetCallerWords(in pool: BlockPool) { transcript.forgetCallers(in: pool) }
+
+  /// What the caller has said is answered, though not by words.
+  mutating func callerAnswered() { transcript.callerAnswered() }
 
   /// Words of the caller are still to come.
   var isOwedWords: Bool { transcript.isOwedWords }

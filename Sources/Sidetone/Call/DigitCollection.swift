@@ -83,8 +83,9 @@ extension DigitCollection {
     guard call.functions.isOn, call.functions.digits.isOpen else {
       return call.conversation.press(key, &turn)
     }
+    let place = call.functions.digits.place
     take(key, in: &call, store, &turn)
-    if !call.functions.digits.isOpen { FunctionCalls.moved(in: &call, store, &turn) }
+    if !call.functions.digits.isOpen { FunctionCalls.moved(by: place, in: &call, store, &turn) }
   }
 
   private static func take(
@@ -113,8 +114,9 @@ extension DigitCollection {
     let isQuiet = call.conversation.isQuiet && !call.conversation.isAnswerOpen
     call.functions.digits.notice(isQuiet: isQuiet, at: turn.now)
     guard call.functions.digits.dueTime <= turn.now else { return }
+    let place = call.functions.digits.place
     finish(.pause, in: &call, store, &turn)
-    FunctionCalls.moved(in: &call, store, &turn)
+    FunctionCalls.moved(by: place, in: &call, store, &turn)
   }
 
   private mutating func notice(isQuiet: Bool, at now: Instant) {

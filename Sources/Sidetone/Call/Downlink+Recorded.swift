@@ -39,6 +39,15 @@ extension Downlink {
     return true
   }
 
+  /// Takes the oldest stretch out where it is being played and a caller who speaks does not end it;
+  /// it is put back when the others are gone.
+  @_noAllocation mutating func takeUninterrupted(at now: Instant) -> Utterance? {
+    guard utterances.count > 0, utterances[0].isUninterrupted,
+      playout.played(at: now) < utterances[0].start &+ utterances[0].length
+    else { return nil }
+    return utterances.removeFirst()
+  }
+
   /// More of it is wanted before anything else happens.
   @inline(__always) var isRecordedDue: Bool {
     !recorded.isEmpty && waiting < reply.rate &* Self.leastMilliseconds / 1000

@@ -29,10 +29,10 @@ extension FunctionCalls {
   ) {
     if news.callerWords != nil { call.functions.heardCaller(at: turn.now) }
     if news.isInterrupted { interrupted(in: &call, store, &turn) }
-    guard news.callsFunctions || news.cancelsFunctions || news.servedCall != nil,
-      call.functions.isOn, let reading = call.upstream.functions
+    followServed(news, message, in: &call, store, &turn)
+    guard news.callsFunctions || news.cancelsFunctions, call.functions.isOn,
+      let reading = call.upstream.functions
     else { return }
-    if let served = news.servedCall { follow(served, message, in: &call, store, &turn) }
     var place = 0
     while news.callsFunctions, let found = reading.call(message, place) {
       guard place < messageCallsMax else {
@@ -118,6 +118,7 @@ extension FunctionCalls {
   static func answersCaller(in call: inout Call, at now: Instant) {
     let since = call.uplink.unanswered.since
     if call.uplink.agentBegan(at: now) != .never { call.functions.answers(since) }
+    if !call.uplink.unanswered.isThere { call.conversation.callerAnswered() }
   }
 
   /// It is done, or begun. Why it cannot be, or nil.
@@ -436,6 +437,11 @@ extension FunctionCalls {
       hasTold = true
     }
     if hasTold { call.conversation.functionsAnswered(goesOn: false, at: turn.now) }
+  }
+
+  /// The same of this one, which another session may have called.
+  static func moved(by place: Int, in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    moved(isInWords: call.functions.isFormer(place), in: &call, store, &turn)
   }
 
   /// Something was called or answered: the model is not asked to go on before it has all answers

@@ -2,8 +2,30 @@
 // since the model waits for them like for ours, and is asked to go on when it has the answers.
 
 extension FunctionCalls {
-  /// What the model says of one. `moved` follows.
-  static func follow(
+  /// What a message says of one; an answer that is cut off takes its calls with it.
+  static func followServed(
+    _ news: Upstream.Event, _ message: Bytes, in call: inout Call, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    guard call.functions.isOn else { return }
+    let running = call.functions.running
+    if let served = news.servedCall { follow(served, message, in: &call, store, &turn) }
+    if let ending = news.ending, ending.how == .cancelled || ending.how == .failed {
+      endServed("its answer was cut off", in: &call, store, &turn)
+    }
+    if call.functions.running != running { moved(in: &call, store, &turn) }
+  }
+
+  private static func endServed(
+    _ sentence: StaticString, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    for place in call.functions.places
+    where call.functions.isRunning(place) && isServed(place, in: call, store) {
+      end(place, .failed, sentence, in: &call, store, &turn)
+    }
+  }
+
+  private static func follow(
     _ served: Upstream.ServedCall, _ message: Bytes, in call: inout Call, _ store: Store,
     _ turn: inout Turn
   ) {
@@ -38,10 +60,7 @@ extension FunctionCalls {
   /// one, and of other servers nothing comes any more.
   static func sessionEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     HistoryRing.rememberUnwritten(in: &call, store, &turn)
-    for place in call.functions.places
-    where call.functions.isRunning(place) && isServed(place, in: call, store) {
-      end(place, .failed, "its session is gone", in: &call, store, &turn)
-    }
+    endServed("its session is gone", in: &call, store, &turn)
     call.functions.sessionEnded()
   }
 

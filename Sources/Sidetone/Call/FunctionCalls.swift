@@ -95,6 +95,9 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     return places.contains { isRunning($0) && $0 != hangUpPlace && $0 != pressed }
   }
 
+  /// How many are running.
+  var running: Int { places.count { isRunning($0) } }
+
   /// As many as may be are under way.
   var isFull: Bool {
     places.count { table.value.rows[$0].stage != .over } >= Self.runningMax

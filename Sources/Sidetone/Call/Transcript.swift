@@ -261,6 +261,13 @@ package struct Transcript: BitwiseCopyable, Sendable {
     }
   }
 
+  /// What the caller has said is answered by what is done: without a name it is whole.
+  mutating func callerAnswered() {
+    for index in 0..<count where self[index].speaker == .caller && self[index].item.isEmpty {
+      self[index].until = .zero
+    }
+  }
+
   /// Nothing more is waited for of the agent.
   mutating func endAgents() {
     for index in 0..<count where self[index].speaker == .agent { self[index].until = .zero }

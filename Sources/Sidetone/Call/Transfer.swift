@@ -96,7 +96,7 @@ extension Transfer {
     call.functions.waitNoMore()
     ask(in: &call, store, &turn)
     // Where it could not be, the model knows by now.
-    FunctionCalls.moved(in: &call, store, &turn)
+    FunctionCalls.moved(by: transfer.place, in: &call, store, &turn)
   }
 
   /// The carrier does not know the call's account by this key: it is asked by the next one. False
@@ -109,7 +109,7 @@ extension Transfer {
     else { return false }
     call.functions.transfer.key += 1
     ask(in: &call, store, &turn)
-    FunctionCalls.moved(in: &call, store, &turn)
+    FunctionCalls.moved(by: place, in: &call, store, &turn)
     return true
   }
 

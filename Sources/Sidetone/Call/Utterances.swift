@@ -242,12 +242,7 @@ package struct Utterances: BitwiseCopyable, Sendable {
     return true
   }
 
-  /// Takes the oldest out where a caller who speaks does not end it; `putBack` follows when the
-  /// others are gone.
-  mutating func takeUninterrupted() -> Utterance? {
-    count > 0 && self[0].isUninterrupted ? removeFirst() : nil
-  }
-
+  /// The oldest, that was taken out, is the only one again.
   mutating func putBack(_ utterance: Utterance) {
     precondition(count == 0)
     count = 1

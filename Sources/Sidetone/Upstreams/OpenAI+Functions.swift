@@ -86,9 +86,18 @@ extension OpenAI {
   ) -> Upstream.ServedCall? {
     func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
     if isNamed("response.output_item.added") { return servedCall(begunBy: message) }
+    if isNamed("response.output_item.done") { return servedCall(endedBy: message) }
     guard let item else { return nil }
     if isNamed("response.mcp_call.completed") { return Upstream.ServedCall(id: item, .answered) }
     return isNamed("response.mcp_call.failed") ? Upstream.ServedCall(id: item, .failed) : nil
+  }
+
+  /// Said of every item, also where nothing else says that a server has answered.
+  private static func servedCall(endedBy message: Bytes) -> Upstream.ServedCall? {
+    guard let begun = servedCall(begunBy: message) else { return nil }
+    let error = JSON.find("item", "error", in: message)
+    let isAnswered = error == nil || error?.kind == .null
+    return Upstream.ServedCall(id: begun.id, isAnswered ? .answered : .failed)
   }
 
   private static func servedCall(begunBy message: Bytes) -> Upstream.ServedCall? {

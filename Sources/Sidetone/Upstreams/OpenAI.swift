@@ -248,6 +248,7 @@ extension OpenAI {
       || isNamed("response.function_call_arguments.done")
     {
       news.callsFunctions = functionCall(in: message) != nil
+      news.servedCall = servedCall(of: type, item: nil, in: message)
     } else if let served = servedCall(of: type, item: text(event.item), in: message) {
       news.servedCall = served
     } else if isNamed("mcp_list_tools.failed") {

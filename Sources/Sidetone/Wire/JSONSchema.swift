@@ -199,7 +199,7 @@ package struct JSONSchemaCheck: ~Copyable {
     ofObject object: JSON.Value, _ rule: JSON.Member, _ wanted: JSON.Value
   ) -> Misfit? {
     if isNamed("required", rule) { return misfit(of: object, required: rule.value) }
-    if isNamed("properties", rule) { return misfit(of: object, properties: rule.value) }
+    if isNamed("properties", rule) { return misfit(of: object, properties: rule.value, wanted) }
     if isNamed("additionalProperties", rule) {
       let known = JSON.find("properties", in: schema, under: wanted)
       return misfit(ofOthersIn: object, than: known, rule.value)
@@ -217,16 +217,30 @@ package struct JSONSchemaCheck: ~Copyable {
     return nil
   }
 
-  private mutating func misfit(of object: JSON.Value, properties: JSON.Value) -> Misfit? {
+  private mutating func misfit(
+    of object: JSON.Value, properties: JSON.Value, _ wanted: JSON.Value
+  ) -> Misfit? {
+    let required = JSON.find("required", in: schema, under: wanted)
     let end = path.count
     var known = JSON.Members(of: properties, in: schema)
     while let property = known.next() {
       guard let value = member(property.name, of: object) else { continue }
+      // Models write so what they leave out.
+      if value.kind == .null, !isNamed(property.name, in: required) { continue }
       enter(property.name)
       if let found = misfit(of: value, property.value) { return found }
       path.rewind(to: end)
     }
     return nil
+  }
+
+  private func isNamed(_ name: JSON.Value, in required: JSON.Value?) -> Bool {
+    guard let required else { return false }
+    var names = JSON.Elements(of: required, in: schema)
+    while let other = names.next() {
+      if other.kind == .string, schema[other.range].equals(schema[name.range]) { return true }
+    }
+    return false
   }
 
   /// Those that no property is named for.

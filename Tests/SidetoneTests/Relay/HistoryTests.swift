@@ -227,6 +227,24 @@ struct HistoryTests {
     #expect(isAudio)
   }
 
+  @Test func `what a function was called for is told, though what came behind it is said again`()
+    throws
+  {
+    var story = try Story("deepgram-agent") { $0.routes[3].functions = FunctionTalk.functions }
+    story.talk.rig.relay.fetcherStarted()
+    story.talk.speak(1000)
+    story.talk.speak(300, Talk.silence)
+    story.caller("Where is my order?")
+    story.tell(
+      #"{"type":"FunctionCallRequest","functions":[{"id":"f","name":"status","arguments":"{\"id\":\"42\"}","client_side":true}]}"#
+    )
+    story.talk.speak(1500, Talk.silence)
+    story.talk.speak(500)
+    story.lose()
+    try story.begin()
+    #expect(story.turns.first == "user: Where is my order?")
+  }
+
   @Test(arguments: kinds)
   func `sessions lost one after the other, in the middle of that too, all know it`(_ kind: String)
     throws

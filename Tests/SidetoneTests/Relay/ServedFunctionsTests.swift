@@ -115,6 +115,39 @@ struct ServedFunctionsTests {
     call.talk.expectAllHome()
   }
 
+  @Test(arguments: ["null", #"{"type":"http_error","code":500,"message":"no"}"#])
+  func `its item says that it is over, where nothing else does`(error: String) throws {
+    let call = try Self.call()
+    call.begin()
+    begin(call, "m1")
+    call.talk.tell(
+      #"{"type":"response.output_item.done","response_id":"r1","output_index":0,"item":{"id":"m1","type":"mcp_call","server_label":"crm","name":"find","arguments":"{}","error":\#(error)}}"#
+    )
+    #expect(counts(call) == (error == "null" ? [1, 0, 0] : [0, 1, 0]))
+    done(call)
+    #expect(call.talk.told() == [#"{"type":"response.create"}"#])
+    // Said again it asks for nothing.
+    end(call, "m1")
+    call.talk.tell(#"{"type":"response.created","response":{"id":"r2"}}"#)
+    call.talk.tell(
+      #"{"type":"response.done","response":{"id":"r2","status":"completed","output":[{"type":"message"}]}}"#
+    )
+    call.rig.advance(milliseconds: 2000)
+    #expect(!call.talk.told().contains(#"{"type":"response.create"}"#))
+    call.talk.expectAllHome()
+  }
+
+  @Test(arguments: ["cancelled", "failed"])
+  func `an answer that is cut off takes its calls with it`(status: String) throws {
+    let call = try Self.call()
+    call.begin()
+    begin(call, "m1")
+    call.talk.interrupt()
+    call.talk.tell(#"{"type":"response.done","response":{"id":"r1","status":"\#(status)"}}"#)
+    #expect(counts(call) == [0, 1, 0])
+    call.talk.expectAllHome()
+  }
+
   @Test func `a session that is lost takes its calls with it`() throws {
     let call = try Self.call()
     call.begin()

@@ -118,6 +118,8 @@ struct AgentRun: SeededRun {
     var (bye, transfer) = (Config.Function(), Config.Function())
     status.name = "status"
     status.required = ["id"]
+    status.schema =
+      #"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#
     status.url = "https://shop.test/f"
     slow.name = "slow"
     slow.url = "https://shop.test/slow"
