@@ -176,14 +176,14 @@ package struct CallState: BitwiseCopyable, Sendable {
       return .nothing
     case .dialling, .talking:
       guard count(loss) else { return giveUp(loss.verdict.cause, at: now) }
-      let next = now + max(backoff(loss), loss.pause)
+      let next = now + max(backoff(loss.chance), loss.pause)
       guard next < latest else { return giveUp(loss.verdict.cause, at: now) }
       state = .resting
       deadline = next
       return .rest
     case .closing(.dialling), .closing(.sending), .closing(.waiting):
       // Words that were not yet final are said again to the next session, while there is time.
-      let next = now + max(count(loss) ? backoff(loss) : .never, loss.pause)
+      let next = now + max(count(loss) ? backoff(loss.chance) : .never, loss.pause)
       guard next < deadline else { return end(loss.verdict.cause) }
       state = .closing(.resting)
       restUntil = next
@@ -360,12 +360,8 @@ package struct CallState: BitwiseCopyable, Sendable {
     state == .closing(.resting) ? min(restUntil, deadline) : deadline
   }
 
-  /// None in front of the first attempt behind a session that had done its work: its caller waits,
-  /// and those who lost theirs together dial in turn (Availability). Then half as long again at
-  /// most, by chance.
-  private func backoff(_ loss: UpstreamLeg.Loss) -> Instant.Span {
-    if attempts == 1, loss.life >= .worked { return .zero }
-    let chance = loss.chance
+  /// Half as long again at most, by chance: not all who lost something come back together.
+  private func backoff(_ chance: UInt8) -> Instant.Span {
     let microseconds = 100_000 << min(attempts - 1, 6)
     return .microseconds(microseconds + microseconds * Int(chance) / 512)
   }

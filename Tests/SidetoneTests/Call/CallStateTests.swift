@@ -197,10 +197,10 @@ struct CallStateTests {
 
   @Test func `only a session that lived starts the count anew, one that worked does not`() {
     var call = reach("talking")
-    #expect(lose(loss(life: .worked), &call) == 0)
+    #expect(lose(loss(life: .worked), &call) == 100)
     #expect(lose(loss(life: .worked), &call) == 200)
     #expect(lose(loss(), &call) == 400)
-    #expect(lose(loss(life: .lived), &call) == 0)
+    #expect(lose(loss(life: .lived), &call) == 100)
     for pause in [200, 400, 800, 1600, 3200] {
       #expect(lose(loss(life: .worked), &call) == pause)
     }
@@ -209,7 +209,7 @@ struct CallStateTests {
 
   @Test func `one that worked is followed by another whatever the row says, once`() {
     var call = reach("talking")
-    #expect(lose(loss(retry: false, life: .worked), &call) == 0)
+    #expect(lose(loss(retry: false, life: .worked), &call) == 100)
     #expect(lose(loss(retry: false, life: .worked), &call) == nil)
     var other = reach("talking")
     #expect(lose(loss(retry: false), &other) == nil)
@@ -217,7 +217,7 @@ struct CallStateTests {
 
   @Test func `what should have resumed it is used once, then it is tried without`() {
     var call = reach("talking")
-    #expect(lose(loss(retry: false, life: .worked), &call) == 0)
+    #expect(lose(loss(retry: false, life: .worked), &call) == 100)
     #expect(lose(loss(retry: false, life: .worked, isHandleDropped: true), &call) == 200)
     #expect(lose(loss(retry: false, life: .worked), &call) == nil)
   }

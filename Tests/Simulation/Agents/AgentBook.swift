@@ -184,9 +184,9 @@ final class AgentBook {
     guard let open = unanswered else { return }
     let isSaid = open.last + .milliseconds(150) <= world.now
     guard isSaid || open.first + .seconds(8) <= world.now else { return }
-    let lead = 15 * caller.frameBytes
+    // Whatever of it was still open: it may have begun before this session did.
     for index in caller.utterances.indices
-    where caller.utterances[index].lowerBound >= open.begin + lead - caller.frameBytes
+    where caller.utterances[index].upperBound > open.begin
       && caller.utterances[index].lowerBound < uplink
     {
       answered.insert(index)
