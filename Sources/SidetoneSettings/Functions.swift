@@ -80,12 +80,10 @@ extension Setting where Target == WrittenFunction {
       "functions", "talks_meanwhile", standard: false,
       help: "The model may go on talking while it runs, where the model knows how.",
       \.function.talksMeanwhile),
-    Self(
-      table: "functions", key: "phrase", form: "FILE",
-      help: "A WAV file that the caller hears where it takes long, and nobody speaks."
-    ) { written, value throws(Refusal) in
-      written.function.phraseAudio = try readGreeting(try oneLine(try value.text()))
-    },
+    .recording(
+      "functions", "phrase",
+      help: "A WAV file that the caller hears where it takes long, and nobody speaks.",
+      \.function.phraseAudio),
     .integer(
       "functions", "phrase_after_milliseconds", in: 0...60_000,
       standard: Config.Function().phraseAfterMilliseconds,

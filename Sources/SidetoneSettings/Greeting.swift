@@ -4,6 +4,18 @@
 
 import Sidetone
 
+extension Setting {
+  /// The file of what was recorded for callers.
+  static func recording(
+    _ table: String, _ key: String, help: String,
+    _ field: WritableKeyPath<Target, Config.Greeting?> & Sendable
+  ) -> Self {
+    Self(table: table, key: key, form: "FILE", help: help) { target, written throws(Refusal) in
+      target[keyPath: field] = try readGreeting(try oneLine(try written.text()))
+    }
+  }
+}
+
 func readGreeting(_ path: String) throws(Refusal) -> Config.Greeting {
   let secondsMax = Limits.greetingSecondsMax
   let bytes: [UInt8]

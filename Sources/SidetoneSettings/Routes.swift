@@ -66,30 +66,22 @@ extension Setting where Target == WrittenRoute {
       "routes", "warm", in: 0...64, standard: 0,
       help: "Sessions of its voice model that are kept ready for the next callers.",
       \.route.warm),
-    Self(
-      table: "routes", key: "greeting", form: "FILE",
-      help: "A WAV file (16-bit PCM, mono, 8, 16 or 24 kHz) that callers hear at once."
-    ) { written, value throws(Refusal) in
-      written.route.greetingAudio = try readGreeting(try oneLine(try value.text()))
-    },
-    Self(
-      table: "routes", key: "hold", form: "FILE",
-      help: "Likewise, heard once while no session with the voice model stands."
-    ) { written, value throws(Refusal) in
-      written.route.holdAudio = try readGreeting(try oneLine(try value.text()))
-    },
-    Self(
-      table: "routes", key: "goodbye", form: "FILE",
-      help: "Likewise, heard before a call ends since no session will stand."
-    ) { written, value throws(Refusal) in
-      written.route.goodbyeAudio = try readGreeting(try oneLine(try value.text()))
-    },
-    Self(
-      table: "routes", key: "apology", form: "FILE",
-      help: "Likewise, heard where the model says nothing though it is its turn."
-    ) { written, value throws(Refusal) in
-      written.route.apologyAudio = try readGreeting(try oneLine(try value.text()))
-    },
+    .recording(
+      "routes", "greeting",
+      help: "A WAV file (16-bit PCM, mono, 8, 16 or 24 kHz) that callers hear at once.",
+      \.route.greetingAudio),
+    .recording(
+      "routes", "hold",
+      help: "Likewise, heard once while no session with the voice model stands.",
+      \.route.holdAudio),
+    .recording(
+      "routes", "goodbye",
+      help: "Likewise, heard before a call ends since no session will stand.",
+      \.route.goodbyeAudio),
+    .recording(
+      "routes", "apology",
+      help: "Likewise, heard where the model says nothing though it is its turn.",
+      \.route.apologyAudio),
     .list(
       "routes", "uninterrupted", form: "greeting, hold, apology", standard: "none",
       help: "Those that go on while the caller speaks, who is answered behind them.",

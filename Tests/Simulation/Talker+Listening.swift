@@ -12,6 +12,47 @@ enum Sent {
   case other
 }
 
+/// Marks that a carrier was sent and has not returned: each comes back when what lies in front of
+/// it was played, or at once where that is forgotten.
+struct WaitingMarks {
+  private var names: [String] = []
+  private var epoch = 0
+
+  /// The epoch in which it waits.
+  mutating func add(_ name: String) -> Int {
+    names.append(name)
+    return epoch
+  }
+
+  /// Nothing was forgotten since, and one waits.
+  func isWaiting(since epoch: Int) -> Bool { epoch == self.epoch && !names.isEmpty }
+
+  mutating func removeFirst() { names.removeFirst() }
+
+  /// What was not played is forgotten: those that come back at once.
+  mutating func forget() -> [String] {
+    epoch += 1
+    defer { names = [] }
+    return names
+  }
+}
+
+/// What µ-law says.
+func decoded(mulaw bytes: [UInt8]) -> [Int16] {
+  var samples = [UInt8](repeating: 0, count: bytes.count * 2)
+  _ = bytes.withBytes { bytes in
+    samples.withMutableBytes { Samples.decode(bytes, as: .mulaw8k, into: $0) }
+  }
+  return int16s(samples)
+}
+
+/// Little-endian samples of two bytes.
+func int16s(_ bytes: [UInt8]) -> [Int16] {
+  (0..<bytes.count / 2).map {
+    Int16(truncatingIfNeeded: Int(bytes[2 * $0]) | Int(bytes[2 * $0 + 1]) << 8)
+  }
+}
+
 /// Frames of a server as they leave, so that one that is under way is known.
 struct LeavingFrames {
   private var bytes: [UInt8] = []
@@ -96,13 +137,7 @@ extension Talker {
       }
     }
     guard let bytes = payload(of: text, behind: "\"payload\":\"") else { return nil }
-    var samples = [UInt8](repeating: 0, count: bytes.count * 2)
-    _ = bytes.withBytes { bytes in
-      samples.withMutableBytes { Samples.decode(bytes, as: .mulaw8k, into: $0) }
-    }
-    return (0..<bytes.count).map {
-      Int16(truncatingIfNeeded: Int(samples[2 * $0]) | Int(samples[2 * $0 + 1]) << 8)
-    }
+    return decoded(mulaw: bytes)
   }
 
   private func checkLength(_ count: Int) {

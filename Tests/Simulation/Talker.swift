@@ -92,7 +92,6 @@ final class Talker: Peer {
   var mostAhead = 0
   private(set) var mostWaiting = 0
   var cleared = 0
-  private var playEpoch = 0
   private(set) var marksEchoed = 0
 
   init(world: World, number: Int, plan: Plan) {
@@ -285,27 +284,22 @@ final class Talker: Peer {
     case .mark(let name): mark(name)
     case .clear:
       player.clear(at: world.now)
-      playEpoch += 1
-      // Marks of what is forgotten come back at once.
-      let names = waitingMarks
-      waitingMarks = []
-      for name in names { echo(name) }
+      for name in marks.forget() { echo(name) }
     case .other: break
     }
   }
   var arriving: [Sent] = []
-  private var waitingMarks: [String] = []
+  private var marks = WaitingMarks()
 
   private func mark(_ name: String) {
-    waitingMarks.append(name)
-    let epoch = playEpoch
+    let epoch = marks.add(name)
     let position = player.end
     world.schedule(max(world.now, player.time(of: position))) { [weak self] in
-      guard let self, playEpoch == epoch, isOpen, !isDone, !waitingMarks.isEmpty else { return }
+      guard let self, marks.isWaiting(since: epoch), isOpen, !isDone else { return }
       if player.position(at: world.now) < position {
         world.fail("caller \(number): the simulated carrier is confused")
       }
-      waitingMarks.removeFirst()
+      marks.removeFirst()
       echo(name)
     }
   }

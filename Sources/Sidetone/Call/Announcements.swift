@@ -60,11 +60,6 @@ extension Announcements {
     turn.note(.call(.hold), of: call.record.name)
   }
 
-  /// The model keeps its caller waiting. True: the caller hears so.
-  static func apologise(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
-    play(call.upstream.preparedRoute(store).apologies, in: &call, store, &turn)
-  }
-
   /// Notices whether something is heard; a goodbye, where one is due, follows what else is.
   static func isHeard(in call: inout Call, _ store: Store, _ turn: inout Turn) -> Bool {
     if call.functions.isInTransfer { call.state.awaitCarrier() }
@@ -104,6 +99,7 @@ extension Announcements {
     return call.state.leftInSilence(cause, owesGoodbye: owesGoodbye, at: turn.now)
   }
 
+  /// Whether the caller hears it.
   static func play(
     _ recording: Recording, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) -> Bool {

@@ -304,17 +304,12 @@ package struct CallState: BitwiseCopyable, Sendable {
     }
   }
 
-  /// No session can be had for it: what was said is played to its end.
+  /// No session can be had for it, or none is wanted: what was said is played to its end.
   package mutating func givenUp(_ why: Cause, at now: Instant) -> Action {
     switch state {
     case .talking, .changing, .dialling, .resting: return giveUp(why, at: now)
     case .arriving, .closing, .over: return .nothing
     }
-  }
-
-  /// The agent, or we for it, end the call: what it has said is played to its end.
-  package mutating func hungUp(_ why: Cause = .hungUp, at now: Instant) -> Action {
-    givenUp(why, at: now)
   }
 
   /// The carrier has taken the call: our own close is withheld until it ends the stream, or for so

@@ -435,10 +435,7 @@ extension Downlink {
   @_noAllocation package mutating func clear(in pool: BlockPool, _ resamplers: ResamplerPool) {
     recorded = LentBytes()
     ring.clear(in: pool)
-    staged.clear(in: pool)
-    isEnding = false
-    if isTailOwed { conversion.settle(in: resamplers) }
-    isTailOwed = false
+    clearStaged(isEnding: false, in: pool, resamplers)
   }
 
   /// The same of what would be played from this place on.
@@ -447,8 +444,14 @@ extension Downlink {
   ) {
     let left = max(0, place &- playout.sent) &* reply.bytesPerFrame
     if ring.count > left { ring.truncate(to: left, in: pool) }
+    clearStaged(isEnding: true, in: pool, resamplers)
+  }
+
+  @_noAllocation private mutating func clearStaged(
+    isEnding: Bool, in pool: BlockPool, _ resamplers: ResamplerPool
+  ) {
     staged.clear(in: pool)
-    isEnding = true
+    self.isEnding = isEnding
     if isTailOwed { conversion.settle(in: resamplers) }
     isTailOwed = false
   }

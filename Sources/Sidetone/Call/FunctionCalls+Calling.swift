@@ -105,20 +105,22 @@ extension FunctionCalls {
     if call.state.isClosing {
       return refuse(place, message[found.name], "the call is ending", in: &call, store, &turn)
     }
-    answersCaller(in: &call, at: turn.now)
-    if function.phraseAfter != .never {
-      call.functions.tellCaller(of: place, at: turn.now + function.phraseAfter)
-    }
+    begun(function, place, in: &call, at: turn.now)
     let complaint = run(function, text.written, place, in: &call, store, &turn)
     if let complaint { refuse(place, message[found.name], complaint, in: &call, store, &turn) }
   }
 
   /// What the caller said is answered by what is done: another session that heard it again would
-  /// have it done again.
-  static func answersCaller(in call: inout Call, at now: Instant) {
+  /// have it done again. Where it takes long, the caller is told.
+  static func begun(
+    _ function: PreparedFunction, _ place: Int, in call: inout Call, at now: Instant
+  ) {
     let since = call.uplink.unanswered.since
     if call.uplink.agentBegan(at: now) != .never { call.functions.answers(since) }
     if !call.uplink.unanswered.isThere { call.conversation.callerAnswered() }
+    if function.phraseAfter != .never {
+      call.functions.tellCaller(of: place, at: now + function.phraseAfter)
+    }
   }
 
   /// It is done, or begun. Why it cannot be, or nil.
@@ -220,7 +222,7 @@ extension FunctionCalls {
       call.functions.goOn()
     }
     call.upstream.leaveNext(store, &turn)
-    return call.state.hungUp(why, at: turn.now)
+    return call.state.givenUp(why, at: turn.now)
   }
 
   /// The caller speaks over a model that has hung up, or has the call transferred when it has said

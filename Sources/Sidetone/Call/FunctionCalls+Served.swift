@@ -7,7 +7,7 @@ extension FunctionCalls {
     _ news: Upstream.Event, _ message: Bytes, in call: inout Call, _ store: Store,
     _ turn: inout Turn
   ) {
-    guard call.functions.isOn else { return }
+    guard call.functions.isOn, news.servedCall != nil || news.ending != nil else { return }
     let running = call.functions.running
     if let served = news.servedCall { follow(served, message, in: &call, store, &turn) }
     if let ending = news.ending, ending.how == .cancelled || ending.how == .failed {
@@ -40,10 +40,7 @@ extension FunctionCalls {
         !call.functions.isFull
       else { return turn.note(.messageIgnored) }
       let place = call.functions.add(name, index, at: turn.now)
-      answersCaller(in: &call, at: turn.now)
-      if declared[index].phraseAfter != .never {
-        call.functions.tellCaller(of: place, at: turn.now + declared[index].phraseAfter)
-      }
+      begun(declared[index], place, in: &call, at: turn.now)
     case .answered, .failed:
       guard let place = call.functions.running(id), isServed(place, in: call, store) else {
         return turn.note(.messageIgnored)

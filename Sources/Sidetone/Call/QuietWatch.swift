@@ -15,7 +15,7 @@
 struct QuietWatch: BitwiseCopyable, Sendable {
   private enum Stage: BitwiseCopyable { case off, due, said }
   private var apology = Stage.off
-  private var reprompt = Stage.off
+  private var watchesCaller = false
   /// How often the caller's clock has run out in a row.
   private var rounds = UInt8(0)
   /// The caller's doings that were noticed (Dialogue).
@@ -31,11 +31,11 @@ struct QuietWatch: BitwiseCopyable, Sendable {
 
   init(_ bounds: PreparedRoute.QuietBounds) {
     if bounds.model != .never { apology = .due }
-    if bounds.caller != .never { reprompt = .due }
+    watchesCaller = bounds.caller != .never
   }
 
   /// Somebody is watched.
-  var isOn: Bool { @inline(__always) get { apology != .off || reprompt != .off } }
+  var isOn: Bool { @inline(__always) get { apology != .off || watchesCaller } }
 
   /// True: the caller has done something since the last time.
   private mutating func notices(_ doings: UInt8) -> Bool {
@@ -83,7 +83,7 @@ extension QuietWatch {
   private static func callerTime(
     in call: inout Call, _ bounds: PreparedRoute.QuietBounds
   ) -> Instant {
-    guard call.conversation.quiet.reprompt == .due, call.functions.isIdle,
+    guard call.conversation.quiet.watchesCaller, call.functions.isIdle,
       call.conversation.dialogue.isWatched
     else { return .never }
     return quietTime(in: &call, after: bounds.caller)
@@ -129,7 +129,8 @@ extension QuietWatch {
     after span: Instant.Span, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
     if call.conversation.quiet.apology == .due { call.conversation.quiet.apology = .said }
-    let isHeard = Announcements.apologise(in: &call, store, &turn)
+    let isHeard = Announcements.play(
+      call.upstream.preparedRoute(store).apologies, in: &call, store, &turn)
     let seconds = span.milliseconds / 1000
     turn.note(.call(.modelQuiet(seconds: seconds, isToldSo: isHeard)), of: call.record.name)
   }

@@ -12,7 +12,7 @@ extension Synthesizer {
     name: "cartesia",
     keyHeader: "X-API-Key",
     keyScheme: "",
-    says: Cartesia.says,
+    says: usualFormat,
     query: { _, writer in writer.write("cartesia_version=2026-08-14") },
     speech: SpeechPath(
       when: "type", is: "chunk", or: "", payload: "data", item: "context_id", response: ""),
@@ -30,16 +30,6 @@ extension Synthesizer {
 }
 
 private enum Cartesia {
-  static func says(_ caller: Format) -> Format {
-    if caller.codec != .linear16, caller.rate == 8000 {
-      return Format(codec: caller.codec, rate: 8000)
-    }
-    switch caller.rate {
-    case 8000, 16_000, 24_000, 48_000: return Format(codec: .linear16, rate: caller.rate)
-    default: return Format(codec: .linear16, rate: 24_000)
-    }
-  }
-
   // MARK: What it is told
 
   static func write(

@@ -12,7 +12,7 @@ extension Synthesizer {
     name: "deepgram",
     keyHeader: "Authorization",
     keyScheme: "Token ",
-    says: DeepgramSpeak.says,
+    says: usualFormat,
     query: DeepgramSpeak.query,
     speech: .binary,
     namesAnswers: false,
@@ -29,17 +29,6 @@ extension Synthesizer {
 }
 
 private enum DeepgramSpeak {
-  /// G.711 as it is; linear samples at a rate that it has, which need not be the caller's.
-  static func says(_ caller: Format) -> Format {
-    if caller.codec != .linear16, caller.rate == 8000 {
-      return Format(codec: caller.codec, rate: 8000)
-    }
-    switch caller.rate {
-    case 8000, 16_000, 24_000, 48_000: return Format(codec: .linear16, rate: caller.rate)
-    default: return Format(codec: .linear16, rate: 24_000)
-    }
-  }
-
   static func query(_ session: Synthesizer.Session, _ writer: inout Writer) {
     writer.write("encoding=")
     writer.write(session.says.codec.word)

@@ -36,6 +36,18 @@ package struct Synthesizer: Sendable {
     .cartesia,
   ]
 
+  /// What most of them speak: G.711 as it is; linear samples at a rate that they have, which need
+  /// not be the caller's.
+  static func usualFormat(_ caller: Format) -> Format {
+    if caller.codec != .linear16, caller.rate == 8000 {
+      return Format(codec: caller.codec, rate: 8000)
+    }
+    switch caller.rate {
+    case 8000, 16_000, 24_000, 48_000: return Format(codec: .linear16, rate: caller.rate)
+    default: return Format(codec: .linear16, rate: 24_000)
+    }
+  }
+
   package enum Command {
     /// Words to be spoken, UTF-8.
     case say(Bytes)

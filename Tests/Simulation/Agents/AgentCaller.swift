@@ -53,8 +53,7 @@ final class AgentCaller: Peer {
   private var leavingFrames = LeavingFrames()
   private var arriving: [Sent] = []
   private var player = Player()
-  private var waitingMarks: [String] = []
-  private var playEpoch = 0
+  private var marks = WaitingMarks()
 
   init(world: World, number: Int, plan: Plan) {
     self.world = world
@@ -207,7 +206,7 @@ final class AgentCaller: Peer {
       if text.starts(with: "{\"event\":\"media\"".utf8),
         let bytes = payload(of: text, behind: "\"payload\":\"")
       {
-        book.agentSounds(samples(of: bytes))
+        book.agentSounds(decoded(mulaw: bytes))
         arriving.append(.audio([(-1, bytes.count)]))
       } else if let start = place(behind: "\"mark\":{\"name\":\"", in: text) {
         let end = text[start...].firstIndex(of: 0x22) ?? text.count
@@ -218,15 +217,6 @@ final class AgentCaller: Peer {
         arriving.append(.other)
       }
     }
-  }
-
-  /// It is always sent µ-law.
-  private func samples(of bytes: [UInt8]) -> [Int16] {
-    var samples = [UInt8](repeating: 0, count: bytes.count * 2)
-    _ = bytes.withBytes { bytes in
-      samples.withMutableBytes { Samples.decode(bytes, as: .mulaw8k, into: $0) }
-    }
-    return int16s(samples)
   }
 
   func received(_ bytes: [UInt8], at now: Instant) {
@@ -264,20 +254,16 @@ final class AgentCaller: Peer {
     case .mark(let name): mark(name)
     case .clear:
       player.clear(at: world.now)
-      playEpoch += 1
-      let names = waitingMarks
-      waitingMarks = []
-      for name in names { echo(name) }
+      for name in marks.forget() { echo(name) }
     case .other: break
     }
   }
 
   private func mark(_ name: String) {
-    waitingMarks.append(name)
-    let epoch = playEpoch
+    let epoch = marks.add(name)
     world.schedule(max(world.now, player.time(of: player.end))) { [weak self] in
-      guard let self, playEpoch == epoch, !waitingMarks.isEmpty else { return }
-      waitingMarks.removeFirst()
+      guard let self, marks.isWaiting(since: epoch) else { return }
+      marks.removeFirst()
       echo(name)
     }
   }
@@ -288,11 +274,4 @@ final class AgentCaller: Peer {
   }
 
   func gone(byReset: Bool, at now: Instant) { isDone = true }
-}
-
-/// Little-endian samples of two bytes.
-func int16s(_ bytes: [UInt8]) -> [Int16] {
-  (0..<bytes.count / 2).map {
-    Int16(truncatingIfNeeded: Int(bytes[2 * $0]) | Int(bytes[2 * $0 + 1]) << 8)
-  }
 }
