@@ -8,6 +8,7 @@ extension Config.Upstream {
       && keyVariable == other.keyVariable && keyScheme == other.keyScheme
       && isPrivate == other.isPrivate && pacePercent == other.pacePercent
       && sessionsMax == other.sessionsMax && options.elementsEqual(other.options, by: ==)
+      && cascade == other.cascade && speaksFor == other.speaksFor
   }
 }
 

@@ -34,7 +34,7 @@ package struct Config: Sendable {
   /// Whether callers can prove themselves by keys.
   package var wantsKeys: Bool { !keyDigests.isEmpty || liteLLM != nil }
   /// Whether anything is asked of HTTP servers, so that a fetcher must run.
-  package var needsFetches: Bool { liteLLM != nil || usesFunctions }
+  package var needsFetches: Bool { liteLLM != nil || usesFunctions || usesCascades }
   /// Whether a route's model may call functions.
   package var usesFunctions: Bool { routes.contains { !$0.functions.isEmpty && !$0.isRetired } }
   /// Calls with such a model for which memory is taken.
@@ -267,7 +267,7 @@ extension Config {
 
   /// Where the upstream of that name stands in `upstreams`.
   package func place(ofUpstream name: String) -> Int? {
-    upstreams.firstIndex { $0.name == name && !$0.isRetired }
+    upstreams.firstIndex { $0.name == name && $0.speaksFor.isEmpty && !$0.isRetired }
   }
 
   package struct Listener: Sendable {
@@ -313,6 +313,9 @@ extension Config {
     /// What a voice model is told, by the names of the settings: ("voice", "marin"). Each name
     /// once, with the defaults filled in; none for upstreams that only listen.
     package var options: [(name: String, value: String)] = []
+    package var cascade = CascadeServices()
+    /// The upstream for which it speaks; empty: it is one of its own.
+    package var speaksFor = ""
     /// Settings that were read anew have it no more; calls that began with it keep it.
     package var isRetired = false
     package init() {}

@@ -100,6 +100,8 @@ struct Fetches {
     case key(Int)
     /// A function that a call's model has called.
     case function(call: SlotID, place: Int)
+    /// A call whose model thinks at a chat endpoint.
+    case chat(call: SlotID)
   }
 
   /// Names one request; never the same again.
@@ -144,7 +146,7 @@ struct Fetches {
     guard isServed else { throw .lost }
     // A function's server that says nothing keeps no caller from being let in.
     var placesMax = Limits.fetchesMax
-    if case .function = owner { placesMax -= Limits.keysAskedMax }
+    if case .key = owner {} else { placesMax -= Limits.keysAskedMax }
     guard underWay.count < placesMax else { throw .full }
     var message = Writer(draft.bytes)
     write(request, lastID &+ 1, into: &message)

@@ -37,6 +37,8 @@ package struct Limits: Sendable {
   /// Calls with a voice model at once; memory for them is taken at start: a resampler each way, and
   /// room for what waits to be played.
   package var twoWayCallsMax = 250
+  /// Those of them whose model's voice may have a socket of its own (Cascade).
+  package var cascadeCallsMax = 0
   /// Audio of a voice model that waits for its moment, and the share of it that the plan provides
   /// for each two-way call at 8 kHz µ-law.
   package var playoutMillisecondsMax = 120_000
@@ -126,6 +128,8 @@ package struct Limits: Sendable {
   static let functionAnswerBytesMax = 32 * 1024
   static let functionDraftBytes = 48 * 1024
   static let functionTextBytes = 160 * 1024
+  /// What a chat endpoint is asked; while it is read, its answer's lines lie there.
+  static let chatTextBytes = 56 * 1024
   /// A function's schema, and what all those of a route may take of a session's description.
   package static let functionSchemaBytesMax = 64 * 1024
   package static let functionsBytesMax = 96 * 1024
@@ -215,6 +219,7 @@ package struct Limits: Sendable {
     callsMax  // the carrier's side of each call
       + callsMax  // the upstream's side
       + handOversMax  // the next session, beside the one that it replaces
+      + cascadeCallsMax  // those who speak for others
       + subscribersMax
       + otherLinksMax  // who has proven nothing yet: handshakes, requests
       + operatorLinksMax + answeredLinksMax  // operators' own, and whoever is answered

@@ -64,6 +64,10 @@ extension Config {
         bytes: usesFunctions
           ? functionCallsMax * MemoryLayout<FunctionCalls.Memory>.stride
             + Limits.functionTextBytes : 0),
+      PlanLine(
+        holder: "models that listen, think and speak at three places",
+        bytes: usesCascades
+          ? cascadeCallsMax * MemoryLayout<Cascade.Memory>.stride + Limits.chatTextBytes : 0),
       PlanLine(holder: "who has proven nothing yet", bytes: Guests.bytes(limits)),
       PlanLine(
         holder: "what is written down of calls", bytes: records == nil ? 0 : limits.entriesBytes),

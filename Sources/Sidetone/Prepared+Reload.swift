@@ -95,6 +95,7 @@ extension Limits {
   mutating func keepFitted(_ running: Limits) {
     callsMax = running.callsMax
     twoWayCallsMax = running.twoWayCallsMax
+    cascadeCallsMax = running.cascadeCallsMax
     otherLinksMax = running.otherLinksMax
     subscribersMax = running.subscribersMax
     handshakesPerAddressMax = min(handshakesPerAddressMax, otherLinksMax)
@@ -108,7 +109,7 @@ extension Prepared {
   ) {
     let upstreams = config.upstreams.enumerated().map { place, upstream in
       keepsUpstream[place] || upstream.isRetired
-        ? former.upstreams[place] : PreparedUpstream(upstream)
+        ? former.upstreams[place] : PreparedUpstream(upstream, in: config)
     }
     let routes = config.routes.enumerated().map { place, route in
       if route.isRetired { return former.routes[place].retired }

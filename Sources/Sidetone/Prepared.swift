@@ -9,7 +9,7 @@ package final class Prepared: Sendable {
 
   package init(_ config: Config) {
     config.limits.check()
-    let upstreams = config.upstreams.map(PreparedUpstream.init)
+    let upstreams = config.upstreams.map { PreparedUpstream($0, in: config) }
     self.upstreams = upstreams
     routes = config.routes.map { PreparedRoute($0, in: config, upstreams) }
     carriers = Carrier.all.map { PreparedCarrier($0, in: config) }
@@ -62,6 +62,8 @@ package struct PreparedUpstream: Sendable {
   let pacePercent: Int
   /// Sessions at once.
   let sessionsMax: Int
+  /// Who thinks and who speaks for it; nil: it does so itself, or nobody does.
+  let cascade: PreparedCascade?
 
   /// Who is at the other end.
   package enum Partner: BitwiseCopyable, Sendable {
@@ -78,24 +80,47 @@ package struct PreparedUpstream: Sendable {
   /// Somebody can be dialled, as far as the settings go.
   var isUsable: Bool { partner != .nobody && missing.bytes.isEmpty }
 
-  init(_ config: Config.Upstream) {
+  init(_ config: Config.Upstream, in all: Config) {
     guard let kind = Upstream.index(of: config.kind) else {
       preconditionFailure("settings name only kinds that exist")
     }
     let row = Upstream.all[kind]
     name = Text(config.name)
     self.kind = kind
-    partner = row.isDialled ? (row.voice == nil ? .listener : .talker) : .nobody
+    let speaker = config.speaksFor.isEmpty ? nil : row.speaker
+    cascade = speaker == nil ? PreparedCascade(config, in: all) : nil
+    let isNobody = !row.isDialled || speaker != nil
+    partner = isNobody ? .nobody : row.voice == nil ? .listener : .talker
     host = Text(config.endpoint.host)
     port = config.endpoint.port
     isTLS = config.endpoint.isTLS
     path = Text(config.endpoint.path)
-    let scheme = config.keyScheme.isEmpty ? row.keyScheme.description : config.keyScheme + " "
-    keyHeader = config.keyScheme.isEmpty ? row.keyHeader : "Authorization"
+    let ownScheme = (speaker?.keyScheme ?? row.keyScheme).description
+    let scheme = config.keyScheme.isEmpty ? ownScheme : config.keyScheme + " "
+    let ownHeader = speaker?.keyHeader ?? row.keyHeader
+    keyHeader = config.keyScheme.isEmpty ? ownHeader : "Authorization"
     authorization = Text(config.key.isEmpty ? "" : scheme + config.key)
     missing = Text(row.needsKey && config.key.isEmpty ? config.keyVariable : "")
     pacePercent = config.pacePercent
     sessionsMax = config.sessionsMax > 0 ? config.sessionsMax : .max
+  }
+}
+
+/// Who thinks and who speaks for an upstream that only listens.
+package struct PreparedCascade: Sendable {
+  /// The chat endpoint, and what it is shown as a bearer's; empty: nothing.
+  let url: Text
+  let key: Text
+  /// Index into Config.upstreams of the one that speaks.
+  let speaker: Int
+
+  init?(_ upstream: Config.Upstream, in config: Config) {
+    guard !upstream.cascade.thinkURL.isEmpty,
+      let speaker = config.place(ofSpeakerFor: upstream.name)
+    else { return nil }
+    url = Text(upstream.cascade.thinkURL)
+    key = Text(upstream.cascade.thinkKey)
+    self.speaker = speaker
   }
 }
 
@@ -318,6 +343,6 @@ extension Config {
 extension Config.Upstream {
   /// Whether it talks: its calls need playout, and conversion where the formats differ.
   package var talks: Bool {
-    Upstream.index(of: kind).map { Upstream.all[$0].voice != nil } ?? false
+    speaksFor.isEmpty && Upstream.index(of: kind).map { Upstream.all[$0].voice != nil } ?? false
   }
 }

@@ -79,6 +79,7 @@ extension Relay {
     switch owner {
     // They ask for whole answers.
     case .key, .function: turn.note(.messageIgnored)
+    case .chat(let call): calls.chatSaid(call, piece, store, &turn)
     }
   }
 
@@ -87,6 +88,7 @@ extension Relay {
     case .key(let row): keyWasChecked(row, result)
     case .function(let call, let place):
       calls.functionAnswered(call, place, result, store, &turn)
+    case .chat(let call): calls.chatAnswered(call, result, store, &turn)
     }
   }
 }

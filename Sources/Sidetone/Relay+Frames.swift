@@ -78,7 +78,7 @@ extension Relay {
     var follows = false
     while true {
       calls.pay(id, besideAudio: event.rare?.count ?? 0, store, &turn)
-      if calls[call].handle(event, on: link, store, &turn) { follows = true }
+      if calls.handle(event, on: link, of: call, store, &turn) { follows = true }
       event = calls[call].receivedFromUpstream(window, on: link, store, &turn)
       guard case .done = event else { continue }
       if follows { calls.settle(call, store, &turn) }
@@ -89,7 +89,7 @@ extension Relay {
   /// An upstream's answer to our request for a socket, and the first messages behind it.
   private func receivedAnswer(_ window: Bytes, on link: Int) {
     let call = store.links[link].call.index
-    let rest = calls[call].receivedAnswer(window, on: link, store, &turn)
+    let rest = calls.receivedAnswer(window, on: link, store, &turn)
     if !rest.isEmpty { receivedFromUpstream(rest, on: link) }
     calls.settle(call, store, &turn)
   }

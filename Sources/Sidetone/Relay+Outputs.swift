@@ -35,7 +35,7 @@ extension Relay {
     if pending.contains(.dial) {
       store.links[index].pending.remove(.dial)
       let call = store.links[index].call.index
-      return .dial(id, upstream: calls[call].upstream.index)
+      return .dial(id, upstream: calls[call].upstream.place(of: id))
     }
     if pending.contains(.resume) {
       store.links[index].pending.remove(.resume)

@@ -20,6 +20,9 @@ extension Relay {
     for (place, route) in prepared.routes.enumerated() where routes[place] {
       for upstream in route.upstreams { upstreams[upstream] = true }
     }
+    for (place, upstream) in prepared.upstreams.enumerated() where upstreams[place] {
+      if let cascade = upstream.cascade { upstreams[cascade.speaker] = true }
+    }
     return InForce(
       config: config, prepared: prepared, heldRoutes: routes, heldUpstreams: upstreams,
       twoWayCallsMax: turn.availability.twoWayCallsMax, resamplersMax: store.resamplers.streamsMax)

@@ -22,6 +22,8 @@ package struct Store: BitwiseCopyable, Sendable {
     let converted: Bytes
     let functionCalls: BufferPool
     let functionText: Bytes
+    let cascades: BufferPool
+    let chatText: Bytes
     var limits: Limits
     var prepared: Prepared
     let arenas: [Buffer]
@@ -34,6 +36,7 @@ package struct Store: BitwiseCopyable, Sendable {
     let source = Buffer(count: Limits.sourceBytes)
     let frames = Buffer(count: 2 * Limits.frameBytesMax)
     let texts = Buffer(count: config.usesFunctions ? Limits.functionTextBytes : 1)
+    let chat = Buffer(count: config.usesCascades ? Limits.chatTextBytes : 1)
     memory = Fixed(
       Memory(
         links: Slab(capacity: limits.linksMax, repeating: .blank),
@@ -57,7 +60,10 @@ package struct Store: BitwiseCopyable, Sendable {
         functionCalls: BufferPool(
           buffers: config.functionCallsMax, bytes: MemoryLayout<FunctionCalls.Memory>.stride),
         functionText: texts.bytes,
-        limits: limits, prepared: prepared, arenas: [read, scratch, source, frames, texts]))
+        cascades: BufferPool(
+          buffers: config.cascadeCallsMax, bytes: MemoryLayout<Cascade.Memory>.stride),
+        chatText: chat.bytes,
+        limits: limits, prepared: prepared, arenas: [read, scratch, source, frames, texts, chat]))
   }
 
   func deallocate() {
@@ -67,6 +73,7 @@ package struct Store: BitwiseCopyable, Sendable {
     large.deallocate()
     conversations.deallocate()
     functionCalls.deallocate()
+    cascades.deallocate()
     resamplers.deallocate()
     memory.deallocate()
   }
@@ -87,6 +94,8 @@ extension Store {
   var conversations: BufferPool { @inline(__always) get { memory.value.conversations } }
   /// What was called by each model that may call functions (FunctionCalls).
   var functionCalls: BufferPool { @inline(__always) get { memory.value.functionCalls } }
+  /// What those are at whose model listens, thinks and speaks at three places (Cascade).
+  var cascades: BufferPool { @inline(__always) get { memory.value.cascades } }
   var resamplers: ResamplerPool { @inline(__always) get { memory.value.resamplers } }
   var limits: Limits { @inline(__always) get { memory.value.limits } }
   /// The settings, ready for use. Rare: it is counted.
@@ -105,6 +114,8 @@ extension Store {
   var source: Bytes { @inline(__always) get { memory.value.source } }
   /// What functions are asked and have answered, and a session's description that names them.
   var functionText: Bytes { @inline(__always) get { memory.value.functionText } }
+  /// What a chat endpoint is asked, and what it says, while it is read.
+  var chatText: Bytes { @inline(__always) get { memory.value.chatText } }
   /// One frame: gathered out of several blocks, and as it comes out of its conversion.
   var gathered: Bytes { @inline(__always) get { memory.value.gathered } }
   var converted: Bytes { @inline(__always) get { memory.value.converted } }

@@ -45,7 +45,7 @@ enum Doctor {
     var seen: Set<String> = []
     let calls = config.routes.filter { $0.kind == .call }
     for (index, upstream) in config.upstreams.enumerated()
-    where !upstream.isWithoutKey && !upstream.endpoint.host.isEmpty {
+    where upstream.speaksFor.isEmpty && !upstream.isWithoutKey && !upstream.endpoint.host.isEmpty {
       let routes = calls.filter { config.upstreams(of: $0).contains(index) }
       for route in routes.isEmpty ? [Config.Route()] : routes {
         let asked = config.asked(of: upstream, on: route)
@@ -80,7 +80,8 @@ enum Doctor {
     var upstream = upstream
     // Nobody is there to be greeted.
     upstream.options.removeAll { $0.name == "greeting" }
-    relay.upstreams = [upstream]
+    relay.upstreams = [upstream] + config.upstreams.filter { $0.speaksFor == upstream.name }
+    relay.limits.cascadeCallsMax = 1
     var own = Config.Route()
     own.path = path
     own.upstream = upstream.name

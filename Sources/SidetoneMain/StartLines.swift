@@ -94,7 +94,10 @@ private func origin(of listener: Config.Listener) -> String {
 
 /// What works, but is probably not what was meant.
 private func warnings(about config: Config) -> [String] {
-  let keyless = config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }
+  var keyless = config.upstreams.filter { $0.key.isEmpty && !$0.keyVariable.isEmpty }
+  // A cascade lacks what others lack as well: that is said of them.
+  let lacking = Set(keyless.filter { $0.cascade.thinkURL.isEmpty }.map(\.keyVariable))
+  keyless.removeAll { !$0.cascade.thinkURL.isEmpty && lacking.contains($0.keyVariable) }
   var warnings = config.warnings
   warnings += keyless.map { upstream in
     let service = Upstream.index(of: upstream.kind).map { Upstream.all[$0].settings().displayName }

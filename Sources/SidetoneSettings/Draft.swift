@@ -25,6 +25,8 @@ struct Draft {
   var upstreams = defaultUpstreams
   /// The key that a service's own variable gave; for every upstream of that kind without a key.
   var sharedKeys: [String: (value: String, place: Place)] = [:]
+  /// What the variables of services' keys say, by their names.
+  var serviceKeys: [String: String] = [:]
   /// By name, what upstreams had for a key before a service's variable took its place.
   var ownKeys: [String: String] = [:]
   /// What the variables of services' options say, by their names.

@@ -257,7 +257,7 @@ extension Draft {
 
   /// What is asked of the route's upstream and not for its like, and for whom it is.
   private func complaintsOfService(_ route: Config.Route) -> [(key: String, text: String)] {
-    guard let served = config.upstreams.first(where: { $0.name == route.upstream }) else {
+    guard let served = config.namedUpstreams.first(where: { $0.name == route.upstream }) else {
       return []
     }
     var found: [(key: String, text: String)] = []
@@ -314,10 +314,10 @@ extension Draft {
     }
     switch route.kind {
     case .call:
-      let names = config.upstreams.map(\.name)
+      let names = config.namedUpstreams.map(\.name)
       if route.upstream.isEmpty, written.places["upstream"] == nil {
         refuse("path", "needs an upstream: \(names.joined(separator: ", "))")
-      } else if let upstream = config.upstreams.first(where: { $0.name == route.upstream }) {
+      } else if let upstream = config.namedUpstreams.first(where: { $0.name == route.upstream }) {
         if let kind = upstreamRow(of: upstream.kind),
           let reason = complaint(aboutOptions: route.options, of: kind)
         {
@@ -380,10 +380,10 @@ extension Draft {
   /// What is wrong with the upstream that is to take over; nil: nothing.
   private func complaint(aboutFallback route: Config.Route) -> String? {
     func upstream(_ name: String) -> Config.Upstream? {
-      config.upstreams.first { $0.name == name }
+      config.namedUpstreams.first { $0.name == name }
     }
     guard let fallback = upstream(route.fallback) else {
-      return unknown("fallback", route.fallback, among: config.upstreams.map(\.name))
+      return unknown("fallback", route.fallback, among: config.namedUpstreams.map(\.name))
     }
     let others = route.bots.isEmpty ? [route.upstream] : route.bots.map(\.upstream)
     if others.contains(route.fallback) {

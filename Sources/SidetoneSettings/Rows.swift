@@ -33,15 +33,18 @@ func upstreamRow(of kind: String) -> UpstreamRow? { upstreamRows.first { $0.name
 extension UpstreamRow {
   /// Where it is dialled when no url says otherwise; nil: nowhere.
   var endpoint: Config.Endpoint? {
-    guard let service = settings.service else { return nil }
-    var endpoint = Config.Endpoint()
-    endpoint.host = service.host
-    endpoint.path = service.path
-    return endpoint
+    settings.service?.endpoint
   }
 }
 
 // MARK: - Variables
+
+extension UpstreamRow {
+  /// All that it needs, its own first.
+  var services: [Upstream.Service] {
+    [settings.service, settings.thinks, settings.speaks].compactMap { $0 }
+  }
+}
 
 /// Names that services, carriers and users write, and the variable that each stands for. The key of
 /// a service serves every upstream of that kind which has no key of its own.
@@ -51,7 +54,7 @@ let foreignNames: [(name: String, variable: String)] =
     return [
       (service.keyVariable, upstreamVariable(row.name, "key")),
       (service.urlVariable, upstreamVariable(row.name, "url")),
-    ]
+    ].filter { !$0.0.isEmpty }
   }
   + upstreamRows.flatMap { row in
     row.settings.options.filter { !$0.variable.isEmpty }.map {
@@ -75,7 +78,7 @@ func upstreamVariable(_ name: String, _ key: String) -> String {
 /// What is said about these names in help: who is served by them, in the order of the rows.
 package var foreignNamesHelp: [String] {
   let services = upstreamRows.compactMap(\.settings.service)
-  var texts = services.flatMap { [$0.keyVariable, $0.urlVariable] }
+  var texts = services.flatMap { [$0.keyVariable, $0.urlVariable] }.filter { !$0.isEmpty }
   for option in optionNames {
     let holders = upstreamRows.filter { row in
       row.settings.options.contains { $0.name == option && !$0.variable.isEmpty }

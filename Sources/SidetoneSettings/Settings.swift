@@ -101,6 +101,7 @@ extension Draft {
     var routes = routes
     finishFunctions(&routes)
     finishRoutes(routes)
+    config.limits.cascadeCallsMax = config.cascadeCallsMax
     judgeOrigins()
     judgeStrangers()
   }

@@ -44,7 +44,7 @@ extension Setting where Target == Config.Upstream {
       .integer(
         "upstreams", "sessions_max", in: 0...100_000, standard: Config.Upstream().sessionsMax,
         help: "Sessions at once; 0: as many as calls.", \.sessionsMax),
-    ] + optionNames.flatMap(options)
+    ] + cascade + optionNames.flatMap(options)
 
   private static let exampleURL =
     upstreamRows.lazy.compactMap(\.settings.service).first.map {
@@ -144,9 +144,10 @@ extension Draft {
       }
       judgeURL(of: upstream, kind)
       finishOptions(of: &upstream, kind.settings.options)
+      finishCascade(of: &upstream, kind)
       upstreams[index] = upstream
     }
-    config.upstreams = upstreams
+    config.upstreams = upstreams + speakers
   }
 
   /// The service's variable is about to take the place of the key of the upstream with its name.

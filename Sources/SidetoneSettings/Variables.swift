@@ -13,7 +13,12 @@ let portVariable = "PORT"
 /// Whether a variable is meant for this program.
 func isOurs(_ variable: String) -> Bool {
   variable.hasPrefix(prefix) || variable == portVariable || optionVariableNames.contains(variable)
-    || foreignNames.contains { $0.name == variable }
+    || foreignNames.contains { $0.name == variable } || isServiceKey(variable)
+}
+
+/// Whether it holds the key of a service of any kind's.
+private func isServiceKey(_ variable: String) -> Bool {
+  upstreamRows.contains { $0.services.contains { $0.keyVariable == variable } }
 }
 
 private let optionVariableNames = Set(
@@ -65,6 +70,7 @@ extension Draft {
         keepOwnKey(of: row.name)
         sharedKeys[row.name] = (entry.value, entry.place)
       }
+      if isServiceKey(entry.name) { serviceKeys[entry.name] = entry.value }
       for foreign in foreignNames where foreign.name == entry.name {
         _ = assign(foreign.variable, entry.value, at: entry.place)
       }

@@ -14,10 +14,12 @@ import Testing
     let names = Doctor.visits(of: all).map(\.name)
     #expect(names.filter { $0.hasPrefix("deepgram") }.count == 3)
     #expect(names.filter { $0.hasPrefix("deepgram-agent") }.count == 1)
-    #expect(names.filter { $0.hasPrefix("openai") }.count == 1 && names.count == 4)
+    #expect(names.filter { $0.hasPrefix("openai") }.count == 1)
+    // With a voice of the same vendor, and none for those whose vendor has no key.
+    #expect(names.filter { $0.hasPrefix("cascade ") }.count == 1 && names.count == 5)
     let findings = Doctor.examine(try config([:]))
-    #expect(
-      findings.count == 4 && findings.allSatisfy { $0.isWell && $0.text.contains("_API_KEY") })
+    let keys = findings.filter { $0.isWell && $0.text.contains("_API_KEY") }
+    #expect(findings.count == keys.count && keys.count == Upstream.all.count { $0.needsKey })
   }
 
   @Test func `an upstream that nobody serves is a refusal in the relay's words`() throws {

@@ -262,6 +262,9 @@ import Testing
       { $0.endpoint.caFile = "f" }, { $0.endpoint.query = "q" }, { $0.key = "k" },
       { $0.keyVariable = "K" }, { $0.keyScheme = "Bearer" }, { $0.isPrivate = true },
       { $0.pacePercent = 1 }, { $0.sessionsMax = 1 }, { $0.options = [("voice", "marin")] },
+      { $0.cascade.thinkURL = "u" }, { $0.cascade.thinkKey = "k" },
+      { $0.cascade.speakEndpoint.host = "h" }, { $0.cascade.speakKey = "k" },
+      { $0.speaksFor = "a" },
     ]
     #expect(first.isSame(as: first))
     for change in changes {
@@ -270,7 +273,7 @@ import Testing
       #expect(!first.isSame(as: other))
     }
     // One more field is one more line in `isSame`; `isRetired` is left out on purpose.
-    #expect(Mirror(reflecting: first).children.count == 11)
+    #expect(Mirror(reflecting: first).children.count == 13)
     #expect(Mirror(reflecting: Config.Route()).children.count == 28)
   }
 }

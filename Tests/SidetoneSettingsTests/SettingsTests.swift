@@ -33,12 +33,14 @@ func mistakes(
 
 /// Of these kinds of upstreams, those that are built in.
 func names(_ kinds: String...) -> [String] { kinds.filter { upstreamKinds.contains($0) } }
+/// Those that have others think and speak for them.
+let cascades = Upstream.all.filter { $0.speaker != nil }.map(\.name.description)
 
 @Suite struct SettingsTests {
   @Test func `nothing set is a whole config`() throws {
     let config = try load()
     #expect(config.listeners.count == 1 && config.listeners[0].port == 8080)
-    let all = names("deepgram", "openai", "gemini", "deepgram-agent", "echo")
+    let all = names("deepgram", "openai", "gemini", "deepgram-agent") + cascades + names("echo")
     #expect(config.upstreams.map(\.name) == all)
     #expect(config.upstreams[0].endpoint.host == "api.deepgram.com")
     #expect(config.upstreams[0].endpoint.path == "/v1/listen")

@@ -37,7 +37,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     let gemini = try options(of: "gemini")
     #expect(gemini["voice"] == "Puck" && gemini["language"] == "en-US")
     #expect(gemini["model"]?.hasPrefix("models/") == true)
-    let talkers = names("openai", "gemini", "deepgram-agent")
+    let talkers = names("openai", "gemini", "deepgram-agent") + cascades
     #expect(try load().upstreams.filter { $0.talks }.map(\.name) == talkers)
   }
 
@@ -97,7 +97,7 @@ func file(_ name: String, _ bytes: [UInt8]) -> String {
     #expect(try options(of: "gemini", table)["instructions"] == "One.\nTwo.\n")
     let long = String(repeating: "a", count: Limits.instructionBytesMax)
     #expect(mistakes(env: ["SYSTEM_PROMPT": long]) == [])
-    let talkers = names("openai", "gemini", "deepgram-agent").count
+    let talkers = (names("openai", "gemini", "deepgram-agent") + cascades).count
     #expect(mistakes(env: ["SYSTEM_PROMPT": long + "a"]).count == talkers)
     let broken = "[upstreams.gemini]\ninstructions_file = \"\(file("broken", [0xff, 0xfe]))\""
     #expect(mistakes(broken).first?.contains("UTF-8") == true)

@@ -105,6 +105,9 @@ extension AnswerWatch {
 // MARK: The model
 
 extension AnswerWatch {
+  /// One was asked for, and has not begun.
+  var isAsked: Bool { isSilent && !self[newest].hasBegun }
+
   /// We have asked for an answer.
   mutating func asked(isToWords: Bool, of call: CallIdentity, _ turn: inout Turn) {
     open(isToWords, of: call, &turn)

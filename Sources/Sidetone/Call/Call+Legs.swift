@@ -153,7 +153,7 @@ extension Call {
   // MARK: What a model says
 
   /// One message of a model: an interruption in it goes first, its audio second.
-  private mutating func handleSpoken(
+  mutating func handleSpoken(
     _ message: Bytes, _ found: SpeechPath.Located, _ store: Store, _ turn: inout Turn
   ) {
     var located = found
@@ -192,7 +192,7 @@ extension Call {
     if !isOver { converse(store, &turn) }
   }
 
-  private mutating func handle(
+  mutating func handle(
     _ news: Upstream.Event, _ message: Bytes, _ store: Store, _ turn: inout Turn
   ) {
     guard upstream.understands(news, message, as: record.name, store, &turn) else { return }

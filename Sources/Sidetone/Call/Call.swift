@@ -57,8 +57,8 @@ package struct Call: BitwiseCopyable, Sendable {
   var isTwoWay: Bool {
     @inline(__always) get { upstream.partner == .talker && caller.isStarted }
   }
-  /// Its upstream has no connection, and will want one.
-  func wantsLink(_ store: Store) -> Bool { !isOver && upstream.wantsLink(store) }
+  /// Connections that its upstream has not, and will want.
+  func linksWanted(_ store: Store) -> Int { isOver ? 0 : upstream.linksWanted(store) }
 }
 
 // MARK: The beginning

@@ -36,14 +36,16 @@ enum CallDue: UInt8 {
   case quietWatch
   /// A function takes so long that the caller is told.
   case phrase
+  /// Who thinks or speaks for the upstream says nothing.
+  case cascade
 
-  static let count: UInt8 = 19
+  static let count: UInt8 = 20
 
   /// So long after it was seen to it is not due again.
   var pause: Instant.Span {
     switch self {
     case .firstAudio, .state, .longestCall, .silence, .heldAudio, .speed, .comfort, .hold,
-      .quietWatch, .phrase:
+      .quietWatch, .phrase, .cascade:
       .zero
     case .quiet, .keepAlive, .finalize, .unanswered, .conversation, .change, .functions:
       .milliseconds(1)
@@ -71,6 +73,7 @@ enum CallDue: UInt8 {
     soonest = min(soonest, hold.wake(in: &call, store, at: now))
     soonest = min(soonest, quietWatch.wake(in: &call, store, at: now))
     soonest = min(soonest, phrase.wake(in: &call, store, at: now))
+    soonest = min(soonest, cascade.wake(in: &call, store, at: now))
     soonest = min(soonest, quiet.wake(in: &call, store, at: now))
     soonest = min(soonest, unanswered.wake(in: &call, store, at: now))
     soonest = min(soonest, functions.wake(in: &call, store, at: now))
@@ -122,6 +125,7 @@ enum CallDue: UInt8 {
     case .hold: return call.isTwoWay ? Announcements.holdTime(in: call) : .never
     case .quietWatch: return call.isTwoWay ? QuietWatch.time(in: &call, store) : .never
     case .phrase: return call.isTwoWay ? FunctionCalls.phraseTime(in: &call, store) : .never
+    case .cascade: return call.upstream.cascade.isOn ? call.upstream.cascade.until : .never
     case .pool: return call.caller.isHeldBack(store) && store.isPoolShort ? .zero : .never
     }
   }
@@ -187,6 +191,7 @@ extension CallDue {
     case .hold: Announcements.hold(in: &call, store, &turn)
     case .quietWatch: QuietWatch.expired(in: &call, store, &turn)
     case .phrase: FunctionCalls.sayPhrase(in: &call, store, &turn)
+    case .cascade: Cascade.expired(in: &call, store, &turn)
     // `settle` looks after these.
     case .quiet, .change, .pool, .functions: break
     }

@@ -6,8 +6,34 @@ extension Calls {
   /// A connection that was asked for stands.
   func upstreamConnected(_ link: Int, _ store: Store, _ turn: inout Turn) {
     let call = store.links[link].call.index
-    self[call].upstreamConnected(store, &turn)
+    if self[call].upstream.cascade.speaks(on: store.links[link].id) {
+      CascadeVoice.connected(in: &self[call], store, &turn)
+    } else {
+      self[call].upstreamConnected(store, &turn)
+    }
     settle(call, store, &turn)
+  }
+
+  /// The answer to our request for a socket; what came behind it.
+  func receivedAnswer(
+    _ window: Bytes, on link: Int, _ store: Store, _ turn: inout Turn
+  ) -> Bytes {
+    let call = store.links[link].call.index
+    return self[call].upstream.cascade.speaks(on: store.links[link].id)
+      ? CascadeVoice.receivedAnswer(window, in: &self[call], store, &turn)
+      : self[call].receivedAnswer(window, on: link, store, &turn)
+  }
+
+  /// One thing that came from the upstream and is not simply speech. False: nothing follows from it
+  /// for the call.
+  func handle(
+    _ event: UpstreamLeg.Input, on link: Int, of call: Int, _ store: Store, _ turn: inout Turn
+  ) -> Bool {
+    guard self[call].upstream.cascade.speaks(on: store.links[link].id) else {
+      return self[call].handle(event, on: link, store, &turn)
+    }
+    CascadeVoice.handle(event, in: &self[call], store, &turn)
+    return true
   }
 
   /// A leg is gone, whichever way; `phase` and `call` are what its link was.
@@ -19,7 +45,11 @@ extension Calls {
     switch phase {
     case .caller: self[call.index].callerGone(.left, store, &turn)
     case .waiting, .dialling, .upgrade, .setup, .ready, .upstream:
-      self[call.index].upstreamBroke(failure, on: link, store, &turn)
+      if self[call.index].upstream.cascade.speaks(on: link) {
+        CascadeVoice.broke(failure, in: &self[call.index], store, &turn)
+      } else {
+        self[call.index].upstreamBroke(failure, on: link, store, &turn)
+      }
     case .handshake, .request, .subscriber, .leaving, .gone: return
     }
     settle(call.index, store, &turn)
@@ -31,6 +61,21 @@ extension Calls {
   ) {
     guard holds(call), !self[call.index].isOver else { return turn.note(.messageIgnored) }
     FunctionCalls.answered(place, result, in: &self[call.index], store, &turn)
+    settle(call.index, store, &turn)
+  }
+
+  /// More of what a call's chat endpoint says, or (`result`) all of it.
+  func chatSaid(_ call: SlotID, _ piece: Bytes, _ store: Store, _ turn: inout Turn) {
+    guard holds(call), !self[call.index].isOver else { return turn.note(.messageIgnored) }
+    Cascade.chatSaid(piece, in: &self[call.index], store, &turn)
+    settle(call.index, store, &turn)
+  }
+
+  func chatAnswered(
+    _ call: SlotID, _ result: FetchResult, _ store: Store, _ turn: inout Turn
+  ) {
+    guard holds(call), !self[call.index].isOver else { return turn.note(.messageIgnored) }
+    Cascade.chatAnswered(result, in: &self[call.index], store, &turn)
     settle(call.index, store, &turn)
   }
 

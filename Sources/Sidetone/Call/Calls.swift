@@ -88,6 +88,7 @@ extension Calls {
   func settle(_ call: Int, _ store: Store, _ turn: inout Turn) {
     guard slots.holds(self[call].id) else { return }
     if !self[call].isOver { self[call].settle(store, &turn) }
+    Cascade.settle(in: &self[call], store, &turn)
     guard self[call].isOver else { return }
     guard self[call].filing.isDone else {
       return turn.timers.set(.call(call), self[call].filing.deadline)
@@ -120,9 +121,9 @@ extension Calls {
   /// Whether somebody new may have a link: one stays free for the upstream of every running call.
   func hasLinkToSpare(in store: Store) -> Bool {
     let free = store.links.capacity - store.links.inUse
-    if free > inUse { return true }
+    if free > inUse + min(inUse, store.limits.cascadeCallsMax) { return true }
     var owed = 0
-    for call in 0..<capacity where slots.isInUse(call) && self[call].wantsLink(store) { owed += 1 }
+    for call in 0..<capacity where slots.isInUse(call) { owed += self[call].linksWanted(store) }
     return free > owed
   }
 

@@ -38,6 +38,12 @@ extension Conversation {
     answers.asked(isToWords: dialogue.isAnswerToWords, of: call, &turn)
   }
 
+  /// What the caller said is being answered: by a model whom we ask for that, as for all else.
+  mutating func askedByWords(of call: CallIdentity, _ turn: inout Turn) {
+    if answers.isAsked { return }
+    answers.asked(isToWords: dialogue.isAnswerToWords, of: call, &turn)
+  }
+
   /// An answer without sound may be over.
   mutating func settleAnswers(of call: CallIdentity, _ turn: inout Turn) {
     answers.settle(

@@ -41,6 +41,7 @@ enum Fallback {
     if call.hasPlace {
       turn.availability.move(call.upstream.index, other, isAnnounced: call.isAnnounced)
     }
+    call.upstream.cascade.end(store, &turn)
     call.upstream.fallBack(to: other, store)
     guard isFit(&call, store) else {
       let sentence: StaticString = "the upstream that takes over cannot take this audio"

@@ -56,6 +56,7 @@ extension FunctionCalls {
   /// The session is gone, and with it whoever has called: what was asked of us is told to the next
   /// one, and of other servers nothing comes any more.
   static func sessionEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    Cascade.sessionEnded(in: &call, store, &turn)
     HistoryRing.rememberUnwritten(in: &call, store, &turn)
     endServed("its session is gone", in: &call, store, &turn)
     call.functions.sessionEnded()

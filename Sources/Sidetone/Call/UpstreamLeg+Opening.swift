@@ -3,9 +3,12 @@
 // it takes over.
 
 extension UpstreamLeg {
-  /// It has no connection, and will want one.
-  func wantsLink(_ store: Store) -> Bool {
-    partner != .nobody && !store.links.holds(link) && !next.isThere
+  /// Connections that it has not, and will want.
+  func linksWanted(_ store: Store) -> Int {
+    if partner == .nobody { return 0 }
+    let isLeft = !store.links.holds(link) && !next.isThere
+    let lacksVoice = kind.speaker != nil && !cascade.hasVoice
+    return (isLeft ? 1 : 0) + (lacksVoice ? 1 : 0)
   }
 
   /// A session on its way.
@@ -40,6 +43,7 @@ extension UpstreamLeg {
     for call: SlotID, isPaced: Bool, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     precondition(!next.isThere, "one at a time")
+    if kind.speaker != nil, !cascade.begin(store) { return false }
     guard let id = store.links.take() else { return false }
     store.links[id.index] = Link(id, for: call, at: turn.now)
     next.link = id
@@ -62,6 +66,9 @@ extension UpstreamLeg {
     next.dialledAt = turn.now
     waitForHandshake(store, &turn)
     store.links[link].ask(.dial, &turn)
+    if cascade.isOn, let prepared = prepared(store).cascade {
+      cascade.memory.voice.dial(for: store.links[link].call, prepared, store, &turn)
+    }
   }
 
   /// Who talks to somebody is waited for less long: a second attempt shall fit into the silence
@@ -78,21 +85,10 @@ extension UpstreamLeg {
     let link = next.link.index
     store.links[link].phase = .upgrade
     next.nonce = Upgrade.Nonce(low: turn.random.next64(), high: turn.random.next64())
-    var writer = Writer(store.scratch.prefix(Limits.scratchBytes / 2))
     var query = Writer(store.scratch.dropping(Limits.scratchBytes / 2))
     kind.query(session(store), &query)
-    Upgrade.beginRequest(
-      host: upstream.host.bytes, port: upstream.port, isTLS: upstream.isTLS,
-      path: upstream.path.bytes, query: query.written, nonce: next.nonce, into: &writer)
-    if !upstream.authorization.bytes.isEmpty {
-      HTTP.writeField(upstream.keyHeader, upstream.authorization.bytes, into: &writer)
-    }
-    writer.write("User-Agent: sidetone\r\n")
-    Upgrade.endRequest(into: &writer)
-    precondition(!writer.overflowed && !query.overflowed, "a request is smaller than the scratch")
-    guard store.links[link].outbox.append(writer.written, from: store.pool) else { return false }
-    store.links[link].ask(.write, &turn)
-    return true
+    return upstream.requestSocket(
+      path: upstream.path.bytes, query: query.written, next.nonce, on: link, store, &turn)
   }
 
   private static let retryAfterSecondsMax = 60
@@ -214,6 +210,29 @@ extension UpstreamLeg {
   }
 }
 
+extension PreparedUpstream {
+  /// Asks for a WebSocket on a connection that stands; false where the pool is dry. `query` may lie
+  /// in the second half of the scratch.
+  func requestSocket(
+    path: Bytes, query: Bytes, _ nonce: Upgrade.Nonce, on link: Int, _ store: Store,
+    _ turn: inout Turn
+  ) -> Bool {
+    var writer = Writer(store.scratch.prefix(Limits.scratchBytes / 2))
+    Upgrade.beginRequest(
+      host: host.bytes, port: port, isTLS: isTLS, path: path, query: query, nonce: nonce,
+      into: &writer)
+    if !authorization.bytes.isEmpty {
+      HTTP.writeField(keyHeader, authorization.bytes, into: &writer)
+    }
+    writer.write("User-Agent: sidetone\r\n")
+    Upgrade.endRequest(into: &writer)
+    precondition(!writer.overflowed, "a request is smaller than the scratch")
+    guard store.links[link].outbox.append(writer.written, from: store.pool) else { return false }
+    store.links[link].ask(.write, &turn)
+    return true
+  }
+}
+
 // MARK: Too large
 
 extension UpstreamLeg {
@@ -223,7 +242,7 @@ extension UpstreamLeg {
   ) -> Outcome {
     let id = store.links[link].id
     turn.note(.upstream(.tooLarge(bytesMax: store.limits.upstreamMessageBytesMax)), of: name)
-    close(id, 1009, store, &turn)
+    store.links[link].close(1009, store, &turn)
     let verdict = Upstream.Verdict(
       retry: true, cause: .upstreamLost, code: "upstream_lost",
       sentence: "a message of the upstream is larger than limits.upstream_message_bytes_max")

@@ -55,9 +55,13 @@ extension UpstreamLeg {
     return cleaned
   }
 
+  private func key(_ store: Store) -> Bytes { prepared(store).key }
+}
+
+extension PreparedUpstream {
   /// Our key, as it stands behind its scheme.
-  private func key(_ store: Store) -> Bytes {
-    let authorization = prepared(store).authorization.bytes
+  var key: Bytes {
+    let authorization = authorization.bytes
     var start = authorization.count
     while start > 0, authorization[start &- 1] != 0x20 { start &-= 1 }
     return authorization.dropping(start)

@@ -62,6 +62,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private(set) var lastCause = Cause.upstreamLost
   /// What of its messages the log has named.
   var told = Told()
+  /// Who thinks and speaks for it, where it only listens.
+  var cascade = Cascade()
 
   /// Whether the upstream has said that its results are complete.
   enum Results: BitwiseCopyable { case awaited, complete }
@@ -81,13 +83,18 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     choices.clear(in: store.pool)
     handle.clear(in: store.pool)
     reason.release(to: store.pool)
+    cascade.release(store)
   }
 
   // MARK: What it is
 
   var kind: Upstream { Upstream.all[row] }
   // Asked for each message: of the row only what that takes, since a row is dear to copy.
-  func read(_ message: Bytes) -> Upstream.Event { Upstream.all[row].read(message) }
+  func read(_ message: Bytes) -> Upstream.Event {
+    var news = Upstream.all[row].read(message)
+    if cascade.isOn { cascade.heard(&news) }
+    return news
+  }
   var rowName: StaticString { Upstream.all[row].name }
   func prepared(_ store: Store) -> PreparedUpstream { store.prepared.upstreams[index] }
   func preparedRoute(_ store: Store) -> PreparedRoute { store.prepared.routes[route] }
@@ -134,6 +141,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     row = store.prepared.upstreams[upstream].kind
     partner = store.prepared.upstreams[upstream].partner
     handle.clear(in: store.pool)
+    cascade.release(store)
     reason.release(to: store.pool)
     reason = Reason()
     told = Told()
@@ -264,7 +272,13 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     _ command: Upstream.Command, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Bool {
     guard isOpen(store) else { return false }
-    var writer = Writer(room(for: command, store))
+    let room = room(for: command, store)
+    if cascade.isOn,
+      cascade.takes(command, preparedRoute(store).reprompt.bytes, room: room, in: store.pool)
+    {
+      return true
+    }
+    var writer = Writer(room)
     switch command {
     case .greet:
       kind.write(.greet(session(store).value(of: "greeting") ?? .empty), &writer)
@@ -319,7 +333,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     warn(complaint, message, as: name, store, &turn)
     guard complaint.scope == .session, let verdict = complaint.verdict, store.links.holds(link)
     else { return .nothing }
-    close(link, 1000, store, &turn)
+    store.links[link.index].close(1000, store, &turn)
     return lost(.session, verdict, store, at: turn.now)
   }
 
@@ -344,6 +358,11 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     words.release(to: store.pool)
   }
 
+  /// Index into `Prepared.upstreams` of the one that this connection goes to.
+  @inline(__always) func place(of id: SlotID) -> Int {
+    cascade.speaks(on: id) ? cascade.memory.voice.upstream : index
+  }
+
   /// Which of its connections this is.
   func which(_ id: SlotID) -> Loss.Which { id == next.link ? .next : .session }
 
@@ -356,7 +375,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     let which = which(id)
     let isWell = code == 1000 || code == 1001 || code == WebSocket.noCode
     if isWell, isTold, which == .session {
-      close(id, code, store, &turn)
+      store.links[id.index].close(code, store, &turn)
       link = .none
       finished()
       return .finished
@@ -369,7 +388,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
         .closed(prepared(store).name.bytes, code: code, reason: words.words(in: store.pool))),
       of: name)
     words.release(to: store.pool)
-    close(id, code, store, &turn)
+    store.links[id.index].close(code, store, &turn)
     return lost(which, verdict, store, at: turn.now)
   }
 
@@ -436,6 +455,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     leaving = .never
     letGo(link, store, &turn)
     link = .none
+    if !next.isThere { cascade.end(store, &turn) }
   }
 
   /// The next one is not wanted any more.
@@ -444,24 +464,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     next = Opening()
   }
 
-  /// Answers the upstream's Close, or says ours, and lets go.
-  func close(_ id: SlotID, _ code: UInt16, _ store: Store, _ turn: inout Turn) {
-    let index = id.index
-    let phase = store.links[index].phase
-    if phase.isSession, !store.links[index].outbox.isCloseSent {
-      let echoed = WebSocket.isSendable(closeCode: code) ? code : 1000
-      store.links[index].outbox.sealClose(echoed, key: turn.random.next(), from: store.pool)
-    }
-    store.links[index].leave(store, &turn)
-  }
-
-  /// Lets go of a connection in whatever phase it is.
   private func letGo(_ id: SlotID, _ store: Store, _ turn: inout Turn) {
-    guard store.links.holds(id) else { return }
-    if store.links[id.index].phase.isSession {
-      close(id, 1000, store, &turn)
-    } else {
-      store.links[id.index].reset(&turn)
-    }
+    if store.links.holds(id) { store.links[id.index].letGo(store, &turn) }
   }
 }

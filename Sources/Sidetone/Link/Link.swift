@@ -190,6 +190,20 @@ extension Link {
 
   // MARK: Leaving
 
+  /// Answers the peer's Close, or says ours, and lets go.
+  @_noAllocation mutating func close(_ code: UInt16, _ store: Store, _ turn: inout Turn) {
+    if phase.isSession, !outbox.isCloseSent {
+      let echoed = WebSocket.isSendable(closeCode: code) ? code : 1000
+      outbox.sealClose(echoed, key: turn.random.next(), from: store.pool)
+    }
+    leave(store, &turn)
+  }
+
+  /// Lets go of a connection to an upstream in whatever phase it is.
+  @_noAllocation mutating func letGo(_ store: Store, _ turn: inout Turn) {
+    if phase.isSession { close(1000, store, &turn) } else { reset(&turn) }
+  }
+
   /// Writes out what is there, then lets go. What the peer still sends is thrown away.
   @_noAllocation mutating func leave(_ store: Store, _ turn: inout Turn) {
     guard phase != .leaving else { return }

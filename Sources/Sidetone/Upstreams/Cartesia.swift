@@ -10,6 +10,9 @@
 extension Synthesizer {
   package static let cartesia = Synthesizer(
     name: "cartesia",
+    cascade: "cascade-cartesia",
+    displayName: "Cartesia",
+    standardVoice: "f786b574-daa5-4673-aa0c-cbe3e8534c02",
     keyHeader: "X-API-Key",
     keyScheme: "",
     says: usualFormat,

@@ -10,6 +10,9 @@
 extension Synthesizer {
   package static let deepgramSpeak = Synthesizer(
     name: "deepgram",
+    cascade: "cascade",
+    displayName: "Deepgram",
+    standardVoice: "aura-2-thalia-en",
     keyHeader: "Authorization",
     keyScheme: "Token ",
     says: usualFormat,

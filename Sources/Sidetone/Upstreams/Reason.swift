@@ -30,6 +30,11 @@ package struct Reason: BitwiseCopyable, Sendable {
     take(in: pool) { Self.clean(json: text, without: key, into: &$0) }
   }
 
+  /// What the body of a refusal says.
+  mutating func take(body: Bytes, without key: Bytes, in pool: BlockPool) {
+    take(in: pool) { Self.read(body, without: key, into: &$0) }
+  }
+
   /// What the answer to a refused handshake says. `body`: as much as has come of it.
   mutating func take(
     _ head: HTTP.ResponseHead, in bytes: Bytes, body: Bytes, _ headers: Upstream.ReasonHeaders,

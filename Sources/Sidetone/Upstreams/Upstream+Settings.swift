@@ -9,6 +9,11 @@ extension Upstream {
     package var displayName: String
     /// Where it is dialled; nil: nowhere, or nowhere without the operator's url.
     package var service: Service?
+    /// Whom it needs beside that: a chat endpoint, and whoever speaks (Cascade).
+    package var thinks: Service?
+    package var speaks: Service?
+    /// The path of its service where these options ask for another one; nil: they do not.
+    package var path: @Sendable (Options) -> String? = { _ in nil }
     /// What it may be told, in the order in which it is shown; none for one that is only asked by
     /// a route's options.
     package var options: [Option] = []

@@ -44,15 +44,17 @@ package struct Upstream: Sendable {
   package let settings: @Sendable () -> Settings
   /// Where it says why it refuses a handshake.
   package var reasonHeaders = ReasonHeaders()
+  /// It only listens by itself: a chat endpoint thinks, and this service speaks (Cascade).
+  package var speaker: Synthesizer?
 
   /// One line for each upstream: the one to add for a new one.
-  package static let all: [Upstream] = [
-    .deepgram,
-    .openai,
-    .gemini,
-    .deepgramAgent,
-    .echo,
-  ]
+  package static let all: [Upstream] =
+    [
+      .deepgram,
+      .openai,
+      .gemini,
+      .deepgramAgent,
+    ] + Synthesizer.all.map(Upstream.cascade) + [.echo]
 
   package static func index(of kind: String) -> Int? {
     all.firstIndex { $0.name.description == kind }

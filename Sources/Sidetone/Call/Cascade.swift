@@ -1,0 +1,263 @@
+// A model of three services, as a call's upstream: one listens, whose socket is the session's; a
+// chat endpoint thinks, asked over HTTP (Fetches); one speaks, over a socket of its own. The rest
+// of the call sees a model that listens, answers and is interrupted, as any other. Whatever comes
+// is sent on from service to service as soon as there is something to send:
+//
+//     caller's audio ──▶ listens ──words──▶ thinks ──sentences──▶ speaks ──▶ caller
+//
+// What is under way is one answer (Answer):
+//
+//              asked: the caller is done,           first words      the chat is over
+//              is to be greeted, …
+//        none ────────────────────────▶ thinking ──────────────▶ telling ────────────┐
+//         ▲                                │  nothing was said       │                ▼
+//         ├────────────────────────────────┘                        │            sounding
+//         ├─────── the caller speaks, or the session is gone ────────┴────────────────┤
+//         └─────────────────────────────────────────────── all that was told has come ┘
+//
+// 1. What follows from an input is done at its end (`settle`), in this order: what was interrupted
+//    is let go of, what was noted is kept for the next request, then somebody is asked to think.
+// 2. An interruption cancels the request and has the voice forget what it has not said; what comes
+//    of that all the same is known for old, and dropped.
+// 3. A request holds all that was said (HistoryRing), and of the calls of functions that it goes on
+//    from those that were answered.
+// 4. The voice's socket belongs to the session: it is dialled with it and goes with it. One that
+//    ends while nobody speaks is dialled again; any other end of it is the session's.
+// 5. Whoever says nothing for too long is given up: the chat, the voice, its word that it has
+//    forgotten.
+
+struct Cascade: BitwiseCopyable, Sendable {
+  enum Answer: BitwiseCopyable {
+    case none
+    /// The chat was asked, and has said nothing yet.
+    case thinking
+    /// Words come, and are spoken as they can be.
+    case telling
+    /// The chat is over, and how; the voice has not said all of it yet.
+    case sounding(Upstream.Ending.How)
+  }
+
+  /// What is to be done at the end of an input.
+  struct Owed: OptionSet, BitwiseCopyable {
+    let rawValue: UInt8
+    static let letGo = Owed(rawValue: 1)
+    static let note = Owed(rawValue: 2)
+    static let greet = Owed(rawValue: 4)
+    static let think = Owed(rawValue: 8)
+  }
+
+  /// What the caller does, as far as the one that listens says.
+  enum Caller: BitwiseCopyable { case quiet, speaking, hasSaid }
+
+  struct Memory: BitwiseCopyable {
+    /// Where it lies.
+    let place: Int32
+    var caller = Caller.quiet
+    var answer = Answer.none
+    var owed = Owed()
+    /// When whoever is waited for has said nothing for too long.
+    var until = Instant.never
+    var voice = CascadeVoice()
+    /// The request, and what it is answered.
+    var fetch: Fetches.ID?
+    var chat = ChatAnswer()
+    /// When it was asked.
+    var askedAt = Instant.never
+    /// What is to be kept of what the relay itself has to say: the inside of a JSON string.
+    var note = Chain()
+    var round = CascadeRound()
+  }
+
+  private var table = Lent<Memory>()
+
+  init() {}
+
+  var isOn: Bool { @inline(__always) get { table.isThere } }
+  var memory: Memory {
+    @inline(__always) _read { yield table.value }
+    @inline(__always) nonmutating _modify { yield &table.value }
+  }
+
+  var until: Instant { @inline(__always) get { memory.until } }
+
+  /// Memory for one; false where there is none left.
+  mutating func begin(_ store: Store) -> Bool {
+    if isOn { return true }
+    guard let place = store.cascades.take() else { return false }
+    table = Lent(Memory(place: place), in: store.cascades.bytes(place))
+    return true
+  }
+
+  /// Gives back what it keeps; its socket and its request are let go of before.
+  mutating func release(_ store: Store) {
+    guard isOn else { return }
+    memory.chat.clear(in: store.pool)
+    memory.note.clear(in: store.pool)
+    memory.voice.clear(in: store.pool)
+    memory.round.clear(in: store.pool)
+    store.cascades.give(memory.place)
+    table = Lent()
+  }
+
+  /// It has the voice's connection, or one is on its way.
+  var hasVoice: Bool { isOn && memory.voice.link != .none }
+
+  /// Whether this is the voice's connection.
+  @inline(__always) func speaks(on link: SlotID) -> Bool { isOn && memory.voice.link == link }
+}
+
+// MARK: - What it hears and is told
+
+extension Cascade {
+  /// What the one that listens has said: only the first words of the caller interrupt, and only
+  /// what has words is whole.
+  func heard(_ news: inout Upstream.Event) {
+    if news.isInterrupted {
+      switch memory.caller {
+      case .quiet:
+        memory.caller = .speaking
+        memory.owed.insert(.letGo)
+        memory.owed.remove(.think)
+      case .speaking, .hasSaid: news.isInterrupted = false
+      }
+    }
+    if news.callerWords != nil { memory.caller = .hasSaid }
+    guard news.isCallerDone else { return }
+    guard case .hasSaid = memory.caller else {
+      news.isCallerDone = false
+      return
+    }
+    memory.caller = .quiet
+    memory.owed.insert(.think)
+  }
+
+  /// What a model is told that is not for the one that listens; false: it is. `room`: where texts
+  /// are put together.
+  func takes(
+    _ command: Upstream.Command, _ reprompt: Bytes, room: Bytes, in pool: BlockPool
+  ) -> Bool {
+    var text = Writer(room)
+    switch command {
+    case .keepAlive, .finalize, .finish: return false
+    // It is told of all that was said with each request.
+    case .truncate, .forget, .lateAnswer: return true
+    case .greet: memory.owed.insert(.greet)
+    case .respond: memory.owed.insert(.think)
+    case .keys(let keys):
+      text.write("(The caller pressed ")
+      text.write(keys)
+      text.write(".)")
+      note(text.written, in: pool)
+    case .reprompt:
+      text.write("(The caller is silent.) ")
+      text.write(json: reprompt)
+      note(text.written, in: pool)
+    case .answer(let id, _, let answer):
+      Chat.writeAnswer(id, answer, &text)
+      return !text.overflowed && memory.round.answered(id, text.written, in: pool)
+    }
+    return true
+  }
+
+  /// It is answered, as soon as nothing else is under way.
+  private func note(_ text: Bytes, in pool: BlockPool) {
+    _ = memory.note.append(text, from: pool)
+    memory.owed.formUnion([.note, .think])
+  }
+}
+
+// MARK: - The end of an input
+
+extension Cascade {
+  /// What one input left to be done.
+  static func settle(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    guard cascade.isOn, !call.isOver else { return }
+    let owed = cascade.memory.owed
+    if owed.isEmpty { return wake(call, &turn) }
+    guard call.upstream.isOpen(store), call.isTwoWay else { return }
+    cascade.memory.owed = []
+    if owed.contains(.letGo) { letGo(in: &call, store, &turn) }
+    if owed.contains(.note) { remember(in: &call, store, &turn) }
+    if call.state.isClosing { return }
+    if owed.contains(.greet) {
+      greet(in: &call, store, &turn)
+    } else if owed.contains(.think) {
+      think(in: &call, store, &turn)
+    }
+    call.setTimer(store, &turn)
+  }
+
+  /// What one of its services has said means for the call what the message of a model does. Texts
+  /// lie in `message`.
+  static func follow(
+    _ news: Upstream.Event, _ message: Bytes, in call: inout Call, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    _ = call.conversation.heardFirst(
+      news, message, behind: call.uplink.sessionOffset, from: &call.caller, &call.record, store,
+      &turn)
+    call.handle(news, message, store, &turn)
+    if !call.isOver { call.converse(store, &turn) }
+  }
+
+  private static func wake(_ call: Call, _ turn: inout Turn) {
+    turn.timers.wake(.call(call.id.index), at: call.upstream.cascade.memory.until)
+  }
+
+  private static func remember(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    let text = Transcript.whole(cascade.memory.note, scratch: store.chatText, in: store.pool)
+    call.conversation.remember(
+      .relay, text, since: call.record.milliseconds(at: turn.now), call.record, store, &turn)
+    cascade.memory.note.clear(in: store.pool)
+  }
+
+  /// The answer that is under way is nobody's any more.
+  static func letGo(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    cascade.cancelRequest(&turn)
+    cascade.memory.chat.clear(in: store.pool)
+    cascade.memory.answer = .none
+    cascade.memory.until = .never
+    CascadeVoice.forget(in: &call, store, &turn)
+  }
+
+  func cancelRequest(_ turn: inout Turn) {
+    if let fetch = memory.fetch { turn.fetches.cancel(fetch) }
+    memory.fetch = nil
+  }
+
+  /// The call is over, or has another upstream.
+  func end(_ store: Store, _ turn: inout Turn) {
+    guard isOn else { return }
+    cancelRequest(&turn)
+    memory.voice.leave(store, &turn)
+  }
+
+  /// The session is gone: so is all that belongs to it.
+  static func sessionEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    guard cascade.isOn else { return }
+    letGo(in: &call, store, &turn)
+    // It goes on with the next one.
+    if !call.upstream.next.isThere { cascade.memory.voice.leave(store, &turn) }
+    cascade.memory.owed = []
+    cascade.memory.caller = .quiet
+    cascade.memory.note.clear(in: store.pool)
+    cascade.memory.round.clear(in: store.pool)
+  }
+
+  /// Somebody has said nothing for too long.
+  static func expired(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    guard cascade.memory.until <= turn.now else { return }
+    cascade.memory.until = .never
+    switch cascade.memory.answer {
+    case .thinking, .telling:
+      cascade.cancelRequest(&turn)
+      chatBroke("the chat endpoint says nothing", passes: true, in: &call, store, &turn)
+    case .none, .sounding: CascadeVoice.expired(in: &call, store, &turn)
+    }
+  }
+}

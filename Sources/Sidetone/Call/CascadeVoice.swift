@@ -1,0 +1,399 @@
+// How a cascade speaks: the socket of its voice, what the voice is told and what it says beside
+// sound. Its sound goes the way of all speech (Call+Frames), once it is known not to be old.
+//
+//     none ──▶ dialling ──▶ upgrade ──▶ open
+//       ▲                                │ it ends, or is lost: dialled again where nobody speaks,
+//       └────────────────────────────────┘ else the session's end
+//
+// What is told before it is open waits for it.
+
+struct CascadeVoice: BitwiseCopyable {
+  enum Stage: BitwiseCopyable { case none, dialling, upgrade, open }
+  /// What it knows of the answer.
+  enum Told: BitwiseCopyable { case nothing, some }
+
+  private(set) var stage = Stage.none
+  private(set) var told = Told.nothing
+  private(set) var link = SlotID.none
+  /// Index into `Prepared.upstreams`.
+  private(set) var upstream = 0
+  private var nonce = Upgrade.Nonce(low: 0, high: 0)
+  /// Which answer is spoken: by it the voice names what it says.
+  private var number = 1
+  /// Of flushes and clearings those that it has not said to be done.
+  private var flushesOwed = 0
+  private var clearsOwed = 0
+  /// Pieces that are told when it is open, each behind its length.
+  private var text = Chain()
+  /// Attempts in a row that came to nothing.
+  private var redials = 0
+  /// Flushes in the minute that began then.
+  private var minute = Instant.zero
+  private var flushes = 0
+  /// How far the call's speech had come when it was looked at last.
+  private var heardEnd = 0
+
+  private static let redialsMax = 2
+  private static let waitingBytesMax = 8 * 1024
+  /// So long nothing comes of it, or of a clearing, until it is given up.
+  private static let speakingWithin = Instant.Span.seconds(8)
+  private static let clearingWithin = Instant.Span.seconds(3)
+
+  mutating func clear(in pool: BlockPool) { text.clear(in: pool) }
+}
+
+// MARK: - Its socket
+
+extension CascadeVoice {
+  /// Asks for the voice's connection, where there is none.
+  mutating func dial(
+    for call: SlotID, _ prepared: PreparedCascade, _ store: Store, _ turn: inout Turn
+  ) {
+    guard case .none = stage, let id = store.links.take() else { return }
+    store.links[id.index] = Link(id, for: call, at: turn.now)
+    link = id
+    stage = .dialling
+    upstream = prepared.speaker
+    store.links[id.index].phase = .dialling
+    let span = min(
+      Instant.Span.seconds(store.limits.handshakeSeconds),
+      .milliseconds(store.limits.deadAirSeconds * 500))
+    store.links[id.index].setDeadline(turn.now + span, &turn)
+    store.links[id.index].ask(.dial, &turn)
+  }
+
+  /// The connection stands: asks for the WebSocket.
+  static func connected(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    guard let speaker = call.upstream.kind.speaker else { return }
+    let nonce = Upgrade.Nonce(low: turn.random.next64(), high: turn.random.next64())
+    cascade.memory.voice.nonce = nonce
+    cascade.memory.voice.stage = .upgrade
+    let link = cascade.memory.voice.link.index
+    store.links[link].phase = .upgrade
+    var query = Writer(store.scratch.dropping(Limits.scratchBytes / 2))
+    speaker.query(session(of: call, store), &query)
+    let upstream = store.prepared.upstreams[cascade.memory.voice.upstream]
+    if upstream.requestSocket(
+      path: upstream.path.bytes, query: query.written, nonce, on: link, store, &turn)
+    {
+      return
+    }
+    broke(.noMemory, in: &call, store, &turn)
+  }
+
+  /// The answer to that; what came behind it.
+  static func receivedAnswer(
+    _ window: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) -> Bytes {
+    let voice = call.upstream.cascade.memory.voice
+    switch HTTP.parseResponse(window, limit: store.limits.headBytesMax) {
+    case .needMore:
+      if store.links[voice.link.index].keepHead(of: window, store) { return .empty }
+      broke(.noMemory, in: &call, store, &turn)
+    case .bad(let fault): broke(.notHTTP(fault), in: &call, store, &turn)
+    case .complete(let head):
+      switch Upgrade.check(head, in: window, nonce: voice.nonce) {
+      case .bad(let fault): broke(.notWebSocket(fault), in: &call, store, &turn)
+      case .refused(let status):
+        refused(status, window.dropping(head.length), in: &call, store, &turn)
+      case .accepted:
+        opened(in: &call, store, &turn)
+        let rest = window.dropping(head.length)
+        if rest.isEmpty { store.links[voice.link.index].releaseInbox(store) }
+        return rest
+      }
+    }
+    return .empty
+  }
+
+  private static func opened(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    let link = cascade.memory.voice.link.index
+    store.links[link].becomeSocket(
+      .upstream, .client, messageBytesMax: store.limits.upstreamMessageBytesMax)
+    store.links[link].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
+    cascade.memory.voice.stage = .open
+    tellWaiting(in: &call, store, &turn)
+  }
+
+  private static func refused(
+    _ status: Int, _ body: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    guard let speaker = call.upstream.kind.speaker else { return }
+    let upstream = store.prepared.upstreams[call.upstream.cascade.memory.voice.upstream]
+    let verdict = speaker.refused(status)
+    var words = Reason()
+    words.take(body: body, without: upstream.key, in: store.pool)
+    turn.note(
+      .upstream(
+        .refused(
+          upstream.name.bytes, status: status, verdict.sentence,
+          words: words.words(in: store.pool), request: Name())), of: call.record.name)
+    words.release(to: store.pool)
+    lost(verdict, isUseful: verdict.retry, in: &call, store, &turn)
+  }
+
+  /// The connection failed, was never made, or is of no more use.
+  static func broke(
+    _ failure: LinkFailure, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    let upstream = store.prepared.upstreams[call.upstream.cascade.memory.voice.upstream]
+    turn.note(.upstream(.broke(upstream.name.bytes, failure)), of: call.record.name)
+    let verdict = Upstream.Verdict(
+      retry: failure != .certificateRefused, cause: .upstreamLost, code: "upstream_lost",
+      sentence: failure.sentence)
+    lost(verdict, in: &call, store, &turn)
+  }
+
+  /// Its socket is gone. Where it had nothing to say another one will do (`isUseful`); else the
+  /// session ends with it.
+  static func lost(
+    _ verdict: Upstream.Verdict, isUseful: Bool = true, in call: inout Call, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    let cascade = call.upstream.cascade
+    cascade.memory.voice.leave(store, &turn)
+    let isSilent: Bool
+    if case .nothing = cascade.memory.voice.told { isSilent = true } else { isSilent = false }
+    guard isSilent, isUseful, verdict.retry, cascade.memory.voice.redials < redialsMax,
+      let prepared = call.upstream.prepared(store).cascade
+    else { return Cascade.fail(verdict, in: &call, store, &turn) }
+    cascade.memory.voice.redials += 1
+    cascade.memory.voice.dial(for: call.id, prepared, store, &turn)
+  }
+
+  /// Lets go of the socket.
+  mutating func leave(_ store: Store, _ turn: inout Turn) {
+    let id = link
+    link = .none
+    stage = .none
+    clearsOwed = 0
+    flushesOwed = 0
+    if store.links.holds(id) { store.links[id.index].letGo(store, &turn) }
+  }
+
+  private static let silent = Upstream.Verdict(
+    retry: true, cause: .upstreamLost, code: "upstream_lost",
+    sentence: "the voice says nothing")
+
+  private static func session(of call: Call, _ store: Store) -> Synthesizer.Session {
+    let asked = call.upstream.session(store)
+    var session = Synthesizer.Session(says: call.upstream.output)
+    session.voice = asked.wish(for: "voice") ?? .empty
+    session.model = asked.value(of: "speak_model") ?? .empty
+    session.language = asked.wish(for: "language") ?? .empty
+    session.answer = call.upstream.cascade.memory.voice.number
+    return session
+  }
+}
+
+// MARK: - What it is told
+
+extension CascadeVoice {
+  /// A piece of text is to be spoken.
+  static func say(_ text: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    guard case .open = cascade.memory.voice.stage else {
+      if !cascade.memory.voice.keep(text, in: store.pool) { turn.note(.speechCut) }
+      if let prepared = call.upstream.prepared(store).cascade {
+        cascade.memory.voice.dial(for: call.id, prepared, store, &turn)
+      }
+      return
+    }
+    let isFirst: Bool
+    if case .nothing = cascade.memory.voice.told { isFirst = true } else { isFirst = false }
+    command(.say(text), in: &call, store, &turn)
+    cascade.memory.voice.told = .some
+    if isFirst { hurry(in: &call, store, &turn) }
+  }
+
+  /// Somebody waits for the first piece: it is spoken before there are more, where the service
+  /// takes as many requests as that.
+  private static func hurry(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    guard let speaker = call.upstream.kind.speaker, !speaker.namesAnswers else { return }
+    if turn.now - cascade.memory.voice.minute >= .seconds(60) {
+      cascade.memory.voice.minute = turn.now
+      cascade.memory.voice.flushes = 0
+    }
+    // The ends of answers go before.
+    guard cascade.memory.voice.flushes < speaker.flushesPerMinuteMax / 2 else { return }
+    cascade.memory.voice.flushes += 1
+    cascade.memory.voice.flushesOwed += 1
+    command(.flush, in: &call, store, &turn)
+  }
+
+  private mutating func keep(_ piece: Bytes, in pool: BlockPool) -> Bool {
+    guard text.count + piece.count + 2 <= Self.waitingBytesMax else { return false }
+    return Bytes.withTemporary(2) { length in
+      length.store(UInt16(piece.count), at: 0)
+      return text.append(length, from: pool) && text.append(piece, from: pool)
+    }
+  }
+
+  private static func tellWaiting(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    let all = Transcript.whole(cascade.memory.voice.text, scratch: store.chatText, in: store.pool)
+    var at = 0
+    while at + 2 <= all.count {
+      let end = min(at + 2 + Int(all.load(UInt16.self, at: at)), all.count)
+      say(all[at + 2..<end], in: &call, store, &turn)
+      at = end
+    }
+    cascade.memory.voice.text.clear(in: store.pool)
+    if case .sounding = cascade.memory.answer { end(in: &call, store, &turn) }
+  }
+
+  /// Nothing more of this answer is told.
+  static func end(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    cascade.memory.until = turn.now + speakingWithin
+    guard case .open = cascade.memory.voice.stage else { return }
+    if case .nothing = cascade.memory.voice.told { return spoken(in: &call, store, &turn) }
+    cascade.memory.voice.flushesOwed += 1
+    command(.end, in: &call, store, &turn)
+  }
+
+  /// What was told of the answer that nobody wants is not to be said.
+  static func forget(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    cascade.memory.voice.text.clear(in: store.pool)
+    guard case .some = cascade.memory.voice.told else { return }
+    if case .open = cascade.memory.voice.stage {
+      command(.clear, in: &call, store, &turn)
+      if call.upstream.kind.speaker?.namesAnswers == false {
+        cascade.memory.voice.clearsOwed += 1
+        cascade.memory.until = turn.now + clearingWithin
+      }
+    }
+    cascade.memory.voice.nextAnswer()
+  }
+
+  private mutating func nextAnswer() {
+    told = .nothing
+    flushesOwed = 0
+    number += 1
+  }
+
+  private static func command(
+    _ command: Synthesizer.Command, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    guard let speaker = call.upstream.kind.speaker else { return }
+    var text = Writer(store.scratch)
+    speaker.write(command, session(of: call, store), &text)
+    if text.count == 0 { return }
+    let link = call.upstream.cascade.memory.voice.link.index
+    if text.overflowed || !store.links[link].seal(.text, text.written, store, &turn) {
+      turn.note(.upstream(.untold), of: call.record.name)
+    }
+  }
+}
+
+// MARK: - What it says
+
+extension CascadeVoice {
+  /// One thing that came from the voice and is not simply more of what is being heard.
+  static func handle(
+    _ event: UpstreamLeg.Input, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    if let message = event.rare { turn.note(.wire(.fromUpstream(message)), of: call.record.name) }
+    switch event {
+    case .done: break
+    case .message(let message), .spoken(let message, .other):
+      heard(message, in: &call, store, &turn)
+    case .spoken(let message, .malformed):
+      call.upstream.noteNotJSON(message, as: call.record.name, store, &turn)
+    case .spoken(let message, .speech(let piece)):
+      if isOld(piece, message, in: call) { return turn.note(.speechLate) }
+      call.upstream.cascade.memory.voice.redials = 0
+      call.handleSpoken(message, .speech(piece), store, &turn)
+    case .markDue: call.markAndConverse(store, &turn)
+    case .close(let code, let reason): closed(code, reason, in: &call, store, &turn)
+    case .tooLarge:
+      let sentence: StaticString =
+        "a message of the voice is larger than limits.upstream_message_bytes_max"
+      let verdict = Upstream.Verdict(
+        retry: true, cause: .upstreamLost, code: "upstream_lost", sentence: sentence)
+      lost(verdict, in: &call, store, &turn)
+    case .failed(let failure): broke(failure, in: &call, store, &turn)
+    }
+  }
+
+  /// It is of an answer that nobody wants any more.
+  private static func isOld(
+    _ piece: SpeechPath.Piece, _ message: Bytes, in call: Call
+  ) -> Bool {
+    let voice = call.upstream.cascade.memory.voice
+    if case .nothing = voice.told { return true }
+    guard call.upstream.kind.speaker?.namesAnswers == true else { return voice.clearsOwed > 0 }
+    return message[piece.item].decimal != voice.number
+  }
+
+  private static func heard(
+    _ message: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    guard let speaker = call.upstream.kind.speaker else { return }
+    let cascade = call.upstream.cascade
+    let event = speaker.read(message)
+    var news = Upstream.Event()
+    news.isMalformed = event.isMalformed
+    news.unknown = event.unknown
+    guard call.upstream.understands(news, message, as: call.record.name, store, &turn) else {
+      return
+    }
+    if let complaint = event.complaint {
+      call.upstream.warn(complaint, message, as: call.record.name, store, &turn)
+      if complaint.scope == .warning { return }
+      return lost(complaint.verdict ?? silent, in: &call, store, &turn)
+    }
+    if event.isCleared, cascade.memory.voice.clearsOwed > 0 {
+      cascade.memory.voice.clearsOwed -= 1
+      if case .none = cascade.memory.answer { cascade.memory.until = .never }
+    }
+    guard event.isFlushed, cascade.memory.voice.clearsOwed == 0,
+      cascade.memory.voice.flushesOwed > 0
+    else { return }
+    cascade.memory.voice.redials = 0
+    cascade.memory.voice.flushesOwed -= 1
+    if cascade.memory.voice.flushesOwed == 0 { spoken(in: &call, store, &turn) }
+  }
+
+  /// All of what was told has come.
+  private static func spoken(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    guard case .sounding(let how) = cascade.memory.answer else { return }
+    cascade.memory.answer = .none
+    cascade.memory.until = .never
+    cascade.memory.voice.nextAnswer()
+    var news = Upstream.Event()
+    news.isSpoken = true
+    news.ending = Upstream.Ending(how)
+    Cascade.follow(news, .empty, in: &call, store, &turn)
+  }
+
+  private static func closed(
+    _ code: UInt16, _ reason: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    guard let speaker = call.upstream.kind.speaker else { return }
+    let upstream = store.prepared.upstreams[call.upstream.cascade.memory.voice.upstream]
+    var words = call.upstream.cleaned(reason, store)
+    turn.note(
+      .upstream(.closed(upstream.name.bytes, code: code, reason: words.words(in: store.pool))),
+      of: call.record.name)
+    words.release(to: store.pool)
+    lost(speaker.closed(code, reason), in: &call, store, &turn)
+  }
+
+  /// Nothing came of the voice for a while: neither its word, nor sound.
+  static func expired(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    let end = call.conversation.downlink.end
+    if cascade.memory.voice.heardEnd != end {
+      cascade.memory.voice.heardEnd = end
+      cascade.memory.until = turn.now + speakingWithin
+      return
+    }
+    lost(silent, in: &call, store, &turn)
+  }
+}

@@ -1,0 +1,118 @@
+// A cascade: Deepgram listens (`/v1/listen`), a chat endpoint thinks, a voice of the list
+// `Synthesizer.all` speaks. This row is the part that listens, whose socket is the session's; what
+// it heard means the same as with a model that does all three by itself. What is thought and spoken
+// is Cascade's to see to. Rules that shape this file, beside those of Deepgram's other row:
+// - the first words of what somebody says are the interruption: a cough has none;
+// - what was said is over with `speech_final`, or else with `UtteranceEnd`, which comes where noise
+//   hides the pause; both may be said of the same words.
+
+extension Upstream {
+  static func cascade(_ speaker: Synthesizer) -> Upstream {
+    Upstream(
+      name: speaker.cascade,
+      isDialled: true,
+      needsKey: true,
+      keyHeader: "Authorization",
+      keyScheme: "Token ",
+      hears: { caller, session in caller.channels == 1 ? Deepgram.hears(caller, session) : nil },
+      voice: Voice(
+        says: { caller, _ in speaker.says(caller) },
+        speech: speaker.speech, hasItems: false, functions: Chat.functions, history: .described),
+      envelope: { _, _, _ in },
+      allowed: voiceOptions,
+      query: CascadeEar.query,
+      setup: { _, _ in },
+      read: CascadeEar.read,
+      write: Deepgram.write,
+      refused: Deepgram.refused,
+      closed: Deepgram.closed,
+      timing: Timing(
+        keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
+        chunkMillisecondsMax: 100, acknowledges: false, lastWordsWithin: .seconds(2)),
+      phrases: Phrases(
+        dialled: "Cascade: Deepgram connection initiated", connected: "Cascade: Deepgram listens"),
+      settings: { cascadeSettings(speaker) },
+      reasonHeaders: ReasonHeaders(words: "dg-error", request: "dg-request-id"),
+      speaker: speaker)
+  }
+}
+
+private enum CascadeEar {
+  static func query(_ session: Upstream.Session, _ writer: inout Writer) {
+    writer.write("encoding=")
+    writer.write(session.hears.codec.word)
+    writer.write("&sample_rate=")
+    writer.write(decimal: session.hears.rate)
+    writer.write("&channels=1&interim_results=true&punctuate=true&utterance_end_ms=1000")
+    write("model", session.value(of: "listen_model"), &writer)
+    write("language", session.wish(for: "language"), &writer)
+    write("endpointing", session.value(of: "silence_milliseconds"), &writer)
+    if session.fixed.isEmpty { return }
+    writer.write("&")
+    writer.write(session.fixed)
+  }
+
+  private static func write(_ name: StaticString, _ value: Bytes?, _ writer: inout Writer) {
+    guard let value else { return }
+    writer.write("&")
+    writer.write(name)
+    writer.write("=")
+    writer.write(value)
+  }
+
+  /// Every result with words in it interrupts, and all ends of speech count: Cascade knows which of
+  /// them are the first.
+  static func read(_ message: Bytes) -> Upstream.Event {
+    var news = Deepgram.read(message)
+    guard let heard = news.heard else {
+      let type = JSON.find("type", in: message)
+      news.isCallerDone = type.map { JSON.text($0, in: message, equals: "UtteranceEnd") } ?? false
+      return news
+    }
+    news.heard = nil
+    news.isInterrupted = !heard.text.isEmpty
+    guard heard.isFinal else { return news }
+    if !heard.text.isEmpty {
+      var words = Upstream.Words(text: heard.text, isWhole: false, language: heard.language)
+      words.isApart = true
+      news.callerWords = words
+      news.speech = Upstream.Speech(end: heard.endMicroseconds)
+    }
+    news.isCallerDone = heard.endsSpeech == true
+    return news
+  }
+}
+
+// MARK: - What operators set
+
+extension Upstream {
+  private static func cascadeSettings(_ speaker: Synthesizer) -> Settings {
+    let name = speaker.cascade.description
+    var settings = Settings(
+      displayName: "Cascade with \(speaker.displayName)'s voices",
+      service: .init(
+        host: "api.deepgram.com", path: "/v1/listen", keyVariable: "DEEPGRAM_API_KEY",
+        urlVariable: "\(name.uppercased().replacing("-", with: "_"))_URL"),
+      thinks: Chat.service,
+      speaks: speaker.service(),
+      options: [
+        .model("gpt-6-luna"), .voice(speaker.standardVoice), .language("en"), .instructions,
+        .init(
+          "greeting", .prose(bytesMax: Limits.settingBytesMax),
+          standard: "Hello, how can I help you?",
+          help: "What it says first, word for word; empty: the caller begins."),
+        .init(
+          "temperature", .decimal(0...2), help: "How freely it thinks; empty: the model's own."),
+        .init("listen_model", .name, standard: "nova-3", help: "Which model listens."),
+        .init("speak_model", .word, help: "Which model speaks; empty: the service's own."),
+        .silence("300"),
+      ])
+    // The first of them goes by what it is made of, and has a path of its own.
+    let isFirst = Synthesizer.all.first.map { $0.name.description == speaker.name.description }
+    settings.paths =
+      isFirst == true
+      ? [.init("/ws/phone", bot: "tts-llm-stt"), .init("/\(name)", isForAll: true)]
+      : [.init("/ws/phone", bot: name)]
+    return settings
+  }
+}
