@@ -1,12 +1,16 @@
 // Calls of functions in a chat endpoint's stream come in pieces: the first of a call has its id and
 // name, the others a few letters of its arguments, each with the call's index. They are kept as
 // they come, and put together when the answer is over: into the array `tool_calls` that the next
-// request has to repeat.
+// request has to repeat. What follows a piece of the same kind is joined to it.
 //
 //     0       1       2         4
 //     ┌───────┬───────┬─────────┬──────────────────────────────┐
 //     │ call  │ what  │ bytes   │ the inside of a JSON string  │
 //     └───────┴───────┴─────────┴──────────────────────────────┘
+//
+// Which call a piece is of is not said alike everywhere. Servers give no index, or 0 to all; the id
+// in every piece, a new one in each, or none at all. So a piece is of the call whose id and index
+// it has; else of the latest of its index, unless its name shows that it begins another.
 
 package struct ChatCalls: BitwiseCopyable, Sendable {
   /// Calls in one answer.
@@ -18,10 +22,17 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
   private enum What: UInt8 { case id, name, arguments }
 
   private var pieces = Chain()
+  /// The last of them: where its head lies, and what it is of.
+  private var last = Chain.Cursor()
+  private var lastBytes = 0
+  private var lastCall = -1
+  private var lastWhat = What.id
   /// Calls so far.
   package private(set) var count = 0
   /// The index by which the server names each; -1: it names none.
   private var indices = InlineArray<16, Int32>(repeating: -1)
+  /// Of each the last letter of its arguments so far.
+  private var ends = InlineArray<16, UInt8>(repeating: 0)
   /// Something did not fit: what was called is not known.
   package private(set) var isLost = false
 
@@ -34,64 +45,162 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
     self = ChatCalls()
   }
 
-  /// Takes the pieces of one chunk.
-  package mutating func take(_ calls: JSON.Value, in event: Bytes, from pool: BlockPool) {
-    var elements = JSON.Elements(of: calls, in: event)
-    while let element = elements.next() {
-      let function = JSON.find("function", in: event, under: element)
-      let id = Chat.text("id", of: element, in: event)
-      guard let call = place(of: element, hasID: !id.isEmpty, in: event) else {
-        isLost = true
-        return
-      }
-      keep(.id, of: call, event[id], in: pool)
-      guard let function else { continue }
-      keep(.name, of: call, event[Chat.text("name", of: function, in: event)], in: pool)
-      keep(.arguments, of: call, event[Chat.text("arguments", of: function, in: event)], in: pool)
+  /// One piece as it came, each text the inside of a JSON string.
+  private struct Piece {
+    var index: Int?
+    var id: Bytes
+    var name = Bytes.empty
+    var arguments = Bytes.empty
+
+    init(_ element: JSON.Value, in event: Bytes) {
+      let index = JSON.find("index", in: event, under: element)
+      self.index = index.flatMap { $0.kind == .number ? event[$0.range].decimal : nil }
+      id = event[Chat.text("id", of: element, in: event)]
+      guard let function = JSON.find("function", in: event, under: element) else { return }
+      name = event[Chat.text("name", of: function, in: event)]
+      arguments = event[Chat.text("arguments", of: function, in: event)]
     }
   }
 
-  /// Some servers name no index: then each id begins a call. Nil: there are too many.
-  private mutating func place(
-    of element: JSON.Value, hasID: Bool, in event: Bytes
-  ) -> Int? {
-    let named = JSON.find("index", in: event, under: element)
-    let index = named.flatMap { $0.kind == .number ? event[$0.range].decimal : nil }
-    if let index {
-      for place in 0..<count where Int(indices[place]) == index { return place }
-    } else if !hasID, count > 0 {
-      return count - 1
+  /// Takes the pieces of one chunk.
+  package mutating func take(_ calls: JSON.Value, in event: Bytes, from pool: BlockPool) {
+    var elements = JSON.Elements(of: calls, in: event)
+    while !isLost, let element = elements.next() {
+      let piece = Piece(element, in: event)
+      guard let call = place(of: piece, in: pool) else {
+        isLost = true
+        return
+      }
+      keepFirst(.id, of: call, piece.id, in: pool)
+      keepFirst(.name, of: call, piece.name, in: pool)
+      keep(.arguments, of: call, piece.arguments, in: pool)
+      if !piece.arguments.isEmpty { ends[call] = piece.arguments[piece.arguments.count - 1] }
     }
+  }
+
+  // MARK: Which call a piece is of
+
+  /// Nil: there are too many.
+  private mutating func place(of piece: Piece, in pool: BlockPool) -> Int? {
+    var latest: Int?
+    var place = count
+    while place > 0 {
+      place &-= 1
+      if let index = piece.index, Int(indices[place]) != index { continue }
+      if latest == nil { latest = place }
+      let isSame = !piece.id.isEmpty && has(.id, of: place, piece.id, in: pool) == true
+      if isSame, !isOther(piece, than: place, in: pool) { return place }
+    }
+    if let latest, !begins(piece, behind: latest, in: pool) { return latest }
     guard count < Self.callsMax else { return nil }
-    indices[count] = index.map { Int32(clamping: $0) } ?? -1
+    indices[count] = piece.index.map { Int32(clamping: $0) } ?? -1
     count += 1
     return count - 1
   }
 
-  private mutating func keep(_ what: What, of call: Int, _ text: Bytes, in pool: BlockPool) {
-    if text.isEmpty { return }
-    let isKept =
-      pieces.count + Self.headBytes + text.count <= Self.bytesMax
-      && Bytes.withTemporary(Self.headBytes) { head in
-        head[0] = UInt8(call)
-        head[1] = what.rawValue
-        head.store(UInt16(text.count), at: 2)
-        return pieces.append(head, from: pool) && pieces.append(text, from: pool)
+  /// Whether it names another function.
+  private func isOther(_ piece: Piece, than call: Int, in pool: BlockPool) -> Bool {
+    !piece.name.isEmpty && has(.name, of: call, piece.name, in: pool) == false
+  }
+
+  /// Whether a call begins with it, where none with its index has its id.
+  private func begins(_ piece: Piece, behind call: Int, in pool: BlockPool) -> Bool {
+    if piece.id.isEmpty, piece.name.isEmpty { return false }
+    if isOther(piece, than: call, in: pool) { return true }
+    let knowsID = has(.id, of: call, .empty, in: pool) != nil
+    if !piece.id.isEmpty, knowsID { return piece.index == nil || !piece.name.isEmpty }
+    // The name of the same function may be said again, but not behind the end of its arguments.
+    return piece.id.isEmpty && !piece.name.isEmpty && !knowsID
+      && ends[call] == UInt8(ascii: "}") && has(.name, of: call, piece.name, in: pool) == true
+  }
+
+  /// Whether a call's id or name is this; nil: it has none yet.
+  private func has(_ what: What, of call: Int, _ text: Bytes, in pool: BlockPool) -> Bool? {
+    var place = pieces.first()
+    while true {
+      let head = pieces.run(at: &place, upTo: Self.headBytes, in: pool)
+      guard head.count == Self.headBytes else { return nil }
+      pieces.advance(&place, by: Self.headBytes, in: pool)
+      let count = Int(head.load(UInt16.self, at: 2))
+      if Int(head[0]) == call, head[1] == what.rawValue {
+        return count == text.count && isText(text, at: place, in: pool)
       }
-    if !isKept { isLost = true }
+      pieces.advance(&place, by: count, in: pool)
+    }
+  }
+
+  private func isText(_ text: Bytes, at place: Chain.Cursor, in pool: BlockPool) -> Bool {
+    var (place, rest) = (place, text)
+    while !rest.isEmpty {
+      let run = pieces.run(at: &place, upTo: rest.count, in: pool)
+      guard !run.isEmpty, run.equals(rest.prefix(run.count)) else { return false }
+      pieces.advance(&place, by: run.count, in: pool)
+      rest = rest.dropping(run.count)
+    }
+    return true
+  }
+
+  // MARK: Keeping
+
+  /// What may be said again with each piece.
+  private mutating func keepFirst(
+    _ what: What, of call: Int, _ text: Bytes, in pool: BlockPool
+  ) {
+    if text.isEmpty || has(what, of: call, text, in: pool) != nil { return }
+    keep(what, of: call, text, in: pool)
+  }
+
+  private mutating func keep(_ what: What, of call: Int, _ text: Bytes, in pool: BlockPool) {
+    if text.isEmpty || isLost { return }
+    if lastCall != call || lastWhat != what { begin(what, of: call, in: pool) }
+    guard !isLost, pieces.count + text.count <= Self.bytesMax, pieces.append(text, from: pool)
+    else {
+      isLost = true
+      return
+    }
+    lastBytes += text.count
+    var place = last
+    pieces.run(at: &place, upTo: Self.headBytes, in: pool).store(UInt16(lastBytes), at: 2)
+  }
+
+  /// A head in one block, of a piece that is still empty.
+  private mutating func begin(_ what: What, of call: Int, in pool: BlockPool) {
+    last = pieces.first()
+    pieces.advance(&last, by: pieces.count, in: pool)
+    guard pieces.count + Self.headBytes <= Self.bytesMax,
+      let head = pieces.acquire(Self.headBytes, from: pool)
+    else {
+      isLost = true
+      return
+    }
+    head[0] = UInt8(call)
+    head[1] = what.rawValue
+    head.store(UInt16(0), at: 2)
+    pieces.commit(Self.headBytes, in: pool)
+    (lastBytes, lastCall, lastWhat) = (0, call, what)
   }
 
   // MARK: Whole
 
-  /// All of them as a JSON array. `scratch` holds `bytesMax`.
-  package func write(into writer: inout Writer, scratch: Bytes, in pool: BlockPool) {
+  /// All of them as a JSON array. `scratch` holds `bytesMax`. A call to which the server gave no id
+  /// gets one, which its answer has to name: it is no other's where `round` grows with each answer.
+  package func write(
+    round: Int = 0, into writer: inout Writer, scratch: Bytes, in pool: BlockPool
+  ) {
     let all =
       pieces.isEmpty
       ? Bytes.empty : pieces.whole(pieces.count, at: pieces.first(), scratch: scratch, in: pool)
     writer.write("[")
     for call in 0..<count {
       writer.write(call == 0 ? "{\"id\":\"" : ",{\"id\":\"")
+      let start = writer.count
       Self.write(.id, of: call, from: all, &writer)
+      if writer.count == start {
+        writer.write("call_")
+        writer.write(decimal: round)
+        writer.write("_")
+        writer.write(decimal: call)
+      }
       writer.write("\",\"type\":\"function\",\"function\":{\"name\":\"")
       Self.write(.name, of: call, from: all, &writer)
       writer.write("\",\"arguments\":\"")
@@ -105,13 +214,10 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
     _ what: What, of call: Int, from all: Bytes, _ writer: inout Writer
   ) {
     var at = 0
-    let start = writer.count
     while at < all.count {
       let count = Int(all.load(UInt16.self, at: at + 2))
       let text = all[at + headBytes..<at + headBytes + count]
-      // An id or a name that is repeated with each piece is one.
-      let isRepeated = what != .arguments && writer.count > start
-      if Int(all[at]) == call, all[at + 1] == what.rawValue, !isRepeated { writer.write(text) }
+      if Int(all[at]) == call, all[at + 1] == what.rawValue { writer.write(text) }
       at += headBytes + count
     }
   }

@@ -93,7 +93,7 @@ final class ChatTests {
       let event = kept(Self.chunk(#"{"tool_calls":\#(delta)}"#))
       if let pieces = Chat.read(event).calls { calls.take(pieces, in: event, from: pool) }
     }
-    let text = written { calls.write(into: &$0, scratch: scratch, in: pool) }
+    let text = written { calls.write(round: 4, into: &$0, scratch: scratch, in: pool) }
     let isLost = calls.isLost
     calls.clear(in: pool)
     #expect(calls.isEmpty && pool.free == pool.capacity)
@@ -143,7 +143,94 @@ final class ChatTests {
     #expect(calls(Array(repeating: "[\(one)]", count: 40)).isLost)
     let many = (0..<20).map { #"{"index":\#($0),"id":"a\#($0)"}"# }.joined(separator: ",")
     #expect(calls(["[\(many)]"]).isLost)
-    #expect(calls(["[7,null,{}]"]).text.hasPrefix("[{\"id\":\"\""))
+    #expect(calls(["[7,null,{}]"]).text.hasPrefix("[{\"id\":\"call_4_0\""))
+  }
+
+  @Test func `each call is one, whatever index its server gives it`() {
+    let expected = "[\(call("a", "f", "{}")),\(call("b", "f", #"{\"x\":1}"#))]"
+    func piece(_ id: String, _ name: String, _ arguments: String) -> String {
+      #"{"index":0,"id":"\#(id)","function":{"name":"\#(name)","arguments":"\#(arguments)"}}"#
+    }
+    // All have the index 0, in one chunk or in several.
+    let (first, second) = (piece("a", "f", "{}"), piece("b", "f", #"{\"x\":1}"#))
+    #expect(calls(["[\(first),\(second)]"]).text == expected)
+    #expect(calls(["[\(first)]", "[\(second)]"]).text == expected)
+    // In pieces, each of which has the id again.
+    #expect(
+      calls([
+        "[\(piece("a", "f", "{"))]", "[\(piece("b", "f", #"{\"x\""#))]",
+        #"[{"index":0,"id":"a","function":{"arguments":"}"}}]"#,
+        #"[{"index":0,"id":"b","function":{"arguments":":1}"}}]"#,
+      ]).text == expected)
+    // The latest goes on where a piece has no id.
+    #expect(
+      calls([
+        "[\(first)]", "[\(piece("b", "f", ""))]",
+        #"[{"index":0,"function":{"arguments":"{\"x\":"}}]"#,
+        #"[{"index":0,"function":{"arguments":"1}"}}]"#,
+      ]).text == expected)
+    // Without indices, with the id in each piece.
+    #expect(
+      calls([
+        #"[{"id":"a","function":{"name":"f","arguments":"{"}}]"#,
+        #"[{"id":"a","function":{"arguments":"}"}}]"#,
+        #"[{"id":"b","function":{"name":"f","arguments":"{\"x\":1}"}}]"#,
+      ]).text == expected)
+    // A new id for each piece of one call, which only its first piece names.
+    #expect(
+      calls([
+        #"[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]"#,
+        #"[{"index":0,"id":"x","function":{"arguments":"{"}}]"#,
+        #"[{"index":0,"id":"y","function":{"arguments":"}"}}]"#,
+      ]).text == "[\(call("a", "f", "{}"))]")
+  }
+
+  @Test func `calls without ids get some`() {
+    let f = #"{"index":0,"id":"","function":{"name":"f","arguments":"{}"}}"#
+    let g = #"{"index":0,"function":{"name":"g","arguments":"{\"x\":1}"}}"#
+    let expected = [
+      call("call_4_0", "f", "{}"), call("call_4_1", "g", #"{\"x\":1}"#),
+      call("call_4_2", "g", "{}"),
+    ].joined(separator: ",")
+    let again = #"{"index":0,"function":{"name":"g","arguments":"{}"}}"#
+    #expect(calls(["[\(f),\(g)]", "[\(again)]"]).text == "[\(expected)]")
+    // The name is said again with each piece.
+    #expect(
+      calls([
+        #"[{"index":0,"function":{"name":"f","arguments":"{\"x\""}}]"#,
+        #"[{"index":0,"function":{"name":"f","arguments":":1}"}}]"#,
+      ]).text == "[\(call("call_4_0", "f", #"{\"x\":1}"#))]")
+  }
+
+  @Test func `letter by letter they take little more than their text`() {
+    let arguments = Array(repeating: "x", count: Limits.functionArgumentsBytesMax)
+    let first = #"[{"index":0,"id":"a","function":{"name":"f","arguments":""}}]"#
+    let found = calls(
+      [first] + arguments.map { #"[{"index":0,"function":{"arguments":"\#($0)"}}]"# })
+    #expect(!found.isLost && found.text == "[\(call("a", "f", arguments.joined()))]")
+  }
+
+  @Test func `with a dry pool they are lost`() {
+    // The pool goes dry at every byte of a block, within what one piece takes.
+    for rest in 0..<64 {
+      let small = BlockPool(blocks: 1)
+      var calls = ChatCalls()
+      func take(_ arguments: String) {
+        let event = kept(
+          #"[{"index":0,"id":"a","function":{"name":"f","arguments":"\#(arguments)"}}]"#)
+        guard let pieces = JSON.whole(of: event) else { return }
+        calls.take(pieces, in: event, from: small)
+      }
+      take(String(repeating: "x", count: BlockPool.blockBytes - 64 + rest))
+      take(String(repeating: "y", count: 100))
+      take("z")
+      #expect(calls.isLost && !calls.isEmpty)
+      let text = written { calls.write(into: &$0, scratch: scratch, in: small) }
+      #expect(JSON.isValid(text), "\(rest)")
+      calls.clear(in: small)
+      #expect(small.free == small.capacity)
+      small.deallocate()
+    }
   }
 
   @Test func `they are read as those of any voice model`() throws {
