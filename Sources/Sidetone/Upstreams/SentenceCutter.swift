@@ -3,7 +3,8 @@
 // somebody waits for it.
 //
 // A cut depends on the text alone, from left to right, and never on how much more of it is there:
-// where what follows has to be known, it is waited for.
+// where what follows has to be known, it is waited for, but not beyond the longest piece. What that
+// one holds is all that is ever looked at, so there is a cut in any text that is longer.
 
 package enum SentenceCutter {
   /// A clause is spoken from so many bytes on; in the first piece from so many.
@@ -11,21 +12,43 @@ package enum SentenceCutter {
   private static let firstClauseBytes = 24
   /// From so many on it is cut between words.
   private static let wordBytes = 160
-  /// A text without spaces is cut between characters.
-  private static let pieceBytes = 320
-  /// Of a text that is longer a piece can always be spoken.
-  package static let bytesMax = 640
+  /// The longest piece: where nothing else is to be found, it is cut between characters.
+  package static let pieceBytes = 320
+  /// Of a text that is so long a piece can be spoken, whatever it is.
+  package static let bytesMax = pieceBytes + 1
 
   /// How many bytes from the front of `text`, which is UTF-8, can be spoken now; nil: more of it
   /// has to be there. `isWhole`: there is no more.
   package static func cut(_ text: Bytes, isFirst: Bool, isWhole: Bool) -> Int? {
+    if text.isEmpty { return nil }
+    let window = text.prefix(min(text.count, pieceBytes))
+    let end: TextEnd = window.count < text.count ? .bound : isWhole ? .end : .unknown
+    return cut(window, isFirst: isFirst, end)
+  }
+
+  /// What is behind the text that is looked at.
+  private enum TextEnd {
+    case unknown, end
+    /// More than a piece may hold.
+    case bound
+
+    /// The cut where it decides, behind so much that is whole.
+    func cut(_ text: Bytes, at place: Int) -> Int? {
+      switch self {
+      case .unknown: nil
+      case .end: text.count
+      case .bound: place
+      }
+    }
+  }
+
+  private static func cut(_ text: Bytes, isFirst: Bool, _ textEnd: TextEnd) -> Int? {
     let least = isFirst ? firstClauseBytes : clauseBytes
     var at = 0
     var hasWords = false
     while at < text.count {
       guard let length = text.scalarLength(at: at) else { break }
       let end = at + length
-      if end > pieceBytes { return at }
       switch Mark(text, at: at, length) {
       case .none: hasWords = true
       case .space: if hasWords, end > wordBytes { return end }
@@ -33,21 +56,21 @@ package enum SentenceCutter {
       case .clause(let isWide):
         if !hasWords || end < least { break }
         if isWide { return end }
-        guard end < text.count else { return isWhole ? text.count : nil }
+        guard end < text.count else { return textEnd.cut(text, at: end) }
         if Mark(text, at: end, 1) == .space { return end + 1 }
       case .sentence(let isWide):
         guard hasWords else { break }
         let stop = Stop(in: text, at: at, behind: end, isWide: isWide)
-        switch stop.meaning(isWhole: isWhole || text.count > bytesMax) {
+        switch stop.meaning {
         case .end(let cut): return cut
-        case .unknown: return nil
+        case .open(let place): return textEnd.cut(text, at: place)
         case .noEnd: break
         }
       case .closing: break
       }
       at = end
     }
-    return isWhole && !text.isEmpty ? text.count : nil
+    return textEnd.cut(text, at: at)
   }
 
   /// What a character is for the flow of speech.
@@ -56,7 +79,7 @@ package enum SentenceCutter {
     /// Wide ones need no space behind them.
     case clause(isWide: Bool)
     case sentence(isWide: Bool)
-    /// A quotation mark or bracket that may stand behind a sentence's end.
+    /// A quotation mark, bracket or mark of emphasis that may stand behind a sentence's end.
     case closing
 
     init(_ text: Bytes, at place: Int, _ length: Int) {
@@ -67,6 +90,7 @@ package enum SentenceCutter {
       case 0xff0c, 0x3001, 0xff1b, 0xff1a: self = .clause(isWide: true)
       case 0x2e, 0x21, 0x3f, 0x2026, 0x61f, 0x6d4: self = .sentence(isWide: false)
       case 0x3002, 0xff01, 0xff1f, 0xff61, 0x964, 0x965: self = .sentence(isWide: true)
+      case 0x2a, 0x5f, 0x60: self = .closing
       case 0x22, 0x27, 0x29, 0x5d, 0x2019, 0x201d, 0xbb, 0x300d, 0x300f, 0xff09: self = .closing
       default: self = .none
       }
@@ -83,7 +107,8 @@ extension SentenceCutter {
       /// It does; the next one begins there.
       case end(Int)
       case noEnd
-      case unknown
+      /// What decides is behind the text, which is whole up to there.
+      case open(Int)
     }
 
     let text: Bytes
@@ -99,12 +124,11 @@ extension SentenceCutter {
       self.isWide = isWide
     }
 
-    func meaning(isWhole: Bool) -> Meaning {
-      let unknown = isWhole ? Meaning.end(text.count) : .unknown
+    var meaning: Meaning {
       var next = behind
       // More marks, and what closes a quotation.
       while true {
-        guard let length = text.scalarLength(at: next) else { return unknown }
+        guard let length = text.scalarLength(at: next) else { return .open(next) }
         guard case .sentence = Mark(text, at: next, length) else {
           guard Mark(text, at: next, length) == .closing else { break }
           next += length
@@ -114,7 +138,7 @@ extension SentenceCutter {
       }
       let closed = next
       while true {
-        guard let length = text.scalarLength(at: next) else { return unknown }
+        guard let length = text.scalarLength(at: next) else { return .open(next) }
         switch Mark(text, at: next, length) {
         case .line: return .end(closed)
         case .space: next += length
@@ -122,13 +146,13 @@ extension SentenceCutter {
           if isWide { return .end(next) }
           // Inside a number, a name, an address.
           if next == closed { return .noEnd }
-          return begins(text[next], isWhole: isWhole) ? .end(next) : .noEnd
+          return begins(text[next]) ? .end(next) : .noEnd
         }
       }
     }
 
     /// Whether a sentence may begin with this letter, behind the word in front of the mark.
-    private func begins(_ letter: UInt8, isWhole: Bool) -> Bool {
+    private func begins(_ letter: UInt8) -> Bool {
       if (0x61...0x7a).contains(letter) { return false }
       guard text[at] == UInt8(ascii: ".") else { return true }
       let word = wordBefore
@@ -174,7 +198,11 @@ extension Bytes {
     guard place < count else { return nil }
     let first = self[place]
     let length = first < 0xc2 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 1
-    return place + length <= count ? length : nil
+    for offset in 1..<length {
+      guard place + offset < count else { return nil }
+      if self[place + offset] & 0xc0 != 0x80 { return 1 }
+    }
+    return length
   }
 
   fileprivate func scalar(at place: Int, _ length: Int) -> UInt32 {

@@ -6,15 +6,20 @@ import Testing
 @testable import Sidetone
 
 struct SentenceCutterTests {
+  private static let pieceBytes = 320
+
   /// All pieces of a text that comes in the given parts.
   private func pieces(_ parts: [[UInt8]], isFirst: Bool = true) -> [String] {
-    var (pending, found) = ([UInt8](), [String]())
+    cuts(parts, isFirst: isFirst).map { String(decoding: $0, as: UTF8.self) }
+  }
+  private func cuts(_ parts: [[UInt8]], isFirst: Bool = true) -> [[UInt8]] {
+    var (pending, found) = ([UInt8](), [[UInt8]]())
     func take(isWhole: Bool) {
       while let cut = pending.withBytes({
         SentenceCutter.cut($0, isFirst: isFirst && found.isEmpty, isWhole: isWhole)
       }) {
-        #expect(cut > 0 && cut <= pending.count)
-        found.append(String(decoding: pending[..<cut], as: UTF8.self))
+        #expect(cut > 0 && cut <= pending.count && cut <= Self.pieceBytes)
+        found.append(Array(pending[..<cut]))
         pending.removeFirst(cut)
       }
     }
@@ -23,7 +28,7 @@ struct SentenceCutterTests {
       take(isWhole: false)
     }
     take(isWhole: true)
-    #expect(pending.isEmpty)
+    #expect(pending.isEmpty && Array(found.joined()) == Array(parts.joined()))
     return found
   }
   private func pieces(_ text: String) -> [String] { pieces([Array(text.utf8)], isFirst: false) }
@@ -46,6 +51,7 @@ struct SentenceCutterTests {
     ["今日は晴れです。", "明日は雨です。", "はい！"],
     ["नमस्ते। ", "ठीक है।"],
     ["¿Cómo está? ", "Muy bien…"],
+    ["**Note.** ", "We are *closed.* ", "Call `x`. ", "_Bye._"],
     ["(It is closed.) ", "Sorry."],
     ["  ... -- "],
   ])
@@ -93,6 +99,55 @@ struct SentenceCutterTests {
       while text.utf8.count <= SentenceCutter.bytesMax { text += filler }
       let cut = SentenceCutter.cut(kept(text), isFirst: false, isWhole: false)
       #expect((cut ?? 0) > 0, "\(filler)")
+    }
+  }
+
+  @Test(arguments: [
+    ".", " ", "x", ",", "。", "\"", "é", ". ", "\u{3000}", "?!", "…", ")", "e\u{301}\u{302}", "、 ",
+    "👩\u{200d}👧", "。」", "a,", "\n", "* ", "U.", "9.",
+  ])
+  func `a text of one kind is cut within the bound, and the same however it came`(unit: String) {
+    for start in ["", "Hello", "Hello."] {
+      for count in [319, 320, 321, 700] {
+        var text = start
+        while text.utf8.count < count { text += unit }
+        let bytes = Array(text.utf8)
+        let whole = pieces([bytes])
+        #expect(whole.joined() == text)
+        for size in [1, 7, 321] {
+          let parts = stride(from: 0, to: bytes.count, by: size).map {
+            Array(bytes[$0..<min($0 + size, bytes.count)])
+          }
+          #expect(pieces(parts) == whole, "\(start)\(unit) in parts of \(size)")
+        }
+      }
+    }
+  }
+
+  @Test func `any bytes, cut anywhere`() {
+    var random = SeededRandom(seed: 5)
+    let units: [[UInt8]] = [
+      [0x2e], [0x20], [0x2c], [0x21], [0x22], [0x41], [0x61], [0x31], [0x0a], [0x80], [0xc3],
+      [0xe3, 0x80], [0xe3, 0x80, 0x82], [0xf0, 0x9f], [0xff], [0xc2, 0xa0], [0xe2, 0x80, 0xa6],
+      [0xcc, 0x81], [0x2a], [0x2e, 0x20, 0x41],
+    ]
+    for _ in 0..<800 {
+      // A few kinds each, so that long runs come about.
+      let kinds = (0..<Int.random(in: 1...6, using: &random)).map { _ in
+        units.randomElement(using: &random)!
+      }
+      let bytes = Array(
+        (0..<Int.random(in: 1...500, using: &random)).map { _ in
+          kinds.randomElement(using: &random)!
+        }.joined())
+      let whole = cuts([bytes])
+      var (parts, at): ([[UInt8]], Int) = ([], 0)
+      while at < bytes.count {
+        let count = min(Int.random(in: 1...40, using: &random), bytes.count - at)
+        parts.append(Array(bytes[at..<at + count]))
+        at += count
+      }
+      #expect(cuts(parts) == whole, "\(bytes)")
     }
   }
 
