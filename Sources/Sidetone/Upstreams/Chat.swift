@@ -16,7 +16,7 @@ package enum Chat {
     /// Nothing follows.
     package var isDone = false
     package var content = 0..<0
-    /// It says why it does not answer.
+    /// It says why it does not answer, in place of `content`: words to whoever has asked.
     package var refusal = 0..<0
     /// An array: pieces of calls of functions.
     package var calls: JSON.Value?

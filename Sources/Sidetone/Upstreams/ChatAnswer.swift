@@ -1,6 +1,7 @@
 // One answer of a chat endpoint on its way to a voice: what comes of the body is words for the
-// transcript as they are written, and pieces to be spoken as soon as they can be; what it calls is
-// gathered until it is over.
+// transcript as they are written, and pieces to be spoken as soon as they can be, without what is
+// only for the eye; what it calls is gathered until it is over. Why the model would not answer is
+// written to the caller, and so it is words as others are. What it thinks before is not.
 //
 //     body ──EventStream──▶ chunk ──▶ words ──▶ text that is still to be spoken ──cut──▶ say
 //                             └──▶ calls
@@ -10,7 +11,7 @@
 
 package struct ChatAnswer: BitwiseCopyable, Sendable {
   /// What `scratch` has to hold.
-  package static let scratchBytes = 2 * EventStream.lineBytesMax + SentenceCutter.bytesMax
+  package static let scratchBytes = EventStream.lineBytesMax + SentenceCutter.bytesMax
 
   /// What is valid until the next call.
   package enum Step {
@@ -18,7 +19,7 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
     case words(Bytes)
     /// To be spoken, UTF-8. `isFirst`: nothing of this answer was before.
     case say(Bytes, isFirst: Bool)
-    /// An error that the event tells, or why the model would not answer.
+    /// An error that the event tells.
     case complaint(Upstream.Complaint, in: Bytes)
     /// An event that cannot be read: some words are missing.
     case lost
@@ -28,6 +29,7 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
   private var stream = EventStream()
   /// What was written and is not spoken yet.
   private var text = Chain()
+  private var spoken = SpokenText()
   package private(set) var calls = ChatCalls()
   package private(set) var finish: Chat.Finish?
   private var progress = Progress.silent
@@ -46,8 +48,8 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
   /// How it ended, once its body is over: one that does not say why was cut off.
   package var ending: Upstream.Ending {
     switch finish {
-    case .stop, .unknown: Upstream.Ending(.whole)
-    case .calls: Upstream.Ending(calls.isEmpty ? .whole : .calls)
+    // Not all say that they have called.
+    case .stop, .calls, .unknown: Upstream.Ending(calls.isEmpty ? .whole : .calls)
     case .filtered: Upstream.Ending(.failed)
     case .length, nil: Upstream.Ending(.cut)
     }
@@ -91,17 +93,16 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
     if let complaint = chunk.complaint { return .complaint(complaint, in: event) }
     if let reason = chunk.finish { finish = reason }
     if let pieces = chunk.calls { calls.take(pieces, in: event, from: pool) }
-    if !chunk.refusal.isEmpty {
-      return .complaint(
-        Upstream.Complaint(code: 0..<0, message: chunk.refusal, scope: .warning), in: event)
-    }
-    if chunk.content.isEmpty { return nil }
-    guard keep(event, chunk.content, from: pool) else { return .lost }
-    return .words(event[chunk.content])
+    let words = chunk.content.isEmpty ? chunk.refusal : chunk.content
+    if words.isEmpty { return nil }
+    guard keep(event, words, from: pool) else { return .lost }
+    return .words(event[words])
   }
 
   /// The text that the inside of a string stands for is to be spoken. False where the pool is dry.
   private mutating func keep(_ event: Bytes, _ content: Range<Int>, from pool: BlockPool) -> Bool {
+    // It is not longer than its string.
+    guard text.hasRoom(content.count, in: pool) else { return false }
     var characters = JSON.Text(JSON.Value(.string, content, hasEscapes: true), in: event)
     return Bytes.withTemporary(256) { piece in
       var count = 0
@@ -118,18 +119,19 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
 
   // MARK: What is spoken
 
-  /// The next piece that can be; what holds nothing to be said is passed over.
+  /// The next piece that can be, as it is said; what holds nothing to be said is passed over.
   private mutating func cut(isWhole: Bool, _ room: Bytes, in pool: BlockPool) -> Step? {
     while !text.isEmpty {
-      let all = text.whole(text.count, at: text.first(), scratch: room, in: pool)
+      let front = text.whole(
+        min(text.count, SentenceCutter.bytesMax), at: text.first(), scratch: room, in: pool)
       let isFirst = progress == .silent
-      guard let count = SentenceCutter.cut(all, isFirst: isFirst, isWhole: isWhole) else {
+      guard let count = SentenceCutter.cut(front, isFirst: isFirst, isWhole: isWhole) else {
         return nil
       }
       // Its block may be given back.
-      room.copy(all.prefix(count))
+      room.copy(front.prefix(count))
       text.drop(count, in: pool)
-      let said = room.prefix(count)
+      let said = spoken.take(room.prefix(count))
       guard Self.isSpeakable(said) else { continue }
       progress = .spoken
       return .say(said, isFirst: isFirst)

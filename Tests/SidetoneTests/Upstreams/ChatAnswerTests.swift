@@ -103,10 +103,71 @@ final class ChatAnswerTests {
     #expect(broken.said == ["Well"] && broken.lost == 1 && broken.ending == "cut")
     let error = answer(text + "data: {\"error\":{\"message\":\"overloaded\"}}\n\n")
     #expect(error.complaints == ["overloaded"] && error.said == ["Well"])
-    let refusal = answer(Self.event(#"{"refusal":"I will not."}"#) + Self.end)
-    #expect(refusal.complaints == ["I will not."] && refusal.said == [])
     // No letter is no speech.
     #expect(answer(Self.words(["...", " ", "\n"]) + Self.end).said == [])
+  }
+
+  @Test func `a refusal is said to the caller, whatever pieces it comes in`() {
+    let pieces = ["I", "'m", " sorry", ", I", " cannot", " help", ".", " Anything", " else?"]
+    let refusal = answer(
+      Self.event(#"{"role":"assistant","content":"","refusal":null}"#)
+        + pieces.map { Self.event(#"{"refusal":"\#($0)"}"#) }.joined() + Self.end)
+    #expect(refusal.words == pieces.joined() && refusal.complaints == [])
+    #expect(refusal.said == ["I'm sorry, I cannot help. ", "Anything else?"])
+    #expect(refusal.ending == "whole")
+    // An answer that is no stream.
+    let whole = answer(
+      #"{"choices":[{"message":{"content":null,"refusal":"No."},"finish_reason":"stop"}]}"#)
+    #expect(whole.words == "No." && whole.said == ["No."])
+  }
+
+  @Test func `what it thinks is not said`() {
+    for name in ["reasoning_content", "reasoning"] {
+      let thoughts = ["The", " user", " wants.", " Well"].map {
+        Self.event(#"{"content":"","\#(name)":"\#($0)"}"#)
+      }.joined()
+      let silent = answer(thoughts + Self.end)
+      #expect(silent.words == "" && silent.said == [] && silent.lost == 0)
+      #expect(silent.complaints == [] && silent.ending == "whole")
+      #expect(answer(thoughts + Self.words(["Hello."]) + Self.end).said == ["Hello."])
+    }
+  }
+
+  @Test func `what it calls counts, whatever reason it gives for its end`() {
+    let call = #"{"index":0,"id":"c","function":{"name":"f","arguments":"{}"}}"#
+    for reason in ["stop", "tool_calls", "eos"] {
+      let calling = Self.event(#"{"tool_calls":[\#(call)]}"#, finish: "\"\(reason)\"")
+      #expect(answer(calling).ending == "calls", "\(reason)")
+    }
+    // Cut off, they are not whole.
+    let cut = Self.event(#"{"tool_calls":[\#(call)]}"#, finish: "\"length\"")
+    #expect(answer(cut).ending == "cut")
+  }
+
+  @Test func `with a dry pool words are lost whole`() {
+    var (held, answer) = (Chain(), ChatAnswer())
+    while pool.free > 1 { _ = held.append(kept(count: BlockPool.blockBytes), from: pool) }
+    var piece = kept(Self.words([String(repeating: "x", count: BlockPool.blockBytes + 1)]))
+    guard case .lost = answer.next(in: &piece, scratch: scratch, from: pool) else {
+      Issue.record("it is not lost")
+      return
+    }
+    guard case .needMore = answer.last(scratch: scratch, from: pool) else {
+      Issue.record("a part of it is said")
+      return
+    }
+    answer.clear(in: pool)
+    held.clear(in: pool)
+    #expect(pool.free == pool.capacity)
+  }
+
+  @Test func `what it writes for the eye is in its words and not in its speech`() {
+    let heard = answer(
+      Self.words(["**No", "te.**", " See", " [our", " page](https://a.b/c", "). It", " is `x`."])
+        + Self.words(["\n\n", "- one", "\n- ", "two", "\n", "***", "\n"]) + Self.end)
+    #expect(
+      heard.words == "**Note.** See [our page](https://a.b/c). It is `x`.\n\n- one\n- two\n***\n")
+    #expect(heard.said.joined() == "Note. See our page. It is x.\n\none\ntwo\n")
   }
 
   @Test func `what it says before it calls is spoken, and its calls are whole`() {
