@@ -88,6 +88,7 @@ private enum Cartesia {
     guard JSON.isValid(message), let type = JSON.find("type", in: message), type.kind == .string
     else { return .malformed }
     var news = Synthesizer.Event()
+    news.answer = text("context_id", in: message)
     func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
     if isNamed("done") {
       news.isFlushed = true
@@ -103,14 +104,16 @@ private enum Cartesia {
 
   /// Errors have had another shape: one sentence under `error`.
   private static func complaint(_ message: Bytes) -> Upstream.Complaint {
-    func text(_ name: StaticString) -> Range<Int> {
-      let value = JSON.find(name, in: message)
-      return value?.kind == .string ? value?.range ?? 0..<0 : 0..<0
-    }
     let status = JSON.find("status_code", in: message).flatMap { message[$0.range].decimal }
-    let sentence = ["message", "title", "error"].map(text).first { !$0.isEmpty }
+    let sentences = ["message", "title", "error"].map { text($0, in: message) }
     return Upstream.Complaint(
-      code: text("error_code"), message: sentence ?? 0..<0, verdict: refused(status ?? 500))
+      code: text("error_code", in: message), message: sentences.first { !$0.isEmpty } ?? 0..<0,
+      verdict: refused(status ?? 500))
+  }
+
+  private static func text(_ name: StaticString, in message: Bytes) -> Range<Int> {
+    let value = JSON.find(name, in: message)
+    return value?.kind == .string ? value?.range ?? 0..<0 : 0..<0
   }
 
   static let lost = Upstream.Verdict(

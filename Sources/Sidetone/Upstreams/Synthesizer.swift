@@ -17,6 +17,8 @@ package struct Synthesizer: Sendable {
   package let keyScheme: StaticString
   /// The format in which it speaks to a caller who wants this.
   package let says: @Sendable (_ caller: Format) -> Format
+  /// The path of its handshake, from the service's own or the operator's; nil: that one as it is.
+  package var path: (@Sendable (Session, _ base: Bytes, inout Writer) -> Void)?
   /// The query of its handshake.
   package let query: @Sendable (Session, inout Writer) -> Void
   /// Where the audio lies in its messages.
@@ -39,6 +41,7 @@ package struct Synthesizer: Sendable {
   package static let all: [Synthesizer] = [
     .deepgramSpeak,
     .cartesia,
+    .elevenLabs,
   ]
 
   /// What most of them speak: G.711 as it is; linear samples at a rate that they have, which need
@@ -76,6 +79,12 @@ package struct Synthesizer: Sendable {
     package var answer = 1
 
     package init(says: Format) { self.says = says }
+
+    /// Whether what a message says is about this answer, or about all of them: one that was cleared
+    /// may still be heard of.
+    package func concerns(_ event: Event, in message: Bytes) -> Bool {
+      event.answer.isEmpty || message[event.answer].decimal == answer
+    }
   }
 
   /// What one message says. Ranges point into it.
@@ -83,6 +92,9 @@ package struct Synthesizer: Sendable {
     package var isMalformed = false
     /// Of a type that is not known here: its name, empty where it has none.
     package var unknown: Range<Int>?
+    /// The number of the answer that it is about, as `Session.answer` was when it was told of it;
+    /// empty where it names none.
+    package var answer = 0..<0
     /// All audio of what was said before a `flush` or `end` has come.
     package var isFlushed = false
     /// No audio of what was said before the clearing comes any more.

@@ -71,7 +71,8 @@ package struct LearnedMessage: BitwiseCopyable, Sendable {
     }
     var members = AudioMembers()
     let located = path.locate(message, &members)
-    if case .speech = located { learn(message, members) }
+    // What says more than speech is not what the others are like.
+    if case .speech(let piece) = located, !piece.isNotAll { learn(message, members) }
     return located
   }
 

@@ -56,7 +56,16 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     place = .flat(
       Flat(
         name: JSON.Key(name), event: event, olderEvent: olderEvent, payload: JSON.Key(payload),
-        item: JSON.Key(item), response: JSON.Key(response)))
+        item: JSON.Key(item), response: JSON.Key(response), hasEvents: true))
+  }
+
+  /// Messages whose member `payload` is a string are speech, with `item` beside it; where the
+  /// member `last` is true they say more than that.
+  package init(payload: StaticString, item: StaticString, last: StaticString) {
+    place = .flat(
+      Flat(
+        name: JSON.Key(last), event: "", olderEvent: "", payload: JSON.Key(payload),
+        item: JSON.Key(item), response: JSON.Key(""), hasEvents: false))
   }
 
   /// The object `outer` holds the object `inner`, that one the array `list`, and those of its
@@ -112,7 +121,7 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     switch place {
     case .flat(let flat):
       guard flat.read(&scanner, &members), scanner.isAtEnd else { return .malformed }
-      guard flat.isSpeech(members.event, in: message) else { return .other }
+      guard flat.isSpeech(members, in: message) else { return .other }
       guard let payload = members.payload, payload.kind == .string else { return .malformed }
       return .speech(piece(members, payload, in: message))
     case .nested(let nested): return nested.locate(&scanner)
@@ -129,6 +138,7 @@ package struct SpeechPath: BitwiseCopyable, Sendable {
     if let response = members.response, response.kind == .string {
       piece.response = response.range
     }
+    piece.isNotAll = members.event?.kind == .true
     return piece
   }
 
@@ -153,6 +163,8 @@ extension SpeechPath {
     let payload: JSON.Key
     let item: JSON.Key
     let response: JSON.Key
+    /// Its messages are named; where they are not, `name` is what is true in the last one.
+    let hasEvents: Bool
 
     /// Reads the message to its closing bracket; false where it is malformed.
     @inline(__always)
@@ -175,8 +187,9 @@ extension SpeechPath {
       return step == .end
     }
 
-    @inline(__always) func isSpeech(_ value: JSON.Value?, in message: Bytes) -> Bool {
-      guard let value else { return false }
+    @inline(__always) func isSpeech(_ members: AudioMembers, in message: Bytes) -> Bool {
+      if !hasEvents { return members.payload?.kind == .string }
+      guard let value = members.event else { return false }
       if JSON.text(value, in: message, equals: event) { return true }
       return JSON.text(value, in: message, equals: olderEvent)
     }

@@ -9,6 +9,7 @@ private let flat = SpeechPath(
 private let nested = SpeechPath(
   at: "serverContent", "modelTurn", each: "parts", "inlineData", payload: "data",
   unless: "thought")
+private let plain = SpeechPath(payload: "audio", item: "contextId", last: "isFinal")
 
 struct SpeechPathTests {
   private static let delta = #"""
@@ -46,6 +47,31 @@ struct SpeechPathTests {
   private func first(_ path: SpeechPath, _ message: String) -> SpeechPath.Piece? {
     guard case .speech(let piece) = path.locate(kept(message)) else { return nil }
     return piece
+  }
+
+  @Test func `without a type its text is what tells it`() {
+    let one = #"{"audio":"//79/v7//w==","isFinal":null,"contextId":"7"}"#
+    let message = kept(one)
+    guard case .speech(let piece) = plain.locate(message) else {
+      Issue.record("no speech")
+      return
+    }
+    #expect(message[piece.payload].equals("//79/v7//w==") && message[piece.item].equals("7"))
+    #expect(!piece.isNotAll && piece.next == 0)
+    let last = #"{"audio":"AAAA","isFinal":true,"contextId":"7"}"#
+    #expect(first(plain, last)?.isNotAll == true)
+    for quiet in [#"{"audio":null,"contextId":"7"}"#, #"{"isFinal":true}"#, "{}", "7"] {
+      #expect(plain.locate(kept(quiet)) == .other, "\(quiet)")
+    }
+    for broken in ["", "{", one + "}", #"{"audio":"x""#] {
+      #expect(plain.locate(kept(broken)) == .malformed, "\(broken)")
+    }
+    // A last one in front is not what the others are like.
+    var learned = LearnedMessage()
+    for text in [last, last, one, one, last, one] {
+      #expect(
+        learned.locate(kept(text), by: plain) == plain.locate(kept(text)), "\(text)")
+    }
   }
 
   @Test
