@@ -73,7 +73,7 @@ def known(value, message):
         for member in value:
             known(member, message)
     if hasattr(value, "model_fields_set"):
-        expect(not value.model_extra, f"Deepgram does not know {value.model_extra}: {message}")
+        expect(not value.model_extra, f"the package does not know {value.model_extra}: {message}")
         for name in value.model_fields_set:
             known(getattr(value, name), message)
 

@@ -8,6 +8,7 @@ import contextlib
 import json
 
 from deepgram.speak.v1 import types as speak
+from elevenlabs import types as contexts
 from google import genai
 from google.genai import types
 from openai import AsyncOpenAI
@@ -321,8 +322,41 @@ async def deepgram_package_knows_all_that_the_twin_of_its_voices_says(house):
     expect({kind for kind in kinds if kind} == set(SPEAK_SERVER), f"{kinds}")
 
 
+async def elevenlabs_package_knows_all_that_the_twin_of_its_voices_says(house):
+    async with started("speak", "--pace", "2") as twin:
+        address = (f"ws://127.0.0.1:{twin.port}/v1/text-to-speech/voice/multi-stream-input"
+                   "?output_format=pcm_8000")
+        async with connect(address, additional_headers={"xi-api-key": "test"}) as socket:
+            async def tell(message):
+                await socket.send(json.dumps(message.model_dump(exclude_none=True)))
+
+            async def hear(context):
+                """What is said in a context to its end; nothing else is on its way."""
+                audio = b""
+                while True:
+                    message = await asyncio.wait_for(socket.recv(), 10)
+                    event = json.loads(message)
+                    expect(event["contextId"] == context, f"{message[:300]}")
+                    model = (contexts.AudioOutputMulti if "audio" in event
+                             else contexts.FinalOutputMulti)
+                    known(model.model_validate(event), message)
+                    if event.get("isFinal"):
+                        return audio
+                    audio += base64.b64decode(event["audio"])
+
+            for context in ("1", "2"):
+                await tell(contexts.InitializeConnectionMulti(text=" ", context_id=context))
+                await tell(contexts.SendTextMulti(text=f"{TEXT} ", context_id=context, flush=True))
+                await tell(contexts.CloseContext(context_id=context, close_context=True))
+                audio = await hear(context)
+                expect(heard(audio) == TEXT, f"{heard(audio)} was heard")
+            await tell(contexts.CloseSocket(close_socket=True))
+            await socket.wait_closed()
+
+
 CASES = [
     deepgram_package_knows_all_that_the_twin_of_its_voices_says,
+    elevenlabs_package_knows_all_that_the_twin_of_its_voices_says,
     deepgram_package_knows_all_that_the_agent_twin_says,
     openai_package_talks_with_the_twin, openai_package_knows_the_twin_in_trouble,
     gemini_package_talks_with_the_twin,

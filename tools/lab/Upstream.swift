@@ -39,11 +39,13 @@ extension VoiceServer {
     misbehaviour: VoiceMisbehaviour.agentHelp)
 
   static let speakVerb = verb(
-    .speak, summary: "a twin of Deepgram's voices, which speak text in tones",
+    .speak, summary: "a twin of Deepgram's or ElevenLabs' voices, which speak text in tones",
     description: """
       Speaks the protocol of Deepgram's voices (/v1/speak) on 127.0.0.1: Speak, Flush, Clear and
-      Close, and tones that say the text in any format that the handshake asks for. It is strict: an
-      error ends the session. What is flushed too often is a Warning. Runs until it is stopped.
+      Close, and tones that say the text in any format that the handshake asks for. What is flushed
+      too often is a Warning. To whoever dials /v1/text-to-speech/VOICE/multi-stream-input it speaks
+      that of ElevenLabs' voices: contexts, and audio in base64. It is strict: an error ends the
+      session. Runs until it is stopped.
       """,
     misbehaviour: VoiceMisbehaviour.speakHelp)
 

@@ -1,6 +1,6 @@
 // The twin of a voice model (OpenAI Realtime, Gemini Live or Deepgram's Voice Agent), or of
-// Deepgram's voices, on a loopback port: sockets and handshakes around sessions that the kit's
-// twins decide. What happens in them is told as it happens, with the moment.
+// Deepgram's or ElevenLabs' voices, on a loopback port: sockets and handshakes around sessions that
+// the kit's twins decide. What happens in them is told as it happens, with the moment.
 
 import Glibc
 import LabKit
@@ -113,6 +113,8 @@ final class VoiceServer {
           model: request.model, number: sessions, clock: time(nil), manner: manner, at: Loop.now)
       case .gemini: GeminiTwin(number: sessions, manner: manner, at: Loop.now)
       case .agent: AgentTwin(number: sessions, manner: manner, at: Loop.now)
+      case .speak where request.hasContexts:
+        ContextTwin(number: sessions, format: request.format, manner: manner, at: Loop.now)
       case .speak:
         SpeakTwin(number: sessions, format: request.format, manner: manner, at: Loop.now)
       }

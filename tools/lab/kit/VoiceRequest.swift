@@ -10,6 +10,8 @@ package struct VoiceRequest: Equatable, Sendable {
   package let model: String
   /// How it is to sound, where the handshake says so.
   package let format: WireFormat
+  /// It is a voice whose text goes to one context or another.
+  package let hasContexts: Bool
   /// The client asked for the beta interface, which is gone.
   package let isBeta: Bool
   /// The subprotocol to choose; nil: none was offered.
@@ -72,7 +74,9 @@ package struct VoiceRequest: Equatable, Sendable {
       scheme.count == 2 && schemes.contains(scheme[0].lowercased()) ? scheme[1] : nil
     model = query["model"] ?? ""
     isBeta = !header("openai-beta").isEmpty
-    format = try Self.format(service, query)
+    hasContexts = service == .speak && parts[0].hasSuffix("/multi-stream-input")
+    format =
+      hasContexts ? try Self.format(ofContexts: query) : try Self.format(service, query)
     subprotocol = offered.first
     switch service {
     case .openai:
@@ -89,6 +93,9 @@ package struct VoiceRequest: Equatable, Sendable {
       let named = header("x-goog-api-key")
       key = named.isEmpty ? query["key"] ?? query["access_token"] ?? bearer ?? "" : named
       guard !key.isEmpty else { throw Refusal(service, 403, "The caller has no identity.") }
+    case .speak where hasContexts:
+      key = header("xi-api-key")
+      guard !key.isEmpty else { throw Refusal(service, 401, "Invalid API key.") }
     case .agent, .speak:
       guard parts[0].hasSuffix(service == .agent ? "/agent/converse" : "/speak") else {
         throw Refusal(service, 404, "No such path.")
@@ -121,6 +128,19 @@ package struct VoiceRequest: Equatable, Sendable {
       rates.contains(rate), query["container"] ?? "none" == "none"
     else { throw Refusal(service, 400, "INVALID_QUERY_PARAMETER") }
     return WireFormat(coding, rate: rate)
+  }
+
+  private static func format(
+    ofContexts query: [String: String]
+  ) throws(Refusal) -> WireFormat {
+    switch query["output_format"] ?? "" {
+    case "ulaw_8000": return .telephone
+    case "alaw_8000": return WireFormat(.alaw)
+    case "pcm_8000": return .pcm(8000)
+    case "pcm_16000": return .pcm(16_000)
+    case "pcm_24000": return .pcm(24_000)
+    case let other: throw Refusal(.speak, 400, "The twin speaks no \(other).")
+    }
   }
 
   private static func query(_ text: Substring) -> [String: String] {
