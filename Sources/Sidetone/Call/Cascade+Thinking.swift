@@ -19,6 +19,7 @@ extension Cascade {
     call.conversation.showLines(to: &call.caller, &call.record, store, &turn)
     cascade.memory.chat.clear(in: store.pool)
     cascade.memory.answer = .thinking
+    cascade.memory.requests += 1
     cascade.memory.askedAt = turn.now
     call.conversation.askedByWords(of: call.record.identity, &turn)
     var request = FetchRequest(.post, chat.url.bytes, milliseconds: answerMilliseconds)
@@ -168,12 +169,14 @@ extension Cascade {
     if ending.how == .calls {
       var calls = Writer(store.chatText.prefix(store.chatText.count / 2))
       cascade.memory.chat.calls.write(
-        into: &calls, scratch: store.chatText.dropping(store.chatText.count / 2), in: store.pool)
+        round: cascade.memory.requests, into: &calls,
+        scratch: store.chatText.dropping(store.chatText.count / 2), in: store.pool)
       message = calls.written
       if call.functions.isOn, !cascade.memory.round.called(message, in: store.pool) {
         turn.note(.upstream(.untold), of: call.record.name)
       }
       news.callsFunctions = true
+      call.functions.forgetAnswered()
     } else {
       cascade.memory.round.clear(in: store.pool)
     }

@@ -61,7 +61,8 @@ struct Cascade: BitwiseCopyable, Sendable {
     /// The request, and what it is answered.
     var fetch: Fetches.ID?
     var chat = ChatAnswer()
-    /// When it was asked.
+    /// How many there were, and when it was asked.
+    var requests = 0
     var askedAt = Instant.never
     /// What is to be kept of what the relay itself has to say: the inside of a JSON string.
     var note = Chain()

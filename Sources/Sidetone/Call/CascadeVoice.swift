@@ -25,8 +25,9 @@ struct CascadeVoice: BitwiseCopyable {
   private var clearsOwed = 0
   /// Pieces that are told when it is open, each behind its length.
   private var text = Chain()
-  /// Attempts in a row that came to nothing.
+  /// Attempts in a row that came to nothing, and since when the last one stands.
   private var redials = 0
+  private var openedAt = Instant.zero
   /// Flushes in the minute that began then.
   private var minute = Instant.zero
   private var flushes = 0
@@ -34,6 +35,7 @@ struct CascadeVoice: BitwiseCopyable {
   private var heardEnd = 0
 
   private static let redialsMax = 2
+  private static let livedAfter = Instant.Span.seconds(10)
   private static let waitingBytesMax = 8 * 1024
   /// So long nothing comes of it, or of a clearing, until it is given up.
   private static let speakingWithin = Instant.Span.seconds(8)
@@ -71,11 +73,18 @@ extension CascadeVoice {
     cascade.memory.voice.stage = .upgrade
     let link = cascade.memory.voice.link.index
     store.links[link].phase = .upgrade
-    var query = Writer(store.scratch.dropping(Limits.scratchBytes / 2))
-    speaker.query(session(of: call, store), &query)
+    let session = session(of: call, store)
     let upstream = store.prepared.upstreams[cascade.memory.voice.upstream]
+    var path = Writer(store.chatText.prefix(store.chatText.count / 2))
+    var query = Writer(store.chatText.dropping(store.chatText.count / 2))
+    if let write = speaker.path {
+      write(session, upstream.path.bytes, &path)
+    } else {
+      path.write(upstream.path.bytes)
+    }
+    speaker.query(session, &query)
     if upstream.requestSocket(
-      path: upstream.path.bytes, query: query.written, nonce, on: link, store, &turn)
+      path: path.written, query: query.written, nonce, on: link, store, &turn)
     {
       return
     }
@@ -114,6 +123,7 @@ extension CascadeVoice {
       .upstream, .client, messageBytesMax: store.limits.upstreamMessageBytesMax)
     store.links[link].setDeadline(turn.now + .seconds(store.limits.pingSeconds), &turn)
     cascade.memory.voice.stage = .open
+    cascade.memory.voice.openedAt = turn.now
     tellWaiting(in: &call, store, &turn)
   }
 
@@ -153,6 +163,12 @@ extension CascadeVoice {
     _ turn: inout Turn
   ) {
     let cascade = call.upstream.cascade
+    // Services let go of those that have nothing to say.
+    if case .open = cascade.memory.voice.stage,
+      turn.now - cascade.memory.voice.openedAt >= livedAfter
+    {
+      cascade.memory.voice.redials = 0
+    }
     cascade.memory.voice.leave(store, &turn)
     let isSilent: Bool
     if case .nothing = cascade.memory.voice.told { isSilent = true } else { isSilent = false }
@@ -307,7 +323,11 @@ extension CascadeVoice {
     case .spoken(let message, .speech(let piece)):
       if isOld(piece, message, in: call) { return turn.note(.speechLate) }
       call.upstream.cascade.memory.voice.redials = 0
-      call.handleSpoken(message, .speech(piece), store, &turn)
+      // What more it says is the voice's to read, not the one's who listens.
+      var sound = piece
+      sound.isNotAll = false
+      call.handleSpoken(message, .speech(sound), store, &turn)
+      if piece.isNotAll { heard(message, in: &call, store, &turn) }
     case .markDue: call.markAndConverse(store, &turn)
     case .close(let code, let reason): closed(code, reason, in: &call, store, &turn)
     case .tooLarge:
@@ -342,16 +362,17 @@ extension CascadeVoice {
     guard call.upstream.understands(news, message, as: call.record.name, store, &turn) else {
       return
     }
+    let isCurrent = session(of: call, store).concerns(event, in: message)
     if let complaint = event.complaint {
       call.upstream.warn(complaint, message, as: call.record.name, store, &turn)
-      if complaint.scope == .warning { return }
+      if complaint.scope == .warning || !isCurrent { return }
       return lost(complaint.verdict ?? silent, in: &call, store, &turn)
     }
     if event.isCleared, cascade.memory.voice.clearsOwed > 0 {
       cascade.memory.voice.clearsOwed -= 1
       if case .none = cascade.memory.answer { cascade.memory.until = .never }
     }
-    guard event.isFlushed, cascade.memory.voice.clearsOwed == 0,
+    guard event.isFlushed, isCurrent, cascade.memory.voice.clearsOwed == 0,
       cascade.memory.voice.flushesOwed > 0
     else { return }
     cascade.memory.voice.redials = 0

@@ -187,6 +187,13 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     for place in places { table.value.rows[place].isFormer = true }
   }
 
+  /// The model names its calls anew in each answer: of those that are over no name is known.
+  mutating func forgetAnswered() {
+    for place in places where table.value.rows[place].stage == .over {
+      table.value.rows[place].id = Name()
+    }
+  }
+
   /// A call made no sense; true: the first of this call, which is said.
   mutating func refused() -> Bool {
     refusals &+= 1

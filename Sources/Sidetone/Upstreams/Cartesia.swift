@@ -13,6 +13,7 @@ extension Synthesizer {
     cascade: "cascade-cartesia",
     displayName: "Cartesia",
     standardVoice: "f786b574-daa5-4673-aa0c-cbe3e8534c02",
+    standardModel: "sonic-3",
     keyHeader: "X-API-Key",
     keyScheme: "",
     says: usualFormat,

@@ -104,7 +104,9 @@ extension Upstream {
         .init(
           "temperature", .decimal(0...2), help: "How freely it thinks; empty: the model's own."),
         .init("listen_model", .name, standard: "nova-3", help: "Which model listens."),
-        .init("speak_model", .word, help: "Which model speaks; empty: the service's own."),
+        .init(
+          "speak_model", .word, standard: speaker.standardModel,
+          help: "Which model speaks; empty: the service's own."),
         .silence("300"),
       ])
     // The first of them goes by what it is made of, and has a path of its own.

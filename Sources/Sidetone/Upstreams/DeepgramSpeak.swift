@@ -13,6 +13,7 @@ extension Synthesizer {
     cascade: "cascade",
     displayName: "Deepgram",
     standardVoice: "aura-2-thalia-en",
+    standardModel: "",
     keyHeader: "Authorization",
     keyScheme: "Token ",
     says: usualFormat,

@@ -12,6 +12,10 @@
 extension Synthesizer {
   package static let elevenLabs = Synthesizer(
     name: "elevenlabs",
+    cascade: "cascade-elevenlabs",
+    displayName: "ElevenLabs",
+    standardVoice: "21m00Tcm4TlvDq8ikWAM",
+    standardModel: "eleven_flash_v2_5",
     keyHeader: "xi-api-key",
     keyScheme: "",
     says: { $0.rate > 24_000 ? Format(codec: .linear16, rate: 24_000) : usualFormat($0) },

@@ -9,9 +9,11 @@ package struct Synthesizer: Sendable {
   package let name: StaticString
   /// What the upstream is called for which it speaks: the kind of a cascade.
   package let cascade: StaticString
-  /// What people call it, and the voice that it has where nobody chooses one.
+  /// What people call it, and the voice and the model that it has where nobody chooses others;
+  /// empty: the service's own.
   package let displayName: String
   package let standardVoice: String
+  package let standardModel: String
   /// The header that carries the key, and what stands before the key in it, with its space.
   package let keyHeader: StaticString
   package let keyScheme: StaticString
