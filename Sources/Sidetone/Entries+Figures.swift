@@ -60,6 +60,7 @@ extension Writer {
     }
     write(",\"speech_end\":", times.callerEnded)
     write(",\"asked\":", times.asked)
+    write(",\"thought\":", times.thought)
     write(",\"first_byte\":", times.came)
     write(",\"sent\":", times.sent)
     write(",\"heard\":", times.heard)

@@ -8,6 +8,8 @@ extension Event {
     package var callerEnded = Instant.never
     /// We asked for it, or the model said that it begins.
     package var asked = Instant.never
+    /// Its first sentence was there, where another one speaks than thinks.
+    package var thought = Instant.never
     /// Its first sound came; was put into the caller's connection; began to be heard.
     package var came = Instant.never
     package var sent = Instant.never
@@ -17,6 +19,9 @@ extension Event {
     package var untilAsked: Instant.Span? { span(from: callerEnded, to: asked) }
     package var untilCame: Instant.Span? { span(from: asked, to: came) }
     package var untilSent: Instant.Span? { span(from: came, to: sent) }
+    /// How much of `untilCame` whoever thinks and whoever speaks took.
+    package var untilThought: Instant.Span? { span(from: asked, to: thought) }
+    package var untilSpoken: Instant.Span? { span(from: thought, to: came) }
     /// How long the caller heard nothing.
     package var untilHeard: Instant.Span? { span(from: callerEnded, to: heard) }
 

@@ -133,6 +133,8 @@ package struct Limits: Sendable {
   /// A function's schema, and what all those of a route may take of a session's description.
   package static let functionSchemaBytesMax = 64 * 1024
   package static let functionsBytesMax = 96 * 1024
+  /// The same of a route of a cascade, whose model is told with each request.
+  package static let cascadeFunctionsBytesMax = 24 * 1024
   /// What the library keeps for one resampled direction of a call, as measured.
   static let resamplerBytes = 50 * 1024
   /// What is said in a call that talks, as items and as lines, and when answers came.

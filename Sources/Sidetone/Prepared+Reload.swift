@@ -80,6 +80,10 @@ extension InForce {
         "memory for \(twoWayCallsMax) calls with voice models was taken at start: "
           + "\(next.twoWayCalls) need a restart")
     }
+    if next.usesCascades, next.limits.cascadeCallsMax == 0 {
+      sentences.append(
+        "no memory for cascades was taken at start: calls to them need a restart")
+    }
     let converts = next.routes.contains { $0.upstreamRate > 0 && !$0.isRetired }
     if converts, next.limits.callsMax > resamplersMax {
       sentences.append(

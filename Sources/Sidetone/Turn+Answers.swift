@@ -6,6 +6,9 @@ package struct AnswerHistograms: Sendable {
   /// From there to its first sound, and from there to the caller's connection.
   package private(set) var came = LatencyHistogram()
   package private(set) var sent = LatencyHistogram()
+  /// Where another one speaks than thinks: from asking to the first sentence, from there to sound.
+  package private(set) var thought = LatencyHistogram()
+  package private(set) var spoken = LatencyHistogram()
   /// From the end of what the caller said to what it hears.
   package private(set) var heard = LatencyHistogram()
   /// From dialling a session to its being ready.
@@ -18,6 +21,8 @@ package struct AnswerHistograms: Sendable {
     if let span = times.untilAsked { asked.record(span) }
     if let span = times.untilCame { came.record(span) }
     if let span = times.untilSent { sent.record(span) }
+    if let span = times.untilThought { thought.record(span) }
+    if let span = times.untilSpoken { spoken.record(span) }
     if let span = times.untilHeard { heard.record(span) }
   }
 

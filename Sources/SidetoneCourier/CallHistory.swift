@@ -163,13 +163,15 @@ package struct CallHistory: Sendable {
   }
 
   private mutating func takeTurn(_ entry: Entry) {
-    turns.append(
-      .made([
-        "speech_end_ms": .known(entry.integer("speech_end")),
-        "asked_ms": .known(entry.integer("asked")),
-        "first_byte_ms": .known(entry.integer("first_byte")),
-        "sent_ms": .known(entry.integer("sent")), "heard_ms": .known(entry.integer("heard")),
-      ]))
+    var turn = JSONTree.made([
+      "speech_end_ms": .known(entry.integer("speech_end")),
+      "asked_ms": .known(entry.integer("asked")),
+      "first_byte_ms": .known(entry.integer("first_byte")),
+      "sent_ms": .known(entry.integer("sent")), "heard_ms": .known(entry.integer("heard")),
+    ])
+    // Of cascades alone.
+    if let thought = entry.integer("thought") { turn.set("thought_ms", .integer(thought)) }
+    turns.append(turn)
     guard let end = entry.integer("speech_end"), let heard = entry.integer("heard"), heard >= end
     else { return }
     answerDelays.append(heard - end)

@@ -321,7 +321,14 @@ extension Draft {
     guard !written.functions.isEmpty, written.route.kind == .call else { return }
     for index in config.upstreams(of: written.route) {
       let upstream = config.upstreams[index]
-      if upstreamRow(of: upstream.kind)?.row.voice?.functions == nil {
+      if upstreamRow(of: upstream.kind)?.row.speaker != nil,
+        bytes > Limits.cascadeFunctionsBytesMax
+      {
+        refuse(
+          place,
+          "[[routes]] functions: their descriptions and schemas have \(bytes) bytes together, of "
+            + "\(Limits.cascadeFunctionsBytesMax) that \(upstream.name) can tell with each request")
+      } else if upstreamRow(of: upstream.kind)?.row.voice?.functions == nil {
         refuse(
           place, "[[routes]] functions are for voice models, and \(upstream.name) is none")
       } else if upstreamRow(of: upstream.kind)?.row.voice?.functions?.others != .served,

@@ -169,7 +169,8 @@ import Testing
         [
           "speech_end": .integer(1000), "asked": .integer(1100), "first_byte": .integer(1400),
           "sent": .integer(1401), "heard": .integer(1500),
-        ]), entry("turn", ["asked": .integer(2000)]), ended(),
+        ]), entry("turn", ["asked": .integer(2000), "thought": .integer(2300)]),
+      ended(),
     ])
     #expect(
       file["turns"]?.elements == [
@@ -179,7 +180,7 @@ import Testing
         ]),
         .made([
           "speech_end_ms": .null, "asked_ms": .integer(2000), "first_byte_ms": .null,
-          "sent_ms": .null, "heard_ms": .null,
+          "sent_ms": .null, "heard_ms": .null, "thought_ms": .integer(2300),
         ]),
       ])
   }

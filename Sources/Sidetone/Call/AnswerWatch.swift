@@ -26,13 +26,19 @@ package struct AnswerWatch: BitwiseCopyable, Sendable {
 
   fileprivate struct Answer: BitwiseCopyable {
     var times = Event.AnswerTimes()
-    /// Where its sound begins, in samples of what the caller is sent; when our clock plays that.
-    var place = Int.max
+    /// When our clock plays its first sound.
     var played = Instant.never
+    private var soundsAt = Int32.max
     /// It answers what the caller said.
     var isToWords = false
     /// The model has said that it begins, or shown it.
     var hasBegun = false
+
+    /// Where its sound begins, in samples of what the caller is sent.
+    var place: Int {
+      get { soundsAt == .max ? .max : Int(soundsAt) }
+      set { soundsAt = Int32(clamping: newValue) }
+    }
   }
 
   private static let capacity = 4
@@ -131,6 +137,11 @@ extension AnswerWatch {
       if isSaid { self[newest].times.asked = turn.now }
     }
     self[newest].hasBegun = true
+  }
+
+  /// The first sentence of it is there, which somebody else speaks.
+  mutating func thought(at time: Instant) {
+    if count > 0, self[newest].times.thought == .never { self[newest].times.thought = time }
   }
 
   /// Its first sound has come, which will be played there.

@@ -94,9 +94,10 @@ extension AudioFinding {
     guard isReceived, habits.contains(.skipsSilence),
       let behind = call.upstream.kind.silenceBehindWords
     else { return isReceived }
-    let milliseconds = behind(call.upstream.session(store))
+    let session = call.upstream.session(store)
+    let milliseconds = behind(session)
     var finalize = Writer(store.scratch)
-    call.upstream.kind.write(.finalize, &finalize)
+    call.upstream.kind.write(.finalize, session, &finalize)
     return call.uplink.skipSilence(
       behindMilliseconds: milliseconds, asking: finalize.written, from: store.pool)
   }

@@ -207,5 +207,7 @@ extension CallDue {
         milliseconds: milliseconds, into: &store.links[call.upstream.link.index], store, &turn)
     }
     call.upstream.command(.keepAlive, as: call.record.name, store, &turn)
+    // Who has no words for it is kept by pings.
+    call.upstream.signed(at: turn.now)
   }
 }

@@ -16,15 +16,18 @@
 //         └─────────────────────────────────────────────── all that was told has come ┘
 //
 // 1. What follows from an input is done at its end (`settle`), in this order: what was interrupted
-//    is let go of, what was noted is kept for the next request, then somebody is asked to think.
+//    is let go of, what was noted is kept for the next request, then somebody is asked to think,
+//    or as soon as the answer is over that is under way.
 // 2. An interruption cancels the request and has the voice forget what it has not said; what comes
-//    of that all the same is known for old, and dropped.
+//    of that all the same is known for old, and dropped. Where no words follow, as when a noise
+//    was taken for some, what was let go of is asked for again.
 // 3. A request holds all that was said (HistoryRing), and of the calls of functions that it goes on
 //    from those that were answered.
 // 4. The voice's socket belongs to the session: it is dialled with it and goes with it. One that
 //    ends while nobody speaks is dialled again; any other end of it is the session's.
 // 5. Whoever says nothing for too long is given up: the chat, the voice, its word that it has
-//    forgotten.
+//    forgotten. A request that came to nothing is made again, a few times in a row; then the
+//    session is lost, so that whatever follows upon that does: another one, or the fallback.
 
 struct Cascade: BitwiseCopyable, Sendable {
   enum Answer: BitwiseCopyable {
@@ -47,7 +50,12 @@ struct Cascade: BitwiseCopyable, Sendable {
   }
 
   /// What the caller does, as far as the one that listens says.
-  enum Caller: BitwiseCopyable { case quiet, speaking, hasSaid }
+  enum Caller: BitwiseCopyable {
+    case quiet
+    /// It was heard to begin, and nothing it says is final; an answer was let go of for it.
+    case speaking(overAnswer: Bool)
+    case hasSaid
+  }
 
   struct Memory: BitwiseCopyable {
     /// Where it lies.
@@ -61,9 +69,11 @@ struct Cascade: BitwiseCopyable, Sendable {
     /// The request, and what it is answered.
     var fetch: Fetches.ID?
     var chat = ChatAnswer()
-    /// How many there were, and when it was asked.
+    /// How many there were, how many of the last in a row came to nothing, and how many of this
+    /// session did not.
     var requests = 0
-    var askedAt = Instant.never
+    var failures = 0
+    var successes = 0
     /// What is to be kept of what the relay itself has to say: the inside of a JSON string.
     var note = Chain()
     var round = CascadeRound()
@@ -79,7 +89,7 @@ struct Cascade: BitwiseCopyable, Sendable {
     @inline(__always) nonmutating _modify { yield &table.value }
   }
 
-  var until: Instant { @inline(__always) get { memory.until } }
+  var until: Instant { @inline(__always) get { min(memory.until, memory.voice.clearedBy) } }
 
   /// Memory for one; false where there is none left.
   mutating func begin(_ store: Store) -> Bool {
@@ -114,34 +124,48 @@ extension Cascade {
   /// what has words is whole.
   func heard(_ news: inout Upstream.Event) {
     if news.isInterrupted {
-      switch memory.caller {
-      case .quiet:
-        memory.caller = .speaking
-        memory.owed.insert(.letGo)
-        memory.owed.remove(.think)
-      case .speaking, .hasSaid: news.isInterrupted = false
-      }
+      if case .quiet = memory.caller { beginCaller() } else { news.isInterrupted = false }
     }
     if news.callerWords != nil { memory.caller = .hasSaid }
     guard news.isCallerDone else { return }
-    guard case .hasSaid = memory.caller else {
-      news.isCallerDone = false
-      return
+    switch memory.caller {
+    case .quiet, .speaking(overAnswer: false): news.isCallerDone = false
+    case .speaking(overAnswer: true), .hasSaid: memory.owed.formUnion([.letGo, .think])
     }
     memory.caller = .quiet
-    memory.owed.insert(.think)
   }
 
-  /// What a model is told that is not for the one that listens; false: it is. `room`: where texts
-  /// are put together.
-  func takes(
+  private func beginCaller() {
+    var isOverAnswer = memory.owed.contains(.think)
+    if case .none = memory.answer {} else { isOverAnswer = true }
+    memory.caller = .speaking(overAnswer: isOverAnswer)
+    memory.owed.insert(.letGo)
+    memory.owed.remove(.think)
+  }
+
+  /// Words of the caller are still to come.
+  var isOwedWords: Bool {
+    guard isOn else { return false }
+    if case .quiet = memory.caller { return false }
+    return true
+  }
+
+  enum Taken: BitwiseCopyable {
+    case taken
+    /// It is for the one that listens.
+    case others
+    case untold
+  }
+
+  /// What a model is told. `room`: where texts are put together.
+  func take(
     _ command: Upstream.Command, _ reprompt: Bytes, room: Bytes, in pool: BlockPool
-  ) -> Bool {
+  ) -> Taken {
     var text = Writer(room)
     switch command {
-    case .keepAlive, .finalize, .finish: return false
+    case .keepAlive, .finalize, .finish: return .others
     // It is told of all that was said with each request.
-    case .truncate, .forget, .lateAnswer: return true
+    case .truncate, .forget, .lateAnswer: break
     case .greet: memory.owed.insert(.greet)
     case .respond: memory.owed.insert(.think)
     case .keys(let keys):
@@ -155,15 +179,23 @@ extension Cascade {
       note(text.written, in: pool)
     case .answer(let id, _, let answer):
       Chat.writeAnswer(id, answer, &text)
-      return !text.overflowed && memory.round.answered(id, text.written, in: pool)
+      if !text.overflowed, memory.round.answer(id, text.written, in: pool) { break }
+      var short = Writer(room)
+      Chat.writeAnswer(id, Self.tooLong.bytes, &short)
+      _ = memory.round.answer(id, short.written, in: pool)
+      return .untold
     }
-    return true
+    return .taken
   }
 
-  /// It is answered, as soon as nothing else is under way.
+  private static let tooLong: StaticString =
+    "{\"error\":\"The answer is too long to be told here.\",\"retryable\":false}"
+
+  /// It is answered, as soon as nothing else is under way; with what the caller says, if it does.
   private func note(_ text: Bytes, in pool: BlockPool) {
     _ = memory.note.append(text, from: pool)
-    memory.owed.formUnion([.note, .think])
+    memory.owed.insert(.note)
+    if case .quiet = memory.caller { memory.owed.insert(.think) }
   }
 }
 
@@ -177,14 +209,17 @@ extension Cascade {
     let owed = cascade.memory.owed
     if owed.isEmpty { return wake(call, &turn) }
     guard call.upstream.isOpen(store), call.isTwoWay else { return }
-    cascade.memory.owed = []
+    cascade.memory.owed.subtract([.letGo, .note])
     if owed.contains(.letGo) { letGo(in: &call, store, &turn) }
     if owed.contains(.note) { remember(in: &call, store, &turn) }
-    if call.state.isClosing { return }
-    if owed.contains(.greet) {
-      greet(in: &call, store, &turn)
-    } else if owed.contains(.think) {
-      think(in: &call, store, &turn)
+    if !call.state.isClosing, case .none = cascade.memory.answer {
+      if owed.contains(.greet) {
+        cascade.memory.owed.remove(.greet)
+        greet(in: &call, store, &turn)
+      } else if owed.contains(.think) {
+        cascade.memory.owed.remove(.think)
+        think(in: &call, store, &turn)
+      }
     }
     call.setTimer(store, &turn)
   }
@@ -203,7 +238,7 @@ extension Cascade {
   }
 
   private static func wake(_ call: Call, _ turn: inout Turn) {
-    turn.timers.wake(.call(call.id.index), at: call.upstream.cascade.memory.until)
+    turn.timers.wake(.call(call.id.index), at: call.upstream.cascade.until)
   }
 
   private static func remember(in call: inout Call, _ store: Store, _ turn: inout Turn) {
@@ -240,25 +275,39 @@ extension Cascade {
   static func sessionEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
     guard cascade.isOn else { return }
+    forgetUnheard(in: &call, &turn)
     letGo(in: &call, store, &turn)
     // It goes on with the next one.
     if !call.upstream.next.isThere { cascade.memory.voice.leave(store, &turn) }
     cascade.memory.owed = []
+    cascade.memory.successes = 0
     cascade.memory.caller = .quiet
     cascade.memory.note.clear(in: store.pool)
     cascade.memory.round.clear(in: store.pool)
   }
 
+  /// Of an answer that is asked for again nothing was said, whatever was written.
+  private static func forgetUnheard(in call: inout Call, _ turn: inout Turn) {
+    switch call.upstream.cascade.memory.answer {
+    case .none, .thinking: return
+    case .telling, .sounding: call.conversation.forgetUnheard(at: turn.now)
+    }
+  }
+
   /// Somebody has said nothing for too long.
   static func expired(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
-    guard cascade.memory.until <= turn.now else { return }
+    guard cascade.until <= turn.now else { return }
+    if cascade.memory.voice.clearedBy <= turn.now {
+      return CascadeVoice.expired(in: &call, store, &turn)
+    }
     cascade.memory.until = .never
     switch cascade.memory.answer {
+    case .none: break
     case .thinking, .telling:
       cascade.cancelRequest(&turn)
-      chatBroke("the chat endpoint says nothing", passes: true, in: &call, store, &turn)
-    case .none, .sounding: CascadeVoice.expired(in: &call, store, &turn)
+      chatBroke("the chat endpoint says nothing", .again, in: &call, store, &turn)
+    case .sounding: CascadeVoice.expired(in: &call, store, &turn)
     }
   }
 }

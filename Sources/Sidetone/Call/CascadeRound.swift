@@ -1,46 +1,73 @@
 // The calls of functions that a request goes on from: what the model has called in its last answer,
-// and what came of it. An endpoint refuses a request in which a call is not answered, so those that
-// are not are left out.
+// and what came of it. An endpoint refuses a request in which a call is not answered, or one is
+// that was not called: so those that are not answered are left out, and what comes late is known by
+// the history alone.
 
 struct CascadeRound: BitwiseCopyable {
+  /// What answers to one round may take, and all rounds of an answer.
+  private static let answersBytesMax = 16 * 1024
+  private static let bytesMax = 32 * 1024
+  private static let callsMax = 16
+
   /// Messages of rounds that are closed, of this answer.
   private var closed = Chain()
   /// The calls of the open one, a JSON array as `ChatCalls` writes it, and answers to them.
   private var calls = Chain()
   private var answers = Chain()
-  /// Which of them were answered, by the hashes of their ids.
+  /// The ids of those that are not answered, and of those that are, by their hashes.
+  private var open = InlineArray<16, UInt64>(repeating: 0)
+  private var openCount = 0
   private var answered = InlineArray<16, UInt64>(repeating: 0)
-  private var count = 0
+  private var answeredCount = 0
 
   mutating func clear(in pool: BlockPool) {
     closed.clear(in: pool)
-    calls.clear(in: pool)
-    answers.clear(in: pool)
+    clearOpen(in: pool)
     self = CascadeRound()
   }
 
-  /// The model calls these; false where the pool is dry.
-  mutating func called(_ calls: Bytes, in pool: BlockPool) -> Bool {
-    self.calls.clear(in: pool)
+  private mutating func clearOpen(in pool: BlockPool) {
+    calls.clear(in: pool)
     answers.clear(in: pool)
-    count = 0
-    return self.calls.append(calls, from: pool)
+    openCount = 0
+    answeredCount = 0
   }
 
-  /// One of them was answered: its message. False where it cannot be kept. One that another round
-  /// has called is known by what was said since.
-  mutating func answered(_ id: Bytes, _ message: Bytes, in pool: BlockPool) -> Bool {
-    if calls.isEmpty { return true }
-    guard let hash = Name(id)?.hash, count < 16 else { return false }
-    guard answers.append(message, from: pool) else { return false }
-    answered[count] = hash
-    count += 1
+  /// The model calls these; false where the pool is dry.
+  mutating func begin(_ calls: Bytes, in pool: BlockPool) -> Bool {
+    clearOpen(in: pool)
+    guard let list = JSON.whole(of: calls), self.calls.append(calls, from: pool) else {
+      return false
+    }
+    var elements = JSON.Elements(of: list, in: calls)
+    while openCount < Self.callsMax, let element = elements.next() {
+      guard let id = JSON.find("id", in: calls, under: element),
+        let hash = Name(calls[id.range])?.hash
+      else { continue }
+      open[openCount] = hash
+      openCount += 1
+    }
+    return true
+  }
+
+  /// One of them was answered: its message. False where there is no room for it.
+  mutating func answer(_ id: Bytes, _ message: Bytes, in pool: BlockPool) -> Bool {
+    guard let hash = Name(id)?.hash,
+      let place = (0..<openCount).first(where: { open[$0] == hash })
+    else { return true }
+    guard answers.count + message.count <= Self.answersBytesMax,
+      answers.append(message, from: pool)
+    else { return false }
+    openCount -= 1
+    open[place] = open[openCount]
+    answered[answeredCount] = hash
+    answeredCount += 1
     return true
   }
 
   private func isAnswered(_ id: Bytes) -> Bool {
     let hash = Name(id)?.hash
-    return (0..<count).contains { answered[$0] == hash }
+    return (0..<answeredCount).contains { answered[$0] == hash }
   }
 
   /// What a request goes on from, in `room`, whose second half is scratch; the open round is
@@ -48,14 +75,15 @@ struct CascadeRound: BitwiseCopyable {
   mutating func messages(in room: Bytes, _ pool: BlockPool) -> Bytes {
     var text = Writer(room.prefix(room.count / 2))
     let scratch = room.dropping(room.count / 2)
-    if count > 0 {
+    if answeredCount > 0 {
       writeCalls(&text, scratch: scratch, pool)
       text.write(Transcript.whole(answers, scratch: scratch, in: pool))
+      precondition(!text.overflowed, "calls and answers are shorter than half of the room")
+      // The oldest rounds are the first to go.
+      if closed.count + text.count > Self.bytesMax { closed.clear(in: pool) }
       _ = closed.append(text.written, from: pool)
     }
-    calls.clear(in: pool)
-    answers.clear(in: pool)
-    count = 0
+    clearOpen(in: pool)
     return Transcript.whole(closed, scratch: room, in: pool)
   }
 

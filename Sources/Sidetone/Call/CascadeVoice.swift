@@ -9,8 +9,8 @@
 
 struct CascadeVoice: BitwiseCopyable {
   enum Stage: BitwiseCopyable { case none, dialling, upgrade, open }
-  /// What it knows of the answer.
-  enum Told: BitwiseCopyable { case nothing, some }
+  /// What it knows of the answer: some of it and no more to flush, or all.
+  enum Told: BitwiseCopyable { case nothing, some, flushed, all }
 
   private(set) var stage = Stage.none
   private(set) var told = Told.nothing
@@ -33,6 +33,10 @@ struct CascadeVoice: BitwiseCopyable {
   private var flushes = 0
   /// How far the call's speech had come when it was looked at last.
   private var heardEnd = 0
+  /// When it is given up, unless it says until then that it has forgotten.
+  private(set) var clearedBy = Instant.never
+  /// Sound of it was heard.
+  private var hasSpoken = false
 
   private static let redialsMax = 2
   private static let livedAfter = Instant.Span.seconds(10)
@@ -42,16 +46,30 @@ struct CascadeVoice: BitwiseCopyable {
   private static let clearingWithin = Instant.Span.seconds(3)
 
   mutating func clear(in pool: BlockPool) { text.clear(in: pool) }
+
+  /// Words of the answer, and behind them the name under which its sound comes, where it has one.
+  func withName(
+    _ isNamed: Bool, behind words: Bytes, _ body: (_ message: Bytes, _ name: Range<Int>) -> Void
+  ) {
+    if !isNamed { return body(words, 0..<0) }
+    Bytes.withTemporary(words.count + 20) { place in
+      var message = Writer(place)
+      message.write(words)
+      message.write(decimal: number)
+      body(message.written, words.count..<message.count)
+    }
+  }
 }
 
 // MARK: - Its socket
 
 extension CascadeVoice {
   /// Asks for the voice's connection, where there is none.
-  mutating func dial(
+  @discardableResult mutating func dial(
     for call: SlotID, _ prepared: PreparedCascade, _ store: Store, _ turn: inout Turn
-  ) {
-    guard case .none = stage, let id = store.links.take() else { return }
+  ) -> Bool {
+    guard case .none = stage else { return true }
+    guard let id = store.links.take() else { return false }
     store.links[id.index] = Link(id, for: call, at: turn.now)
     link = id
     stage = .dialling
@@ -62,6 +80,7 @@ extension CascadeVoice {
       .milliseconds(store.limits.deadAirSeconds * 500))
     store.links[id.index].setDeadline(turn.now + span, &turn)
     store.links[id.index].ask(.dial, &turn)
+    return true
   }
 
   /// The connection stands: asks for the WebSocket.
@@ -172,11 +191,22 @@ extension CascadeVoice {
     cascade.memory.voice.leave(store, &turn)
     let isSilent: Bool
     if case .nothing = cascade.memory.voice.told { isSilent = true } else { isSilent = false }
+    cascade.memory.voice.told = .nothing
     guard isSilent, isUseful, verdict.retry, cascade.memory.voice.redials < redialsMax,
       let prepared = call.upstream.prepared(store).cascade
-    else { return Cascade.fail(verdict, in: &call, store, &turn) }
+    else { return giveUp(verdict, in: &call, store, &turn) }
     cascade.memory.voice.redials += 1
-    cascade.memory.voice.dial(for: call.id, prepared, store, &turn)
+    if !cascade.memory.voice.dial(for: call.id, prepared, store, &turn) {
+      giveUp(UpstreamLeg.Loss.noLink.verdict, in: &call, store, &turn)
+    }
+  }
+
+  private static func giveUp(
+    _ verdict: Upstream.Verdict, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    let isUseless = !call.upstream.cascade.memory.voice.hasSpoken
+    call.upstream.cascade.memory.voice.redials = 0
+    Cascade.fail(verdict, isUseless: isUseless, in: &call, store, &turn)
   }
 
   /// Lets go of the socket.
@@ -185,6 +215,7 @@ extension CascadeVoice {
     link = .none
     stage = .none
     clearsOwed = 0
+    clearedBy = .never
     flushesOwed = 0
     if store.links.holds(id) { store.links[id.index].letGo(store, &turn) }
   }
@@ -198,7 +229,10 @@ extension CascadeVoice {
     var session = Synthesizer.Session(says: call.upstream.output)
     session.voice = asked.wish(for: "voice") ?? .empty
     session.model = asked.value(of: "speak_model") ?? .empty
-    session.language = asked.wish(for: "language") ?? .empty
+    // What listens may know many at once, and dialects.
+    let language = asked.wish(for: "language") ?? .empty
+    let primary = language.prefix(language.firstIndex(of: UInt8(ascii: "-")) ?? language.count)
+    if primary.count == 2 { session.language = primary }
     session.answer = call.upstream.cascade.memory.voice.number
     return session
   }
@@ -210,15 +244,16 @@ extension CascadeVoice {
   /// A piece of text is to be spoken.
   static func say(_ text: Bytes, in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
+    call.conversation.answerThought(at: turn.now)
     guard case .open = cascade.memory.voice.stage else {
       if !cascade.memory.voice.keep(text, in: store.pool) { turn.note(.speechCut) }
-      if let prepared = call.upstream.prepared(store).cascade {
-        cascade.memory.voice.dial(for: call.id, prepared, store, &turn)
+      guard let prepared = call.upstream.prepared(store).cascade else { return }
+      if !cascade.memory.voice.dial(for: call.id, prepared, store, &turn) {
+        giveUp(UpstreamLeg.Loss.noLink.verdict, in: &call, store, &turn)
       }
       return
     }
-    let isFirst: Bool
-    if case .nothing = cascade.memory.voice.told { isFirst = true } else { isFirst = false }
+    let isFirst = cascade.memory.voice.told == .nothing
     command(.say(text), in: &call, store, &turn)
     cascade.memory.voice.told = .some
     if isFirst { hurry(in: &call, store, &turn) }
@@ -229,20 +264,32 @@ extension CascadeVoice {
   private static func hurry(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
     guard let speaker = call.upstream.kind.speaker, !speaker.namesAnswers else { return }
-    if turn.now - cascade.memory.voice.minute >= .seconds(60) {
-      cascade.memory.voice.minute = turn.now
-      cascade.memory.voice.flushes = 0
-    }
     // The ends of answers go before.
-    guard cascade.memory.voice.flushes < speaker.flushesPerMinuteMax / 2 else { return }
-    cascade.memory.voice.flushes += 1
-    cascade.memory.voice.flushesOwed += 1
+    guard
+      cascade.memory.voice.flushesOfMinute(at: turn.now) < speaker.flushesPerMinuteMax / 2
+    else { return }
+    cascade.memory.voice.told = .flushed
+    cascade.memory.voice.flushed()
     command(.flush, in: &call, store, &turn)
+  }
+
+  private mutating func flushesOfMinute(at now: Instant) -> Int {
+    if now - minute >= .seconds(60) {
+      minute = now
+      flushes = 0
+    }
+    return flushes
+  }
+
+  private mutating func flushed() {
+    flushes += 1
+    flushesOwed += 1
   }
 
   private mutating func keep(_ piece: Bytes, in pool: BlockPool) -> Bool {
     guard text.count + piece.count + 2 <= Self.waitingBytesMax else { return false }
     return Bytes.withTemporary(2) { length in
+      guard text.hasRoom(piece.count + 2, in: pool) else { return false }
       length.store(UInt16(piece.count), at: 0)
       return text.append(length, from: pool) && text.append(piece, from: pool)
     }
@@ -265,22 +312,38 @@ extension CascadeVoice {
   static func end(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
     cascade.memory.until = turn.now + speakingWithin
-    guard case .open = cascade.memory.voice.stage else { return }
-    if case .nothing = cascade.memory.voice.told { return spoken(in: &call, store, &turn) }
-    cascade.memory.voice.flushesOwed += 1
-    command(.end, in: &call, store, &turn)
+    cascade.memory.voice.heardEnd = call.conversation.downlink.end
+    guard case .open = cascade.memory.voice.stage else {
+      // Nothing of it waits to be told either.
+      if cascade.memory.voice.text.isEmpty { spoken(in: &call, store, &turn) }
+      return
+    }
+    switch cascade.memory.voice.told {
+    case .nothing: return spoken(in: &call, store, &turn)
+    case .flushed where cascade.memory.voice.flushesOwed == 0:
+      return spoken(in: &call, store, &turn)
+    // All of it is being flushed already.
+    case .flushed, .all: break
+    case .some:
+      cascade.memory.voice.flushed()
+      command(.end, in: &call, store, &turn)
+    }
+    cascade.memory.voice.told = .all
   }
 
   /// What was told of the answer that nobody wants is not to be said.
   static func forget(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
+    let told = cascade.memory.voice.told
     cascade.memory.voice.text.clear(in: store.pool)
-    guard case .some = cascade.memory.voice.told else { return }
-    if case .open = cascade.memory.voice.stage {
+    guard told != .nothing else { return }
+    if case .open = cascade.memory.voice.stage, let speaker = call.upstream.kind.speaker,
+      told != .all || !speaker.clearsByEnding
+    {
       command(.clear, in: &call, store, &turn)
-      if call.upstream.kind.speaker?.namesAnswers == false {
+      if !speaker.namesAnswers {
         cascade.memory.voice.clearsOwed += 1
-        cascade.memory.until = turn.now + clearingWithin
+        cascade.memory.voice.clearedBy = turn.now + clearingWithin
       }
     }
     cascade.memory.voice.nextAnswer()
@@ -323,6 +386,7 @@ extension CascadeVoice {
     case .spoken(let message, .speech(let piece)):
       if isOld(piece, message, in: call) { return turn.note(.speechLate) }
       call.upstream.cascade.memory.voice.redials = 0
+      call.upstream.cascade.memory.voice.hasSpoken = true
       // What more it says is the voice's to read, not the one's who listens.
       var sound = piece
       sound.isNotAll = false
@@ -370,7 +434,7 @@ extension CascadeVoice {
     }
     if event.isCleared, cascade.memory.voice.clearsOwed > 0 {
       cascade.memory.voice.clearsOwed -= 1
-      if case .none = cascade.memory.answer { cascade.memory.until = .never }
+      if cascade.memory.voice.clearsOwed == 0 { cascade.memory.voice.clearedBy = .never }
     }
     guard event.isFlushed, isCurrent, cascade.memory.voice.clearsOwed == 0,
       cascade.memory.voice.flushesOwed > 0
@@ -410,7 +474,7 @@ extension CascadeVoice {
   static func expired(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
     let end = call.conversation.downlink.end
-    if cascade.memory.voice.heardEnd != end {
+    if cascade.memory.voice.clearedBy > turn.now, cascade.memory.voice.heardEnd != end {
       cascade.memory.voice.heardEnd = end
       cascade.memory.until = turn.now + speakingWithin
       return

@@ -44,6 +44,35 @@ extension Conversation {
     answers.asked(isToWords: dialogue.isAnswerToWords, of: call, &turn)
   }
 
+  /// Whatever was said is whole by now.
+  mutating func endLines(
+    to caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
+  ) {
+    transcript.callerAnswered()
+    transcript.endAgents()
+    showLines(to: &caller, &record, store, &turn)
+  }
+
+  /// Words of an answer are there before its sound: until that comes nobody has heard them.
+  mutating func expectSound(
+    of item: Bytes, to caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store,
+    _ turn: inout Turn
+  ) {
+    if downlink.utterances.index(of: item) == nil {
+      _ = beginItem(item, &caller, &record, store, &turn)
+    }
+  }
+
+  /// Of the latest answer nothing was heard, and nothing will be.
+  mutating func forgetUnheard(at now: Instant) {
+    let count = downlink.utterances.count
+    guard count > 0, !downlink.utterances.hasSound(count - 1) else { return }
+    transcript.cutOff(downlink.utterances[count - 1].item, heard: 0, generated: 1, at: now)
+  }
+
+  /// The first sentence of an answer is there, which somebody else speaks.
+  mutating func answerThought(at time: Instant) { answers.thought(at: time) }
+
   /// An answer without sound may be over.
   mutating func settleAnswers(of call: CallIdentity, _ turn: inout Turn) {
     answers.settle(

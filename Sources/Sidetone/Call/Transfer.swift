@@ -144,6 +144,7 @@ extension Transfer {
   /// Words are to come before the call ends: the caller's, or the carrier's on a transfer.
   static func isOwedWords(in call: Call) -> Bool {
     call.conversation.isOwedWords || call.functions.isTransferring
+      || call.upstream.cascade.isOwedWords
   }
 
   /// A call that was given up is not taken by its carrier: it says goodbye, and ends.

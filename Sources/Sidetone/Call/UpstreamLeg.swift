@@ -205,10 +205,10 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   private static let livedAfter = Instant.Span.seconds(10)
   private static let livedSilentAfter = Instant.Span.seconds(60)
 
-  /// The session, or the next one, is gone.
+  /// The session, or the next one, is gone. `isUseless`: nothing could come of it.
   mutating func lost(
-    _ which: Loss.Which, _ verdict: Upstream.Verdict, pause: Instant.Span = .zero, _ store: Store,
-    at now: Instant
+    _ which: Loss.Which, _ verdict: Upstream.Verdict, pause: Instant.Span = .zero,
+    isUseless: Bool = false, _ store: Store, at now: Instant
   ) -> Outcome {
     lastCause = verdict.cause
     var (life, work, age) = (Life.none, Work.none, Instant.Span.zero)
@@ -223,6 +223,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
       if work == .some { life = age >= Self.livedAfter ? .lived : .worked }
       if age >= Self.workedAfter { life = max(life, .worked) }
       if age >= Self.livedSilentAfter { life = .lived }
+      if isUseless { life = .none }
       origin = self.origin
     }
     // A passing fault says nothing against the handle; one that the row holds for lasting may.
@@ -273,17 +274,22 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   ) -> Bool {
     guard isOpen(store) else { return false }
     let room = room(for: command, store)
-    if cascade.isOn,
-      cascade.takes(command, preparedRoute(store).reprompt.bytes, room: room, in: store.pool)
-    {
-      return true
+    if cascade.isOn {
+      let reprompt = preparedRoute(store).reprompt.bytes
+      switch cascade.take(command, reprompt, room: room, in: store.pool) {
+      case .others: break
+      case .untold:
+        turn.note(.upstream(.untold), of: name)
+        return true
+      case .taken: return true
+      }
     }
     var writer = Writer(room)
+    let session = session(store)
     switch command {
-    case .greet:
-      kind.write(.greet(session(store).value(of: "greeting") ?? .empty), &writer)
-    case .reprompt: kind.write(.reprompt(preparedRoute(store).reprompt.bytes), &writer)
-    default: kind.write(command, &writer)
+    case .greet: kind.write(.greet(session.value(of: "greeting") ?? .empty), session, &writer)
+    case .reprompt: kind.write(.reprompt(preparedRoute(store).reprompt.bytes), session, &writer)
+    default: kind.write(command, session, &writer)
     }
     if writer.count == 0 { return false }
     let isTold =

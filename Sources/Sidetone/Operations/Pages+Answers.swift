@@ -19,6 +19,12 @@ extension Pages {
       answers.asked)
     waits(
       "sidetone_answer_first_byte_seconds", "From there to its first audio.", answers.came)
+    waits(
+      "sidetone_answer_thought_seconds", "Of cascades: from there to its first sentence.",
+      answers.thought)
+    waits(
+      "sidetone_answer_spoken_seconds", "Of cascades: from its first sentence to its first audio.",
+      answers.spoken)
     // The relay's own share: as fine as the delay of a frame.
     write(
       answers.sent, "sidetone_answer_sent_seconds", "From there to the caller's connection.", &out)

@@ -5,6 +5,11 @@
 // - the first words of what somebody says are the interruption: a cough has none;
 // - what was said is over with `speech_final`, or else with `UtteranceEnd`, which comes where noise
 //   hides the pause; both may be said of the same words.
+// Models whose name begins with `flux` are spoken to at `/v2/listen`, and decide by sense that the
+// caller has finished (`TurnInfo`):
+// - `StartOfTurn` is the interruption, and the words of `EndOfTurn` are those of the whole turn;
+// - a KeepAlive ends the session, pings keep it; a turn for which no more audio comes never ends
+//   unless `ForceEndTurn` ends it.
 
 extension Upstream {
   static func cascade(_ speaker: Synthesizer) -> Upstream {
@@ -23,7 +28,7 @@ extension Upstream {
       query: CascadeEar.query,
       setup: { _, _ in },
       read: CascadeEar.read,
-      write: Deepgram.write,
+      write: CascadeEar.write,
       refused: Deepgram.refused,
       closed: Deepgram.closed,
       timing: Timing(
@@ -38,15 +43,21 @@ extension Upstream {
 }
 
 private enum CascadeEar {
+  private static func isFlux(_ session: Upstream.Session) -> Bool {
+    session.value(of: "listen_model")?.starts(with: "flux") ?? false
+  }
+
   static func query(_ session: Upstream.Session, _ writer: inout Writer) {
     writer.write("encoding=")
     writer.write(session.hears.codec.word)
     writer.write("&sample_rate=")
     writer.write(decimal: session.hears.rate)
-    writer.write("&channels=1&interim_results=true&punctuate=true&utterance_end_ms=1000")
     write("model", session.value(of: "listen_model"), &writer)
-    write("language", session.wish(for: "language"), &writer)
-    write("endpointing", session.value(of: "silence_milliseconds"), &writer)
+    if !isFlux(session) {
+      writer.write("&channels=1&interim_results=true&punctuate=true&utterance_end_ms=1000")
+      write("language", session.wish(for: "language"), &writer)
+      write("endpointing", session.value(of: "silence_milliseconds"), &writer)
+    }
     if session.fixed.isEmpty { return }
     writer.write("&")
     writer.write(session.fixed)
@@ -60,13 +71,27 @@ private enum CascadeEar {
     writer.write(value)
   }
 
+  static func write(
+    _ command: Upstream.Command, _ session: Upstream.Session, _ writer: inout Writer
+  ) {
+    guard isFlux(session) else { return Deepgram.write(command, &writer) }
+    switch command {
+    case .finalize: writer.write("{\"type\":\"ForceEndTurn\"}")
+    case .finish: Deepgram.write(command, &writer)
+    default: break
+    }
+  }
+
   /// Every result with words in it interrupts, and all ends of speech count: Cascade knows which of
   /// them are the first.
   static func read(_ message: Bytes) -> Upstream.Event {
     var news = Deepgram.read(message)
     guard let heard = news.heard else {
-      let type = JSON.find("type", in: message)
-      news.isCallerDone = type.map { JSON.text($0, in: message, equals: "UtteranceEnd") } ?? false
+      guard let type = JSON.find("type", in: message) else { return news }
+      func isNamed(_ name: StaticString) -> Bool { JSON.text(type, in: message, equals: name) }
+      if isNamed("TurnInfo") { return readTurn(message) }
+      if isNamed("UtteranceEnd") { news.isCallerDone = true }
+      if isNamed("Connected") || isNamed("ConfigureSuccess") { return Upstream.Event() }
       return news
     }
     news.heard = nil
@@ -78,7 +103,32 @@ private enum CascadeEar {
       news.callerWords = words
       news.speech = Upstream.Speech(end: heard.endMicroseconds)
     }
-    news.isCallerDone = heard.endsSpeech == true
+    // Without words it was a stretch of silence.
+    news.isCallerDone = heard.endsSpeech == true || heard.text.isEmpty
+    return news
+  }
+
+  private static func readTurn(_ message: Bytes) -> Upstream.Event {
+    guard let event = JSON.find("event", in: message), event.kind == .string else {
+      return .malformed
+    }
+    var news = Upstream.Event()
+    func isNamed(_ name: StaticString) -> Bool { JSON.text(event, in: message, equals: name) }
+    if isNamed("StartOfTurn") {
+      news.isInterrupted = true
+    } else if isNamed("EndOfTurn") {
+      news.isCallerDone = true
+      guard let text = JSON.find("transcript", in: message), text.kind == .string,
+        !text.range.isEmpty
+      else { return news }
+      news.isInterrupted = true
+      news.callerWords = Upstream.Words(text: text.range, isWhole: true)
+      let end = JSON.find("audio_window_end", in: message)
+      let time = end.flatMap { JSON.decimal($0, scale: 6, in: message) }
+      news.speech = Upstream.Speech(end: time ?? -1)
+    } else if !isNamed("Update"), !isNamed("EagerEndOfTurn"), !isNamed("TurnResumed") {
+      news.unknown = event.range
+    }
     return news
   }
 }
@@ -109,6 +159,9 @@ extension Upstream {
           help: "Which model speaks; empty: the service's own."),
         .silence("300"),
       ])
+    settings.path = { options in
+      options.value(of: "listen_model")?.hasPrefix("flux") == true ? "/v2/listen" : nil
+    }
     // The first of them goes by what it is made of, and has a path of its own.
     let isFirst = Synthesizer.all.first.map { $0.name.description == speaker.name.description }
     settings.paths =

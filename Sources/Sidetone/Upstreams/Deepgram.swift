@@ -21,7 +21,7 @@ extension Upstream {
     query: Deepgram.query,
     setup: { _, _ in },
     read: Deepgram.read,
-    write: Deepgram.write,
+    write: { command, _, writer in Deepgram.write(command, &writer) },
     refused: Deepgram.refused,
     closed: Deepgram.closed,
     timing: Timing(

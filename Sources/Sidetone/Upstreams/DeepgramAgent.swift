@@ -28,7 +28,7 @@ extension Upstream {
     query: { session, writer in writer.write(session.fixed) },
     setup: DeepgramAgent.setup,
     read: DeepgramAgent.read,
-    write: DeepgramAgent.write,
+    write: { command, _, writer in DeepgramAgent.write(command, &writer) },
     refused: DeepgramAgent.refused,
     closed: DeepgramAgent.closed,
     timing: Timing(

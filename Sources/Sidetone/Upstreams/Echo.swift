@@ -14,7 +14,7 @@ extension Upstream {
     query: { _, _ in },
     setup: { _, _ in },
     read: { _ in Upstream.Event() },
-    write: { _, _ in },
+    write: { _, _, _ in },
     refused: { _ in Verdict(retry: false, cause: .upstreamLost, code: "", sentence: "") },
     closed: { _, _ in Verdict(retry: false, cause: .upstreamLost, code: "", sentence: "") },
     timing: Timing(

@@ -23,6 +23,7 @@ extension Synthesizer {
     query: ElevenLabs.query,
     speech: SpeechPath(payload: "audio", item: "contextId", last: "isFinal"),
     namesAnswers: true,
+    clearsByEnding: true,
     write: ElevenLabs.write,
     read: ElevenLabs.read,
     refused: ElevenLabs.refused,
@@ -64,7 +65,8 @@ private enum ElevenLabs {
       writer.write("&model_id=")
       writer.write(session.model)
     }
-    if !session.language.isEmpty {
+    // Others refuse it.
+    if !session.language.isEmpty, session.model.containsIgnoringCase("_v2_5") {
       writer.write("&language_code=")
       writer.write(session.language)
     }

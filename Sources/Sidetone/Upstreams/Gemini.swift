@@ -31,7 +31,7 @@ extension Upstream {
     query: { session, writer in writer.write(session.fixed) },
     setup: Gemini.setup,
     read: Gemini.read,
-    write: Gemini.write,
+    write: { command, _, writer in Gemini.write(command, &writer) },
     refused: Gemini.refused,
     closed: Gemini.closed,
     timing: Timing(

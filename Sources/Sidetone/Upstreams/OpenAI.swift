@@ -33,7 +33,7 @@ extension Upstream {
     query: OpenAI.query,
     setup: OpenAI.setup,
     read: OpenAI.read,
-    write: OpenAI.write,
+    write: { command, _, writer in OpenAI.write(command, &writer) },
     refused: OpenAI.refused,
     closed: OpenAI.closed,
     timing: Timing(

@@ -28,6 +28,8 @@ package struct Synthesizer: Sendable {
   /// Its audio names the answer that it belongs to (`SpeechPath.Piece.item`); where it does not,
   /// what comes before `Event.isCleared` is of what was cleared.
   package let namesAnswers: Bool
+  /// It is told to clear an answer as that it ends, and only once.
+  package var clearsByEnding = false
   /// The text message for a command; nothing written: it needs none.
   package let write: @Sendable (Command, Session, inout Writer) -> Void
   package let read: @Sendable (Bytes) -> Event

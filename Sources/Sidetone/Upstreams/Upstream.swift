@@ -28,7 +28,7 @@ package struct Upstream: Sendable {
   package let setup: @Sendable (Session, inout Writer) -> Void
   package let read: @Sendable (Bytes) -> Event
   /// The text message for a command; nothing written: it has none.
-  package let write: @Sendable (Command, inout Writer) -> Void
+  package let write: @Sendable (Command, Session, inout Writer) -> Void
   /// What a refused handshake or a close in mid-call means.
   package let refused: @Sendable (_ status: Int) -> Verdict
   package let closed: @Sendable (_ code: UInt16, _ reason: Bytes) -> Verdict

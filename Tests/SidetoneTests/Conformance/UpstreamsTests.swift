@@ -120,7 +120,7 @@ struct UpstreamsTests {
       }
     }
     for command in Self.commands {
-      let text = written { upstream.write(command, &$0) }
+      let text = written { upstream.write(command, anySession, &$0) }
       #expect(text.isEmpty || JSON.isValid(text))
     }
   }

@@ -25,3 +25,6 @@ func written(_ body: (inout Writer) throws -> Void) rethrows -> Bytes {
   precondition(!out.overflowed)
   return withExtendedLifetime(arena) { kept(out.written.array) }
 }
+
+/// A session of which nothing matters.
+var anySession: Upstream.Session { Upstream.Session(hears: .mulaw8k, says: .mulaw8k) }

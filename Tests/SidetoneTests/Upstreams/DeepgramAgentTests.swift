@@ -16,7 +16,9 @@ struct DeepgramAgentTests {
     return written { Self.row.setup(session, &$0) }.string
   }
   private func text(_ command: Upstream.Command) -> String {
-    written { Self.row.write(command, &$0) }.string
+    written {
+      Self.row.write(command, anySession, &$0)
+    }.string
   }
   private func read(_ text: String) -> Upstream.Event { Self.row.read(kept(text)) }
 

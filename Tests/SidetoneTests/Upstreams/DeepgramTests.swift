@@ -202,7 +202,9 @@ struct DeepgramTests {
 
   @Test func `commands are the literal texts`() {
     func text(_ command: Upstream.Command) -> String {
-      String(decoding: written { Upstream.deepgram.write(command, &$0) }.array, as: UTF8.self)
+      String(
+        decoding: written { Upstream.deepgram.write(command, anySession, &$0) }.array, as: UTF8.self
+      )
     }
     #expect(text(.keepAlive) == #"{"type":"KeepAlive"}"#)
     #expect(text(.finalize) == #"{"type":"Finalize"}"#)

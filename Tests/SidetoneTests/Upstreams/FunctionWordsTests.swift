@@ -53,7 +53,7 @@ struct FunctionWordsTests {
         Upstream.Command.answer(id: kept("c1"), function: kept("f"), answer),
         .lateAnswer(function: kept("f"), answer),
       ] {
-        let text = written { row.write(command, &$0) }
+        let text = written { row.write(command, anySession, &$0) }
         #expect(JSON.isValid(text), "\(text.string)")
       }
     }

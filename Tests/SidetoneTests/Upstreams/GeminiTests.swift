@@ -13,7 +13,7 @@ struct GeminiTests {
     return written { Upstream.gemini.setup(session, &$0) }.string
   }
   private func text(_ command: Upstream.Command) -> String {
-    written { Upstream.gemini.write(command, &$0) }.string
+    written { Upstream.gemini.write(command, anySession, &$0) }.string
   }
   private func read(_ text: String) -> Upstream.Event { Upstream.gemini.read(kept(text)) }
 

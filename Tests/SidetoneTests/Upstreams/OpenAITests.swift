@@ -28,7 +28,7 @@ struct OpenAITests {
     written { Upstream.openai.query(session, &$0) }.string
   }
   private func text(_ command: Upstream.Command) -> String {
-    written { Upstream.openai.write(command, &$0) }.string
+    written { Upstream.openai.write(command, anySession, &$0) }.string
   }
   private func read(_ text: String) -> Upstream.Event { Upstream.openai.read(kept(text)) }
 
