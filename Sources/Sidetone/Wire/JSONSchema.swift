@@ -4,9 +4,13 @@
 // 1. Judged is what models are told by such schemas: `type` (also as OpenAPI writes it, with
 //    `nullable`), `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, the
 //    bounds of numbers, texts and lists, `anyOf`, `oneOf` (read as `anyOf`) and `allOf`. What else
-//    a schema says, such as `pattern`, is not.
+//    a schema says, such as `pattern`, is not; where it has `patternProperties`, any name may be
+//    one of those.
 // 2. The first misfit counts. It is told by its place, such as `order.items[2].id`.
-// 3. The work is bounded: so many bytes of both are looked at, and no more.
+// 3. The work is bounded: so many bytes of both are looked at, and no more. An object is held
+//    against the names of its schema in one reading of both for each 64 members that it has, not in
+//    one for each member (SchemaNames).
+// 4. Of two members of one name both are judged: whoever reads them may take either.
 
 package struct JSONSchemaCheck: ~Copyable {
   private let schema: Bytes
@@ -18,6 +22,7 @@ package struct JSONSchemaCheck: ~Copyable {
   package typealias Misfit = StaticString
 
   private static let bytesMax = 2 << 20
+  private static let tooMuch: Misfit = "is too much to be held against its schema"
   /// What of a place is kept.
   package static let placeBytesMax = 160
 
@@ -41,7 +46,7 @@ package struct JSONSchemaCheck: ~Copyable {
   private mutating func misfit(of value: JSON.Value, _ wanted: JSON.Value) -> Misfit? {
     if wanted.kind == .false { return "must not be there" }
     guard wanted.kind == .object else { return nil }
-    guard take(wanted) else { return "is too much to be held against its schema" }
+    guard take(wanted) else { return Self.tooMuch }
     if value.kind == .null, JSON.find("nullable", in: schema, under: wanted)?.kind == .true {
       return nil
     }
@@ -201,6 +206,7 @@ package struct JSONSchemaCheck: ~Copyable {
     if isNamed("required", rule) { return misfit(of: object, required: rule.value) }
     if isNamed("properties", rule) { return misfit(of: object, properties: rule.value, wanted) }
     if isNamed("additionalProperties", rule) {
+      if JSON.find("patternProperties", in: schema, under: wanted) != nil { return nil }
       let known = JSON.find("properties", in: schema, under: wanted)
       return misfit(ofOthersIn: object, than: known, rule.value)
     }
@@ -208,11 +214,19 @@ package struct JSONSchemaCheck: ~Copyable {
   }
 
   private mutating func misfit(of object: JSON.Value, required: JSON.Value) -> Misfit? {
-    var names = JSON.Elements(of: required, in: schema)
-    while let name = names.next() {
-      if name.kind != .string || member(name, of: object) != nil { continue }
-      enter(name)
-      return "is missing"
+    var wanted = JSON.Elements(of: required, in: schema)
+    var isMore = true
+    while isMore {
+      var names = SchemaNames(in: schema)
+      isMore = names.fill(from: &wanted)
+      if names.count == 0 { return nil }
+      guard take(object) else { return Self.tooMuch }
+      var members = JSON.Members(of: object, in: text)
+      while let member = members.next() { names.mark(member.name, in: text) }
+      if let missing = names.firstUnmarked() {
+        enter(names[missing].name)
+        return "is missing"
+      }
     }
     return nil
   }
@@ -222,25 +236,41 @@ package struct JSONSchemaCheck: ~Copyable {
   ) -> Misfit? {
     let required = JSON.find("required", in: schema, under: wanted)
     let end = path.count
-    var known = JSON.Members(of: properties, in: schema)
-    while let property = known.next() {
-      guard let value = member(property.name, of: object) else { continue }
-      // Models write so what they leave out.
-      if value.kind == .null, !isNamed(property.name, in: required) { continue }
-      enter(property.name)
-      if let found = misfit(of: value, property.value) { return found }
-      path.rewind(to: end)
+    var members = JSON.Members(of: object, in: text)
+    var isMore = true
+    while isMore {
+      var names = SchemaNames(in: text)
+      isMore = names.fill(from: &members)
+      if names.count == 0 { return nil }
+      guard take(properties), markRequired(required, in: &names) else { return Self.tooMuch }
+      var known = JSON.Members(of: properties, in: schema)
+      while let property = known.next() {
+        var places = names.places(of: property.name, in: schema)
+        while let place = places.next(in: names) {
+          let value = names[place].value
+          // Models write so what they leave out.
+          if value.kind == .null, !names.isMarked(place) { continue }
+          enter(property.name)
+          if let found = misfit(of: value, property.value) { return found }
+          path.rewind(to: end)
+        }
+      }
     }
     return nil
   }
 
-  private func isNamed(_ name: JSON.Value, in required: JSON.Value?) -> Bool {
-    guard let required else { return false }
-    var names = JSON.Elements(of: required, in: schema)
-    while let other = names.next() {
-      if other.kind == .string, schema[other.range].equals(schema[name.range]) { return true }
+  /// Marks those that are required, where that is asked for: of what is null. False: that is too
+  /// much.
+  private mutating func markRequired(
+    _ required: JSON.Value?, in names: inout SchemaNames
+  ) -> Bool {
+    guard let required, names.hasNull else { return true }
+    guard take(required) else { return false }
+    var wanted = JSON.Elements(of: required, in: schema)
+    while let name = wanted.next() {
+      if name.kind == .string { names.mark(name, in: schema) }
     }
-    return false
+    return true
   }
 
   /// Those that no property is named for.
@@ -250,33 +280,24 @@ package struct JSONSchemaCheck: ~Copyable {
     if wanted.kind == .true { return nil }
     let end = path.count
     var members = JSON.Members(of: object, in: text)
-    while let member = members.next() {
+    var isMore = true
+    while isMore {
+      var names = SchemaNames(in: text)
+      isMore = names.fill(from: &members)
       if let known {
-        guard take(known) else { return "is too much to be held against its schema" }
-        if isProperty(member.name, of: known) { continue }
+        guard take(known) else { return Self.tooMuch }
+        var properties = JSON.Members(of: known, in: schema)
+        while let property = properties.next() { names.mark(property.name, in: schema) }
       }
-      enter(member.name, in: text)
-      if wanted.kind == .false { return "is not known" }
-      if let found = misfit(of: member.value, wanted) { return found }
-      path.rewind(to: end)
+      while let other = names.firstUnmarked() {
+        names.mark(other)
+        enter(names[other].name, in: text)
+        if wanted.kind == .false { return "is not known" }
+        if let found = misfit(of: names[other].value, wanted) { return found }
+        path.rewind(to: end)
+      }
     }
     return nil
-  }
-
-  /// The value of an object's member; `name` stands in the schema.
-  private mutating func member(_ name: JSON.Value, of object: JSON.Value) -> JSON.Value? {
-    bytesLeft -= object.range.count
-    var members = JSON.Members(of: object, in: text)
-    while let member = members.next() {
-      if isSame(member.name, name) { return member.value }
-    }
-    return nil
-  }
-
-  private func isProperty(_ name: JSON.Value, of known: JSON.Value) -> Bool {
-    var properties = JSON.Members(of: known, in: schema)
-    while let property = properties.next() { if isSame(name, property.name) { return true } }
-    return false
   }
 
   // MARK: Lists

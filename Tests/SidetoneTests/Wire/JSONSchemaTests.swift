@@ -102,6 +102,66 @@ struct JSONSchemaTests {
     #expect(misfit(#"{"a":{"b":7},"c":7}"#, schema) == "c must be a text")
   }
 
+  /// Flat, of nearly so many bytes, and with `p0` to `p(count - 1)` required.
+  private func flat(bytes: Int, required count: Int = 0) -> String {
+    var properties: [String] = []
+    var size = 0
+    while size < bytes {
+      let description = String(repeating: "x", count: 40)
+      properties.append(
+        #""p\#(properties.count)":{"type":["string","null"],"description":"\#(description)"}"#)
+      size += properties.last!.count + 1
+    }
+    let names = (0..<count).map { #""p\#($0)""# }.joined(separator: ",")
+    return #"{"type":"object","properties":{\#(properties.joined(separator: ","))},"#
+      + #""required":[\#(names)],"additionalProperties":false}"#
+  }
+
+  private func arguments(_ count: Int, _ value: String = #""a text of some length""#) -> String {
+    "{" + (0..<count).map { #""p\#($0)":\#(value)"# }.joined(separator: ",") + "}"
+  }
+
+  @Test func `a large schema with many arguments is held against them whole`() {
+    let schema = flat(bytes: 60_000, required: 35)
+    for value in [#""x""#, "null", #""a text of some length""#] {
+      #expect(misfit(arguments(35, value), schema) == nil)
+      #expect(misfit(arguments(600, value), schema) == nil)
+    }
+    #expect(misfit(arguments(34), schema) == "p34 is missing")
+    #expect(misfit(arguments(900), schema)?.hasSuffix(" is not known") == true)
+    let wrong = arguments(600).replacing(#""p511":"a "#, with: #""p511":7,"o":"a "#)
+    #expect(misfit(wrong, schema) == "p511 is of none of the types that it may have")
+    let all = flat(bytes: 60_000, required: 500)
+    #expect(misfit(arguments(600, "null"), all) == nil)
+    #expect(misfit(arguments(499, "null"), all) == "p499 is missing")
+  }
+
+  @Test func `null is what is left out, unless it is required`() {
+    let schema = #"""
+      {"properties":{"a":{"type":"string"},"b":{"type":"string"}},"required":["\u0061"]}
+      """#
+    #expect(misfit(#"{"a":"x","b":null}"#, schema) == nil)
+    #expect(misfit(#"{"a":null,"b":null}"#, schema) == "a must be a text")
+  }
+
+  @Test func `of two members of one name both are judged`() {
+    let schema = #"{"properties":{"a":{"type":"string"}},"additionalProperties":false}"#
+    #expect(misfit(#"{"a":"x","\u0061":"y"}"#, schema) == nil)
+    #expect(misfit(#"{"a":"x","a":7}"#, schema) == "a must be a text")
+    #expect(misfit(#"{"a":7,"a":"x"}"#, schema) == "a must be a text")
+  }
+
+  @Test func `beside patterns of names any name may be there`() {
+    for rule in ["false", #"{"type":"number"}"#] {
+      let schema = #"""
+        {"properties":{"a":{"type":"string"}},"additionalProperties":\#(rule),
+        "patternProperties":{"^x-":{"type":"string"}}}
+        """#
+      #expect(misfit(#"{"a":"b","x-c":"d"}"#, schema) == nil)
+      #expect(misfit(#"{"a":7,"x-c":"d"}"#, schema) == "a must be a text")
+    }
+  }
+
   @Test func `a place that is long is cut, and the work is bounded`() {
     let name = String(repeating: "n", count: 100)
     let schema = "{\"properties\":{\"\(name)\":{\"properties\":{\"\(name)\":{\"type\":\"null\"}}}}}"
