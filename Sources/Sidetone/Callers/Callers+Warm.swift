@@ -9,22 +9,27 @@
 // 1. They come last: those that there are give way to callers who need their places, and none is
 //    dialled where that would touch the last quarter of the places (`dialAhead`).
 // 2. Behind one that was lost, or could not be had, the next of that upstream is dialled a while
-//    later.
+//    later; the more are lost in a row, the longer. One that is ready ends the row if it was dialled
+//    behind the loss: of those from before it says nothing that the upstream does well again.
 // 3. Where none is ready a call dials as ever. One that is lost as it is taken is dialled again by
 //    its call, as any session is.
-// 4. A webhook that is to dial ahead has one for its caller where one is ready.
+// 4. One that fell back to the route's other upstream is none: callers ask for the first one, and
+//    would each fall back as they come. It is given up, and counts as lost.
+// 5. A webhook that is to dial ahead has one for its caller where one is ready.
 
 struct WarmSessions {
   fileprivate struct Session {
     let call: SlotID
     let route: Int
     let upstream: Int
-    let until: Instant
+    let dialledAt: Instant
+    var until: Instant { dialledAt + WarmSessions.life }
   }
 
   /// No other of an upstream is dialled before then, after so many losses in a row.
   private struct Pause {
     let upstream: Int
+    var lostAt = Instant.zero
     var until = Instant.zero
     var losses = 0
   }
@@ -56,11 +61,12 @@ struct WarmSessions {
     if known == nil { pauses.append(Pause(upstream: upstream)) }
     let place = known ?? pauses.count - 1
     pauses[place].losses = min(pauses[place].losses + 1, 6)
+    pauses[place].lostAt = now
     pauses[place].until = now + .seconds(min(1 << pauses[place].losses, Self.pauseSecondsMax))
   }
 
-  fileprivate mutating func wasReady(_ upstream: Int) {
-    pauses.removeAll { $0.upstream == upstream }
+  fileprivate mutating func endPause(before session: Session) {
+    pauses.removeAll { $0.upstream == session.upstream && $0.lostAt < session.dialledAt }
   }
 }
 
@@ -77,8 +83,8 @@ extension Callers {
         let choice = Choice(bot: 0, upstream: upstream, options: .empty)
         let id = dialAhead(place, choice, calls, store, &turn)
         guard calls.holds(id) else { break }
-        let until = turn.now + WarmSessions.life
-        warm.sessions.append(.init(call: id, route: place, upstream: upstream, until: until))
+        warm.sessions.append(
+          .init(call: id, route: place, upstream: upstream, dialledAt: turn.now))
       }
     }
   }
@@ -90,14 +96,17 @@ extension Callers {
   private mutating func leaveOld(_ calls: Calls, _ store: Store, _ turn: inout Turn) {
     var kept: [WarmSessions.Session] = []
     for session in warm.sessions {
-      if !calls.holds(session.call) || calls[session.call.index].state.isClosing {
+      let isHeld = calls.holds(session.call)
+      let hasFallenBack = isHeld && calls[session.call.index].upstream.isFallback
+      if !isHeld || hasFallenBack || calls[session.call.index].state.isClosing {
+        if hasFallenBack { calls.abandon(session.call.index, .unclaimed, store, &turn) }
         turn.counters.warmLost &+= 1
         warm.lost(session.upstream, at: turn.now)
       } else if session.until <= turn.now {
         turn.counters.warmAged &+= 1
         calls.abandon(session.call.index, .unclaimed, store, &turn)
       } else {
-        if isReady(session, calls, store) { warm.wasReady(session.upstream) }
+        if isReady(session, calls, store) { warm.endPause(before: session) }
         kept.append(session)
       }
     }

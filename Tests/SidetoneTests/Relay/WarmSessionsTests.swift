@@ -103,6 +103,59 @@ struct WarmSessionsTests {
     rig.expectAllHomeAfterStop()
   }
 
+  /// All that were dialled and are there are gone, but this one.
+  private func fail(_ rig: Rig, but kept: SlotID? = nil) {
+    for link in rig.dialled where link != kept && !rig.isGone(link) { rig.fail(link) }
+  }
+
+  @Test func `one that is ready from before says nothing of those that are lost`() throws {
+    let rig = rig(3)
+    let model = try ready(rig)
+    for _ in 0..<250 {
+      fail(rig, but: model)
+      rig.answer(#"{"type":"rate_limits.updated","rate_limits":[]}"#, on: model)
+      rig.advance(milliseconds: 200)
+    }
+    #expect(!rig.isGone(model) && rig.relay.totals.warmLost >= 4)
+    #expect(rig.dialled.count < 60, "\(rig.dialled.count)")
+    rig.expectAllHomeAfterStop()
+  }
+
+  @Test func `one that was dialled behind a loss and is ready ends the pause`() throws {
+    let rig = rig()
+    for _ in 0..<1000 where rig.relay.totals.warmLost < 3 {
+      fail(rig)
+      rig.advance(milliseconds: 200)
+    }
+    let lost = rig.dialled.count
+    for _ in 0..<1000 where rig.dialled.count == lost { rig.advance(milliseconds: 100) }
+    _ = try ready(rig)
+    rig.advance(milliseconds: 1100)
+    // Who is taken is followed at once.
+    _ = try call(rig)
+    let dials = rig.dialled.count
+    rig.advance(milliseconds: 10)
+    #expect(rig.relay.totals.warmTaken == 1 && rig.dialled.count == dials + 1)
+    rig.expectAllHomeAfterStop()
+  }
+
+  @Test func `one that fell back is given up, and another is dialled later`() throws {
+    let rig = rig {
+      $0.addUpstream("gemini")
+      $0.routes[3].fallback = "gemini"
+    }
+    rig.connected(rig.dialled[0])
+    rig.feed("HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", on: rig.dialled[0])
+    #expect(rig.relay.totals.fallbacks == 1 && rig.dialled.count == 2)
+    let other = try #require(rig.answerDial())
+    rig.answer(Talk.ready("gemini"), on: other)
+    rig.advance(milliseconds: 1100)
+    #expect(rig.relay.totals.warmLost == 1 && rig.relay.callsInUse == 0)
+    rig.advance(milliseconds: 3000)
+    #expect(rig.dialled.count == 3 && rig.relay.callsInUse == 1)
+    rig.expectAllHomeAfterStop()
+  }
+
   @Test func `a warm session gives way to a caller who needs its place`() throws {
     let rig = rig(1) { $0.upstreams[2].sessionsMax = 2 }
     _ = try ready(rig)
