@@ -261,14 +261,17 @@ final class AgentBook {
     }
   }
 
-  /// What the caller has said is answered, or a line says that it is not.
+  /// What the caller has said is answered where somebody could hear it for long enough, or a line
+  /// says that it is not.
   private func checkQuestions() {
     let hasHungUp = ["stopped", "closed", "left"].contains(cause)
-    guard !wasGivenUp, sessions.last?.isSilent != true, hasHungUp else { return }
-    for (index, utterance) in caller.utterances.enumerated() {
+    guard !wasGivenUp, hasHungUp else { return }
+    for (index, end) in caller.utteranceEnds.enumerated() {
       guard !answered.contains(where: { $0 >= index }) else { continue }
-      let quiet = caller.said.count - utterance.upperBound
-      if quiet > 700 * caller.frameBytes { fail("utterance \(index) has no answer") }
+      let wasHeard = sessions.contains {
+        $0.heard(from: end, for: .seconds(8), until: caller.leftAt)
+      }
+      if wasHeard { fail("utterance \(index) has no answer") }
     }
   }
 

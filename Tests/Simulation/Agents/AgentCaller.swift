@@ -44,6 +44,8 @@ final class AgentCaller: Peer {
   private(set) var said: [UInt8] = []
   /// Where each utterance is, in bytes of what it said; the last one may still be going on.
   private(set) var utterances: [Range<Int>] = []
+  /// When the last of each was said.
+  private(set) var utteranceEnds: [Instant] = []
   private var framesLeft = 60
   private var isSpeaking = false
   private var hasRested = false
@@ -125,7 +127,6 @@ final class AgentCaller: Peer {
     isSpeaking.toggle()
     if isSpeaking {
       framesLeft = world.dice.range(20...110)
-      utterances.append(said.count..<said.count)
     } else {
       framesLeft =
         world.dice.percent(25) ? world.dice.range(40...100) : world.dice.range(150...450)
@@ -134,6 +135,10 @@ final class AgentCaller: Peer {
     if world.now > startedAt + plan.rests + plan.talks + .seconds(-12) {
       isSpeaking = false
       framesLeft = 10_000
+    }
+    if isSpeaking {
+      utterances.append(said.count..<said.count)
+      utteranceEnds.append(world.now)
     }
   }
 
@@ -150,6 +155,7 @@ final class AgentCaller: Peer {
     }
     if isSpeaking, let last = utterances.indices.last {
       utterances[last] = utterances[last].lowerBound..<said.count
+      utteranceEnds[last] = world.now
     }
     let payload = base64(Array(said[from...]))
     let stream = plan.carrier == .twilio ? "\"streamSid\":\"MZ\(number)\"" : "\"stream_id\":\"s\""

@@ -70,7 +70,9 @@ final class AgentModel: Peer {
   private var head = Head()
   private var isOpen = false
   private(set) var isReady = false
-  private(set) var isDead = false
+  private(set) var isDead = false {
+    didSet { if isDead { diedAt = min(diedAt, world.now) } }
+  }
   private var socket = Socket(isClient: false)
 
   // What has left the relay for it, and what of it has arrived.
@@ -90,6 +92,8 @@ final class AgentModel: Peer {
   var isJudged = true
   private var readyAt = Instant.never
   private var endedAt = Instant.never
+  /// It hears and says nothing any more, though the relay may not know yet.
+  private var diedAt = Instant.never
   /// What was known when it was described.
   private var known = AgentBook.Known()
   /// What it sends.
@@ -125,6 +129,11 @@ final class AgentModel: Peer {
   func stood(from start: Instant, for span: Instant.Span, until end: Instant) -> Bool {
     guard readyAt != .never, isJudged else { return false }
     return max(start, readyAt) + span <= min(endedAt, end)
+  }
+
+  /// Whether it could hear for so long, from then on.
+  func heard(from start: Instant, for span: Instant.Span, until end: Instant) -> Bool {
+    stood(from: start, for: span, until: min(end, diedAt))
   }
 
   var stoodAtLeaving: Bool {
