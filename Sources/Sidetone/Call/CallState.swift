@@ -23,10 +23,12 @@
 //    dialling has succeeded), the upstream is told to finish, its last results are delivered, then
 //    everything is closed. Where the upstream is gone, it owes the caller what that had said: it is
 //    played to its end. All of it within one deadline.
-// 3. A session that is lost is followed by another after a pause that doubles. Only one that worked
-//    and lived for a while starts the count anew. Where the row sees no use in another attempt, one
-//    is made all the same if the session had worked until then, and one without what should have
-//    resumed it; then the row's verdict stands.
+// 3. A session that had done its work is followed by another at once, since its caller waits: those
+//    who lost theirs together dial in turn (Availability). In front of every further attempt there
+//    is a pause, which doubles. Only a session that worked and lived for a while starts the count
+//    anew. Where the row sees no use in another attempt, one is made all the same if the session
+//    had worked until then, and one without what should have resumed it; then the row's verdict
+//    stands.
 // 4. A caller who talks with somebody hears nothing meanwhile: an attempt that would come too late
 //    for that (`latest`) is not waited for, and the call ends.
 // 5. Every call reaches `over` exactly once, with one cause.
@@ -176,14 +178,14 @@ package struct CallState: BitwiseCopyable, Sendable {
       return .nothing
     case .dialling, .talking:
       guard count(loss) else { return giveUp(loss.verdict.cause, at: now) }
-      let next = now + max(backoff(loss.chance), loss.pause)
+      let next = now + max(backoff(loss), loss.pause)
       guard next < latest else { return giveUp(loss.verdict.cause, at: now) }
       state = .resting
       deadline = next
       return .rest
     case .closing(.dialling), .closing(.sending), .closing(.waiting):
       // Words that were not yet final are said again to the next session, while there is time.
-      let next = now + max(count(loss) ? backoff(loss.chance) : .never, loss.pause)
+      let next = now + max(count(loss) ? backoff(loss) : .never, loss.pause)
       guard next < deadline else { return end(loss.verdict.cause) }
       state = .closing(.resting)
       restUntil = next
@@ -355,10 +357,12 @@ package struct CallState: BitwiseCopyable, Sendable {
     state == .closing(.resting) ? min(restUntil, deadline) : deadline
   }
 
-  /// Half as long again at most, by chance: not all who lost something come back together.
-  private func backoff(_ chance: UInt8) -> Instant.Span {
+  /// None in front of the first attempt behind a session that had done its work. Half as long again
+  /// at most, by chance: not all who lost something come back together.
+  private func backoff(_ loss: UpstreamLeg.Loss) -> Instant.Span {
+    if attempts == 1, loss.life >= .worked { return .zero }
     let microseconds = 100_000 << min(attempts - 1, 6)
-    return .microseconds(microseconds + microseconds * Int(chance) / 512)
+    return .microseconds(microseconds + microseconds * Int(loss.chance) / 512)
   }
 
   private mutating func close(_ finish: Finish, _ why: Cause, _ now: Instant) -> Action {

@@ -197,19 +197,32 @@ struct CallStateTests {
 
   @Test func `only a session that lived starts the count anew, one that worked does not`() {
     var call = reach("talking")
-    #expect(lose(loss(life: .worked), &call) == 100)
+    #expect(lose(loss(life: .worked), &call) == 0)
     #expect(lose(loss(life: .worked), &call) == 200)
     #expect(lose(loss(), &call) == 400)
-    #expect(lose(loss(life: .lived), &call) == 100)
+    #expect(lose(loss(life: .lived), &call) == 0)
     for pause in [200, 400, 800, 1600, 3200] {
       #expect(lose(loss(life: .worked), &call) == pause)
     }
     #expect(lose(loss(life: .worked), &call) == nil)
   }
 
+  @Test func `only the first attempt is made at once, and only behind a session that worked`() {
+    var call = reach("talking")
+    #expect(lose(loss(), &call) == 100)
+    #expect(lose(loss(life: .worked), &call) == 200)
+    var other = reach("talking")
+    #expect(lose(loss(pause: .seconds(1), life: .worked), &other) == 1000)
+    var third = reach("talking")
+    #expect(third.upstreamLost(loss(life: .worked), at: start) == .rest)
+    #expect(third.wakeTime == start && third.expired(at: start) == .dial)
+    #expect(third.isDialledInTurn)
+    #expect(lose(loss(.next), &third) == 200)
+  }
+
   @Test func `one that worked is followed by another whatever the row says, once`() {
     var call = reach("talking")
-    #expect(lose(loss(retry: false, life: .worked), &call) == 100)
+    #expect(lose(loss(retry: false, life: .worked), &call) == 0)
     #expect(lose(loss(retry: false, life: .worked), &call) == nil)
     var other = reach("talking")
     #expect(lose(loss(retry: false), &other) == nil)
@@ -217,7 +230,7 @@ struct CallStateTests {
 
   @Test func `what should have resumed it is used once, then it is tried without`() {
     var call = reach("talking")
-    #expect(lose(loss(retry: false, life: .worked), &call) == 100)
+    #expect(lose(loss(retry: false, life: .worked), &call) == 0)
     #expect(lose(loss(retry: false, life: .worked, isHandleDropped: true), &call) == 200)
     #expect(lose(loss(retry: false, life: .worked), &call) == nil)
   }

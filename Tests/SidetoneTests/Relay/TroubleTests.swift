@@ -71,6 +71,28 @@ struct TroubleTests {
     #expect(rig.relay.missing == [])
   }
 
+  @Test func `calls that lose working sessions in one turn dial at once, one after the other`()
+    throws
+  {
+    let rig = Self.rig(calls: 500) { $0.limits.redialsPerSecondMax = 100 }
+    var upstreams: [SlotID] = []
+    for _ in 0..<500 {
+      _ = try #require(rig.open("/ws/transcribe"))
+      upstreams.append(try #require(rig.answerDial()))
+    }
+    rig.advance(milliseconds: 2000)
+    for upstream in upstreams { rig.fail(upstream) }
+    let begin = rig.now
+    var times: [Int] = []
+    while times.count < 500, rig.now < begin + .seconds(6) {
+      rig.advance(milliseconds: 1)
+      let fresh = rig.dialled.count - 500 - times.count
+      times += Array(repeating: (rig.now - begin).milliseconds, count: fresh)
+    }
+    #expect(times.count == 500 && times[0] <= 1)
+    #expect(zip(times.dropFirst(), times.dropFirst(2)).allSatisfy { $1 - $0 == 10 })
+  }
+
   @Test func `one loss is dialled again as soon as before, a little later by chance`() throws {
     var pauses: Set<Int> = []
     for seed: UInt8 in 0..<20 {
