@@ -89,7 +89,9 @@ extension Calls {
   func legExpired(_ link: Int, _ store: Store, _ turn: inout Turn) {
     let (id, phase, call) = (store.links[link].id, store.links[link].phase, store.links[link].call)
     switch phase {
-    case .waiting: self[call.index].upstream.askForConnection(store, &turn)
+    case .waiting:
+      DialLine.turnCame(for: link, of: self[call.index].upstream.index, store, &turn)
+      self[call.index].upstream.askForConnection(store, &turn)
     case .dialling, .upgrade, .setup:
       store.links[link].reset(&turn)
       lost(id, phase, of: call, .timedOut, store, &turn)

@@ -47,7 +47,7 @@ extension UpstreamLeg {
     guard let id = store.links.take() else { return false }
     store.links[id.index] = Link(id, for: call, at: turn.now)
     next.link = id
-    let time = isPaced ? turn.availability.redialTime(index, at: turn.now) : turn.now
+    let time = isPaced ? DialLine.join(id.index, of: index, store, &turn) : turn.now
     if time <= turn.now {
       askForConnection(store, &turn)
     } else {

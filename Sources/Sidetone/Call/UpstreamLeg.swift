@@ -403,6 +403,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     _ id: SlotID, _ failure: LinkFailure, as name: Name, _ store: Store, _ turn: inout Turn
   ) -> Outcome {
     if store.links.holds(id) {
+      DialLine.leave(id.index, of: index, store, &turn)
       let phase = store.links[id.index].phase
       if phase != .leaving, phase != .gone { store.links[id.index].reset(&turn) }
     }
@@ -471,6 +472,8 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
   }
 
   private func letGo(_ id: SlotID, _ store: Store, _ turn: inout Turn) {
-    if store.links.holds(id) { store.links[id.index].letGo(store, &turn) }
+    guard store.links.holds(id) else { return }
+    DialLine.leave(id.index, of: index, store, &turn)
+    store.links[id.index].letGo(store, &turn)
   }
 }

@@ -59,6 +59,10 @@ package struct Link: BitwiseCopyable, Sendable {
     case debt
   }
   package internal(set) var hold = Hold.none
+  /// The links in front of it and behind it, while it waits to be dialled (DialLine).
+  package internal(set) var ahead = Self.nobody
+  package internal(set) var behind = Self.nobody
+  static let nobody = Int32(-1)
   /// It was asked for a sign of life and has given none.
   private var pingSent = false
   /// The call whose leg it is; `none` for all others.

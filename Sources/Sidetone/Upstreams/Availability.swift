@@ -27,8 +27,8 @@ package struct Availability {
     var failures = 0
     /// New calls are refused until then.
     var refusedUntil = Instant.zero
-    /// The earliest moment that no other redial has.
     var redialDue = Instant.zero
+    var lastInLine = Int32(-1)
     /// It has failed several times in a row: not ready, though a call may still try.
     var failingUntil = Instant.zero
     var cause = Cause.none
@@ -172,16 +172,24 @@ package struct Availability {
     precondition(entries[upstream].announced >= 0)
   }
 
-  // MARK: How it does
+  // MARK: One after the other
 
-  /// When a call that has lost its session may dial again, or dial its fallback, `now` or later:
-  /// one after the other, so that an upstream that has fallen is not run over while it gets up, nor
-  /// one that takes over. The moment is taken.
-  mutating func redialTime(_ upstream: Int, at now: Instant) -> Instant {
-    let time = max(now, entries[upstream].redialDue)
+  /// When the next of those that dial one after the other may (DialLine).
+  func redialDue(_ upstream: Int) -> Instant { entries[upstream].redialDue }
+
+  /// One has, at that moment.
+  mutating func redialled(_ upstream: Int, at time: Instant) {
     entries[upstream].redialDue = time + redialPause
-    return time
   }
+
+  /// The last of those who wait; -1: nobody does.
+  func lastInLine(_ upstream: Int) -> Int32 { entries[upstream].lastInLine }
+
+  mutating func setLastInLine(_ upstream: Int, _ link: Int32) {
+    entries[upstream].lastInLine = link
+  }
+
+  // MARK: How it does
 
   mutating func opened(_ upstream: Int) {
     entries[upstream].failures = 0

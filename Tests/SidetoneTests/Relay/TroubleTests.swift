@@ -71,6 +71,31 @@ struct TroubleTests {
     #expect(rig.relay.missing == [])
   }
 
+  @Test func `who ends while it waits for its turn is not waited for by those behind`() throws {
+    for leaving in [1..<11, 5..<15, 1..<2, 10..<20, 19..<20, 1..<20] {
+      let rig = Self.rig(calls: 20) { $0.limits.redialsPerSecondMax = 1 }
+      let legs = try (0..<20).map { _ in
+        (caller: try #require(rig.open("/ws/transcribe")), model: try #require(rig.answerDial()))
+      }
+      rig.advance(milliseconds: 2000)
+      // The first is dialled at once, the others line up.
+      for leg in legs {
+        rig.fail(leg.model)
+        rig.advance(milliseconds: 1)
+      }
+      #expect(rig.dialled.count == 21)
+      for leg in legs[leaving] { rig.fail(leg.caller) }
+      let left = 19 - leaving.count
+      for dialled in 0..<left {
+        rig.advance(milliseconds: 1000)
+        #expect(rig.dialled.count == 22 + dialled, "\(leaving)")
+      }
+      for leg in legs { rig.fail(leg.caller) }
+      rig.advance(milliseconds: 60_000)
+      #expect(rig.relay.missing == [])
+    }
+  }
+
   @Test func `calls that lose working sessions in one turn dial at once, one after the other`()
     throws
   {
