@@ -63,6 +63,7 @@ extension Call {
       if !loss.isHandleDropped { upstream.postponeLeaving(at: turn.now) }
       return state.upstreamLost(loss, at: turn.now)
     }
+    UpstreamLeg.Leaving.sessionLost(loss, in: &self, store, &turn)
     turn.note(.upstream(.sessionLost(loss.verdict.sentence)), of: record.identity)
     sessionEnded(store, &turn)
     listen(store, &turn)

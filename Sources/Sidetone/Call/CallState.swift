@@ -28,7 +28,7 @@
 //    is a pause, which doubles. Only a session that worked and lived for a while starts the count
 //    anew. Where the row sees no use in another attempt, one is made all the same if the session
 //    had worked until then, and one without what should have resumed it; then the row's verdict
-//    stands.
+//    stands. One that is lost while the next is under way counts like any other.
 // 4. A caller who talks with somebody hears nothing meanwhile: an attempt that would come too late
 //    for that (`latest`) is not waited for, and the call ends.
 // 5. Every call reaches `over` exactly once, with one cause.

@@ -18,9 +18,10 @@ extension UpstreamLeg {
 
     init() {}
 
-    /// The upstream says that the session ends in so long.
-    init(within span: Instant.Span, at now: Instant) {
-      from = now
+    /// The upstream says that the session ends in so long. Where the next one could not be had it is
+    /// not tried sooner for that.
+    mutating func told(within span: Instant.Span, at now: Instant) {
+      if attempts == 0 { from = now }
       until = max(now, now + (span - Self.early))
     }
 
@@ -64,5 +65,15 @@ extension UpstreamLeg.Leaving {
     case .changing: call.takeOver(store, &turn)
     case .arriving, .dialling, .resting, .closing, .over: break
     }
+  }
+
+  /// The session went before the next one stood. Where too many went like that in a row, the next
+  /// one is one too many: sessions that end as soon as they stand would be followed without end.
+  static func sessionLost(
+    _ loss: UpstreamLeg.Loss, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    guard call.state.state == .changing, call.state.isOutOfAttempts(after: loss) else { return }
+    call.upstream.leaveNext(store, &turn)
+    call.state.changeGivenUp()
   }
 }

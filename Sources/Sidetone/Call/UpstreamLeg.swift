@@ -449,7 +449,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
 
   /// It will end the session in so long.
   mutating func willLeave(within span: Instant.Span, at now: Instant) {
-    leaving = Leaving(within: span, at: now)
+    leaving.told(within: span, at: now)
   }
 
   /// The next one could not be had: it is tried again a while later.

@@ -120,6 +120,51 @@ struct SurvivingTests {
     #expect(talk.rig.relay.callsInUse == 1)
   }
 
+  @Test(arguments: [false, true])
+  func `sessions that end as soon as they stand are followed by a few, not without end`(
+    hasFallback: Bool
+  ) throws {
+    let talk = try Talk(with: "gemini") {
+      guard hasFallback else { return }
+      $0.addUpstream("openai")
+      $0.routes[3].fallback = "openai"
+    }
+    let close = Frames.frame(.close, [0x03, 0xf3], isMasked: false)
+    var link = talk.model
+    for _ in 0..<50 {
+      talk.rig.advance(milliseconds: 1100)
+      // It will end, the next one is dialled, and it ends before that stands.
+      talk.rig.answer(#"{"goAway":{"timeLeft":"0s"}}"#, on: link)
+      talk.rig.advance(milliseconds: 100)
+      talk.rig.feed(close, on: link)
+      guard talk.rig.relay.callsInUse == 1, talk.rig.relay.totals.fallbacks == 0,
+        let next = talk.rig.answerDial()
+      else { break }
+      link = next
+      talk.rig.answer(Talk.ready("gemini"), on: link)
+    }
+    #expect((5...9).contains(talk.rig.dialled.count), "\(talk.rig.dialled.count)")
+    #expect(talk.rig.relay.totals.fallbacks == (hasFallback ? 1 : 0))
+    #expect(talk.rig.relay.callsInUse == (hasFallback ? 1 : 0))
+    talk.expectAllHome()
+  }
+
+  @Test func `a session that says again that it ends has no more sessions dialled for that`()
+    throws
+  {
+    let talk = try Talk(with: "gemini")
+    for _ in 0..<100 {
+      talk.tell(#"{"goAway":{"timeLeft":"50s"}}"#)
+      if talk.rig.dialled.count > 1, let next = talk.rig.dialled.last, !talk.rig.isGone(next) {
+        talk.rig.fail(next)
+      }
+      talk.rig.advance(milliseconds: 100)
+    }
+    #expect((4...6).contains(talk.rig.dialled.count), "\(talk.rig.dialled.count)")
+    #expect(talk.rig.relay.callsInUse == 1)
+    talk.expectAllHome()
+  }
+
   @Test func `every two-way call can have a session beside its own`() {
     var limits = Limits()
     limits.callsMax = 100
