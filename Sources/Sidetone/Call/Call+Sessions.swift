@@ -20,8 +20,7 @@ extension Call {
     case .ready: if state.state != .changing { takeOver(store, &turn) }
     case .finished: perform(state.upstreamFinished(), store, &turn)
     case .lost(let loss):
-      let action = lost(loss, store, &turn)
-      perform(action, store, &turn)
+      perform(lost(loss, store, &turn), store, &turn)
       // The session went before the next one was wanted: it is needed now.
       if upstream.next.isReady, !state.isClosing { takeOver(store, &turn) }
     }

@@ -18,8 +18,8 @@ extension UpstreamLeg {
 
     init() {}
 
-    /// The upstream says that the session ends in so long. Where the next one could not be had it is
-    /// not tried sooner for that.
+    /// The upstream says that the session ends in so long. Where the next one could not be had it
+    /// is not tried sooner for that.
     mutating func told(within span: Instant.Span, at now: Instant) {
       if attempts == 0 { from = now }
       until = max(now, now + (span - Self.early))

@@ -9,8 +9,8 @@
 // 1. They come last: those that there are give way to callers who need their places, and none is
 //    dialled where that would touch the last quarter of the places (`dialAhead`).
 // 2. Behind one that was lost, or could not be had, the next of that upstream is dialled a while
-//    later; the more are lost in a row, the longer. One that is ready ends the row if it was dialled
-//    behind the loss: of those from before it says nothing that the upstream does well again.
+//    later; the more are lost in a row, the longer. One that is ready ends the row if it was
+//    dialled behind the loss: one from before says nothing of how the upstream does now.
 // 3. Where none is ready a call dials as ever. One that is lost as it is taken is dialled again by
 //    its call, as any session is.
 // 4. One that fell back to the route's other upstream is none: callers ask for the first one, and
