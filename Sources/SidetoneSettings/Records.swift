@@ -256,8 +256,10 @@ extension Draft {
   }
 
   /// What is said must not travel in the clear, but on this machine, or where that was asked for.
-  mutating func judge(_ url: String, isPlain: Bool, _ name: String, at place: Place) {
+  mutating func judge(
+    _ url: String, isPlain: Bool, by setting: String = "plain", _ name: String, at place: Place
+  ) {
     guard url.hasPrefix("http://"), !isPlain, !isLoopback(origin: url) else { return }
-    refuse(place, "\(name) begins with http://: use https://, or say plain = true")
+    refuse(place, "\(name) begins with http://: use https://, or say \(setting) = true")
   }
 }

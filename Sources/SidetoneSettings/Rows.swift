@@ -78,7 +78,9 @@ func upstreamVariable(_ name: String, _ key: String) -> String {
 /// What is said about these names in help: who is served by them, in the order of the rows.
 package var foreignNamesHelp: [String] {
   let services = upstreamRows.compactMap(\.settings.service)
-  var texts = services.flatMap { [$0.keyVariable, $0.urlVariable] }.filter { !$0.isEmpty }
+  let others = upstreamRows.flatMap { $0.services.dropFirst() }.map(\.keyVariable)
+  var texts = services.flatMap { [$0.keyVariable, $0.urlVariable] } + others
+  texts.removeAll(where: \.isEmpty)
   for option in optionNames {
     let holders = upstreamRows.filter { row in
       row.settings.options.contains { $0.name == option && !$0.variable.isEmpty }
@@ -111,7 +113,11 @@ package var keysHelp: String {
   let listening = services.filter { !$0.talks }.map {
     "\($0.key) to have calls transcribed by \($0.name)"
   }
-  let talking = services.filter(\.talks).map(\.key).joined(separator: " or ")
+  // Rows of one vendor have one key.
+  let keys = services.filter(\.talks).map(\.key).reduce(into: []) { keys, key in
+    if !keys.contains(key) { keys.append(key) }
+  }
+  let talking = keys.joined(separator: " or ")
   let voices = talking.isEmpty ? [] : ["\(talking) to have callers talk with a voice model"]
   return (listening + voices).joined(separator: ", ")
 }

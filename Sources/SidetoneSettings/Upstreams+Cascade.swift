@@ -81,8 +81,8 @@ extension Draft {
     let ending = "/chat/completions"
     if !upstream.cascade.thinkURL.hasSuffix(ending) { upstream.cascade.thinkURL += ending }
     judge(
-      upstream.cascade.thinkURL, isPlain: upstream.isPrivate, "[\(table)] think_url",
-      at: place(of: "\(table).think_url"))
+      upstream.cascade.thinkURL, isPlain: upstream.isPrivate, by: "private",
+      "[\(table)] think_url", at: place(of: "\(table).think_url"))
     guard upstream.cascade.thinkKey.isEmpty, !upstream.isPrivate else { return }
     upstream.cascade.thinkKey = serviceKeys[thinks.keyVariable] ?? ""
     // Others need none, some of them.

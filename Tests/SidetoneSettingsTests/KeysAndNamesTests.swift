@@ -150,8 +150,17 @@ import Testing
   @Test func `help lists every name that is read`() {
     let help = foreignNamesHelp.joined(separator: " ")
     let names = ["PORT ", "DEEPGRAM_MODEL", "DEEPGRAM_LANGUAGE", "DEEPGRAM_OPTIONS"]
-    for name in names + ["DEEPGRAM_API_KEY", "DEEPGRAM_URL", "TWILIO_AUTH_TOKEN"] {
+    let keys = upstreamRows.flatMap(\.services).map(\.keyVariable)
+    for name in names + keys + ["DEEPGRAM_URL", "TWILIO_AUTH_TOKEN"] {
       #expect(help.contains(name), "\(name)")
     }
+  }
+
+  @Test func `help names each key of a voice model once`() throws {
+    let words = keysHelp.split { $0 == " " || $0 == "," }
+    let voices = try #require(words.lastIndex { $0.hasSuffix("_KEY") })
+    let begin = try #require(words.firstIndex(of: "Deepgram"))
+    let keys = words[begin...voices].filter { $0.hasSuffix("_KEY") }
+    #expect(keys.count >= 2 && Set(keys).count == keys.count, "\(keysHelp)")
   }
 }

@@ -137,4 +137,14 @@ import Testing
     let found = mistakes(file)
     #expect(!found.isEmpty && found.allSatisfy { $0.hasPrefix("f.toml:\(line): ") }, "\(found)")
   }
+
+  @Test func `a chat endpoint in the clear is told how it may be`() {
+    for kind in cascades {
+      let file = "[upstreams.\(kind)]\nthink_url = \"http://10.0.0.7:8000/v1\"\n"
+      let found = mistakes(file)
+      #expect(found.count == 1 && found[0].hasSuffix("or say private = true"), "\(found)")
+      #expect(mistakes(file + "private = true\n") == [])
+      #expect(mistakes(file.replacing("10.0.0.7", with: "127.0.0.1")) == [])
+    }
+  }
 }
