@@ -61,6 +61,7 @@ extension Relay {
   package var resamplersInUse: Int { store.resamplers.inUse }
   package var conversationsInUse: Int { store.conversations.inUse }
   package var functionCallsInUse: Int { store.functionCalls.inUse }
+  package var cascadesInUse: Int { store.cascades.inUse }
   package var subscribersInUse: Int { turn.subscribers.count }
   package var tokensInUse: Int { callers.requests.tokens.count }
 }

@@ -285,7 +285,7 @@ extension Turn {
         $0.write(name)
         $0.write(": ")
         $0.write(code)
-        $0.write(": ")
+        if !code.isEmpty, !message.isEmpty { $0.write(": ") }
         $0.write(message)
         if isAside { $0.write(" (the talk goes on without it; said once in a call)") }
       }

@@ -114,7 +114,7 @@ package var keysHelp: String {
     "\($0.key) to have calls transcribed by \($0.name)"
   }
   // Rows of one vendor have one key.
-  let keys = services.filter(\.talks).map(\.key).reduce(into: []) { keys, key in
+  let keys = services.filter(\.talks).map(\.key).reduce(into: [String]()) { keys, key in
     if !keys.contains(key) { keys.append(key) }
   }
   let talking = keys.joined(separator: " or ")

@@ -41,6 +41,15 @@ private func url(of service: Upstream.Service) -> String {
   "https://\(service.host)\(service.path)"
 }
 
+/// The address of a chat endpoint, of which its last words may be left out; a query stays behind.
+private func whole(_ address: String) -> String {
+  var path = address.prefix { $0 != "?" }
+  let query = address.dropFirst(path.count)
+  while path.hasSuffix("/") { path.removeLast() }
+  let ending = "/chat/completions"
+  return path + (path.hasSuffix(ending) ? "" : ending) + query
+}
+
 extension Draft {
   /// What the kind needs beside its own service, or that it needs none. Its voice is an upstream of
   /// its own, which nobody names.
@@ -54,12 +63,15 @@ extension Draft {
       upstream.cascade = Config.CascadeServices()
       return
     }
+    judgeNetwork(of: upstream.cascade.speakEndpoint, "speak_url", upstream)
     finishThinking(of: &upstream, thinks, table)
     if upstream.cascade.speakEndpoint.host.isEmpty {
       upstream.cascade.speakEndpoint = speaks.endpoint
     }
     if upstream.cascade.speakKey.isEmpty, !upstream.isPrivate {
-      upstream.cascade.speakKey = serviceKeys[speaks.keyVariable] ?? ""
+      let isOne = speaks.keyVariable == kind.settings.service?.keyVariable
+      upstream.cascade.speakKey =
+        isOne && !upstream.key.isEmpty ? upstream.key : serviceKeys[speaks.keyVariable] ?? ""
       if upstream.cascade.speakKey.isEmpty, !upstream.isWithoutKey {
         upstream.key = ""
         upstream.keyVariable = speaks.keyVariable
@@ -77,9 +89,7 @@ extension Draft {
   ) {
     let isOurs = upstream.cascade.thinkURL.isEmpty
     if isOurs { upstream.cascade.thinkURL = url(of: thinks) }
-    while upstream.cascade.thinkURL.hasSuffix("/") { upstream.cascade.thinkURL.removeLast() }
-    let ending = "/chat/completions"
-    if !upstream.cascade.thinkURL.hasSuffix(ending) { upstream.cascade.thinkURL += ending }
+    upstream.cascade.thinkURL = whole(upstream.cascade.thinkURL)
     judge(
       upstream.cascade.thinkURL, isPlain: upstream.isPrivate, by: "private",
       "[\(table)] think_url", at: place(of: "\(table).think_url"))

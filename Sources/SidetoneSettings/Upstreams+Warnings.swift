@@ -7,12 +7,18 @@ extension Draft {
   /// Plain `ws` is for this machine, and for the operator's own network where that is said: audio
   /// and keys would be readable on the way.
   mutating func judgeNetwork(of upstream: Config.Upstream) {
-    let endpoint = upstream.endpoint
+    judgeNetwork(of: upstream.endpoint, "url", upstream)
+  }
+
+  /// `key`: which setting of the upstream says where that is.
+  mutating func judgeNetwork(
+    of endpoint: Config.Endpoint, _ key: String, _ upstream: Config.Upstream
+  ) {
     guard !endpoint.isTLS, !endpoint.host.isEmpty, endpoint.host != "localhost" else { return }
     let address = readAddress(endpoint.host)
     if address?.isLoopback == true { return }
-    let place = place(of: "upstreams.\(upstream.name).url")
-    let what = "[upstreams.\(upstream.name)] url"
+    let place = place(of: "upstreams.\(upstream.name).\(key)")
+    let what = "[upstreams.\(upstream.name)] \(key)"
     if !upstream.isPrivate {
       refuse(
         place,

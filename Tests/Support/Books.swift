@@ -9,7 +9,7 @@ extension Relay {
       (callsInUse, "calls"), (linksInUse, "links"), (blocksMax - blocksFree, "blocks"),
       (buffersInUse, "buffers"), (resamplersInUse, "resamplers"), (tokensInUse, "tokens"),
       (conversationsInUse, "conversations"), (functionCallsInUse, "calls of functions"),
-      (subscribersInUse, "subscribers"), (fetchesInUse, "requests"),
+      (cascadesInUse, "cascades"), (subscribersInUse, "subscribers"), (fetchesInUse, "requests"),
     ]
     return books.filter { $0.0 != 0 }.map { "\($0.0) \($0.1) never came home" }
   }

@@ -24,6 +24,8 @@ package final class EngineDriver {
   private var written: [SlotID: [UInt8]] = [:]
   private var stalled: Set<SlotID> = []
   package private(set) var dialled: [SlotID] = []
+  /// To which upstream each of them was to go.
+  package private(set) var places: [SlotID: Int] = [:]
   package private(set) var closed: Set<SlotID> = []
   package private(set) var wasReset: Set<SlotID> = []
   package private(set) var wasDrained = false
@@ -161,6 +163,7 @@ package final class EngineDriver {
       case .resumeReading(let link): sockets?.resumeReading(link)
       case .dial(let link, let upstream):
         dialled.append(link)
+        places[link] = upstream
         sockets?.dial(link, upstream)
       case .close(let link):
         closed.insert(link)

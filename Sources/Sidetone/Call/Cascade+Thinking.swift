@@ -180,7 +180,7 @@ extension Cascade {
 
   /// All of the answer has come.
   private static func chatEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
-    drain(in: &call, store, &turn)
+    drain(isBroken: false, in: &call, store, &turn)
     guard call.upstream.cascade.isThinking else { return }
     let cascade = call.upstream.cascade
     cascade.memory.fetch = nil
@@ -196,13 +196,20 @@ extension Cascade {
     ended(ending, in: &call, store, &turn)
   }
 
-  /// What is left of the answer, though no more comes of it.
-  private static func drain(in call: inout Call, _ store: Store, _ turn: inout Turn) {
-    while call.upstream.cascade.isOn {
+  /// What is left of the answer, of which no more comes. Where it broke off (`isBroken`), a sentence
+  /// without its end is better than a silence that nobody understands.
+  private static func drain(
+    isBroken: Bool, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    while call.upstream.cascade.isOn, !call.isOver {
       let cascade = call.upstream.cascade
       let step = cascade.memory.chat.last(scratch: store.chatText, from: store.pool)
-      if case .needMore = step { return }
-      if !take(step, in: &call, store, &turn) { return }
+      switch step {
+      case .needMore: return
+      // The end of the last line is missing, or there is no more than why it broke off.
+      case .lost where isBroken, .complaint where isBroken: continue
+      case .words, .say, .lost, .complaint: if !take(step, in: &call, store, &turn) { return }
+      }
     }
   }
 
@@ -245,14 +252,14 @@ extension Cascade {
     _ sentence: StaticString, _ hope: Hope, in call: inout Call, _ store: Store,
     _ turn: inout Turn
   ) {
-    let complaint = Upstream.Complaint(
-      code: 0..<0, message: 0..<sentence.utf8CodeUnitCount, scope: .warning)
-    call.upstream.warn(complaint, sentence.bytes, as: call.record.name, store, &turn)
+    warn(sentence, in: &call, store, &turn)
     let cascade = call.upstream.cascade
     cascade.memory.failures += 1
     if case .telling = cascade.memory.answer {
-      drain(in: &call, store, &turn)
-      if call.upstream.cascade.isOn { ended(Upstream.Ending(.cut), in: &call, store, &turn) }
+      drain(isBroken: true, in: &call, store, &turn)
+      if call.upstream.cascade.isOn, !call.isOver {
+        ended(Upstream.Ending(.cut), in: &call, store, &turn)
+      }
       return
     }
     let isEnough = cascade.memory.failures > failuresMax
@@ -269,6 +276,15 @@ extension Cascade {
         retryAfterMilliseconds << (cascade.memory.failures - 1))
     }
     ended(ending, in: &call, store, &turn)
+  }
+
+  /// What its services do not say themselves of what is wrong with them.
+  static func warn(
+    _ sentence: StaticString, in call: inout Call, _ store: Store, _ turn: inout Turn
+  ) {
+    let complaint = Upstream.Complaint(
+      code: 0..<0, message: 0..<sentence.utf8CodeUnitCount, scope: .warning)
+    call.upstream.warn(complaint, sentence.bytes, as: call.record.name, store, &turn)
   }
 
   /// The endpoint will not answer. One that has answered before may have been asked too much.

@@ -395,6 +395,8 @@ extension CascadeVoice {
     case .markDue: call.markAndConverse(store, &turn)
     case .close(let code, let reason): closed(code, reason, in: &call, store, &turn)
     case .tooLarge:
+      let bytesMax = store.limits.upstreamMessageBytesMax
+      turn.note(.upstream(.tooLarge(bytesMax: bytesMax)), of: call.record.name)
       let sentence: StaticString =
         "a message of the voice is larger than limits.upstream_message_bytes_max"
       let verdict = Upstream.Verdict(
@@ -479,6 +481,7 @@ extension CascadeVoice {
       cascade.memory.until = turn.now + speakingWithin
       return
     }
+    Cascade.warn(silent.sentence, in: &call, store, &turn)
     lost(silent, in: &call, store, &turn)
   }
 }
