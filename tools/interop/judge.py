@@ -21,6 +21,7 @@ import household
 import orders
 import pipelines
 import servers
+import services
 import twins
 import users
 import voices
@@ -69,7 +70,8 @@ def cases(old_python):
         control.signed_webhook_is_accepted_and_tampered_refused,
         control.signed_stream_is_accepted_and_tampered_refused,
         control.foreign_requests_do_not_open_a_loopback_route, control.keys_are_asked_for,
-        users.current_python_user_who_never_closes, *voices.CASES, *twins.CASES,
+        users.current_python_user_who_never_closes, *voices.CASES, *services.CASES,
+        *twins.CASES,
         *orders.CASES, *pipelines.CASES, *webhooks.CASES, *events.CASES, *servers.CASES,
         *deployments.cases(old_python),
     ]
