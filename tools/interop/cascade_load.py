@@ -2,15 +2,17 @@
 # runs beside it.
 #
 #     cascade_load.py turns [CALLS [SECONDS]]
-#         What a cascade itself adds to a turn beyond its services: from the caller's last words, as
-#         the ears tell them, to the request; from the chat's first sentence to its being told to the
-#         voice; from the voice's first sound to the caller. Beside it how late this process is to
-#         see what its own sockets bring, which is part of all three.
+#         What a cascade itself adds to a turn beyond its services: from the caller's last words,
+#         as the ears tell them, to the request; from the chat's first sentence to its being told
+#         to the voice; from the voice's first sound to the caller. Beside it how late this process
+#         is to see what its own sockets bring, which is part of all three.
 #     cascade_load.py cpu [CALLS [SECONDS [PAIRS]]]
-#         Processor time of the relay for each frame of 20 ms, of cascades and of calls with OpenAI
-#         Realtime (G.711), in turn: the same callers, who hear the same sound.
+#         Processor time of the relay, and of its process that makes HTTP requests, for each frame
+#         of 20 ms, of cascades and of calls with OpenAI Realtime (G.711), in turn: the same
+#         callers, who hear the same sound.
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import random
@@ -54,13 +56,11 @@ upstream = "openai"
 
 
 class Peer(asyncio.Protocol):
-    """One end of a WebSocket: `told` is called with each message, what is masked left as it is
-    where it is audio."""
+    """One end of a WebSocket: `told` is called with each message; audio is left masked."""
 
     def __init__(self):
         self.buffer = bytearray()
         self.head = b""
-        self.frames = 0
 
     def connection_made(self, transport):
         self.transport = transport
@@ -104,6 +104,8 @@ class Peer(asyncio.Protocol):
         self.send(1, json.dumps(event).encode())
 
     def send(self, opcode, payload, mask=0):
+        if self.transport.is_closing():
+            return
         message = bytearray(frame(payload, mask))
         message[0] = 0x80 | opcode
         self.transport.write(message)
@@ -116,7 +118,7 @@ class Call:
         self.load, self.number = load, number
         self.ears = self.voice = self.model = self.caller = None
         self.turn = {}
-        self.isSounding = False
+        self.is_sounding = False
 
     async def talk(self, end):
         """One turn after the other: words, and an answer of 4 s."""
@@ -168,7 +170,7 @@ class Caller(Peer):
         message = frame(MEDIA, 1)
         begin = time.monotonic() - random.random() * 0.02
         index = 0
-        while True:
+        while not self.transport.is_closing():
             index += 1
             self.transport.write(message)
             self.call.load.sent += 1
@@ -190,10 +192,9 @@ class Service(Peer):
     def __init__(self, load):
         super().__init__()
         self.load = load
+        self.owed = 0
 
     def opened(self):
-        import base64
-        import hashlib
         line, *rows = self.head.decode().split("\r\n")
         fields = {name.lower(): value for name, value in (row.split(": ", 1) for row in rows)}
         self.path = line.split()[1]
@@ -254,16 +255,16 @@ class Service(Peer):
 
     def told(self, opcode, payload):
         if opcode != 1:
-            self.frames += opcode == 2
-        elif b'"Speak"' in payload:
+            return
+        if b'"Speak"' in payload:
             self.call.mark("told")
-            if not self.call.isSounding:
-                self.call.isSounding = True
+            if not self.call.is_sounding:
+                self.call.is_sounding = True
                 asyncio.create_task(self.speak())
         elif b'"Clear"' in payload:
             self.say({"type": "Cleared", "sequence_id": 0})
         elif b'"Flush"' in payload:
-            self.owed = getattr(self, "owed", 0) + 1
+            self.owed += 1
         elif b"session.update" in payload:
             self.say({"type": "session.updated", "event_id": "e",
                       "session": json.loads(payload)["session"]})
@@ -272,10 +273,10 @@ class Service(Peer):
         await asyncio.sleep(0.05)
         self.call.mark("sound")
         await self.sound(lambda: self.send(2, SOUND))
-        while getattr(self, "owed", 0):
+        while self.owed:
             self.owed -= 1
             self.say({"type": "Flushed", "sequence_id": 0})
-        self.call.isSounding = False
+        self.call.is_sounding = False
 
     async def sound(self, send):
         """4 s of it in their time, 200 ms at once."""
@@ -393,10 +394,10 @@ async def cpu(count=25, seconds=20, pairs=3):
         for kind in ("openai", "cascade"):
             load = Load(kind, count)
             await load.run(seconds)
-            cost, helpers = (spent / load.frames / 1000 for spent in load.spent)
-            costs[kind] = cost
-            print(f"{kind:8} {count} calls, {load.frames} frames: {cost:.2f} us a frame, its "
-                  f"helper processes {helpers:.2f} us", flush=True)
+            relay, fetcher = (spent / load.frames / 1000 for spent in load.spent)
+            costs[kind] = relay + fetcher
+            print(f"{kind:8} {count} calls, {load.frames} frames: {relay:.2f} us a frame, the "
+                  f"process that makes HTTP requests {fetcher:.2f} us", flush=True)
         ratios.append(costs["cascade"] / costs["openai"])
         print(f"         ratio {ratios[-1]:.3f}", flush=True)
     print(f"median ratio {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
