@@ -196,8 +196,8 @@ extension Cascade {
     ended(ending, in: &call, store, &turn)
   }
 
-  /// What is left of the answer, of which no more comes. Where it broke off (`isBroken`), a sentence
-  /// without its end is better than a silence that nobody understands.
+  /// What is left of the answer, of which no more comes. Where it broke off (`isBroken`), a
+  /// sentence without its end is better than a silence that nobody understands.
   private static func drain(
     isBroken: Bool, in call: inout Call, _ store: Store, _ turn: inout Turn
   ) {
