@@ -23,6 +23,14 @@ extension Config {
     }
   }
 
+  /// Whether an operator has asked for something that needs a fetcher; default routes may lead to
+  /// a cascade that nobody calls.
+  package var insistsOnFetches: Bool {
+    var asked = self
+    asked.routes.removeAll { !$0.isConfigured }
+    return asked.needsFetches
+  }
+
   /// Calls with such an upstream for which memory is taken.
   package var cascadeCallsMax: Int { usesCascades ? twoWayCalls : 0 }
 

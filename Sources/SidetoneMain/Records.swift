@@ -68,7 +68,7 @@ extension Main {
   /// What is wrong with what is to be delivered, which only its deliverer knows: a schema that is
   /// none, a field that it does not have. Told as other mistakes are, and exit 2.
   static func examineRecords(_ config: Config, isCheck: Bool) {
-    if config.needsFetches, let missing = HTTPClient.missing() {
+    if config.insistsOnFetches, let missing = HTTPClient.missing() {
       complain(missing)
       complain("sidetone: 1 mistake in the settings")
       exit(2)
