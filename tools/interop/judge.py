@@ -111,7 +111,14 @@ async def main():
         case for case in cases(arguments.old_python)
         if not arguments.cases or any(part in case.__name__ for part in arguments.cases)]
     async with House() as house:
-        verdicts = await asyncio.gather(*(judge(house, case) for case in chosen))
+        # All at once they would be late to their own appointments.
+        places = asyncio.Semaphore(16)
+
+        async def judge_in_place(case):
+            async with places:
+                return await judge(house, case)
+
+        verdicts = await asyncio.gather(*map(judge_in_place, chosen))
         if not all(verdicts):
             for program in house.programs:
                 print("\n".join(line[:200] for line in program.lines[-10:]))
