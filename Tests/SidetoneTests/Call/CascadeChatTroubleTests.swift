@@ -86,6 +86,7 @@ struct CascadeChatTroubleTests {
     let lines = call.requests.map(\.lines)
     #expect(lines.allSatisfy { $0 == ["system: Be \"brief\".", "user: Well?"] })
     // The session is given up; the next one is asked for what is owed.
+    call.rig.advance(milliseconds: 200)
     #expect(call.dials(ofVoice: false).count == 2)
     try call.openAll()
     call.wait(seconds: 1)
