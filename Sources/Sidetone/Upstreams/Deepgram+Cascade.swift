@@ -85,6 +85,8 @@ private enum CascadeEar {
   /// Every result with words in it interrupts, and all ends of speech count: Cascade knows which of
   /// them are the first.
   static func read(_ message: Bytes) -> Upstream.Event {
+    // Half a result could be taken for somebody's last words.
+    guard JSON.isValid(message) else { return .malformed }
     var news = Deepgram.read(message)
     guard let heard = news.heard else {
       guard let type = JSON.find("type", in: message) else { return news }
