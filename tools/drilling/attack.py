@@ -61,8 +61,10 @@ class Attack:
 class Scene:
     """What an attack has at hand, and where it notes what happens."""
 
-    def __init__(self, door, seconds, seed, house=None, ports=None, is_short=False):
-        self.door, self.seconds, self.house, self.ports = door, seconds, house, ports or {}
+    def __init__(self, door, seconds, seed, house=None, ports=None, stub=None,
+                 is_short=False):
+        self.door, self.seconds, self.house = door, seconds, house
+        self.ports, self.stub = ports or {}, stub
         self.random = random.Random(seed)
         self.end = time.monotonic() + seconds
         self.noted, self.failures = collections.Counter(), []

@@ -127,8 +127,8 @@ class UpstreamStalls(Flooded):
 
 
 class Dying(Attack):
-    """An upstream that answers once and dies, with 100 calls (short: 20): how often it is dialled,
-    how many lines that makes"""
+    """An upstream that answers once and dies, with 100 calls (short: 20): how many lines that
+    makes"""
 
     name, kind, short = "upstream-dies", "thread", True
 
@@ -142,13 +142,36 @@ class Dying(Attack):
 
 
     def read_log(self, scene, lines):
-        """Judges how often it was dialled, and how many lines that made."""
+        """Judges what the relay said meanwhile."""
         judge_redials(scene, lines, "dies")
 
 
+class Falling(Attack):
+    """An upstream that falls with 100 sessions (short: 20) at one moment and stands again: they
+    come back one after the other"""
+
+    name, kind, short = "upstream-falls", "thread", True
+
+    def perform(self, scene):
+        calls = 20 if scene.is_short else 100
+        for number in scene.paced(100, calls):
+            scene.hold(lambda: talk(scene, "falls", number), "calls")
+        time.sleep(0.2)
+        fallen = scene.stub.ask("fall")["fallen"]
+        scene.expect(fallen == calls, f"{fallen} of {calls} sessions stood")
+        time.sleep(0.005 * calls + 0.5)
+        dials = scene.stub.ask("dials")["dials"]
+        scene.expect(len(dials) == fallen, f"{len(dials)} dials for {fallen} sessions")
+        # 500 a second at 1,000 calls; half of that time, should the relay have been held up.
+        if dials:
+            took = max(dials) - min(dials)
+            scene.note(f"{len(dials)} dials in {1000 * took:.0f} ms")
+            scene.expect(took > 0.002 * (fallen - 1) / 2, f"all came within {1000 * took:.0f} ms")
+
+
 def judge_redials(scene, lines, name):
-    """One line for an upstream and a minute, and not all calls at the same moment."""
-    waits = re.findall(r"in (\d+) ms, attempt 1 ", "\n".join(lines))
+    """One line for an upstream and a minute, and who has waited before not at the same moment."""
+    waits = re.findall(r"in (\d+) ms, attempt (?!1 )", "\n".join(lines))
     scene.expect(len(waits) < 10 or len(set(waits)) > 2,
                  f"{len(waits)} calls wait for the same {'/'.join(set(waits))} ms: no jitter")
     told = [line for line in lines if f'"{name}' in line and '"warning"' in line and (

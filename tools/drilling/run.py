@@ -236,7 +236,7 @@ class Drill:
 
     def attack(self, attack, door, measurer, seconds):
         guest = Door(door.port, door.secure, GUEST, door.relay)
-        scene = Scene(guest, seconds, self.options.seed, self.house, self.ports,
+        scene = Scene(guest, seconds, self.options.seed, self.house, self.ports, self.stub,
                       self.options.short)
         attack.prepare(scene)
 

@@ -5,6 +5,7 @@ import json
 import socket
 import struct
 import threading
+import time
 
 from .answers import accept, metadata, results
 from .measure import give_way
@@ -20,11 +21,35 @@ def delta(audio, response="resp_1", item="item_1"):
                  content_index=0, delta=audio)
 
 
+class Falls:
+    """The sessions that fall when they are told to, and when others were dialled in their place."""
+
+    def __init__(self):
+        self.standing, self.dials, self.lock = [], [], threading.Lock()
+
+    def dialled(self):
+        with self.lock:
+            self.dials.append(time.monotonic())
+
+    def stands(self, link):
+        with self.lock:
+            self.standing.append(link)
+
+    def fall(self):
+        with self.lock:
+            fallen, self.standing, self.dials = self.standing, [], []
+            for link in fallen:
+                with contextlib.suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+        return len(fallen)
+
+
 class Stub:
     """One session; `begin` comes once it is set up and asked to speak."""
 
-    def __init__(self, link, path):
+    def __init__(self, link, path, all_falls):
         self.link, self.path, self.data = link, path, bytearray()
+        self.all_falls = all_falls
 
     def run(self):
         name = self.path.rsplit("/", 1)[1]
@@ -117,6 +142,11 @@ class Stub:
         """Answers once and dies."""
         self.link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
+    def falls(self):
+        """Stands until all are told to fall."""
+        self.all_falls.stands(self.link)
+        self.rest()
+
     def slow(self):
         """Speaks and then stalls."""
         self.drain()
@@ -153,7 +183,7 @@ class Stub:
 def serve(pipe, server, wholly):
     """The process of all of them."""
     give_way(wholly)
-    counts = {"sessions": 0}
+    counts, all_falls = {"sessions": 0}, Falls()
 
     def session(link):
         with contextlib.suppress(OSError, ValueError, AttributeError), link:
@@ -167,9 +197,11 @@ def serve(pipe, server, wholly):
             if "/nobody" in path:
                 link.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
                 return
+            if path.endswith("/falls") or "/falls?" in path:
+                all_falls.dialled()
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link.sendall(accept(data))
-            Stub(link, path).run()
+            Stub(link, path, all_falls).run()
 
     def listen():
         while True:
@@ -178,5 +210,7 @@ def serve(pipe, server, wholly):
             threading.Thread(target=session, args=(link,), daemon=True).start()
 
     threading.Thread(target=listen, daemon=True).start()
-    while pipe.recv()[0] != "end":
-        pipe.send(dict(counts))
+    while (command := pipe.recv()[0]) != "end":
+        if command == "fall":
+            counts["fallen"] = all_falls.fall()
+        pipe.send(counts | {"dials": list(all_falls.dials)})
