@@ -158,8 +158,8 @@ class Falling(Attack):
             scene.hold(lambda: talk(scene, "falls", number), "calls")
         time.sleep(0.2)
         fallen = scene.stub.ask("fall")["fallen"]
-        scene.expect(fallen == calls, f"{fallen} of {calls} sessions stood")
-        time.sleep(0.005 * calls + 0.5)
+        scene.expect(fallen == len(scene.held), f"{fallen} of {len(scene.held)} sessions stood")
+        time.sleep(0.005 * fallen + 0.5)
         dials = scene.stub.ask("dials")["dials"]
         scene.expect(len(dials) == fallen, f"{len(dials)} dials for {fallen} sessions")
         # 500 a second at 1,000 calls; half of that time, should the relay have been held up.
