@@ -115,8 +115,15 @@ package struct FunctionCalls: BitwiseCopyable, Sendable {
     (now - table.value.rows[place].calledAt).milliseconds
   }
 
-  /// Where the running call with this id is.
-  func running(_ id: Bytes) -> Int? { places.first { isRunning($0) && self.id(of: $0).equals(id) } }
+  /// Where the running call with this id is: the session's own, for another one may have named its
+  /// call the same. Of an id that it has not called with, a former one's, which it may know if it
+  /// was resumed.
+  func running(_ id: Bytes) -> Int? {
+    let wantsFormer = !knows(id)
+    return places.first {
+      isRunning($0) && isFormer($0) == wantsFormer && self.id(of: $0).equals(id)
+    }
+  }
 
   /// Whether the session has called with this id before.
   func knows(_ id: Bytes) -> Bool {

@@ -165,6 +165,31 @@ struct HostileFunctionsTests {
     call.talk.expectAllHome()
   }
 
+  @Test(arguments: [true, false])
+  func `a session takes back its own call, though one before it named its call the same`(
+    hasCalled: Bool
+  ) throws {
+    let call = try FunctionTalk("gemini")
+    call.item("status", "a")
+    call.rig.fail(call.talk.model)
+    call.rig.advance(milliseconds: 500)
+    let next = try #require(call.rig.answerDial())
+    call.rig.answer(Talk.ready("gemini"), on: next)
+    if hasCalled {
+      call.rig.answer(
+        #"{"toolCall":{"functionCalls":[{"id":"a","name":"status","args":{"id":"9"}}]}}"#, on: next)
+    }
+    _ = call.rig.messages(from: next, isCaller: false)
+    call.rig.answer(#"{"toolCallCancellation":{"ids":["a"]}}"#, on: next)
+    // One that was resumed may know the former's.
+    #expect(call.rig.fetches.last == (hasCalled ? "cancel 2\n\n" : "cancel 1\n\n"))
+    #expect(call.rig.relay.totals.functionsCancelled == 1)
+    call.rig.fetcherSays("answer 1 200 whole\n\n{\"n\":1}")
+    call.rig.fetcherSays("answer 2 200 whole\n\n{\"n\":2}")
+    #expect(call.rig.messages(from: next, isCaller: false).count == (hasCalled ? 1 : 0))
+    call.talk.expectAllHome()
+  }
+
   @Test func `pieces of an answer that was asked for whole are nobody's`() throws {
     let call = try FunctionTalk("gemini")
     call.item("status", "a")
