@@ -237,7 +237,7 @@ class Drill:
     def attack(self, attack, door, measurer, seconds):
         guest = Door(door.port, door.secure, GUEST, door.relay)
         scene = Scene(guest, seconds, self.options.seed, self.house, self.ports, self.stub,
-                      self.options.short)
+                      is_short=self.options.short)
         attack.prepare(scene)
 
         def work():
@@ -296,7 +296,8 @@ class Drill:
         # Several go on at the same time: each measures by an upstream of its own.
         upstream = Upstream()
         scene = Scene(None, attack.seconds or self.seconds, self.options.seed, self.house,
-                      self.ports | {"twin": upstream.port}, self.options.short)
+                      self.ports | {"twin": upstream.port},
+                      is_short=self.options.short)
         scene.upstream = upstream
         try:
             attack.perform(scene)

@@ -5,8 +5,9 @@ from .measure import Measurer
 HOSTILE = {
     # name: kind of the upstream; the hostile twin behaves by the last part of the path.
     "flood": "openai", "dies": "openai", "falls": "openai", "masked": "openai",
-    "oversized": "openai", "utf8": "openai", "marks": "deepgram", "slow": "openai", "escapes": "openai",
-    "ones": "openai", "nobody": "openai", "empties": "openai", "words": "deepgram",
+    "oversized": "openai", "utf8": "openai", "marks": "deepgram", "slow": "openai",
+    "escapes": "openai", "ones": "openai", "nobody": "openai", "empties": "openai",
+    "words": "deepgram",
 }
 
 

@@ -27,13 +27,15 @@ class Falls:
     def __init__(self):
         self.standing, self.dials, self.lock = [], [], threading.Lock()
 
-    def dialled(self):
-        with self.lock:
-            self.dials.append(time.monotonic())
-
-    def stands(self, link):
+    @contextlib.contextmanager
+    def standing_with(self, link):
         with self.lock:
             self.standing.append(link)
+        try:
+            yield
+        finally:
+            with self.lock, contextlib.suppress(ValueError):
+                self.standing.remove(link)
 
     def fall(self):
         with self.lock:
@@ -52,8 +54,10 @@ class Stub:
         self.all_falls = all_falls
 
     def run(self):
-        name = self.path.rsplit("/", 1)[1]
-        behave = getattr(self, name.split("?")[0], None)
+        name = self.path.rsplit("/", 1)[1].split("?")[0]
+        behave = getattr(self, name, None)
+        if name == "falls":
+            self.all_falls.dials.append(time.monotonic())
         if "/listen" in self.path:
             behave()
             return
@@ -144,8 +148,8 @@ class Stub:
 
     def falls(self):
         """Stands until all are told to fall."""
-        self.all_falls.stands(self.link)
-        self.rest()
+        with self.all_falls.standing_with(self.link):
+            self.rest()
 
     def slow(self):
         """Speaks and then stalls."""
@@ -197,8 +201,6 @@ def serve(pipe, server, wholly):
             if "/nobody" in path:
                 link.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
                 return
-            if path.endswith("/falls") or "/falls?" in path:
-                all_falls.dialled()
             link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             link.sendall(accept(data))
             Stub(link, path, all_falls).run()
