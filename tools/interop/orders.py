@@ -21,6 +21,10 @@ from household import expect
 from models import Agent, staged
 from phone import Telnyx, Twilio
 
+# Most of these packages is loaded when it is first used, which takes seconds: now, and not while
+# other cases have appointments to keep.
+_ = telnyx.Telnyx(api_key="-").calls.actions, Client("-", "-").calls
+
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "12345678901234567890123456789012"
 KEY = "KEY0123456789"
