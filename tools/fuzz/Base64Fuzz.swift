@@ -3,7 +3,6 @@
 
 import Sidetone
 
-@_cdecl("LLVMFuzzerTestOneInput")
 func fuzzBase64(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let input = FuzzInput(start, count)
   let source = ExactMemory(input.rest)

@@ -4,7 +4,6 @@
 
 import Sidetone
 
-@_cdecl("LLVMFuzzerTestOneInput")
 func fuzzHTTP(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(start, count)
   let kind = input.byte() % 5

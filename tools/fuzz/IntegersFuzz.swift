@@ -7,7 +7,6 @@ import Sidetone
 private let media = Media(
   when: "type", is: "media", at: "data", "samples", rate: "sampleRate", as: .integers)
 
-@_cdecl("LLVMFuzzerTestOneInput")
 func fuzzIntegers(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(start, count)
   let isMessage = input.byte() & 1 == 1

@@ -7,7 +7,6 @@ private let media = Media(
   when: "event", is: "media", at: "media", "payload", timestamp: "timestamp", track: "track",
   as: .base64)
 
-@_cdecl("LLVMFuzzerTestOneInput")
 func fuzzMedia(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let input = FuzzInput(start, count)
   let original = ExactMemory(input.rest)

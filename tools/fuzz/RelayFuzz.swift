@@ -6,7 +6,6 @@
 
 import Sidetone
 
-@_cdecl("LLVMFuzzerTestOneInput")
 func fuzzRelay(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let memory = ExactMemory(FuzzInput(start, count).rest)
   var script = Script(bytes: memory.bytes)

@@ -4,7 +4,6 @@
 
 import Sidetone
 
-@_cdecl("LLVMFuzzerTestOneInput")
 func fuzzSpeech(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(start, count)
   let voices = Upstream.all.filter { $0.voice != nil }

@@ -4,7 +4,6 @@
 
 import Sidetone
 
-@_cdecl("LLVMFuzzerTestOneInput")
 func fuzzWebSocket(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   var input = FuzzInput(start, count)
   let role: WebSocket.Role = input.byte() & 1 == 0 ? .server : .client
