@@ -21,6 +21,8 @@ package struct Config: Sendable {
 
   package var upstreams: [Upstream] = []
   package var routes: [Route] = []
+  /// Where what cascades have spoken for callers is kept.
+  package var phrasesDirectory = "data/phrases"
   /// What `/ready` needs a free place for, each of them; empty: for any kind that is served.
   package var readyRequires: [CallKind] = []
 
@@ -247,6 +249,8 @@ extension Config {
     /// Samples a second: 8000, 16000 or 24000.
     package var rate: Int
     package var samples: [Int16]
+    /// What is said in it, where a cascade is to speak it; there are no samples until it has.
+    package var speech: Speech?
     package init(rate: Int, samples: [Int16]) {
       self.rate = rate
       self.samples = samples
@@ -256,6 +260,32 @@ extension Config {
     static let readyRates = [8_000, 16_000, 24_000]
     var readyBytes: Int { Self.readyRates.reduce(0) { $0 + 2 * samples.count * $1 / rate } }
   }
+
+  /// A text, and in whose voice it is spoken.
+  package struct Speech: Sendable, Equatable {
+    package var text: String
+    /// The name of the cascade that speaks it.
+    package var cascade = ""
+    /// Its voice, the model that speaks and the language, as its options have them.
+    package var voice = ""
+    package var model = ""
+    package var language = ""
+    /// The WAV file in which it is kept.
+    package var file = ""
+    package init(text: String) { self.text = text }
+  }
+
+  /// What cascades speak for callers, each once, and whether that was done.
+  package var speeches: [(speech: Speech, isKept: Bool)] {
+    var found: [(speech: Speech, isKept: Bool)] = []
+    for greeting in routes.filter({ !$0.isRetired }).flatMap(\.recordings) {
+      guard let greeting, let speech = greeting.speech else { continue }
+      if found.contains(where: { $0.speech.file == speech.file }) { continue }
+      found.append((speech, isKept: !greeting.samples.isEmpty))
+    }
+    return found
+  }
+  package var unspoken: [Speech] { speeches.filter { !$0.isKept }.map(\.speech) }
 
   /// Indices in `upstreams` of those that a route's calls may talk to.
   package func upstreams(of route: Route) -> [Int] {

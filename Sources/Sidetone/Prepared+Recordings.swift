@@ -4,6 +4,8 @@ struct Recording: Sendable {
   private var sounds: [(rate: Int, samples: Text)] = []
   /// A caller who speaks does not end it.
   let isUninterrupted: Bool
+  /// What is said in it, as the inside of a JSON string; empty: nobody knows.
+  private(set) var words = Text([])
 
   /// Whole steps of 10 ms of signed 16-bit samples, at this many a second; nil: there are none.
   func samples(at rate: Int) -> Bytes? {
@@ -16,6 +18,9 @@ struct Recording: Sendable {
   ) {
     self.isUninterrupted = isUninterrupted
     guard let greeting else { return }
+    if let speech = greeting.speech { words = Text(jsonEscaped(speech.text)) }
+    // A text that nobody has spoken yet.
+    if greeting.samples.isEmpty { return }
     let pool = ResamplerPool(profile: profile, streamsMax: 1)
     defer { pool.deallocate() }
     let source = Format(codec: .linear16, rate: greeting.rate)
@@ -40,5 +45,15 @@ struct Recording: Sendable {
       }
       return (rate, Text(samples))
     }
+  }
+}
+
+private func jsonEscaped(_ text: String) -> [UInt8] {
+  // The longest escape of a byte has six.
+  var place = [UInt8](repeating: 0, count: 6 * text.utf8.count)
+  return place.withMutableBytes { place in
+    var writer = Writer(place)
+    Array(text.utf8).withBytes { writer.write(json: $0) }
+    return writer.written.array
   }
 }

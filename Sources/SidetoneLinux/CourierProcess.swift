@@ -81,7 +81,7 @@ package struct CourierProcess {
     do throws(Errno) {
       _ = try attempt { unsafe Int(cl_pair_create(&ends)) }
       defer { _ = cl_close(ends[1]) }
-      let process = try Self.spawn(words, ends[1])
+      let process = try Self.spawn(words, ends[1], as: Self.descriptor)
       state = .running(process: process, socket: ends[0], since: now)
       return nil
     } catch {
@@ -91,7 +91,10 @@ package struct CourierProcess {
     }
   }
 
-  private static func spawn(_ words: [String], _ socket: Int32) throws(Errno) -> Int32 {
+  /// `socket` is the process's `descriptor`.
+  fileprivate static func spawn(
+    _ words: [String], _ socket: Int32, as descriptor: Int32
+  ) throws(Errno) -> Int32 {
     let copies = unsafe words.map { unsafe strdup($0) }
     defer { for index in unsafe copies.indices { unsafe free(copies[index]) } }
     let list = unsafe copies.map { unsafe UnsafePointer<CChar>($0) } + [nil]
@@ -140,7 +143,7 @@ package struct CourierProcess {
   }
 
   /// EAGAIN, as `cl_ended` has it.
-  private static let isRunning: Int64 = 11
+  fileprivate static let isRunning: Int64 = 11
 
   private mutating func rest(at now: Instant, _ process: Int32) {
     state = .resting(until: now + pause, process: process)
@@ -153,5 +156,25 @@ package struct CourierProcess {
     guard let socket else { return nil }
     tellLast(socket)
     return socket
+  }
+}
+
+/// Runs a process beside this one, with the same standard error, and waits for its end: for threads
+/// that may wait. Why it did not run to its end, or nil; how that end was is its own to say.
+package func runBeside(_ words: [String]) -> String? {
+  let process: Int32
+  do throws(Errno) {
+    process = try CourierProcess.spawn(words, STDERR_FILENO, as: STDERR_FILENO)
+  } catch {
+    return "its process cannot be started: \(error)"
+  }
+  while true {
+    let status = cl_ended(process)
+    if status == -CourierProcess.isRunning {
+      usleep(20_000)
+      continue
+    }
+    let signal = status < 0 ? 0 : status & 0x7f
+    return signal == 0 ? nil : "its process was ended by signal \(signal)"
   }
 }

@@ -5,11 +5,11 @@ import SidetoneSettings
 
 struct Arguments {
   enum Verb: String, CaseIterable {
-    case serve, check, doctor, courier, records, version, help
+    case serve, check, doctor, phrases, courier, records, version, help
 
     var takesSettings: Bool {
       switch self {
-      case .serve, .check, .doctor, .courier, .records: true
+      case .serve, .check, .doctor, .phrases, .courier, .records: true
       case .version, .help: false
       }
     }
@@ -34,6 +34,10 @@ struct Arguments {
 
   /// What `records` can do.
   static let actions = ["journal", "redeliver"]
+  /// Those that stand alone.
+  private static let ownWords: [Verb: [String]] = [
+    .courier: ["--once", "--fetches"], .phrases: ["--beside"],
+  ]
   private static let ownFlags: [Verb: [String]] = [
     .courier: ["--socket"], .records: ["--call", "--since"],
   ]
@@ -62,7 +66,7 @@ struct Arguments {
         action = word
         continue
       }
-      if word == "--once" || word == "--fetches", verb == .courier {
+      if Self.ownWords[verb]?.contains(word) == true {
         own[word] = ""
         continue
       }

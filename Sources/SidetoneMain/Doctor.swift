@@ -62,41 +62,18 @@ enum Doctor {
     return visits
   }
 
-  private static let path = "/doctor"
-
   private static func relay(
     to upstream: Config.Upstream, on route: Config.Route, of config: Config
   ) -> Config {
-    var relay = Config()
-    relay.listeners[0].port = 0
-    relay.limits = config.limits
-    relay.limits.callsMax = 1
-    relay.limits.otherLinksMax = 16
-    relay.limits.twoWayCallsMax = 1
-    relay.limits.redialsMax = 0
-    relay.limits.drainSeconds = 0
+    var relay = Config(for: upstream, of: config)
     relay.limits.finishSeconds = min(config.limits.finishSeconds, confirmSecondsMax)
-    relay.logsJSON = true
-    var upstream = upstream
     // Nobody is there to be greeted.
-    upstream.options.removeAll { $0.name == "greeting" }
-    relay.upstreams = [upstream] + config.upstreams.filter { $0.speaksFor == upstream.name }
-    relay.limits.cascadeCallsMax = 1
-    var own = Config.Route()
-    own.path = path
-    own.upstream = upstream.name
-    own.carriers = [caller]
-    own.options = route.options
-    own.standardOptions = route.standardOptions
-    own.upstreamRate = route.upstreamRate
-    own.isOpen = true
-    relay.routes = [own]
+    relay.upstreams[0].options.removeAll { $0.name == "greeting" }
+    relay.routes[0].options = route.options
+    relay.routes[0].standardOptions = route.standardOptions
+    relay.routes[0].upstreamRate = route.upstreamRate
     return relay
   }
-
-  /// The carrier whose calls begin with their handshake.
-  private static let caller =
-    Carrier.all.first { $0.open != nil }.map(\.name.description) ?? ""
 
   // MARK: A visit
 
@@ -106,26 +83,13 @@ enum Doctor {
   private static let confirmSecondsMax = 5
 
   private static func dial(_ visit: Visit) -> Finding {
-    var ends: [Int32] = [-1, -1]
-    guard pipe(&ends) == 0 else { return failure(visit, "no pipe: \(systemError())") }
-    let nowhere = open("/dev/null", O_WRONLY)
-    defer { for end in ends + [nowhere] { close(end) } }
-    let house: House
-    do throws(StartError) {
-      guard let lines = try? LineWriter(transcripts: nowhere, logs: ends[1]) else {
-        return failure(visit, "no thread for lines")
-      }
-      house = House(try Machine(config: visit.config, lines: lines, catchesSignals: false))
+    do throws(LoneRelay.Failure) {
+      let relay = try LoneRelay(visit.config, query: "encoding=mulaw&sample_rate=8000")
+      defer { relay.stop() }
+      return watch(relay, of: visit)
     } catch {
-      return failure(visit, "\(error)")
+      return failure(visit, error.text)
     }
-    house.start()
-    defer { house.stop() }
-    guard let caller = Caller(port: house.machine.listeners[0].port, path: path) else {
-      return failure(visit, "no caller: \(systemError())")
-    }
-    defer { caller.hangUp() }
-    return watch(caller, log: ends[0], of: visit)
   }
 
   private static func failure(_ visit: Visit, _ text: String) -> Finding {
@@ -133,28 +97,26 @@ enum Doctor {
   }
 
   /// Reads the relay's log until the session stands, then ends it.
-  private static func watch(_ caller: Caller, log: Int32, of visit: Visit) -> Finding {
+  private static func watch(_ relay: LoneRelay, of visit: Visit) -> Finding {
     var story = Story()
     let began = seconds()
     var limit = began + Double(answerSecondsMax)
-    var lines = LogLines(descriptor: log)
-    while seconds() < limit, !caller.hasEnded {
-      caller.wait(beside: log, milliseconds: 100)
-      for line in lines.read() {
+    while seconds() < limit, !relay.caller.hasEnded {
+      for line in relay.nextLines() {
         if story.take(line), case .standing = story.state {
-          caller.finish()
+          relay.caller.finish()
           story.askedToEnd = seconds()
           limit = story.askedToEnd + Double(endSecondsMax)
         }
       }
     }
     story.noteEnd(at: seconds(), within: visit.config.limits.finishSeconds)
-    usleep(50_000)
-    for line in lines.read() { _ = story.take(line) }
+    for line in relay.lastLines() { _ = story.take(line) }
     let milliseconds = Int((seconds() - began) * 1000)
+    let hasEnded = relay.caller.hasEnded
     return Finding(
-      name: visit.name, outcome: story.isWell(hasEnded: caller.hasEnded) ? .well : .bad,
-      text: story.text(after: milliseconds, hasEnded: caller.hasEnded))
+      name: visit.name, outcome: story.isWell(hasEnded: hasEnded) ? .well : .bad,
+      text: story.text(after: milliseconds, hasEnded: hasEnded))
   }
 
   /// What the log tells of one session.
@@ -167,12 +129,6 @@ enum Doctor {
     var askedToEnd = 0.0
     /// What the upstream, or what is between here and there, had to say.
     var complaints: [String] = []
-
-    /// Lines that say what is wrong; others say what follows from it.
-    private static let complaining: Set = [
-      "upstream_refused", "upstream_error", "upstream_closed", "upstream_lost", "call_refused",
-      "results_missing",
-    ]
 
     func isWell(hasEnded: Bool) -> Bool {
       state == .standing && complaints.isEmpty && hasEnded
@@ -187,8 +143,8 @@ enum Doctor {
     }
 
     /// True: the session stands since this line.
-    mutating func take(_ line: LogLines.Line) -> Bool {
-      if Self.complaining.contains(line.event) { complaints.append(line.detail) }
+    mutating func take(_ line: LoneRelay.Line) -> Bool {
+      if line.isComplaint { complaints.append(line.detail) }
       guard line.event == "upstream_connected", state == .dialling else { return false }
       state = .standing
       if let place = line.detail.firstRange(of: " after ") {
@@ -208,147 +164,4 @@ enum Doctor {
       }
     }
   }
-}
-
-private func systemError() -> String { String(cString: strerror(errno)) }
-
-private func seconds() -> Double {
-  var now = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &now)
-  return Double(now.tv_sec) + Double(now.tv_nsec) / 1e9
-}
-
-// MARK: - The relay in a thread
-
-private final class House: @unchecked Sendable {
-  let machine: Machine
-  private var thread = pthread_t()
-
-  init(_ machine: Machine) { self.machine = machine }
-
-  func start() {
-    let result = pthread_create(
-      &thread, nil,
-      { raw in
-        guard let raw else { return nil }
-        _ = Unmanaged<House>.fromOpaque(raw).takeRetainedValue().machine.run()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    precondition(result == 0, "there is a thread to be had")
-  }
-
-  /// Twice: not to wait for running calls.
-  func stop() {
-    machine.interrupter.interrupt()
-    machine.interrupter.interrupt()
-    pthread_join(thread, nil)
-  }
-}
-
-// MARK: - The log
-
-/// Lines of the log as they come through a pipe, each one JSON object.
-private struct LogLines {
-  struct Line {
-    var event: String
-    var detail: String
-  }
-
-  private let descriptor: Int32
-  private var rest: [UInt8] = []
-
-  init(descriptor: Int32) {
-    self.descriptor = descriptor
-    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-  }
-
-  /// The whole lines that have come.
-  mutating func read() -> [Line] {
-    var piece = [UInt8](repeating: 0, count: 16_384)
-    while true {
-      let count = Glibc.read(descriptor, &piece, piece.count)
-      if count <= 0 { break }
-      rest += piece.prefix(count)
-    }
-    var lines: [Line] = []
-    while let end = rest.firstIndex(of: 0x0a) {
-      let bytes = Array(rest[..<end])
-      rest.removeFirst(end + 1)
-      if let line = bytes.withBytes(Self.line) { lines.append(line) }
-    }
-    return lines
-  }
-
-  private static func line(_ bytes: Bytes) -> Line? {
-    guard let event = JSON.find("event", in: bytes), event.kind == .string,
-      let detail = JSON.find("detail", in: bytes), detail.kind == .string
-    else { return nil }
-    return Line(event: bytes[event.range].string, detail: JSON.string(detail, in: bytes))
-  }
-}
-
-// MARK: - The caller
-
-/// A raw client that says nothing, on a socket of its own.
-private final class Caller {
-  private let descriptor: Int32
-  private(set) var hasEnded = false
-
-  /// Nil where there is no connection.
-  init?(port: UInt16, path: String) {
-    descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard descriptor >= 0 else { return nil }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    let result = withUnsafePointer(to: &address) { place in
-      place.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    guard result == 0 else {
-      close(descriptor)
-      return nil
-    }
-    _ = fcntl(descriptor, F_SETFL, O_NONBLOCK)
-    say(
-      """
-      GET \(path)?encoding=mulaw&sample_rate=8000 HTTP/1.1\r
-      Host: 127.0.0.1:\(port)\r
-      Upgrade: websocket\r
-      Connection: Upgrade\r
-      Sec-WebSocket-Version: 13\r
-      Sec-WebSocket-Key: c2lkZXRvbmUtZG9jdG9yLg==\r
-      \r
-
-      """)
-  }
-
-  private func say(_ text: String) { say(Array(text.utf8)) }
-
-  private func say(_ bytes: [UInt8]) {
-    _ = send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-  }
-
-  /// Until the log or the relay has something, which is read and not looked at.
-  func wait(beside log: Int32, milliseconds: Int32) {
-    var watched = [
-      pollfd(fd: log, events: Int16(POLLIN), revents: 0),
-      pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
-    ]
-    _ = poll(&watched, 2, milliseconds)
-    guard watched[1].revents != 0 else { return }
-    var piece = [UInt8](repeating: 0, count: 4096)
-    let count = recv(descriptor, &piece, piece.count, 0)
-    hasEnded = count == 0 || (count < 0 && errno != EAGAIN)
-  }
-
-  /// Nothing more will be said: the relay ends the session and closes. A mask of zeros is a mask.
-  func finish() {
-    let text = Array("{\"type\":\"CloseStream\"}".utf8)
-    say([0x81, 0x80 | UInt8(text.count), 0, 0, 0, 0] + text)
-  }
-
-  func hangUp() { close(descriptor) }
 }

@@ -15,6 +15,7 @@ enum Help {
         sidetone serve [--config FILE]   run the relay, in the foreground, until it is told to stop
         sidetone check [--config FILE]   list every mistake in the settings, or the memory they take
         sidetone doctor [--config FILE]  open a session with each upstream, and say what came of it
+        sidetone phrases [--config FILE] have the texts spoken that callers hear, and keep them
         sidetone courier [--once]        deliver what is written down: files, webhooks, extraction
         sidetone records journal         print what is written down, a line for each thing
         sidetone version                 print the version
@@ -42,6 +43,15 @@ enum Help {
     calls on its routes would, without audio, and ends it. Prints what was accepted, what was
     refused and in whose words, and how long it took. Exits 0 where every session was had and ended
     as it should, otherwise 1, also where none was tried.
+    """
+
+  static let phrases = """
+    sidetone phrases [--config FILE] [--SETTING VALUE ...]
+
+    Has each text of the settings spoken, such as hold = { say = "One moment, please." }, by the
+    voice of its cascade, and keeps it as a WAV file below [phrases] directory. Prints a line for
+    each, also for those that are kept already. `serve` does the same by itself, beside its calls.
+    Exits 0; 1 where one could not be had.
     """
 
   static let courier = """

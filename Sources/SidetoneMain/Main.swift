@@ -18,9 +18,9 @@ import SidetoneSettings
       complain("sidetone: \(error.text)\n\n\(Help.overview)")
       exit(2)
     }
-    // A courier that `serve` started ends with that; a signal to all of a terminal, or of a
+    // What `serve` started ends by itself; a signal to all of a terminal, or of a
     // service, is meant for the relay.
-    if arguments.own["--socket"] != nil {
+    if arguments.own["--socket"] != nil || arguments.own["--beside"] != nil {
       for number in [SIGINT, SIGTERM, SIGHUP] { signal(number, SIG_IGN) }
     }
     switch arguments.verb {
@@ -29,6 +29,7 @@ import SidetoneSettings
     case .check where arguments.wantsHelp: print(Help.check)
     case .serve where arguments.wantsHelp: print(Help.serve)
     case .doctor where arguments.wantsHelp: print(Help.doctor)
+    case .phrases where arguments.wantsHelp: print(Help.phrases)
     case .courier where arguments.wantsHelp: print(Help.courier)
     case .records where arguments.wantsHelp || arguments.action.isEmpty: print(Help.records)
     case .courier where arguments.own["--fetches"] != nil: fetcher(arguments)
@@ -36,6 +37,7 @@ import SidetoneSettings
     case .records: records(settings(arguments).config, arguments)
     case .check: check(fitted(settings(arguments).config))
     case .doctor: examine(settings(arguments).config)
+    case .phrases: phrases(settings(arguments).config, arguments)
     case .serve: serve(settings(arguments), arguments)
     }
   }
@@ -105,23 +107,26 @@ import SidetoneSettings
   private static func serve(_ settings: Settings.Reading, _ arguments: Arguments) {
     let config = settings.config
     holdBack(SIGHUP)
-    func tell(_ line: StartLine) {
+    @Sendable func tell(_ line: StartLine) {
       guard config.logLevel <= (line.level == .info ? .info : .warning) else { return }
       complain(config.logsJSON ? line.json : line.text)
     }
     examineRecords(config, isCheck: false)
+    let speaker = PhraseSpeaker(words: phrasesWords(arguments), tell: tell)
     do throws(StartError) {
       tell(StartLine(event: "starting", detail: ""))
       let machine = try Machine(
         config: config, inherited: inherited,
         courier: config.records == nil ? [] : courierWords(arguments), fetcher: fetcherWords,
-        reread: rereader(arguments, after: settings))
+        reread: rereader(arguments, after: settings, speaker))
       var bound = machine.config
       for index in machine.listeners.indices {
         bound.listeners[index].port = machine.listeners[index].port
       }
       bound.listeners = zip(bound.listeners, machine.listeners).filter { $1.isOpen }.map(\.0)
       for line in startLines(of: bound) { tell(line) }
+      let interrupter = machine.interrupter
+      speaker.begin(config) { interrupter.reload() }
       exit(machine.run())
     } catch {
       let line = StartLine(level: .error, event: "not_started", detail: "\(error)")

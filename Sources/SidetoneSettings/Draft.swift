@@ -103,6 +103,12 @@ struct Draft {
     digests[name] = written.digest(namesFile: namesFile)
   }
 
+  /// What was written of a setting stands for what is in a file, which is another by then.
+  mutating func noteContent(_ name: String, of file: String) {
+    let content = (try? readFile(file, bytesMax: 4 << 20)) ?? []
+    digests[name] = (digests[name] ?? []) + sha256(String(decoding: content, as: UTF8.self))
+  }
+
   /// Assigns what was in force of settings that need a restart, where it is something else now.
   mutating func assignFormer() {
     guard let kept = former else { return }

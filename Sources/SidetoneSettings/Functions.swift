@@ -82,7 +82,7 @@ extension Setting where Target == WrittenFunction {
       \.function.talksMeanwhile),
     .recording(
       "functions", "phrase",
-      help: "A WAV file that the caller hears where it takes long, and nobody speaks.",
+      help: "A WAV file, or words, that the caller hears where it takes long, and nobody speaks.",
       \.function.phraseAudio),
     .integer(
       "functions", "phrase_after_milliseconds", in: 0...60_000,

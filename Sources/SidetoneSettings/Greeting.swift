@@ -4,18 +4,6 @@
 
 import Sidetone
 
-extension Setting {
-  /// The file of what was recorded for callers.
-  static func recording(
-    _ table: String, _ key: String, help: String,
-    _ field: WritableKeyPath<Target, Config.Greeting?> & Sendable
-  ) -> Self {
-    Self(table: table, key: key, form: "FILE", help: help) { target, written throws(Refusal) in
-      target[keyPath: field] = try readGreeting(try oneLine(try written.text()))
-    }
-  }
-}
-
 func readGreeting(_ path: String) throws(Refusal) -> Config.Greeting {
   let secondsMax = Limits.greetingSecondsMax
   let bytes: [UInt8]
@@ -100,12 +88,4 @@ private struct Wave {
   func number(at place: Int, bytes count: Int) -> Int {
     (0..<count).reduce(0) { $0 | Int(bytes[place + $1]) << (8 * $1) }
   }
-}
-
-/// One of what may be recorded for callers.
-func readPhrase(_ text: String) throws(Refusal) -> Config.Phrase {
-  guard let phrase = Config.Phrase(rawValue: text) else {
-    throw Refusal(unknown("names", text, among: Config.Phrase.allCases.map(\.rawValue)))
-  }
-  return phrase
 }

@@ -96,7 +96,7 @@ extension Setting where Target == WrittenHook {
   ]
 }
 
-private func readDirectory(_ text: String) throws(Refusal) -> String {
+func readDirectory(_ text: String) throws(Refusal) -> String {
   guard (1...3000).contains(text.utf8.count) else {
     throw Refusal("must be a directory's name of 1 to 3000 bytes")
   }

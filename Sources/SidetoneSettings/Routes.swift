@@ -68,7 +68,7 @@ extension Setting where Target == WrittenRoute {
       \.route.warm),
     .recording(
       "routes", "greeting",
-      help: "A WAV file (16-bit PCM, mono, 8, 16 or 24 kHz) that callers hear at once.",
+      help: "A WAV file (16-bit PCM, mono, 8, 16 or 24 kHz), or words, that callers hear at once.",
       \.route.greetingAudio),
     .recording(
       "routes", "hold",

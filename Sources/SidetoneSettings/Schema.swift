@@ -9,10 +9,10 @@ extension Setting where Target == Draft {
   static let all =
     listen + auth.map { $0.effect == nil ? $0.counts(from: .reload) : $0 } + audio
     + voice.map { $0.counts(from: .reload) }
-    + carriers + output + records + limits
+    + carriers + output + records + phrases + limits
   /// In the order in which people want to read them.
   static let tables = [
-    "listen", "auth", "carriers", "audio", "voice", "output", "records", "limits",
+    "listen", "auth", "carriers", "audio", "voice", "output", "records", "phrases", "limits",
   ]
 
   private static let listen: [Self] = [

@@ -175,7 +175,7 @@ extension Setting {
   }
 
   /// Its value is a file's name, and what counts is what is in it.
-  var namesFile: Bool { form == "FILE" }
+  var namesFile: Bool { form.hasPrefix("FILE") }
 }
 
 func numberForm(_ range: ClosedRange<Int>) -> String {

@@ -100,6 +100,7 @@ extension Draft {
     finishRecords()
     var routes = routes
     finishFunctions(&routes)
+    finishPhrases(&routes)
     finishRoutes(routes)
     config.limits.cascadeCallsMax = config.cascadeCallsMax
     judgeOrigins()

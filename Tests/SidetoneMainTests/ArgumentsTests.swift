@@ -16,6 +16,7 @@ import Testing
   @Test(arguments: [
     (["--help"], Arguments.Verb.help), (["-h"], .help), (["help"], .help), (["version"], .version),
     (["--version"], .version), (["check"], .check), (["doctor"], .doctor),
+    (["phrases"], .phrases), (["phrases", "--help"], .phrases),
     (["serve", "--help"], .serve),
     (["check", "-h"], .check), (["help", "--help"], .help),
   ])

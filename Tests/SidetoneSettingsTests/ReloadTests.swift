@@ -84,6 +84,7 @@ import Testing
     "voice.after_say": "Sorry.", "voice.after_dial": "+15550101",
     "output.transcripts": "true", "output.json_log": "false", "output.log": "text",
     "output.service": "another", "records.directory": "elsewhere",
+    "phrases.directory": "elsewhere",
   ]
 
   @Test func `names are those of the file, and no value is told`() throws {

@@ -7,9 +7,11 @@
 import asyncio
 import contextlib
 import inspect
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 import household
@@ -37,9 +39,11 @@ class Late(AssertionError):
 class Stage(household.Household):
     """The three twins as a case wants them, and a relay before them."""
 
-    def __init__(self, kind="cascade", chat=(), voice=(), greeting=GREETING, functions=False):
+    def __init__(self, kind="cascade", chat=(), voice=(), greeting=GREETING, functions=False,
+                 phrases="", directory=""):
         self.kind, self.chat_options, self.voice_options = kind, chat, voice
         self.greeting, self.calls_functions = greeting, functions
+        self.phrases, self.directory = phrases, directory
 
     async def begin(self):
         self.ears = await self.add(household.start_twin("deepgram", "--verbose"))
@@ -50,7 +54,9 @@ class Stage(household.Household):
             self.functions = await self.serve("functions", "--answer", 'look={"sky":"blue"}')
             declared = FUNCTION.format(port=self.functions.port)
         names = '["look"]' if self.calls_functions else "[]"
+        kept = f'[phrases]\ndirectory = "{self.directory}"' if self.directory else ""
         self.relay = await self.add(household.start_relay({}, f"""
+{kept}
 [upstreams.{self.kind}]
 private = true
 key = "ears"
@@ -65,6 +71,7 @@ greeting = "{self.greeting}"
 path = "/talk"
 upstream = "{self.kind}"
 functions = {names}
+{self.phrases}
 """))
 
     async def serve(self, verb, *options):
@@ -207,6 +214,38 @@ async def a_function_is_called_and_its_answer_spoken():
         expect(await stage.functions.shows("look"), "the function was not called")
         # The call, its answer, and the second question.
         expect(stage.asked() == 3, f"the chat was asked {stage.asked()} times")
+
+
+# MARK: Texts that are spoken once
+
+
+async def a_text_is_spoken_beside_the_calls_and_kept():
+    text = 'greeting = { say = "sun sky sea" }'
+    with tempfile.TemporaryDirectory() as directory:
+        async with staged(greeting="", phrases=text, directory=directory) as stage:
+            expect(await stage.relay.shows("spoken:"), "the text was not spoken")
+            expect(await stage.relay.shows("reloaded"), "the settings were not read anew")
+            heard, lines = await stage.call("--as", "twilio", "--two-way", "--say", "red sky")
+            heard_all(heard, ["sun sky sea", "you said: red sky"], lines)
+            expect(await stage.relay.shows("[AGENT] sun sky sea ("), "its words are not shown")
+            expect(stage.asked() == 1, f"the chat was asked {stage.asked()} times")
+        # The next relay has it from its first call on, and asks nobody for it.
+        async with staged(greeting="", phrases=text, directory=directory) as stage:
+            heard, lines = await stage.call("--as", "twilio", "--two-way", "--say", "good morning")
+            heard_all(heard, ["sun sky sea", "you said: good morning"], lines)
+            log = "".join(stage.relay.lines)
+            expect("spoken:" not in log and "reloaded" not in log, log)
+
+
+async def a_text_that_nobody_speaks_is_a_warning_and_calls_go_on():
+    voice = ("--misbehave", "reset-after=0.1,first=1")
+    with tempfile.TemporaryDirectory() as directory:
+        text = f'greeting = {{ say = "{LONG}" }}'
+        async with staged(greeting="", voice=voice, phrases=text, directory=directory) as stage:
+            expect(await stage.relay.shows("not spoken:"), "the log does not say so")
+            heard, lines = await stage.call("--as", "twilio", "--two-way", "--say", "red sky")
+            heard_all(heard, ["you said: red sky"], lines)
+            expect(not any(pathlib.Path(directory).iterdir()), "half of it was kept")
 
 
 # MARK: What goes wrong

@@ -107,6 +107,8 @@ extension Announcements {
       call.conversation.play(
         recorded: samples, isUninterrupted: recording.isUninterrupted, store)
     else { return false }
+    let words = recording.words.bytes
+    if !words.isEmpty { turn.note(.words(.said(words)), of: call.record.identity) }
     call.converse(store, &turn)
     return true
   }

@@ -69,6 +69,23 @@ struct PhrasesTests {
     talk.expectAllHome()
   }
 
+  @Test func `of a text its words stand in the transcript, once it is heard`() throws {
+    let talk = try Self.talk {
+      $0.printsTranscripts = true
+      $0.routes[3].holdAudio?.speech = Config.Speech(text: "One \"moment\".")
+      $0.routes[3].goodbyeAudio = Config.Greeting(rate: 24_000, samples: [])
+      $0.routes[3].goodbyeAudio?.speech = Config.Speech(text: "Nobody has spoken it.")
+    }
+    talk.rig.fail(talk.model)
+    talk.rig.advance(milliseconds: 4000)
+    #expect(heard(talk) == Self.hold.heard)
+    let lines = talk.rig.log.filter { $0.contains("[AGENT]") }
+    #expect(lines.count == 1 && lines[0].contains("One \"moment\"."), "\(lines)")
+    talk.rig.advance(milliseconds: 60_000)
+    #expect(talk.rig.relay.totals.goodbyes == 0)
+    talk.expectAllHome()
+  }
+
   @Test func `a session that stands soon is not waited for`() throws {
     let talk = try Self.talk()
     talk.rig.fail(talk.model)
