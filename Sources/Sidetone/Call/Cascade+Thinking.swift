@@ -5,9 +5,13 @@ extension Cascade {
   private static let answerMilliseconds = 120_000
   /// So long no word comes of it until it is given up.
   private static let thinkingWithin = Instant.Span.seconds(12)
+  /// The same of the end of a request whose answer has said that it is over.
+  private static let endingWithin = Instant.Span.milliseconds(500)
   /// Requests in a row that may come to nothing, and the pause behind the first of them.
   private static let failuresMax = 3
   private static let retryAfterMilliseconds = 500
+  /// Answers that call functions, one behind the other, without a word of the caller's.
+  private static let roundsMax = 16
 
   // MARK: Asking
 
@@ -27,7 +31,7 @@ extension Cascade {
     request.isStream = true
     guard let body = body(in: &call, store) else {
       return chatBroke(
-        "instructions and functions leave no room for what was said", .never, in: &call, store,
+        "instructions, functions and their answers leave no room", .never, in: &call, store,
         &turn)
     }
     do throws(FetchFailure) {
@@ -39,11 +43,12 @@ extension Cascade {
     }
   }
 
-  /// Nil where it is too long even with no more than what was said last.
+  /// Nil where it is too long even with no more than what was said last. What goes first is what
+  /// was said, from the oldest on; then what functions answered, of which history knows as well.
   private static func body(in call: inout Call, _ store: Store) -> Bytes? {
     var session = call.upstream.session(store)
     var history = call.conversation.history.told(scratch: store.source, in: store.pool)
-    let round =
+    var round =
       call.functions.isOn
       ? call.upstream.cascade.memory.round.messages(in: store.functionText, store.pool) : .empty
     while true {
@@ -52,7 +57,11 @@ extension Cascade {
       Chat.write(session, round: round, into: &body)
       if !body.overflowed { return body.written }
       // The oldest first.
-      if history.next() == nil || history.isEmpty { return nil }
+      let isLeft = history.next() != nil && !history.isEmpty
+      if isLeft { continue }
+      if round.isEmpty { return nil }
+      round = .empty
+      history = call.conversation.history.told(scratch: store.source, in: store.pool)
     }
   }
 
@@ -86,10 +95,6 @@ extension Cascade {
       let step = cascade.memory.chat.next(in: &rest, scratch: store.chatText, from: store.pool)
       if case .needMore = step { break }
       if !take(step, in: &call, store, &turn) { return }
-    }
-    // Calls come without a word.
-    if call.upstream.cascade.isThinking, !call.upstream.cascade.memory.chat.calls.isEmpty {
-      call.upstream.cascade.memory.until = turn.now + thinkingWithin
     }
   }
 
@@ -128,6 +133,8 @@ extension Cascade {
     case .words(let words):
       call.upstream.cascade.memory.until = turn.now + thinkingWithin
       tell(words, in: &call, store, &turn)
+    case .progress: call.upstream.cascade.memory.until = turn.now + thinkingWithin
+    case .over: call.upstream.cascade.memory.until = turn.now + endingWithin
     case .say(let text, _): CascadeVoice.say(text, in: &call, store, &turn)
     case .lost: turn.note(.messageBad)
     case .complaint(let complaint, let event):
@@ -179,7 +186,7 @@ extension Cascade {
   }
 
   /// All of the answer has come.
-  private static func chatEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+  static func chatEnded(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     drain(isBroken: false, in: &call, store, &turn)
     guard call.upstream.cascade.isThinking else { return }
     let cascade = call.upstream.cascade
@@ -187,6 +194,9 @@ extension Cascade {
     let ending = cascade.memory.chat.ending
     if cascade.memory.chat.calls.isLost {
       return chatBroke("calls of functions are too long", .another, in: &call, store, &turn)
+    }
+    if !cascade.memory.chat.calls.isEmpty, cascade.memory.rounds >= roundsMax {
+      return chatBroke("it calls functions without end", .another, in: &call, store, &turn)
     }
     if ending.how == .cut, case .thinking = cascade.memory.answer {
       return chatBroke("the chat endpoint's answer is empty", .again, in: &call, store, &turn)
@@ -208,7 +218,8 @@ extension Cascade {
       case .needMore: return
       // The end of the last line is missing, or there is no more than why it broke off.
       case .lost where isBroken, .complaint where isBroken: continue
-      case .words, .say, .lost, .complaint: if !take(step, in: &call, store, &turn) { return }
+      case .words, .say, .progress, .over, .lost, .complaint:
+        if !take(step, in: &call, store, &turn) { return }
       }
     }
   }
@@ -231,6 +242,7 @@ extension Cascade {
       }
       news.callsFunctions = true
       call.functions.forgetAnswered()
+      cascade.memory.rounds += 1
     } else if ending.passesAfter == nil {
       cascade.memory.round.clear(in: store.pool)
     }

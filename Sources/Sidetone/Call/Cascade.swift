@@ -52,7 +52,8 @@ struct Cascade: BitwiseCopyable, Sendable {
   /// What the caller does, as far as the one that listens says.
   enum Caller: BitwiseCopyable {
     case quiet
-    /// It was heard to begin, and nothing it says is final; an answer was let go of for it.
+    /// It was heard to begin, and nothing it says is final; an answer was let go of for it, or it
+    /// has done something else meanwhile that wants one.
     case speaking(overAnswer: Bool)
     case hasSaid
   }
@@ -74,6 +75,8 @@ struct Cascade: BitwiseCopyable, Sendable {
     var requests = 0
     var failures = 0
     var successes = 0
+    /// Answers since the caller's last words that have called functions.
+    var rounds = 0
     /// What is to be kept of what the relay itself has to say: the inside of a JSON string.
     var note = Chain()
     var round = CascadeRound()
@@ -126,10 +129,16 @@ extension Cascade {
     if news.isInterrupted {
       if case .quiet = memory.caller { beginCaller() } else { news.isInterrupted = false }
     }
-    if news.callerWords != nil { memory.caller = .hasSaid }
+    if news.callerWords != nil {
+      memory.caller = .hasSaid
+      memory.rounds = 0
+    }
     guard news.isCallerDone else { return }
     switch memory.caller {
-    case .quiet, .speaking(overAnswer: false): news.isCallerDone = false
+    case .quiet: news.isCallerDone = false
+    case .speaking(overAnswer: false):
+      news.isCallerDone = false
+      news.isFalseStart = true
     case .speaking(overAnswer: true), .hasSaid: memory.owed.formUnion([.letGo, .think])
     }
     memory.caller = .quiet
@@ -178,11 +187,8 @@ extension Cascade {
       text.write(json: reprompt)
       note(text.written, in: pool)
     case .answer(let id, _, let answer):
-      Chat.writeAnswer(id, answer, &text)
-      if !text.overflowed, memory.round.answer(id, text.written, in: pool) { break }
-      var short = Writer(room)
-      Chat.writeAnswer(id, Self.tooLong.bytes, &short)
-      _ = memory.round.answer(id, short.written, in: pool)
+      if memory.round.answer(id, answer, room: room, in: pool) { break }
+      _ = memory.round.answer(id, Self.tooLong.bytes, room: room, in: pool)
       return .untold
     }
     return .taken
@@ -195,7 +201,11 @@ extension Cascade {
   private func note(_ text: Bytes, in pool: BlockPool) {
     _ = memory.note.append(text, from: pool)
     memory.owed.insert(.note)
-    if case .quiet = memory.caller { memory.owed.insert(.think) }
+    switch memory.caller {
+    case .quiet: memory.owed.insert(.think)
+    case .speaking: memory.caller = .speaking(overAnswer: true)
+    case .hasSaid: break
+    }
   }
 }
 
@@ -305,6 +315,11 @@ extension Cascade {
     switch cascade.memory.answer {
     case .none: break
     case .thinking, .telling:
+      if let fetch = cascade.memory.fetch, cascade.memory.chat.isOver {
+        // Its server keeps the request open behind its end.
+        turn.fetches.cancel(fetch)
+        return chatEnded(in: &call, store, &turn)
+      }
       cascade.cancelRequest(&turn)
       chatBroke("the chat endpoint says nothing", .again, in: &call, store, &turn)
     case .sounding: CascadeVoice.expired(in: &call, store, &turn)

@@ -50,19 +50,38 @@ struct CascadeRound: BitwiseCopyable {
     return true
   }
 
-  /// One of them was answered: its message. False where there is no room for it.
-  mutating func answer(_ id: Bytes, _ message: Bytes, in pool: BlockPool) -> Bool {
+  /// One of them was answered. `room`: where its message is put together. False where there is none
+  /// for it.
+  mutating func answer(
+    _ id: Bytes, _ answer: Bytes, room: Bytes, in pool: BlockPool
+  ) -> Bool {
     guard let hash = Name(id)?.hash,
       let place = (0..<openCount).first(where: { open[$0] == hash })
     else { return true }
-    guard answers.count + message.count <= Self.answersBytesMax,
-      answers.append(message, from: pool)
+    let half = room.count / 2
+    var message = Writer(room.prefix(half))
+    Chat.writeAnswer(own(id, scratch: room.dropping(half), pool), answer, &message)
+    guard !message.overflowed, answers.count + message.count <= Self.answersBytesMax,
+      answers.append(message.written, from: pool)
     else { return false }
     openCount -= 1
     open[place] = open[openCount]
     answered[answeredCount] = hash
     answeredCount += 1
     return true
+  }
+
+  /// The endpoint's own id of the call that has this one.
+  private func own(_ id: Bytes, scratch: Bytes, _ pool: BlockPool) -> Bytes {
+    let all = Transcript.whole(calls, scratch: scratch, in: pool)
+    guard let list = JSON.whole(of: all) else { return id }
+    var elements = JSON.Elements(of: list, in: all)
+    while let element = elements.next() {
+      guard let found = JSON.find("id", in: all, under: element), all[found.range].equals(id)
+      else { continue }
+      return ChatCalls.own(element, in: all) ?? id
+    }
+    return id
   }
 
   private func isAnswered(_ id: Bytes) -> Bool {
@@ -99,7 +118,7 @@ struct CascadeRound: BitwiseCopyable {
         continue
       }
       if kept.count > 1 { kept.write(",") }
-      kept.write(all[element.range])
+      ChatCalls.repeat(element, in: all, &kept)
     }
     kept.write("]")
     Chat.writeCalls(kept.written, after: .empty, &text)

@@ -39,6 +39,7 @@ extension Conversation {
       dialogue.callerEnded(at: turn.now)
       transcript.callerSaid(item, at: turn.now)
     }
+    if news.isFalseStart { dialogue.callerSaidNothing() }
     if news.isAskedTooEarly {
       dialogue.askedTooEarly(at: turn.now)
       answers.refused()

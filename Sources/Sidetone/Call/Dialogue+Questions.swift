@@ -1,6 +1,16 @@
 // What others may ask about who speaks in a call, and who owes whom an answer.
 
 extension Dialogue {
+  /// What the model has to be told next.
+  package enum Wish: Equatable, Sendable {
+    case greet
+    /// The caller pressed these; `keys` until the next is asked for.
+    case tellKeys
+    /// The caller says nothing.
+    case reprompt
+    case respond
+  }
+
   /// Nobody speaks, and neither side owes the other anything.
   package var isIdle: Bool { state == .quiet && request == .none && keys.count == 0 }
 

@@ -353,6 +353,8 @@ extension Dialogue {
   package mutating func callerEnded(at now: Instant) {
     callerDoes()
     isAnswerOwed = true
+    // Whatever answers the caller's words knows what functions have answered.
+    if names == .none, case .due(.functions, _) = request { request = .none }
     switch state {
     case .quiet, .callerSpeaking, .agentCutOff:
       state = .answerAwaited(to: .words, until: now + patience)
@@ -360,11 +362,20 @@ extension Dialogue {
     }
   }
 
+  /// The caller, who was heard to begin where nothing was under way, has said nothing.
+  mutating func callerSaidNothing() {
+    if case .agentCutOff = state { state = .quiet }
+    if state == .callerSpeaking { state = .quiet }
+  }
+
   /// The caller pressed a key; false: there is no room for it.
   package mutating func press(_ key: UInt8, at now: Instant) -> Bool {
     callerDoes()
     return keys.add(key, at: now)
   }
+
+  /// The oldest key of which nobody has been told, which is the taker's from now on.
+  mutating func takeKey() -> UInt8? { keys.takeUntold() }
 
   /// The caller says nothing, where it is its turn: the model shall go on.
   mutating func callerIsQuiet(at now: Instant) {
@@ -374,23 +385,9 @@ extension Dialogue {
   }
 }
 
-extension Dialogue {
-  /// The oldest key of which nobody has been told, which is the taker's from now on.
-  mutating func takeKey() -> UInt8? { keys.takeUntold() }
-}
-
 // MARK: Asking
 
 extension Dialogue {
-  package enum Wish: Equatable, Sendable {
-    case greet
-    /// The caller pressed these; `keys` until the next is asked for.
-    case tellKeys
-    /// The caller says nothing.
-    case reprompt
-    case respond
-  }
-
   /// What the model has to be told next, or nil.
   package mutating func nextWish(at now: Instant) -> Wish? {
     switch state {
@@ -455,7 +452,10 @@ extension Dialogue {
     case .quiet where goesOn, .answerAwaited where goesOn: expect(.functions, at: now)
     case .quiet, .answerAwaited, .agentSpeaking:
       if !goesOn, request == .none { owe(.functions, at: now) }
-    case .callerSpeaking, .agentCutOff, .over: break
+    // With what the caller says, or where that comes to nothing.
+    case .callerSpeaking, .agentCutOff:
+      if !goesOn, names == .none, request == .none { owe(.functions, at: now) }
+    case .over: break
     }
   }
 }

@@ -18,6 +18,8 @@ package enum Chat {
     package var content = 0..<0
     /// It says why it does not answer, in place of `content`: words to whoever has asked.
     package var refusal = 0..<0
+    /// It thinks before it answers, as one server or another calls it.
+    package var isThinking = false
     /// An array: pieces of calls of functions.
     package var calls: JSON.Value?
     package var finish: Finish?
@@ -67,6 +69,9 @@ package enum Chat {
     guard let delta, delta.kind == .object else { return }
     chunk.content = text("content", of: delta, in: event)
     chunk.refusal = text("refusal", of: delta, in: event)
+    chunk.isThinking =
+      !text("reasoning_content", of: delta, in: event).isEmpty
+      || !text("reasoning", of: delta, in: event).isEmpty
     if let calls = JSON.find("tool_calls", in: event, under: delta), calls.kind == .array {
       chunk.calls = calls
     }

@@ -1,7 +1,8 @@
 // One answer of a chat endpoint on its way to a voice: what comes of the body is words for the
 // transcript as they are written, and pieces to be spoken as soon as they can be, without what is
 // only for the eye; what it calls is gathered until it is over. Why the model would not answer is
-// written to the caller, and so it is words as others are. What it thinks before is not.
+// written to the caller, and so it is words as others are. What it thinks before (ChatThoughts) is
+// not.
 //
 //     body ──EventStream──▶ chunk ──▶ words ──▶ text that is still to be spoken ──cut──▶ say
 //                             └──▶ calls
@@ -19,6 +20,10 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
     case words(Bytes)
     /// To be spoken, UTF-8. `isFirst`: nothing of this answer was before.
     case say(Bytes, isFirst: Bool)
+    /// Nothing to be heard, but a sign of life: it thinks, or writes down what it calls.
+    case progress
+    /// It says that it is over.
+    case over
     /// An error that the event tells.
     case complaint(Upstream.Complaint, in: Bytes)
     /// An event that cannot be read: some words are missing.
@@ -29,9 +34,14 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
   private var stream = EventStream()
   /// What was written and is not spoken yet.
   private var text = Chain()
+  private var thoughts = ChatThoughts()
   private var spoken = SpokenText()
   package private(set) var calls = ChatCalls()
   package private(set) var finish: Chat.Finish?
+  /// What it wrote is followed by calls.
+  private var hasCalledLast = false
+  /// It has said that it is over, whether or not its body is.
+  package private(set) var isOver = false
   private var progress = Progress.silent
 
   private enum Progress: BitwiseCopyable { case silent, spoken }
@@ -61,7 +71,8 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
   ) -> Step {
     let (line, room) = Self.split(scratch)
     while true {
-      if let said = cut(isWhole: false, room, in: pool) { return said }
+      let isWhole = isOver || finish != nil || hasCalledLast
+      if let said = cut(isWhole: isWhole, room, in: pool) { return said }
       switch stream.next(in: &piece, scratch: line, from: pool) {
       case .needMore: return .needMore
       case .lost: return .lost
@@ -90,11 +101,20 @@ package struct ChatAnswer: BitwiseCopyable, Sendable {
   private mutating func take(_ event: Bytes, from pool: BlockPool) -> Step? {
     let chunk = Chat.read(event)
     if chunk.isMalformed { return .lost }
+    if chunk.isDone {
+      isOver = true
+      return .over
+    }
     if let complaint = chunk.complaint { return .complaint(complaint, in: event) }
     if let reason = chunk.finish { finish = reason }
     if let pieces = chunk.calls { calls.take(pieces, in: event, from: pool) }
-    let words = chunk.content.isEmpty ? chunk.refusal : chunk.content
-    if words.isEmpty { return nil }
+    hasCalledLast = chunk.calls != nil
+    let content = chunk.content.dropFirst(thoughts.length(in: event[chunk.content]))
+    let words = content.isEmpty ? chunk.refusal : content
+    if words.isEmpty {
+      let isAlive = chunk.isThinking || !chunk.content.isEmpty || chunk.calls != nil
+      return isAlive ? .progress : nil
+    }
     guard keep(event, words, from: pool) else { return .lost }
     return .words(event[words])
   }

@@ -16,10 +16,10 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
   /// Calls in one answer.
   package static let callsMax = 16
   /// All pieces of an answer, heads included.
-  package static let bytesMax = Limits.functionArgumentsBytesMax + 4096
+  package static let bytesMax = Limits.functionArgumentsBytesMax + 8192
   private static let headBytes = 4
 
-  private enum What: UInt8 { case id, name, arguments }
+  private enum What: UInt8 { case id, name, arguments, extra }
 
   private var pieces = Chain()
   /// The last of them: where its head lies, and what it is of.
@@ -51,11 +51,15 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
     var id: Bytes
     var name = Bytes.empty
     var arguments = Bytes.empty
+    /// An object that is to be repeated as it is, such as what signs the thoughts of a model.
+    var extra = Bytes.empty
 
     init(_ element: JSON.Value, in event: Bytes) {
       let index = JSON.find("index", in: event, under: element)
       self.index = index.flatMap { $0.kind == .number ? event[$0.range].decimal : nil }
       id = event[Chat.text("id", of: element, in: event)]
+      let extra = JSON.find("extra_content", in: event, under: element)
+      if let extra, extra.kind == .object { self.extra = event[extra.range] }
       guard let function = JSON.find("function", in: event, under: element) else { return }
       name = event[Chat.text("name", of: function, in: event)]
       arguments = event[Chat.text("arguments", of: function, in: event)]
@@ -73,6 +77,7 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
       }
       keepFirst(.id, of: call, piece.id, in: pool)
       keepFirst(.name, of: call, piece.name, in: pool)
+      keepFirst(.extra, of: call, piece.extra, in: pool)
       keep(.arguments, of: call, piece.arguments, in: pool)
       if !piece.arguments.isEmpty { ends[call] = piece.arguments[piece.arguments.count - 1] }
     }
@@ -182,8 +187,9 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
 
   // MARK: Whole
 
-  /// All of them as a JSON array. `scratch` holds `bytesMax`. A call to which the server gave no id
-  /// gets one, which its answer has to name: it is no other's where `round` grows with each answer.
+  /// All of them as a JSON array. `scratch` holds `bytesMax`. A call to which the server gave no
+  /// id, or one that is too long to be kept with what runs, gets one, which its answer has to name:
+  /// it is no other's where `round` grows with each answer.
   package func write(
     round: Int = 0, into writer: inout Writer, scratch: Bytes, in pool: BlockPool
   ) {
@@ -193,9 +199,10 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
     writer.write("[")
     for call in 0..<count {
       writer.write(call == 0 ? "{\"id\":\"" : ",{\"id\":\"")
-      let start = writer.count
-      Self.write(.id, of: call, from: all, &writer)
-      if writer.count == start {
+      let length = Self.length(.id, of: call, in: all)
+      if length > 0, length <= Name.bytesMax {
+        Self.write(.id, of: call, from: all, &writer)
+      } else {
         writer.write("call_")
         writer.write(decimal: round)
         writer.write("_")
@@ -205,9 +212,50 @@ package struct ChatCalls: BitwiseCopyable, Sendable {
       Self.write(.name, of: call, from: all, &writer)
       writer.write("\",\"arguments\":\"")
       Self.write(.arguments, of: call, from: all, &writer)
-      writer.write("\"}}")
+      writer.write("\"}")
+      if Self.length(.extra, of: call, in: all) > 0 {
+        writer.write(",\"extra_content\":")
+        Self.write(.extra, of: call, from: all, &writer)
+      }
+      if length > Name.bytesMax {
+        writer.write(Self.ownKey)
+        Self.write(.id, of: call, from: all, &writer)
+        writer.write("\"")
+      }
+      writer.write("}")
     }
     writer.write("]")
+  }
+
+  /// Behind what is a server's: an id of its own that is longer than a name, which others put into
+  /// it what they want to be told again.
+  private static let ownKey: StaticString = ",\"own\":\""
+
+  /// The server's id of an element that `write` wrote; nil: it is the one that it has.
+  package static func own(_ element: JSON.Value, in all: Bytes) -> Bytes? {
+    JSON.find("own", in: all, under: element).map { all[$0.range] }
+  }
+
+  /// An element that `write` wrote, as its server had it.
+  package static func `repeat`(_ element: JSON.Value, in all: Bytes, _ writer: inout Writer) {
+    guard let own = JSON.find("own", in: all, under: element),
+      let id = JSON.find("id", in: all, under: element)
+    else { return writer.write(all[element.range]) }
+    writer.write(all[element.range.lowerBound..<id.range.lowerBound])
+    writer.write(all[own.range])
+    let end = own.range.lowerBound - ownKey.utf8CodeUnitCount
+    writer.write(all[id.range.upperBound..<end])
+    writer.write("}")
+  }
+
+  private static func length(_ what: What, of call: Int, in all: Bytes) -> Int {
+    var (at, length) = (0, 0)
+    while at < all.count {
+      let count = Int(all.load(UInt16.self, at: at + 2))
+      if Int(all[at]) == call, all[at + 1] == what.rawValue { length += count }
+      at += headBytes + count
+    }
+    return length
   }
 
   private static func write(

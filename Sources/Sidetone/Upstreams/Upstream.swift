@@ -195,6 +195,8 @@ extension Upstream {
     package var isInterrupted = false
     /// What the caller said is whole, and will be answered.
     package var isCallerDone = false
+    /// It was heard to begin, and said nothing.
+    package var isFalseStart = false
     /// An answer begins.
     package var isTurnBegun = false
     /// What was asked for last is refused, because an answer is open.
@@ -232,6 +234,7 @@ extension Upstream {
     var saysNothing: Bool {
       let isOfTurn =
         isInterrupted || isCallerDone || isTurnBegun || isAskedTooEarly || isSpoken || isTurnOver
+        || isFalseStart
       let isOfWords =
         callerWords != nil || agentWords != nil || transcriptsOwed != 0 || speech != nil
       let isOfFunctions = callsFunctions || cancelsFunctions || servedCall != nil

@@ -16,6 +16,12 @@ extension JSON {
       raw = document[value.range]
     }
 
+    /// The inside of a string.
+    @_noAllocation package init(_ inside: Bytes) { raw = inside }
+
+    /// How much of the inside was read, where no character is under way.
+    package var place: Int { at }
+
     @_noAllocation package mutating func next() -> UInt8? {
       if pending != 0 {
         let byte = UInt8(truncatingIfNeeded: pending)

@@ -158,6 +158,30 @@ struct CascadeChatTroubleTests {
     call.expectAllHome()
   }
 
+  @Test(arguments: [
+    #""reasoning_content":"hm""#, #""content":"\u003cthink\u003eThe user ""#,
+    #""tool_calls":[{"index":0,"id":"c","function":{"name":"f"}}]"#,
+  ])
+  func `one that thinks is waited for, and one that has stopped thinking is not`(
+    _ sign: String
+  ) throws {
+    let call = try CascadeTalk()
+    call.ask("Well?")
+    for _ in 0..<5 {
+      call.wait(seconds: 10)
+      call.piece(CascadeTalk.chunk(sign))
+    }
+    #expect(call.cancelled == [] && call.requests.count == 1)
+    // A sign of the connection alone is none.
+    call.wait(seconds: 10)
+    call.piece(": still here\n\n")
+    call.wait(seconds: 3)
+    #expect(call.cancelled.count == 1 && call.requests.count == 2)
+    call.answer("Here.")
+    #expect(call.told() == ["Here.", "[Flush]"])
+    call.expectAllHome()
+  }
+
   @Test func `one that stops in mid-answer is spoken as far as it came`() throws {
     let call = try CascadeTalk()
     call.ask("Well?")

@@ -34,6 +34,7 @@ final class ChatAnswerTests {
       case .complaint(let complaint, let event):
         heard.complaints.append(event[complaint.message].string)
       case .lost: heard.lost += 1
+      case .progress, .over: break
       case .needMore: return false
       }
       return true
@@ -131,6 +132,37 @@ final class ChatAnswerTests {
       #expect(silent.complaints == [] && silent.ending == "whole")
       #expect(answer(thoughts + Self.words(["Hello."]) + Self.end).said == ["Hello."])
     }
+  }
+
+  @Test(arguments: [
+    ["<think>\nThe user", " wants <b>.\n", "</think>", "\n\nHello", "."],
+    [" ", "<think>", "a</thi", "</think", "> ", " ", "Hello."], ["<think></think>Hello", "."],
+    ["<think>a</think>\n\nHello."],
+  ])
+  func `nor is what it thinks in front of its answer`(_ pieces: [String]) {
+    let heard = answer(Self.words(pieces) + Self.end)
+    #expect(heard.words.drop { $0 == " " } == "Hello." && heard.said == ["Hello."])
+    #expect(heard.lost == 0 && heard.ending == "whole")
+    // As servers write it whose JSON is safe in a page.
+    let safe = Self.words(pieces).replacing("<", with: "\\u003c").replacing(">", with: "\\u003e")
+    #expect(answer(safe + Self.end).said == ["Hello."])
+    let bytes = Array((Self.words(pieces) + Self.end).utf8)
+    for cut in 0..<bytes.count {
+      #expect(answer([Array(bytes[..<cut]), Array(bytes[cut...])]).said == ["Hello."])
+    }
+  }
+
+  @Test(arguments: [
+    ["<thin", "g> is", " a word."], ["A <think> tag."], ["<", "3 you."], ["Well </think> so."],
+  ])
+  func `what only looks like thoughts is said`(_ pieces: [String]) {
+    let heard = answer(Self.words(pieces) + Self.end)
+    #expect(heard.words == pieces.joined() && heard.said.joined() == pieces.joined())
+  }
+
+  @Test func `thoughts without an end are no answer`() {
+    let heard = answer(Self.words(["<think>", "On and on"]) + Self.end)
+    #expect(heard.words == "" && heard.said == [] && heard.ending == "whole")
   }
 
   @Test func `what it calls counts, whatever reason it gives for its end`() {
