@@ -30,7 +30,7 @@ package struct ChatThoughts: BitwiseCopyable, Sendable {
     if case .answer = state { return 0 }
     var text = JSON.Text(content)
     var length = 0
-    if case .front = state { takeBegin(of: &text) }
+    if case .front = state { length = takeBegin(of: &text) }
     while true {
       switch state {
       case .answer: return length
@@ -41,21 +41,24 @@ package struct ChatThoughts: BitwiseCopyable, Sendable {
     }
   }
 
-  private mutating func takeBegin(of text: inout JSON.Text) {
-    var matched = 0
-    while let byte = text.next() {
+  /// How much space there is in front.
+  private mutating func takeBegin(of text: inout JSON.Text) -> Int {
+    var (matched, front) = (0, 0)
+    while matched < Self.begin.utf8CodeUnitCount {
+      if matched == 0 { front = text.place }
+      guard let byte = text.next() else {
+        if matched > 0 { state = .answer }
+        return front
+      }
       if matched == 0, Self.isSpace(byte) { continue }
       guard byte == Self.begin.bytes[matched] else {
         state = .answer
-        return
+        return front
       }
       matched += 1
-      if matched == Self.begin.utf8CodeUnitCount {
-        state = .thinking(0)
-        return
-      }
     }
-    if matched > 0 { state = .answer }
+    state = .thinking(0)
+    return front
   }
 
   private mutating func take(_ byte: UInt8) {

@@ -225,7 +225,8 @@ final class ChatAnswerTests {
       }
       let body = Array((Self.words(texts) + (Bool.random(using: &random) ? Self.end : "")).utf8)
       let whole = answer([body])
-      #expect(whole.words == texts.joined() && whole.lost == 0)
+      // Space in front of all is nothing.
+      #expect(whole.words == texts.joined().drop { $0 == " " || $0 == "\n" } && whole.lost == 0)
       var (parts, at): ([[UInt8]], Int) = ([], 0)
       while at < body.count {
         let count = min(Int.random(in: 1...90, using: &random), body.count - at)
