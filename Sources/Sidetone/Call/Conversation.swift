@@ -12,7 +12,7 @@ package struct Conversation: BitwiseCopyable, Sendable {
   var transcript = Transcript()
   var answers = AnswerWatch()
   /// Samples a second of what the caller hears.
-  private var rate = 8000
+  private(set) var rate = 8000
   /// How many items have begun to sound: their words may have come long before.
   private(set) var itemsBegun = 0
   /// Whether the model is told of its items by name, and can be.
@@ -170,7 +170,7 @@ extension Conversation {
     tell(name, heardMilliseconds: 0, of: call, &turn)
   }
 
-  private mutating func tell(
+  mutating func tell(
     _ item: Name, heardMilliseconds: Int, of call: Name, _ turn: inout Turn
   ) {
     guard naming == .items else { return }
@@ -210,7 +210,7 @@ extension Conversation {
     forgetOldest(heard: oldest.length, &record)
   }
 
-  private mutating func forgetOldest(heard: Int, _ record: inout CallRecord) {
+  mutating func forgetOldest(heard: Int, _ record: inout CallRecord) {
     let utterance = downlink.utterances.removeFirst()
     let dropped = downlink.says.milliseconds(forBytes: utterance.dropped)
     record.said(
@@ -263,67 +263,6 @@ extension Conversation {
     let end = last.start + last.length
     guard last.isComplete, end <= downlink.playout.sent else { return .never }
     return downlink.playout.heardTime(of: end, after: now)
-  }
-}
-
-// MARK: Interruption
-
-extension Conversation {
-  /// The caller has begun to speak over the agent: nothing of what waits is said any more, the
-  /// carrier forgets what it has not played, and the model learns what was heard. All of it in this
-  /// turn. Only a recording that is to be heard whole goes on.
-  mutating func interrupt(
-    _ caller: inout CallerLeg, _ record: inout CallRecord, _ store: Store, _ turn: inout Turn
-  ) {
-    let heard = downlink.playout.heard(at: turn.now)
-    let isPlaying = downlink.playout.isPlaying(at: turn.now)
-    answers.interrupted(downlink.playout, of: record.identity, &turn)
-    retire(&record, at: turn.now)
-    dialogue.interrupted(at: turn.now)
-    transcript.endAgents()
-    let going = downlink.takeUninterrupted(at: turn.now)
-    defer { if let going { downlink.utterances.putBack(going) } }
-    if let going {
-      downlink.clear(behind: going.start + going.length, in: store.pool, store.resamplers)
-    } else {
-      downlink.clear(in: store.pool, store.resamplers)
-    }
-    // Otherwise the latest that waits may be what told the carrier to clear.
-    if going == nil, downlink.playout.hasSent {
-      let waited = caller.takeBackAudio(store)
-      downlink.playout.clear(at: turn.now)
-      if isPlaying || waited { caller.send(.clear, as: record.name, store, &turn) }
-    }
-    guard downlink.utterances.count > 0 else { return }
-    record.wasInterrupted()
-    turn.note(.interruption)
-    while downlink.utterances.count > 0 {
-      cutOffOldest(at: heard, &record, &turn)
-      showLines(to: &caller, &record, store, &turn)
-    }
-  }
-
-  /// Lets go of the oldest item, of which the model and the terminal are told how much was heard.
-  private mutating func cutOffOldest(
-    at position: Int, _ record: inout CallRecord, _ turn: inout Turn
-  ) {
-    let utterance = downlink.utterances[0]
-    let heard = utterance.heard(at: position)
-    // It is nobody's line.
-    if utterance.isRecorded { return forgetOldest(heard: heard, &record) }
-    let isHandedOn = downlink.utterances.handOn(heard: utterance.lengthBefore &+ heard)
-    forgetOldest(heard: heard, &record)
-    if isHandedOn { return }
-    let bytes = utterance.receivedBefore &+ utterance.received
-    let milliseconds = min(
-      (utterance.lengthBefore &+ heard) &* 1000 / rate, downlink.says.milliseconds(forBytes: bytes))
-    tell(utterance.item, heardMilliseconds: milliseconds, of: record.name, &turn)
-    let generated =
-      bytes == 0
-      ? utterance.length &* 1000 / rate
-      : downlink.says.milliseconds(forBytes: bytes &+ utterance.dropped)
-    transcript.cutOff(
-      utterance.item, heard: milliseconds, generated: generated, at: turn.now)
   }
 }
 

@@ -90,6 +90,23 @@ struct CascadeInterruptionTests {
     call.expectAllHome()
   }
 
+  @Test func `of two answers that wait each is known as far as it was heard`() throws {
+    let call = try CascadeTalk(carrier: "ucid") { $0.routes[3].functions = FunctionTalk.functions }
+    call.ask("Where?")
+    call.thinks("One two three four five six seven eight nine ten.\\n")
+    call.calls(["a": "status"])
+    call.sounds(2000, 0)
+    call.flushed(2)
+    call.rig.fetcherSays("answer \(call.posts[0]) 200 whole\n\n{}")
+    call.thinks("Never heard.\\n")
+    call.sounds(1000, 0)
+    call.rig.advance(milliseconds: 1000)
+    call.ask("Stop.")
+    let lines = try #require(call.requests.last).lines.filter { $0.hasPrefix("assistant: ") }
+    #expect(lines.count == 1 && lines[0].contains("four") && !lines[0].contains("seven"))
+    call.expectAllHome()
+  }
+
   @Test func `of an answer that nobody heard it knows nothing`() throws {
     let call = try CascadeTalk(carrier: "ucid")
     call.ask("Count.")
