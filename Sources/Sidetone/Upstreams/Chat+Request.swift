@@ -25,10 +25,13 @@ extension Chat {
     var history = session.history
     if prompt != nil, !history.isEmpty { writer.write(",") }
     let isFirst = prompt == nil && history.isEmpty
+    let isOwnWord = round.isEmpty && history.endsWithAgent
     history.write(
       into: &writer, from: "{\"role\":\"assistant\",\"content\":\"",
       others: "{\"role\":\"user\",\"content\":\"", end: "\"}")
     writer.write(isFirst ? round.dropping(min(1, round.count)) : round)
+    // Behind its own words a model is asked for nothing: some refuse that, or go on in the middle.
+    if isOwnWord { writer.write(",{\"role\":\"user\",\"content\":\"(Go on.)\"}") }
     writer.write("]}")
   }
 

@@ -169,6 +169,8 @@ struct CascadeFunctionTests {
     #expect(call.requests.count == 3)
     expectPaired(try #require(call.requests.last))
     #expect(call.requests.last?.lines.contains { $0.contains("7}") } == true)
+    // Not of what it has just said itself.
+    #expect(call.requests.last?.lines.suffix(2) == ["assistant: We wait.\n", "user: (Go on.)"])
     call.answer("It is seven.")
     #expect(call.rig.relay.totals.answersSilent == 0)
     call.expectAllHome()
