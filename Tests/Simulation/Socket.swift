@@ -14,6 +14,7 @@ func headEnd(of bytes: [UInt8]) -> Int? {
 struct Head {
   private(set) var bytes: [UInt8] = []
   private var isWhole = false
+  var isAwaited: Bool { !isWhole }
 
   /// Takes what has come; what of it stands behind the head, nil as long as that is not whole.
   mutating func rest(of more: [UInt8]) -> [UInt8]? {

@@ -16,7 +16,7 @@ final class AgentFunction {
   let kind: Kind
   let id: String
   let name: String
-  weak var session: AgentModel?
+  weak var session: AgentSession?
   let calledAt: Instant
   /// How often a model was told what came of it.
   var answers = 0
@@ -33,7 +33,7 @@ final class AgentFunction {
     case failure
   }
 
-  init(_ kind: Kind, id: String, name: String, by session: AgentModel, at now: Instant) {
+  init(_ kind: Kind, id: String, name: String, by session: AgentSession, at now: Instant) {
     self.kind = kind
     self.id = id
     self.name = name
@@ -54,7 +54,7 @@ final class AgentFunction {
 
 extension AgentBook {
   /// The relay reads a call. One of which it knows the id from this session is none.
-  func called(_ kind: AgentFunction.Kind, id: String, name: String, by session: AgentModel) {
+  func called(_ kind: AgentFunction.Kind, id: String, name: String, by session: AgentSession) {
     guard !functions.contains(where: { $0.session === session && $0.id == id }) else {
       world.marks.insert("called twice")
       return
@@ -65,7 +65,7 @@ extension AgentBook {
   }
 
   /// The relay reads that calls are not wanted any more.
-  func cancelled(_ id: String, by session: AgentModel) {
+  func cancelled(_ id: String, by session: AgentSession) {
     guard let function = functions.last(where: { $0.session === session && $0.id == id }),
       function.isOpen
     else { return }
@@ -83,7 +83,7 @@ extension AgentBook {
   // MARK: What models are told
 
   /// The session that has called is told what came of it.
-  func answered(_ id: String, _ text: [UInt8], to session: AgentModel) {
+  func answered(_ id: String, _ text: [UInt8], to session: AgentSession) {
     guard let function = functions.last(where: { $0.session === session && $0.id == id }) else {
       return fail("an answer to \(id), which this session has not called")
     }
@@ -136,9 +136,12 @@ extension AgentBook {
     for function in functions where function.isOpen {
       // The end of the call was what it asked for, or its carrier's answer.
       if cause == "hung_up" || cause == "transferred" { continue }
+      // A cascade is told with its next request.
+      let span = Instant.Span.milliseconds(thought == nil ? 1500 : 15_000)
       let wasTold = sessions.contains {
-        $0.stood(from: function.due, for: .milliseconds(1500), until: caller.leftAt)
+        $0.stood(from: function.due, for: span, until: caller.leftAt)
       }
+      if thought?.wasTroubled(in: function.calledAt..<function.due + span) == true { continue }
       if wasTold { fail("\(function.name) \(function.id) has no answer") }
     }
   }

@@ -16,7 +16,7 @@ final class AgentBook {
   var number: Int { caller.number }
 
   /// Sessions that were described as this call's.
-  private(set) var sessions: [AgentModel] = []
+  private(set) var sessions: [AgentSession] = []
   var functions: [AgentFunction] = []
   var items: [AgentItem] = []
   /// Utterances of which the relay has read the words, and those of which it has read an answer.
@@ -38,8 +38,11 @@ final class AgentBook {
   /// Where the latest session began: nothing before that is kept.
   private var keptFrom = 0
   /// Who is sent it.
-  private var listener: AgentModel?
+  private var listener: AgentSession?
   private var wasGivenUp = false
+
+  /// What more is known where it talks with a cascade.
+  var thought: AgentThought?
 
   // How it ended.
   private(set) var cause: String?
@@ -50,14 +53,15 @@ final class AgentBook {
 
   func fail(_ what: String) { world.fail("call \(number): \(what)") }
 
-  func add(_ session: AgentModel) { sessions.append(session) }
+  func add(_ session: AgentSession) { sessions.append(session) }
 
   /// A line of the log about this call.
   func read(_ line: String) {
     if line.contains(" unanswered: ") {
       unanswered = nil
-      wasGivenUp = true
+      if let thought { thought.wasGivenUp() } else { wasGivenUp = true }
     }
+    thought?.read(line)
     if line.contains("untold") { fail("the model was not told: \(line)") }
     let words = line.split(separator: " ")
     if let at = words.firstIndex(of: "call_ended:"), at + 1 < words.count {
@@ -78,10 +82,6 @@ final class AgentBook {
       }
     if !isTrue { fail("it ended for a cause that there was not: \(cause ?? "")") }
     world.marks.insert("ended \(cause ?? "")")
-  }
-
-  func sessionEnded(_ session: AgentModel) {
-    session.asking.isOpenRead = false
   }
 
   // MARK: What was said before
@@ -123,7 +123,7 @@ final class AgentBook {
   // MARK: The caller's audio
 
   /// Audio leaves for a session.
-  func hear(_ audio: [UInt8], _ session: AgentModel) -> Range<Int>? {
+  func hear(_ audio: [UInt8], _ session: AgentSession) -> Range<Int>? {
     guard var ear = session.ear else { return nil }
     let isFirst = !ear.hasBegun
     if isFirst { session.begins(saysAgain: unanswered != nil) }
@@ -221,6 +221,9 @@ final class AgentBook {
         items[$0].handed > 0 && items[$0].isLevel(sample)
       }
       if let index {
+        if items[index].isVoid, thought?.texts[index] != nil {
+          fail("item \(index) is heard behind the caller's first words")
+        }
         items[index].departed += 1
         items[index].departedAt = world.now
       }
@@ -231,13 +234,16 @@ final class AgentBook {
   private func checkItems() {
     for (index, item) in items.enumerated() where item.handed > 0 {
       if item.departed > item.handed + 80 { fail("item \(index) is heard twice") }
-      let wasHeard = item.isVoid || item.at + .seconds(15) > caller.leftAt
+      let wasHeard = item.isVoid || item.lastAt + .seconds(15) > caller.leftAt
       let isLast = cause == "hung_up" && !caller.hasLeft && !item.isVoid
       if !wasHeard || isLast, item.departed < item.handed - 80 {
         fail("\(item.handed - item.departed) of \(item.handed) samples of item \(index)")
       }
     }
   }
+
+  /// When what nobody has answered began to be heard.
+  var unansweredSince: Instant { unanswered?.first ?? world.now }
 
   /// Lets go of whoever holds it.
   func forget() {
@@ -271,6 +277,7 @@ final class AgentBook {
       let wasHeard = sessions.contains {
         $0.heard(from: end, for: .seconds(8), until: caller.leftAt)
       }
+      if thought?.excuses(index, since: end) == true { continue }
       if wasHeard { fail("utterance \(index) has no answer") }
     }
   }
@@ -281,6 +288,7 @@ final class AgentBook {
     if caller.isOpen, cause == nil { fail("it never ended") }
     if !caller.isDone { fail("nobody closed it") }
     checkItems()
+    thought?.check()
     checkFunctions()
     checkQuestions()
     // What the caller has said to its end reached whoever stood then.
@@ -297,6 +305,8 @@ final class AgentBook {
 struct AgentItem {
   let level: Int16
   let at: Instant
+  /// When the last of it came.
+  var lastAt: Instant
   /// In samples at 8 kHz: what the relay has read, and what has left for the caller.
   var handed = 0
   var departed = 0
@@ -314,7 +324,13 @@ struct AgentItem {
     departed < handed - 80 || now < departedAt + .milliseconds(600)
   }
 
-  static let levels: [Int16] = [4000, -4000, 8000, -8000, 12_000, -12_000, 16_000, -16_000]
+  init(number: Int, at now: Instant) {
+    level = Self.levels[number % Self.levels.count]
+    at = now
+    lastAt = now
+  }
+
+  private static let levels: [Int16] = [4000, -4000, 8000, -8000, 12_000, -12_000, 16_000, -16_000]
 
   func isLevel(_ sample: Int16) -> Bool { abs(Int(sample) - Int(level)) < 1100 }
 }

@@ -31,25 +31,7 @@ extension AgentModel {
 
   // MARK: Turns of the caller
 
-  func hear(isLoud: Bool, _ utterance: Int?, _ milliseconds: Int) {
-    if isLoud {
-      quiet = 0
-      loud += 1
-      if case .inQuestion(let count) = end, loud == count { return die() }
-      if hearing == nil, let utterance {
-        hearing = utterance
-        callerSpeaks()
-      }
-    } else if let utterance = hearing {
-      quiet += milliseconds
-      guard quiet >= 500 else { return }
-      hearing = nil
-      if end == .beforeAnswer { return die() }
-      callerHasSpoken(utterance)
-    }
-  }
-
-  private func callerSpeaks() {
+  func stopSpeaking() {
     let wasOpen = speech.isOpen
     speech.isOpen = false
     let interrupted = { [unowned self] in
@@ -83,7 +65,7 @@ extension AgentModel {
     asking.running = []
   }
 
-  private func callerHasSpoken(_ utterance: Int) {
+  func hasHeard(_ utterance: Int) {
     let words = "uttr\(utterance)x is what I say"
     let wasWritten = { [unowned self] in _ = book?.written.insert(utterance) }
     switch kind {
@@ -175,8 +157,7 @@ extension AgentModel {
   private func speak() {
     guard let book else { return }
     let number = book.items.count
-    book.items.append(
-      AgentItem(level: AgentItem.levels[number % AgentItem.levels.count], at: world.now))
+    book.items.append(AgentItem(number: number, at: world.now))
     let words = "answ\(number)x is what I have to say of it"
     let samples = 8 * world.dice.range(300...3500)
     sayWords(words, of: number)
@@ -253,7 +234,7 @@ extension AgentModel {
     return (0..<samples * format.rate / 8000).flatMap { _ in pair }
   }
 
-  private static func mulaw(_ sample: Int16) -> UInt8 {
+  static func mulaw(_ sample: Int16) -> UInt8 {
     let magnitude = min(abs(Int(sample)), 32_635) + 132
     let exponent = Int.bitWidth - 1 - magnitude.leadingZeroBitCount - 7
     let mantissa = magnitude >> (exponent + 3) & 0xf

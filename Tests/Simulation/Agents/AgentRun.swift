@@ -113,7 +113,7 @@ struct AgentRun: SeededRun {
     return config
   }()
 
-  private static let functions: [Config.Function] = {
+  static let functions: [Config.Function] = {
     var (status, slow) = (Config.Function(), Config.Function())
     var (bye, transfer) = (Config.Function(), Config.Function())
     status.name = "status"

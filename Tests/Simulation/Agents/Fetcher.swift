@@ -17,6 +17,8 @@ final class Fetcher {
   /// It dies in front of so many more things that it does, for so many times.
   private var steps: Int
   private var deaths: Int
+  /// Who answers what a cascade asks.
+  var chat: AgentChat?
   private let cut = String(repeating: "x", count: 56 * 1024)
 
   init(_ world: World, deaths: Int, callers: @escaping () -> [AgentCaller]) {
@@ -83,6 +85,7 @@ final class Fetcher {
   }
 
   private func fetch(_ id: Int, _ url: String, _ message: [UInt8]) {
+    if let chat, url.contains("think.test") { return chat.asked(id, url, message) }
     if url.contains("/calls/") || url.contains("/Calls/") { return order(id, url) }
     guard let start = place(behind: "\"call_id\":\"CA", in: message),
       let number = Int(String(decoding: message[start...].prefix { $0 != 0x22 }, as: UTF8.self)),
@@ -148,16 +151,25 @@ final class Fetcher {
     _ text: String, _ told: AgentFunction.Told, _ function: AgentFunction,
     after delay: Instant.Span
   ) {
-    let mine = life
-    after(delay) { [unowned self] in
-      guard life == mine, passes("before an answer") else { return }
+    say(text, after: delay) { [unowned self] in
       if function.told == nil, function.askedAt + .milliseconds(8500) > world.now {
         function.told = told
       }
+    }
+  }
+
+  /// `whenSaid`: what is known as soon as it is.
+  func say(_ text: String, after delay: Instant.Span, whenSaid: @escaping () -> Void) {
+    let mine = life
+    after(delay) { [unowned self] in
+      guard life == mine, passes("before an answer") else { return }
+      whenSaid()
       world.driver.fetcherSays(text)
       _ = passes("behind an answer")
     }
   }
+
+  func isCancelled(_ id: Int) -> Bool { cancelled.contains(id) }
 
   // MARK: Carriers
 
