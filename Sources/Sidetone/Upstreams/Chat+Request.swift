@@ -25,7 +25,7 @@ extension Chat {
     var history = session.history
     if prompt != nil, !history.isEmpty { writer.write(",") }
     let isFirst = prompt == nil && history.isEmpty
-    let isOwnWord = round.isEmpty && history.endsWithAgent
+    let isOwnWord = round.isEmpty && endsWithAgent(history)
     history.write(
       into: &writer, from: "{\"role\":\"assistant\",\"content\":\"",
       others: "{\"role\":\"user\",\"content\":\"", end: "\"}")
@@ -33,6 +33,13 @@ extension Chat {
     // Behind its own words a model is asked for nothing: some refuse that, or go on in the middle.
     if isOwnWord { writer.write(",{\"role\":\"user\",\"content\":\"(Go on.)\"}") }
     writer.write("]}")
+  }
+
+  /// What was said last the agent said.
+  private static func endsWithAgent(_ history: Upstream.History) -> Bool {
+    var (rest, isAgents) = (history, false)
+    while let entry = rest.next() { isAgents = entry.isAgents }
+    return isAgents
   }
 
   /// One more member of the body, where its value is percent-encoded.

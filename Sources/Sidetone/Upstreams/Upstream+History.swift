@@ -56,13 +56,6 @@ extension Upstream {
 
     package var isEmpty: Bool { note.utf8CodeUnitCount == 0 && at == entries.count }
 
-    /// What was said last the agent said.
-    var endsWithAgent: Bool {
-      var (rest, isAgents) = (self, false)
-      while let entry = rest.next() { isAgents = entry.isAgents }
-      return isAgents
-    }
-
     /// The next thing that was said; nil: that was all.
     package mutating func next() -> Entry? {
       if note.utf8CodeUnitCount > 0 {

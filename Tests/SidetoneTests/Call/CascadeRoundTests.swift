@@ -101,7 +101,7 @@ struct CascadeRoundTests {
     #expect(call.told() == [])
     call.piece(
       CascadeTalk.chunk(#""tool_calls":[{"index":0,"id":"a","function":{"name":"status"}}]"#))
-    #expect(call.told() == ["Let me look that up."])
+    #expect(call.told() == ["Let me look that up.", "[Flush]"])
     call.expectAllHome()
   }
 
@@ -109,9 +109,9 @@ struct CascadeRoundTests {
     let call = try talk()
     call.thinks("Yes, it is.")
     call.piece(CascadeTalk.chunk("", finish: "stop") + "data: [DONE]\n\n")
-    #expect(call.told() == ["Yes, it is."] && call.cancelled == [])
+    #expect(call.told() == ["Yes, it is.", "[Flush]"] && call.cancelled == [])
     call.rig.advance(milliseconds: 600)
-    #expect(call.told() == ["[Flush]"] && call.cancelled.count == 1)
+    #expect(call.cancelled.count == 1)
     #expect(call.logs("says nothing") == 0 && call.logs("answer_incomplete") == 0)
     call.sounds(200)
     call.flushed(2)
@@ -157,7 +157,7 @@ struct CascadeRoundTests {
     call.answer("It was sent today.")
     call.rig.advance(milliseconds: 2000)
     #expect(call.requests.count == 2)
-    #expect(call.requests.last?.lines.last == "user: And when?")
+    #expect(call.requests.last?.lines.contains("user: And when?") == true)
     call.expectAllHome()
   }
 }
