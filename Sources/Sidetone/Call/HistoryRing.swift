@@ -95,7 +95,7 @@ package struct HistoryRing: BitwiseCopyable, Sendable {
   package mutating func forget(from since: Int, scratch: Bytes, in pool: BlockPool) {
     let all = gathered(scratch, in: pool)
     clear(in: pool)
-    Self.walk(all) { _, entry in if entry.since < since { append(entry, in: pool) } }
+    Self.walk(all) { _, entry in if !entry.isSaidAgain(from: since) { append(entry, in: pool) } }
   }
 
   private func gathered(_ scratch: Bytes, in pool: BlockPool) -> Bytes {
@@ -136,7 +136,7 @@ package struct HistoryRing: BitwiseCopyable, Sendable {
     var kept = Writer(scratch)
     var hasCallers = false
     Self.walk(all) { place, entry in
-      guard entry.since < end else { return }
+      guard !entry.isSaidAgain(from: Int(end)) else { return }
       // Over itself, or what came before it.
       kept.write(all[place..<place + entry.bytes])
       if entry.speaker == .caller { hasCallers = true }

@@ -29,6 +29,9 @@ extension Upstream {
       package var text: Bytes
 
       package var isAgents: Bool { speaker == .agent }
+
+      /// Where what callers said from then on is said again. A function answers only once.
+      func isSaidAgain(from time: Int) -> Bool { since >= time && speaker != .function }
     }
 
     /// How a session is told.

@@ -447,9 +447,11 @@ struct HistoryRingTests {
     var ring = HistoryRing()
     _ = add("a", .caller, &ring)
     _ = add("bbbb", .caller, &ring)
-    #expect(turns(ring.before(4)) == ["a"] && turns(ring) == ["a", "bbbb"])
+    // A function's answer is not said again.
+    _ = add("ccccc", .function, &ring)
+    #expect(turns(ring.before(4)) == ["a", "ccccc"] && turns(ring) == ["a", "bbbb", "ccccc"])
     ring.forget(from: 4, scratch: scratch.bytes, in: pool)
-    #expect(turns(ring) == ["a"])
+    #expect(turns(ring) == ["a", "ccccc"])
     ring.clear(in: pool)
     #expect(pool.free == pool.capacity)
   }
