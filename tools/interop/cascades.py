@@ -54,7 +54,8 @@ class Stage(household.Household):
             self.functions = await self.serve("functions", "--answer", 'look={"sky":"blue"}')
             declared = FUNCTION.format(port=self.functions.port)
         names = '["look"]' if self.calls_functions else "[]"
-        kept = f'[phrases]\ndirectory = "{self.directory}"' if self.directory else ""
+        folder = self.directory or None
+        kept = f'[phrases]\ndirectory = "{folder}/spoken"' if folder else ""
         self.relay = await self.add(household.start_relay({}, f"""
 {kept}
 [upstreams.{self.kind}]
@@ -72,7 +73,7 @@ path = "/talk"
 upstream = "{self.kind}"
 functions = {names}
 {self.phrases}
-"""))
+""", folder))
 
     async def serve(self, verb, *options):
         port = free_port()
@@ -245,7 +246,8 @@ async def a_text_that_nobody_speaks_is_a_warning_and_calls_go_on():
             expect(await stage.relay.shows("not spoken:"), "the log does not say so")
             heard, lines = await stage.call("--as", "twilio", "--two-way", "--say", "red sky")
             heard_all(heard, ["you said: red sky"], lines)
-            expect(not any(pathlib.Path(directory).iterdir()), "half of it was kept")
+            kept = list(pathlib.Path(directory, "spoken").iterdir())
+            expect(not kept, f"half of it was kept: {kept}")
 
 
 # MARK: What goes wrong

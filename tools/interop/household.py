@@ -125,8 +125,9 @@ def upstreams(**ports):
     return settings
 
 
-async def start_relay(settings, file=None):
-    """A relay on a free port; settings are environment variables, the file is its TOML."""
+async def start_relay(settings, file=None, folder=None):
+    """A relay on a free port; settings are environment variables, the file is its TOML, which is
+    left in the folder where there is one."""
     port = free_port()
     settings = {
         "SIDETONE_LISTEN_ADDRESS": f"127.0.0.1:{port}",
@@ -135,12 +136,13 @@ async def start_relay(settings, file=None):
         "SIDETONE_LIMITS_FIRST_BYTE_SECONDS": "20",
     } | settings
     command = [BIN / "sidetone", "serve"]
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as written:
+    with tempfile.NamedTemporaryFile(
+            "w", suffix=".toml", dir=folder, delete=folder is None) as written:
         if file is not None:
             written.write(file)
             written.flush()
             command += ["--config", written.name]
-        # Once it listens it has read its file.
+        # Once it listens it has read its file, unless it is to do so again.
         return await start(command, port, settings)
 
 
