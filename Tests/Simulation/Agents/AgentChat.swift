@@ -177,7 +177,7 @@ final class AgentChat {
   private func send(
     _ events: [Event], _ id: Int, after delay: Instant.Span, end: @escaping () -> Void
   ) {
-    var at = delay
+    var (at, last) = (delay, delay)
     let step = [0, 5, 40, 300][world.dice.below(4)]
     let most = world.dice.percent(50) ? 60 : 2000
     var text = ""
@@ -186,6 +186,7 @@ final class AgentChat {
       fetcher.say("piece \(id)\n\n\(said)", after: at) { [unowned self] in
         if !fetcher.isCancelled(id) { for effect in effects { effect() } }
       }
+      last = at
       at = at + .milliseconds(world.dice.below(2 * step + 1))
     }
     for event in events {
@@ -204,6 +205,7 @@ final class AgentChat {
       }
     }
     if !text.isEmpty { flush(text, effects) }
-    world.schedule(world.now + at) { end() }
+    // One that has said that it is over is not waited for much longer.
+    world.schedule(world.now + min(at, last + .milliseconds(400))) { end() }
   }
 }

@@ -117,8 +117,9 @@ final class AgentVoice: AgentSession {
     let count = min(left, pace == 0 ? 4000 : 800)
     say(binary: [UInt8](repeating: AgentModel.mulaw(book.items[item].level), count: count)) {
       [unowned self] in
-      // Until it has forgotten what was before, nobody knows what its sound is of.
-      if clearsOwed == 0 { thought?.sounded(count, of: item) }
+      // Until it has forgotten what was before, nobody knows what its sound is of: none of it is
+      // heard, and what is old by then never.
+      if clearsOwed == 0 || book.items[item].isVoid { thought?.sounded(count, of: item) }
     }
     if end == .inAnswer { return die() }
     let pause = Instant.Span.milliseconds(pace * count / 800)
