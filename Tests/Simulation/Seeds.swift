@@ -41,11 +41,13 @@ struct Seeds<Run: SeededRun> {
 
   /// Runs the seeds that were asked for, `usual` many where nobody asked; so many must have been in
   /// all of `places`, or they prove less than they say. Of runs that take long only each `every`th
-  /// of those that were asked for is one.
-  static func expectSound(usual: Int, every: Int = 1, places: Set<String>) async {
+  /// of those that were asked for is one, and no more than `most`.
+  static func expectSound(
+    usual: Int, every: Int = 1, most: Int = .max, places: Set<String>
+  ) async {
     if let seed = Setting.number(Run.replay) { return replay(seed) }
     let first = Setting.number("SIDETONE_FIRST_SEED") ?? 1
-    let count = Setting.number("SIDETONE_SEEDS").map { max(1, $0 / every) } ?? usual
+    let count = Setting.number("SIDETONE_SEEDS").map { min(max(1, $0 / every), most) } ?? usual
     let all = await run(first..<first + count)
     for seed in all.failed.sorted() {
       Issue.record(

@@ -46,8 +46,8 @@ final class AgentChat {
       let status = [408, 429, 500, 503][world.dice.below(4)]
       refuse(id, status, thought, after: delay)
     case 6, 7: refuse(id, [400, 404, 422][world.dice.below(3)], thought, after: delay)
-    case 8: if world.dice.percent(40) { refuse(id, 401, thought, after: delay) }
-    case 9, 10:
+    case 8 where world.dice.percent(40): refuse(id, 401, thought, after: delay)
+    case 8...10:
       thought.trouble(for: .seconds(20))
       world.marks.insert("chat hangs")
     case 11, 12:

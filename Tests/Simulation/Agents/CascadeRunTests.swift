@@ -6,7 +6,7 @@ import Testing
 
 struct CascadeRunTests {
   @Test func `every seed: what a cascade hears is asked, what it is told is heard, once`() async {
-    await Seeds<CascadeRun>.expectSound(usual: 100, every: 12, places: Self.places)
+    await Seeds<CascadeRun>.expectSound(usual: 250, every: 6, most: 250, places: Self.places)
   }
 
   /// Where so many seeds must have been, or they prove less than they say.
