@@ -23,6 +23,17 @@ final class AgentCaller: Peer {
     var leaving = Talker.Leaving.stop
     /// It never leaves: planted, to see that it is missed.
     var stays = false
+
+    init() {}
+
+    /// A carrier, one of these paths, how long it talks and how it leaves.
+    init(_ world: World, among paths: [String]) {
+      carrier = world.dice.percent(60) ? .twilio : .telnyx
+      path = paths[world.dice.below(paths.count)]
+      talks = .milliseconds(world.dice.range(25_000...60_000))
+      let all: [Talker.Leaving] = [.stop, .stop, .stop, .close, .end, .reset, .vanish]
+      leaving = all[world.dice.below(all.count)]
+    }
   }
 
   weak var wire: Wire?

@@ -75,12 +75,7 @@ struct AgentRun: SeededRun {
   // MARK: Who takes part
 
   private static func plan(_ world: World, _ stays: Bool) -> AgentCaller.Plan {
-    var plan = AgentCaller.Plan()
-    plan.carrier = world.dice.percent(60) ? .twilio : .telnyx
-    plan.path = paths[world.dice.below(paths.count)]
-    plan.talks = .milliseconds(world.dice.range(25_000...60_000))
-    let all: [Talker.Leaving] = [.stop, .stop, .stop, .close, .end, .reset, .vanish]
-    plan.leaving = all[world.dice.below(all.count)]
+    var plan = AgentCaller.Plan(world, among: paths)
     plan.stays = stays
     // Until the hour is over for which OpenAI's sessions last.
     if plan.path.hasPrefix("/openai"), world.dice.percent(10) {
@@ -94,26 +89,38 @@ struct AgentRun: SeededRun {
   ]
 
   private static let config: Config = {
-    var config = Config.small(callsMax: 6)
-    config.limits.playoutMillisecondsPlanned = 60_000
-    config.limits.mediumBuffersMax = 8
-    config[carrier: "twilio"].secrets = [Array("token".utf8)]
-    config[carrier: "telnyx"].controlKey = "KEY1"
+    var config = Config.acting(callsMax: 6)
     config.addUpstream("openai", options: [("audio", "g711"), ("transcription_model", "any")])
     config.addUpstream("gemini")
     config.addUpstream("deepgram-agent")
     let names = ["openai": "openai", "gemini": "gemini", "agent": "deepgram-agent"]
     for path in paths {
-      let parts = path.split(separator: "/").map { names[String($0)]! }
-      config.addRoute(path, ["twilio", "telnyx"], to: parts[0])
-      config.routes[config.routes.count - 1].fallback = parts.count > 1 ? parts[1] : ""
-      config.routes[config.routes.count - 1].functions = functions
-      config.routes[config.routes.count - 1].isOpen = true
+      config.addActing(path, to: path.split(separator: "/").map { names[String($0)]! })
     }
     return config
   }()
+}
 
-  static let functions: [Config.Function] = {
+extension Config {
+  /// For callers of two carriers that transfer calls.
+  static func acting(callsMax: Int) -> Config {
+    var config = Config.small(callsMax: callsMax)
+    config.limits.playoutMillisecondsPlanned = 60_000
+    config.limits.mediumBuffersMax = 8
+    config[carrier: "twilio"].secrets = [Array("token".utf8)]
+    config[carrier: "telnyx"].controlKey = "KEY1"
+    return config
+  }
+
+  /// A route to an agent, and to another one where that fails.
+  mutating func addActing(_ path: String, to upstreams: [String]) {
+    addRoute(path, ["twilio", "telnyx"], to: upstreams[0])
+    routes[routes.count - 1].fallback = upstreams.count > 1 ? upstreams[1] : ""
+    routes[routes.count - 1].functions = Self.agentFunctions
+    routes[routes.count - 1].isOpen = true
+  }
+
+  private static let agentFunctions: [Config.Function] = {
     var (status, slow) = (Config.Function(), Config.Function())
     var (bye, transfer) = (Config.Function(), Config.Function())
     status.name = "status"

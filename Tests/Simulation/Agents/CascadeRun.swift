@@ -94,14 +94,8 @@ struct CascadeRun: SeededRun {
   }
 
   private static func plan(_ world: World, _ number: Int) -> AgentCaller.Plan {
-    var plan = AgentCaller.Plan()
-    plan.carrier = world.dice.percent(60) ? .twilio : .telnyx
     let paths = ["cascade", "cascade", "flux", "cascade/openai", "openai/cascade"]
-    plan.path = "/\(number)/\(paths[world.dice.below(paths.count)])"
-    plan.talks = .milliseconds(world.dice.range(25_000...60_000))
-    let all: [Talker.Leaving] = [.stop, .stop, .stop, .close, .end, .reset, .vanish]
-    plan.leaving = all[world.dice.below(all.count)]
-    return plan
+    return AgentCaller.Plan(world, among: paths.map { "/\(number)/\($0)" })
   }
 
   /// By the place of its upstream it is known who is dialled.
@@ -111,11 +105,7 @@ struct CascadeRun: SeededRun {
   ]
 
   private static let config: Config = {
-    var config = Config.small(callsMax: 4)
-    config.limits.playoutMillisecondsPlanned = 60_000
-    config.limits.mediumBuffersMax = 8
-    config[carrier: "twilio"].secrets = [Array("token".utf8)]
-    config[carrier: "telnyx"].controlKey = "KEY1"
+    var config = Config.acting(callsMax: 4)
     for number in 1...2 {
       for kind in ["cascade", "flux"] { addCascade("\(kind)\(number)", number, to: &config) }
     }
@@ -124,10 +114,7 @@ struct CascadeRun: SeededRun {
     for number in 1...2 {
       for path in ["cascade", "flux", "cascade/openai", "openai/cascade"] {
         let names = path.split(separator: "/").map { $0 == "openai" ? "openai" : "\($0)\(number)" }
-        config.addRoute("/\(number)/\(path)", ["twilio", "telnyx"], to: names[0])
-        config.routes[config.routes.count - 1].fallback = names.count > 1 ? names[1] : ""
-        config.routes[config.routes.count - 1].functions = AgentRun.functions
-        config.routes[config.routes.count - 1].isOpen = true
+        config.addActing("/\(number)/\(path)", to: names)
       }
     }
     config.limits.cascadeCallsMax = config.cascadeCallsMax
