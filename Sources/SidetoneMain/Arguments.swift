@@ -94,6 +94,13 @@ struct Arguments {
   }
 }
 
+extension Arguments {
+  /// What has another process of this program read the same settings.
+  var words: [String] {
+    (file.map { ["--config", $0] } ?? []) + settings.flatMap { [$0.name, $0.value] }
+  }
+}
+
 /// What was typed, the program's name first, as the kernel keeps it. The list that a program is
 /// handed is found through the environment's place in memory: a library that is loaded beside it
 /// and sets a variable before it begins moves that.

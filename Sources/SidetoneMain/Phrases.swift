@@ -169,28 +169,31 @@ extension Main {
 
   /// What starts it beside a relay with these arguments.
   static func phrasesWords(_ arguments: Arguments) -> [String] {
-    var words = ["/proc/self/exe", "phrases", "--beside"]
-    if let file = arguments.file { words += ["--config", file] }
-    for setting in arguments.settings { words += [setting.name, setting.value] }
-    return words
+    ["/proc/self/exe", "phrases", "--beside"] + arguments.words
   }
 }
 
 // MARK: - Beside the relay
 
 /// Has texts spoken by a process of its own while the relay runs.
-//
-//     resting ──texts that nobody has spoken──▶ speaking ──it ends──▶ resting
-//                                                              └──▶ the settings are read anew
-//
-// What failed is tried again when somebody else has the settings read, not by itself.
+///
+///     resting ──texts that nobody has spoken──▶ speaking ──one is there──▶ following
+///        ▲                                          │                          │
+///        └──────────── none is ─────────────────────┴── the settings were read ┘
+///
+/// What failed is tried again when somebody else has the settings read, not by itself. Who has that
+/// done while texts are spoken has it done once more behind them.
 final class PhraseSpeaker: Sendable {
-  private struct State {
-    var isSpeaking = false
+  private enum Stage {
+    case resting
+    /// `isAskedAgain`: somebody has had the settings read meanwhile.
+    case speaking(isAskedAgain: Bool)
     /// The next reading is ours, not somebody's.
-    var isFollowing = false
-    /// Somebody had the settings read meanwhile.
-    var isLookedAtAgain = false
+    case following
+  }
+
+  private struct State {
+    var stage = Stage.resting
     /// Files that were tried since somebody last had the settings read.
     var tried: Set<String> = []
     var reload: (@Sendable () -> Void)?
@@ -215,15 +218,17 @@ final class PhraseSpeaker: Sendable {
   func look(at config: Config?) {
     let files = Set(config?.unspoken.map(\.file) ?? [])
     let begins = state.withLock { state in
-      if state.isSpeaking {
-        state.isLookedAtAgain = true
+      switch state.stage {
+      case .speaking:
+        state.stage = .speaking(isAskedAgain: true)
         return false
+      case .resting: state.tried = []
+      case .following: break
       }
-      if !state.isFollowing { state.tried = [] }
-      state.isFollowing = false
+      state.stage = .resting
       guard state.reload != nil, !files.isSubset(of: state.tried) else { return false }
       state.tried.formUnion(files)
-      state.isSpeaking = true
+      state.stage = .speaking(isAskedAgain: false)
       return true
     }
     guard begins else { return }
@@ -238,11 +243,14 @@ final class PhraseSpeaker: Sendable {
       tell(StartLine(level: .warning, event: "phrase", detail: "nothing is spoken: \(trouble)"))
     }
     let isSomethingNew = files.contains { access($0, R_OK) == 0 }
-    let reload = state.withLock { state in
-      let isSomebodys = state.isLookedAtAgain
-      (state.isSpeaking, state.isLookedAtAgain) = (false, false)
-      state.isFollowing = isSomethingNew && !isSomebodys
-      return isSomethingNew || isSomebodys ? state.reload : nil
+    let reload = state.withLock { state -> (@Sendable () -> Void)? in
+      if case .speaking(isAskedAgain: true) = state.stage {
+        state.stage = .resting
+      } else {
+        state.stage = isSomethingNew ? .following : .resting
+        if !isSomethingNew { return nil }
+      }
+      return state.reload
     }
     reload?()
   }

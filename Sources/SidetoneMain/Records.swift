@@ -9,10 +9,8 @@ import SidetoneRecords
 extension Main {
   /// What starts the courier that belongs to a relay with these arguments.
   static func courierWords(_ arguments: Arguments) -> [String] {
-    var words = ["/proc/self/exe", "courier", "--socket", "\(CourierProcess.descriptor)"]
-    if let file = arguments.file { words += ["--config", file] }
-    for setting in arguments.settings { words += [setting.name, setting.value] }
-    return words
+    ["/proc/self/exe", "courier", "--socket", "\(CourierProcess.descriptor)"]
+      + arguments.words
   }
 
   /// What starts the process that makes HTTP requests for a relay. All that it needs to know comes

@@ -105,8 +105,7 @@ struct Draft {
 
   /// What was written of a setting stands for what is in a file, which is another by then.
   mutating func noteContent(_ name: String, of file: String) {
-    let content = (try? readFile(file, bytesMax: 4 << 20)) ?? []
-    digests[name] = (digests[name] ?? []) + sha256(String(decoding: content, as: UTF8.self))
+    digests[name, default: []] += contentDigest(of: file)
   }
 
   /// Assigns what was in force of settings that need a restart, where it is something else now.

@@ -88,7 +88,7 @@ extension Draft {
   }
 
   private mutating func spoken(
-    _ greeting: Config.Greeting?, on route: Config.Route, at place: Place, _ name: String
+    _ greeting: Config.Greeting?, on route: Config.Route, at place: Place, _ setting: String
   ) -> Config.Greeting? {
     guard var greeting, var speech = greeting.speech else { return greeting }
     let cascades = config.namedUpstreams.filter { !$0.cascade.thinkURL.isEmpty }
@@ -97,13 +97,13 @@ extension Draft {
     let standard = cascades.first { !$0.isWithoutKey } ?? cascades[0]
     let named = speech.cascade.isEmpty ? standard : cascades.first { $0.name == speech.cascade }
     guard let cascade = own ?? named else {
-      refuse(place, "\(name): " + unknown("voice", speech.cascade, among: cascades.map(\.name)))
+      refuse(place, "\(setting): " + unknown("voice", speech.cascade, among: cascades.map(\.name)))
       return nil
     }
     if cascade.isWithoutKey {
       warn(
         place,
-        "\(name) is not heard: \(cascade.name), which is to speak it, needs "
+        "\(setting) is not heard: \(cascade.name), which is to speak it, needs "
           + cascade.keyVariable)
     }
     let asked = config.asked(of: cascade, on: own == nil ? Config.Route() : route).options
@@ -117,16 +117,17 @@ extension Draft {
       speech.language,
     ]
     let digest = sha256(parts.joined(separator: "\0"))
-    speech.file = "\(config.phrasesDirectory)/\(hexadecimal(digest.prefix(16))).wav"
+    let name = Bytes.withTemporary(32) { place in
+      var writer = Writer(place)
+      digest.withBytes { writer.write(hex: $0.prefix(16)) }
+      return writer.written.string
+    }
+    speech.file = "\(config.phrasesDirectory)/\(name).wav"
     greeting.speech = speech
     // What cannot be read is spoken again.
     guard let kept = try? readGreeting(speech.file) else { return greeting }
     (greeting.rate, greeting.samples) = (kept.rate, kept.samples)
-    noteContent(name, of: speech.file)
+    noteContent(setting, of: speech.file)
     return greeting
   }
-}
-
-private func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-  bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
 }

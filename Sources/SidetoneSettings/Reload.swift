@@ -87,14 +87,17 @@ extension Settings {
   }
 }
 
+/// SHA-256 of what is in a file; nothing where it cannot be read.
+func contentDigest(of file: String) -> [UInt8] {
+  guard let content = try? readFile(file, bytesMax: 4 << 20) else { return [] }
+  return sha256(String(decoding: content, as: UTF8.self))
+}
+
 extension Written {
   /// SHA-256 of the value, and of what is in the file where it names one.
   func digest(namesFile: Bool) -> [UInt8] {
     let text = plain
-    guard namesFile, let content = try? readFile(text, bytesMax: 4 << 20) else {
-      return sha256(text)
-    }
-    return sha256(text) + sha256(String(decoding: content, as: UTF8.self))
+    return sha256(text) + (namesFile ? contentDigest(of: text) : [])
   }
 
   /// The value in one form, wherever it was written.

@@ -9,7 +9,7 @@ private func number(_ value: Int, _ count: Int) -> [UInt8] {
   (0..<count).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
 }
 
-private func wave(
+func wave(
   rate: Int = 8000, channels: Int = 1, bits: Int = 16, tag: Int = 1, samples: [Int16] = [1, -2, 3],
   length: Int? = nil, before chunks: [UInt8] = []
 ) -> [UInt8] {

@@ -134,13 +134,3 @@ import Testing
     #expect(found.contains { $0.contains("hold is for upstreams that talk") })
   }
 }
-
-private func wave(rate: Int, samples: [Int16]) -> [UInt8] {
-  func number(_ value: Int, _ bytes: Int) -> [UInt8] {
-    (0..<bytes).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
-  }
-  return Array("RIFF".utf8) + number(0, 4) + Array("WAVEfmt ".utf8) + number(16, 4)
-    + number(1, 2) + number(1, 2) + number(rate, 4) + number(2 * rate, 4) + number(2, 2)
-    + number(16, 2) + Array("data".utf8) + number(2 * samples.count, 4)
-    + samples.flatMap { number(Int($0), 2) }
-}

@@ -50,7 +50,7 @@ package struct ChatThoughts: BitwiseCopyable, Sendable {
         if matched > 0 { state = .answer }
         return front
       }
-      if matched == 0, Self.isSpace(byte) { continue }
+      if matched == 0, SpokenText.isSpace(byte) { continue }
       guard byte == Self.begin.bytes[matched] else {
         state = .answer
         return front
@@ -70,12 +70,8 @@ package struct ChatThoughts: BitwiseCopyable, Sendable {
       } else {
         state = .thinking(byte == Self.end.bytes[0] ? 1 : 0)
       }
-    case .behind where !Self.isSpace(byte): state = .answer
+    case .behind where !SpokenText.isSpace(byte): state = .answer
     case .front, .behind, .answer: break
     }
-  }
-
-  private static func isSpace(_ byte: UInt8) -> Bool {
-    byte == 0x20 || byte == 0x09 || byte == 0x0a || byte == 0x0d
   }
 }

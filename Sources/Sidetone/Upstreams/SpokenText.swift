@@ -97,7 +97,7 @@ package struct SpokenText: BitwiseCopyable, Sendable {
     }
   }
 
-  private static func isSpace(_ byte: UInt8) -> Bool {
+  static func isSpace(_ byte: UInt8) -> Bool {
     byte == 0x20 || byte == 0x09 || byte == 0x0d || byte == newline
   }
 
