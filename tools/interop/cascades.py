@@ -40,13 +40,14 @@ class Stage(household.Household):
     """The three twins as a case wants them, and a relay before them."""
 
     def __init__(self, kind="cascade", chat=(), voice=(), greeting=GREETING, functions=False,
-                 phrases="", directory=""):
+                 phrases="", directory="", ears=(), pauses="service"):
         self.kind, self.chat_options, self.voice_options = kind, chat, voice
+        self.ears_options, self.pauses = ears, pauses
         self.greeting, self.calls_functions = greeting, functions
         self.phrases, self.directory = phrases, directory
 
     async def begin(self):
-        self.ears = await self.add(household.start_twin("deepgram", "--verbose"))
+        self.ears = await self.add(household.start_twin("deepgram", "--verbose", *self.ears_options))
         self.voice = await self.add(household.start_twin("speak", *self.voice_options))
         self.chat = await self.serve("chat", *self.chat_options)
         declared = ""
@@ -67,6 +68,7 @@ think_key = "sk-1"
 speak_url = "ws://127.0.0.1:{self.voice.port}{SPEAKS[self.kind]}"
 speak_key = "voice"
 greeting = "{self.greeting}"
+turn_detection = "{self.pauses}"
 {declared}
 [[routes]]
 path = "/talk"
@@ -162,6 +164,15 @@ async def twilio_talks_with_elevenlabs():
 
 async def twilio_talks_with_a_slow_chat_and_voice():
     await talk(["twilio", "--two-way"], chat=("--chunk-ms", "30"), voice=("--pace", "1.3"))
+
+
+async def the_relay_finds_the_pauses():
+    await talk(["twilio", "--two-way"], pauses="relay")
+
+
+async def the_relay_finds_pauses_that_nobody_answers():
+    await talk(["telnyx", "--encoding", "PCMU", "--back", "PCMU"], pauses="relay",
+               ears=("--misbehave", "no-finalize"))
 
 
 # MARK: Interruption

@@ -97,9 +97,9 @@ extension Call {
   /// What may be sent goes into the upstream's outbox.
   @_noAllocation mutating func pump(_ store: Store, _ turn: inout Turn) {
     guard upstream.isOpen(store) else { return }
-    let link = upstream.link.index
-    let isHurried = state.isClosing
-    let sent = uplink.pump(into: &store.links[link], isHurried: isHurried, store, &turn)
+    let (link, isHurried) = (upstream.link.index, state.isClosing)
+    let sent = uplink.pump(
+      into: &store.links[link], isHurried: isHurried, for: upstream.cascade, store, &turn)
     if sent > 0 {
       record.sent(sent)
       upstream.signed(at: turn.now)

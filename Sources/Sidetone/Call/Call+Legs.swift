@@ -233,7 +233,7 @@ extension Call {
   /// What was said so far is wanted as final. A call that ends asks for more than that; behind a
   /// backlog the request would come too early.
   mutating func finalize(_ store: Store, _ turn: inout Turn) {
-    guard !state.isClosing, uplink.finalize() else { return }
+    guard !state.isClosing, uplink.finalize(isPause: upstream.cascade.isPauseDue) else { return }
     upstream.command(.finalize, as: record.name, store, &turn)
   }
 }

@@ -105,7 +105,9 @@ enum CallDue: UInt8 {
       guard call.uplink.backlog > 0, call.upstream.isOpen(store) else { return .never }
       return call.uplink.flowTime(isHurried: call.state.isClosing, at: now)
     case .keepAlive: return isTalking ? call.upstream.keepAliveTime : .never
-    case .finalize: return isTalking ? call.uplink.finalizeTime : .never
+    case .finalize:
+      guard isTalking else { return .never }
+      return call.upstream.cascade.isPauseDue ? .zero : call.uplink.finalizeTime
     case .unanswered: return isTalking ? call.uplink.unanswered.giveUpTime : .never
     case .conversation:
       return call.isTwoWay ? call.conversation.wakeTime(isTalking: isTalking) : .never

@@ -66,6 +66,9 @@ struct Cascade: BitwiseCopyable, Sendable {
     var owed = Owed()
     /// When whoever is waited for has said nothing for too long.
     var until = Instant.never
+    var pauses = TurnSilence()
+    /// When words that were asked for as final are not waited for any longer.
+    var wordsBy = Instant.never
     var voice = CascadeVoice()
     /// The request, and what it is answered.
     var fetch: Fetches.ID?
@@ -92,7 +95,11 @@ struct Cascade: BitwiseCopyable, Sendable {
     @inline(__always) nonmutating _modify { yield &table.value }
   }
 
-  var until: Instant { @inline(__always) get { min(memory.until, memory.voice.clearedBy) } }
+  var until: Instant {
+    @inline(__always) get { min(memory.until, memory.voice.clearedBy, memory.wordsBy) }
+  }
+  /// The caller has paused, as far as the relay is to find that, and nobody was told.
+  var isPauseDue: Bool { isOn && memory.pauses.isFound }
 
   /// Memory for one; false where there is none left.
   mutating func begin(_ store: Store) -> Bool {
@@ -126,6 +133,8 @@ extension Cascade {
   /// What the one that listens has said: only the first words of the caller interrupt, and only
   /// what has words is whole.
   func heard(_ news: inout Upstream.Event) {
+    // Where the relay itself finds the pauses it knows that this is none.
+    if memory.pauses.isVoice, news.isSilenceHeard { news.isCallerDone = false }
     if news.isInterrupted {
       if case .quiet = memory.caller { beginCaller() } else { news.isInterrupted = false }
     }
@@ -134,6 +143,7 @@ extension Cascade {
       memory.rounds = 0
     }
     guard news.isCallerDone else { return }
+    memory.wordsBy = .never
     switch memory.caller {
     case .quiet: news.isCallerDone = false
     case .speaking(overAnswer: false):
@@ -150,6 +160,15 @@ extension Cascade {
     memory.caller = .speaking(overAnswer: isOverAnswer)
     memory.owed.insert(.letGo)
     memory.owed.remove(.think)
+  }
+
+  /// So long words may take to come that were asked for as final.
+  private static let wordsWithin = Instant.Span.milliseconds(500)
+
+  /// What the caller has said so far was asked for as final. Where all of it was, nothing comes.
+  func askedForWords(at now: Instant) {
+    memory.pauses.tell()
+    memory.wordsBy = now + Self.wordsWithin
   }
 
   /// Words of the caller are still to come.
@@ -292,6 +311,7 @@ extension Cascade {
     cascade.memory.owed = []
     cascade.memory.successes = 0
     cascade.memory.caller = .quiet
+    cascade.memory.wordsBy = .never
     cascade.memory.note.clear(in: store.pool)
     cascade.memory.round.clear(in: store.pool)
   }
@@ -304,10 +324,33 @@ extension Cascade {
     }
   }
 
+  /// Who listens has not said that the words it was asked for are all there. Those that came are
+  /// answered; what is not final yet is waited for, unless the caller speaks again.
+  private static func waitedForWords(in call: inout Call, _ store: Store, _ turn: inout Turn) {
+    let cascade = call.upstream.cascade
+    cascade.memory.wordsBy = .never
+    let pauses = cascade.memory.pauses
+    let goesOn =
+      pauses.isOn ? pauses.isVoice : call.uplink.lastAudio + Self.wordsWithin > turn.now
+    if goesOn { return }
+    switch cascade.memory.caller {
+    case .quiet: return
+    case .speaking:
+      if pauses.isOn { cascade.askedForWords(at: turn.now) }
+      return
+    case .hasSaid: break
+    }
+    var news = Upstream.Event()
+    news.isCallerDone = true
+    cascade.heard(&news)
+    follow(news, .empty, in: &call, store, &turn)
+  }
+
   /// Somebody has said nothing for too long.
   static func expired(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
     guard cascade.until <= turn.now else { return }
+    if cascade.memory.wordsBy <= turn.now { return waitedForWords(in: &call, store, &turn) }
     if cascade.memory.voice.clearedBy <= turn.now {
       return CascadeVoice.expired(in: &call, store, &turn)
     }

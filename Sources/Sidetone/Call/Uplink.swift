@@ -220,8 +220,9 @@ extension Uplink {
 
   /// Somebody wants what was said so far as final: now (true), or as soon as the backlog in front
   /// of it is sent.
-  @_noAllocation mutating func finalize() -> Bool {
-    guard ring.backlog == 0 else {
+  /// `isPause`: the caller has paused in what was sent, so whatever waits behind that.
+  @_noAllocation mutating func finalize(isPause: Bool) -> Bool {
+    guard ring.backlog == 0 || isPause else {
       finalizeAt = .zero
       return false
     }
@@ -251,11 +252,14 @@ extension Uplink {
 
 extension Uplink {
   /// What may be sent goes into the upstream's outbox, sealed; how many bytes of the caller's audio
-  /// that were. `isHurried`: the call is ending, the pace no longer counts.
+  /// that were. `isHurried`: the call is ending, the pace no longer counts. `cascade`: whom the
+  /// caller's pauses may concern.
   @_noAllocation mutating func pump(
-    into link: inout Link, isHurried: Bool, _ store: Store, _ turn: inout Turn
+    into link: inout Link, isHurried: Bool, for cascade: Cascade, _ store: Store,
+    _ turn: inout Turn
   ) -> Int {
     let pool = store.pool
+    let findsPauses = cascade.isOn && cascade.memory.pauses.isOn
     var sent = 0
     while link.outbox.count < Limits.upstreamOutboxBytesMax {
       let chunk = ring.next(
@@ -270,6 +274,9 @@ extension Uplink {
       let isVoice = keeping == .untilAnswered && Loudness.isVoice(chunk, ring.format)
       let start = ring.sent
       if sound.isDue(at: start) { look(at: chunk, start) }
+      if findsPauses, cascade.memory.pauses.hear(chunk, ring.format) {
+        turn.timers.wake(.call(link.call.index), at: turn.now)
+      }
       ring.advance(by: chunk.count, in: pool)
       if keeping == .untilAnswered { keepUnanswered(from: start, isVoice, turn.now, pool) }
       sent &+= chunk.count

@@ -246,6 +246,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     leaving = Leaving(after: kind.timing.sessionLasts, at: turn.now)
     finalsEnd = InlineArray(repeating: 0)
     results = .awaited
+    if cascade.isOn { cascade.memory.pauses.begin(kind.turnSilence?(session(store))) }
     turn.note(
       .upstream(
         .tookOver(
@@ -277,7 +278,7 @@ package struct UpstreamLeg: BitwiseCopyable, Sendable {
     if cascade.isOn {
       let reprompt = preparedRoute(store).reprompt.bytes
       switch cascade.take(command, reprompt, room: room, in: store.pool) {
-      case .others: break
+      case .others: if case .finalize = command { cascade.askedForWords(at: turn.now) }
       case .untold:
         turn.note(.upstream(.untold), of: name)
         return true

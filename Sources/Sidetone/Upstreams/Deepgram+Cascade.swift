@@ -4,7 +4,9 @@
 // is Cascade's to see to. Rules that shape this file, beside those of Deepgram's other row:
 // - the first words of what somebody says are the interruption: a cough has none;
 // - what was said is over with `speech_final`, or else with `UtteranceEnd`, which comes where noise
-//   hides the pause; both may be said of the same words.
+//   hides the pause; both may be said of the same words;
+// - with `turn_detection = "relay"` the relay listens for the pause and asks for a Finalize, which
+//   is not always answered (its page on Finalize): Cascade waits for no such answer.
 // Models whose name begins with `flux` are spoken to at `/v2/listen`, and decide by sense that the
 // caller has finished (`TurnInfo`):
 // - `StartOfTurn` is the interruption, and the words of `EndOfTurn` are those of the whole turn;
@@ -34,6 +36,7 @@ extension Upstream {
       timing: Timing(
         keepAliveAfter: .seconds(4), finalizeAfter: .seconds(1), openingSilenceMilliseconds: 20,
         chunkMillisecondsMax: 100, acknowledges: false, lastWordsWithin: .seconds(2)),
+      turnSilence: CascadeEar.turnSilence,
       phrases: Phrases(
         dialled: "Cascade: Deepgram connection initiated", connected: "Cascade: Deepgram listens"),
       settings: { cascadeSettings(speaker) },
@@ -54,13 +57,23 @@ private enum CascadeEar {
     writer.write(decimal: session.hears.rate)
     write("model", session.value(of: "listen_model"), &writer)
     if !isFlux(session) {
-      writer.write("&channels=1&interim_results=true&punctuate=true&utterance_end_ms=1000")
+      writer.write("&channels=1&interim_results=true&punctuate=true&utterance_end_ms=")
+      writer.write(decimal: max(1000, turnSilence(session) ?? 0))
       write("language", session.wish(for: "language"), &writer)
-      write("endpointing", session.value(of: "silence_milliseconds"), &writer)
+      if turnSilence(session) == nil {
+        write("endpointing", session.value(of: "silence_milliseconds"), &writer)
+      } else {
+        writer.write("&endpointing=false")
+      }
     }
     if session.fixed.isEmpty { return }
     writer.write("&")
     writer.write(session.fixed)
+  }
+
+  static func turnSilence(_ session: Upstream.Session) -> Int? {
+    guard session.value(of: "turn_detection")?.equals("relay") == true else { return nil }
+    return session.value(of: "silence_milliseconds")?.decimal
   }
 
   private static func write(_ name: StaticString, _ value: Bytes?, _ writer: inout Writer) {
@@ -105,8 +118,10 @@ private enum CascadeEar {
       news.callerWords = words
       news.speech = Upstream.Speech(end: heard.endMicroseconds)
     }
+    let isAsked = JSON.find("from_finalize", in: message)?.kind == .true
     // Without words it was a stretch of silence.
-    news.isCallerDone = heard.endsSpeech == true || heard.text.isEmpty
+    news.isCallerDone = heard.endsSpeech == true || heard.text.isEmpty || isAsked
+    news.isSilenceHeard = news.isCallerDone
     return news
   }
 
@@ -137,6 +152,16 @@ private enum CascadeEar {
 
 // MARK: - What operators set
 
+extension CascadeEar {
+  fileprivate static let options: [Upstream.Option] = [
+    .init("listen_model", .name, standard: "nova-3", help: "Which model listens."),
+    .init(
+      "turn_detection", .words(["service", "relay"]), standard: "service",
+      help: "Who finds the silence after which the caller has finished."),
+    .silence("300"),
+  ]
+}
+
 extension Upstream {
   private static func cascadeSettings(_ speaker: Synthesizer) -> Settings {
     let name = speaker.cascade.description
@@ -155,12 +180,10 @@ extension Upstream {
           help: "What it says first, word for word; empty: the caller begins."),
         .init(
           "temperature", .decimal(0...2), help: "How freely it thinks; empty: the model's own."),
-        .init("listen_model", .name, standard: "nova-3", help: "Which model listens."),
         .init(
           "speak_model", .word, standard: speaker.standardModel,
           help: "Which model speaks; empty: the service's own."),
-        .silence("300"),
-      ])
+      ] + CascadeEar.options)
     settings.path = { options in
       options.value(of: "listen_model")?.hasPrefix("flux") == true ? "/v2/listen" : nil
     }

@@ -36,6 +36,9 @@ package struct Upstream: Sendable {
   /// How much silence it has to hear behind words to find that they are over, in milliseconds; nil:
   /// it has to be sent all silence that there is.
   package var silenceBehindWords: (@Sendable (Session) -> Int)?
+  /// The silence behind words that the relay itself takes for their end, in milliseconds; nil: the
+  /// service finds where they end.
+  package var turnSilence: (@Sendable (Session) -> Int?)?
   /// The ends of its models that are known.
   package var ends: [ModelEnd] = []
   /// Sentences by which its users search a log: it is being dialled; its session stands.
@@ -195,6 +198,8 @@ extension Upstream {
     package var isInterrupted = false
     /// What the caller said is whole, and will be answered.
     package var isCallerDone = false
+    /// With `isCallerDone`: that follows from a silence behind the words.
+    package var isSilenceHeard = false
     /// It was heard to begin, and said nothing.
     package var isFalseStart = false
     /// An answer begins.

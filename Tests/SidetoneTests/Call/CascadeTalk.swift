@@ -285,13 +285,18 @@ final class CascadeTalk {
 
   /// Time passes in which the caller's line and all sockets stand.
   func wait(seconds: Int) {
-    let pong = Frames.frame(.pong, [], isMasked: false)
     for _ in 0..<seconds {
-      rig.feed(Frames.frame(.pong, [], isMasked: true), on: caller)
-      if let ear { rig.feed(pong, on: ear) }
-      if let voice { rig.feed(pong, on: voice) }
+      allStand()
       rig.advance(milliseconds: 1000)
     }
+  }
+
+  /// The caller's line and all sockets show that they stand.
+  func allStand() {
+    let pong = Frames.frame(.pong, [], isMasked: false)
+    rig.feed(Frames.frame(.pong, [], isMasked: true), on: caller)
+    if let ear { rig.feed(pong, on: ear) }
+    if let voice { rig.feed(pong, on: voice) }
   }
 
   func logs(_ text: String) -> Int { rig.log.count { $0.contains(text) } }
