@@ -107,7 +107,9 @@ enum CallDue: UInt8 {
     case .keepAlive: return isTalking ? call.upstream.keepAliveTime : .never
     case .finalize:
       guard isTalking else { return .never }
-      return call.upstream.cascade.isPauseDue ? .zero : call.uplink.finalizeTime
+      let time = call.uplink.finalizeTime
+      guard call.upstream.cascade.isOn else { return time }
+      return call.upstream.cascade.finalizeTime(time, lastAudio: call.uplink.lastAudio)
     case .unanswered: return isTalking ? call.uplink.unanswered.giveUpTime : .never
     case .conversation:
       return call.isTwoWay ? call.conversation.wakeTime(isTalking: isTalking) : .never

@@ -67,6 +67,8 @@ struct Cascade: BitwiseCopyable, Sendable {
     /// When whoever is waited for has said nothing for too long.
     var until = Instant.never
     var pauses = TurnSilence()
+    /// What whoever listens has made out last is not final.
+    var isGuess = false
     /// When words that were asked for as final are not waited for any longer.
     var wordsBy = Instant.never
     var voice = CascadeVoice()
@@ -97,6 +99,13 @@ struct Cascade: BitwiseCopyable, Sendable {
 
   var until: Instant {
     @inline(__always) get { min(memory.until, memory.voice.clearedBy, memory.wordsBy) }
+  }
+  /// When words are to be asked for as final that shall be at that time: at once behind a pause; a
+  /// line that has fallen silent is none before that has lasted as long as one.
+  func finalizeTime(_ time: Instant, lastAudio: Instant) -> Instant {
+    if isPauseDue { return .zero }
+    guard memory.pauses.isOn, time > .zero, time < .never else { return time }
+    return max(time, lastAudio + .milliseconds(memory.pauses.milliseconds))
   }
   /// The caller has paused, as far as the relay is to find that, and nobody was told.
   var isPauseDue: Bool { isOn && memory.pauses.isFound }
@@ -133,8 +142,8 @@ extension Cascade {
   /// What the one that listens has said: only the first words of the caller interrupt, and only
   /// what has words is whole.
   func heard(_ news: inout Upstream.Event) {
-    // Where the relay itself finds the pauses it knows that this is none.
-    if memory.pauses.isVoice, news.isSilenceHeard { news.isCallerDone = false }
+    judgeSilence(&news)
+    if news.isInterrupted { memory.isGuess = news.callerWords == nil }
     if news.isInterrupted {
       if case .quiet = memory.caller { beginCaller() } else { news.isInterrupted = false }
     }
@@ -144,6 +153,8 @@ extension Cascade {
     }
     guard news.isCallerDone else { return }
     memory.wordsBy = .never
+    memory.isGuess = false
+    memory.pauses.end()
     switch memory.caller {
     case .quiet: news.isCallerDone = false
     case .speaking(overAnswer: false):
@@ -152,6 +163,23 @@ extension Cascade {
     case .speaking(overAnswer: true), .hasSaid: memory.owed.formUnion([.letGo, .think])
     }
     memory.caller = .quiet
+  }
+
+  /// An end that follows from silence is none while the relay, where it is to find pauses, hears a
+  /// voice; nor is one that was asked for before the last pause. Where the relay finds none, words
+  /// may be asked for in the middle of a sentence.
+  private func judgeSilence(_ news: inout Upstream.Event) {
+    let isLast = !news.isFinalAsAsked || memory.pauses.isAnswered()
+    switch news.silence {
+    case .none: return
+    case .heard where memory.pauses.isVoice:
+      if case .hasSaid = memory.caller { news.isCallerDone = false }
+      if news.callerWords != nil { news.isCallerDone = false }
+    case .heard: if !isLast { news.isCallerDone = false }
+    case .asked:
+      let isPause = memory.pauses.isOn && !memory.pauses.isVoice
+      if !isPause || !isLast { news.isCallerDone = false }
+    }
   }
 
   private func beginCaller() {
@@ -167,7 +195,14 @@ extension Cascade {
 
   /// What the caller has said so far was asked for as final. Where all of it was, nothing comes.
   func askedForWords(at now: Instant) {
-    memory.pauses.tell()
+    memory.pauses.ask()
+    memory.wordsBy = now + Self.wordsWithin
+  }
+
+  /// Words that come later than they were waited for.
+  private func waitForLateWords(at now: Instant) {
+    guard memory.pauses.isAsked, memory.wordsBy == .never else { return }
+    if case .quiet = memory.caller { return }
     memory.wordsBy = now + Self.wordsWithin
   }
 
@@ -191,7 +226,11 @@ extension Cascade {
   ) -> Taken {
     var text = Writer(room)
     switch command {
-    case .keepAlive, .finalize, .finish: return .others
+    case .keepAlive, .finalize: return .others
+    case .finish:
+      memory.wordsBy = .never
+      memory.pauses.end()
+      return .others
     // It is told of all that was said with each request.
     case .truncate, .forget, .lateAnswer: break
     case .greet: memory.owed.insert(.greet)
@@ -235,6 +274,7 @@ extension Cascade {
   static func settle(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
     guard cascade.isOn, !call.isOver else { return }
+    cascade.waitForLateWords(at: turn.now)
     let owed = cascade.memory.owed
     if owed.isEmpty { return wake(call, &turn) }
     guard call.upstream.isOpen(store), call.isTwoWay else { return }
@@ -325,20 +365,26 @@ extension Cascade {
   }
 
   /// Who listens has not said that the words it was asked for are all there. Those that came are
-  /// answered; what is not final yet is waited for, unless the caller speaks again.
+  /// answered; what is not final yet is asked for again a few times, unless the caller goes on.
   private static func waitedForWords(in call: inout Call, _ store: Store, _ turn: inout Turn) {
     let cascade = call.upstream.cascade
     cascade.memory.wordsBy = .never
-    let pauses = cascade.memory.pauses
+    cascade.memory.pauses.giveUp()
+    let isOn = cascade.memory.pauses.isOn
     let goesOn =
-      pauses.isOn ? pauses.isVoice : call.uplink.lastAudio + Self.wordsWithin > turn.now
+      isOn
+      ? cascade.memory.pauses.isVoice : call.uplink.lastAudio + Self.wordsWithin > turn.now
     if goesOn { return }
+    // What asks for them may be on its way as well.
+    let isUnsent = !store.links[call.upstream.link.index].outbox.isEmpty
     switch cascade.memory.caller {
     case .quiet: return
-    case .speaking:
-      if pauses.isOn { cascade.askedForWords(at: turn.now) }
-      return
-    case .hasSaid: break
+    case .hasSaid where !cascade.memory.isGuess && !isUnsent: break
+    case .hasSaid, .speaking:
+      guard isOn else { return }
+      if cascade.memory.pauses.askAgain() {
+        return turn.timers.wake(.call(call.id.index), at: turn.now)
+      }
     }
     var news = Upstream.Event()
     news.isCallerDone = true

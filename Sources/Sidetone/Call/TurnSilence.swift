@@ -3,22 +3,30 @@
 // The end of what a caller says, found by the relay: so much silence behind a voice. It is looked
 // for in what the upstream was sent, so in whatever a new session is sent again as well.
 //
-//               a voice                 enough silence             it was told
-//     told ───────────────▶ voice ────────────────────▶ found ───────────────────▶ told
-//                             ▲                           │
-//                             └──────── a voice ──────────┘
+//                a voice           enough silence          words are asked for
+//     quiet ──────────────▶ voice ───────────────▶ found ─────────────────────▶ asked
+//       ▲                     ▲                      │                            │
+//       │                     └───── a voice ────────┴────────────────────────────┤
+//       └─────────────────────────────────────── they are all there ──────────────┘
 //
-// Whoever listens is told by asking for its words as final, which is due as soon as it is found. It
-// belongs to the cascade whose route asks for it.
+// Whoever listens is told by asking for its words as final, which is due as soon as it is found,
+// and is asked again where only guesses come. It belongs to the cascade whose route asks for it.
 
 struct TurnSilence: BitwiseCopyable, Sendable {
-  private enum State: BitwiseCopyable { case off, voice, found, told }
+  private enum State: BitwiseCopyable { case off, quiet, voice, found, asked }
 
   private var state = State.off
   private var detector = VoiceDetector()
-  /// Bytes of silence since the last voice, and how many milliseconds of it are enough.
+  /// Bytes of silence since the last voice.
   private var silence = 0
-  private var enough = 0
+  /// How many milliseconds of it are enough.
+  private(set) var milliseconds = 0
+  /// How often words were asked for and not said to be those.
+  private var asks: UInt8 = 0
+  /// How often only guesses came of that.
+  private var vain: UInt8 = 0
+  /// So often nothing more is expected of them.
+  private static let vainMax = 4
 
   /// It looks for nothing.
   init() {}
@@ -26,9 +34,9 @@ struct TurnSilence: BitwiseCopyable, Sendable {
   /// A session begins, of which so many milliseconds of silence are a pause; nil: its service finds
   /// them.
   @_noAllocation mutating func begin(_ milliseconds: Int?) {
-    state = milliseconds == nil ? .off : .told
-    enough = milliseconds ?? 0
-    silence = 0
+    state = milliseconds == nil ? .off : .quiet
+    self.milliseconds = milliseconds ?? 0
+    (silence, asks, vain) = (0, 0, 0)
   }
 
   var isOn: Bool { @inline(__always) get { state != .off } }
@@ -36,6 +44,8 @@ struct TurnSilence: BitwiseCopyable, Sendable {
   var isFound: Bool { @inline(__always) get { state == .found } }
   /// The caller speaks, as far as a detector of voices knows.
   var isVoice: Bool { @inline(__always) get { state == .voice } }
+  /// It has paused, and its words are on their way.
+  var isAsked: Bool { @inline(__always) get { state == .asked } }
 
   /// The upstream was sent this audio of one channel. True: with it the silence is long enough.
   @_noAllocation mutating func hear(_ audio: Bytes, _ format: Format) -> Bool {
@@ -45,11 +55,41 @@ struct TurnSilence: BitwiseCopyable, Sendable {
       return false
     }
     silence &+= audio.count
-    guard state == .voice, silence >= format.bytes(forMilliseconds: enough) else { return false }
+    guard state == .voice, silence >= format.bytes(forMilliseconds: milliseconds) else {
+      return false
+    }
     state = .found
     return true
   }
 
   /// The words so far are asked for as final.
-  @_noAllocation mutating func tell() { if isOn { state = .told } }
+  @_noAllocation mutating func ask() {
+    guard isOn else { return }
+    state = .asked
+    asks = min(asks &+ 1, .max &- 1)
+  }
+
+  /// Words came that were asked for. Whether they are those that were asked for last.
+  @_noAllocation mutating func isAnswered() -> Bool {
+    if asks > 0 { asks &-= 1 }
+    return asks == 0
+  }
+
+  /// All that was said is there.
+  @_noAllocation mutating func end() {
+    if state == .asked { state = .quiet }
+    (asks, vain) = (0, 0)
+  }
+
+  /// What was asked for is not waited for any longer; what comes of it all the same is no answer to
+  /// anything else.
+  @_noAllocation mutating func giveUp() { asks = 0 }
+
+  /// Too little came of what was asked for: it is to be asked for again. False: often enough.
+  @_noAllocation mutating func askAgain() -> Bool {
+    vain &+= 1
+    guard vain < Self.vainMax else { return false }
+    state = .found
+    return true
+  }
 }

@@ -226,7 +226,7 @@ extension Uplink {
       finalizeAt = .zero
       return false
     }
-    finalizeAt = .never
+    if ring.backlog == 0 { finalizeAt = .never }
     return true
   }
 

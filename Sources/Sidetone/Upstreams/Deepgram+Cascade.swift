@@ -58,7 +58,8 @@ private enum CascadeEar {
     write("model", session.value(of: "listen_model"), &writer)
     if !isFlux(session) {
       writer.write("&channels=1&interim_results=true&punctuate=true&utterance_end_ms=")
-      writer.write(decimal: max(1000, turnSilence(session) ?? 0))
+      // Deepgram takes from 1 to 5 s.
+      writer.write(decimal: min(max(1000, turnSilence(session) ?? 0), 5000))
       write("language", session.wish(for: "language"), &writer)
       if turnSilence(session) == nil {
         write("endpointing", session.value(of: "silence_milliseconds"), &writer)
@@ -118,10 +119,11 @@ private enum CascadeEar {
       news.callerWords = words
       news.speech = Upstream.Speech(end: heard.endMicroseconds)
     }
-    let isAsked = JSON.find("from_finalize", in: message)?.kind == .true
+    news.isFinalAsAsked = JSON.find("from_finalize", in: message)?.kind == .true
     // Without words it was a stretch of silence.
-    news.isCallerDone = heard.endsSpeech == true || heard.text.isEmpty || isAsked
-    news.isSilenceHeard = news.isCallerDone
+    let isSilence = heard.endsSpeech == true || heard.text.isEmpty
+    news.silence = isSilence ? .heard : news.isFinalAsAsked ? .asked : .none
+    news.isCallerDone = news.silence != .none
     return news
   }
 

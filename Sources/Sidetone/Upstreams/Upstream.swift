@@ -198,8 +198,11 @@ extension Upstream {
     package var isInterrupted = false
     /// What the caller said is whole, and will be answered.
     package var isCallerDone = false
-    /// With `isCallerDone`: that follows from a silence behind the words.
-    package var isSilenceHeard = false
+    /// With `isCallerDone`: that follows from a silence behind the words, or only from their being
+    /// asked for as final.
+    package var silence = Silence.none
+    /// The words were asked for as final.
+    package var isFinalAsAsked = false
     /// It was heard to begin, and said nothing.
     package var isFalseStart = false
     /// An answer begins.
@@ -398,4 +401,8 @@ extension Upstream {
     /// How long one of its sessions lasts at most; `never` where that is said in time.
     package var sessionLasts = Instant.Span.never
   }
+}
+
+extension Upstream.Event {
+  package enum Silence { case none, heard, asked }
 }

@@ -21,6 +21,8 @@ struct CascadePauseTests {
     }
     #expect(other.handshakes[0].contains("&endpointing=300"))
     #expect(other.handshakes[0].contains("&utterance_end_ms=1000&"))
+    let patient = try PausingCall(silence: 10_000).talk
+    #expect(patient.handshakes[0].contains("&utterance_end_ms=5000&"))
   }
 
   @Test(arguments: [100, 300, 700, 2000])
@@ -109,6 +111,76 @@ struct CascadePauseTests {
     call.talk.expectAllHome()
   }
 
+  @Test func `a short word that nobody guessed, and whose request has no answer, is answered`()
+    throws
+  {
+    var call = try PausingCall()
+    call.word(200)
+    call.pause(1000)
+    #expect(call.asked().count == 1)
+    call.talk.hears("Yes.", isFinal: true)
+    call.pause(600)
+    #expect(call.talk.requests.map { $0.lines.last } == ["user: Yes."])
+    call.talk.expectAllHome()
+  }
+
+  @Test func `guesses behind final words are waited for, and asked for again`() throws {
+    var call = try PausingCall()
+    call.word(900)
+    call.talk.hears("My number is", isFinal: true)
+    call.talk.hears("five")
+    call.pause(1000)
+    #expect(call.asked().count == 2 && call.talk.requests.isEmpty)
+    call.hears("five.", isAsked: true)
+    #expect(call.talk.requests.map { $0.lines.last } == ["user: My number is five."])
+    call.talk.expectAllHome()
+  }
+
+  @Test func `guesses that never become final are asked for four times, then what is final counts`()
+    throws
+  {
+    var call = try PausingCall()
+    call.word(900)
+    call.talk.hears("My number is", isFinal: true)
+    call.talk.hears("fi")
+    call.pause(1700)
+    #expect(call.talk.requests.isEmpty)
+    call.pause(3000)
+    #expect(call.asked().count == 4 && call.talk.requests.count == 1)
+    call.talk.expectAllHome()
+  }
+
+  @Test func `a noise that was taken for a word gives the answer back, however loud the line is`()
+    throws
+  {
+    var call = try PausingCall()
+    call.word(400)
+    call.talk.hears("Well?", isFinal: true)
+    call.pause(900)
+    call.talk.thinks("It is a long story. ", "It begins")
+    call.word(1000, -8)
+    call.talk.hears("uh")
+    call.word(200, -8)
+    #expect(call.talk.requests.count == 1)
+    call.hears("", isAsked: false)
+    #expect(call.talk.requests.count == 2)
+    call.talk.expectAllHome()
+  }
+
+  @Test func `the answer to an earlier request does not end what was said since`() throws {
+    var call = try PausingCall(silence: 100)
+    call.word(400)
+    call.pause(140)
+    call.word(150)
+    call.pause(140)
+    #expect(call.asked().count == 2)
+    call.hears("One", isAsked: true, endsSpeech: true)
+    #expect(call.talk.requests.isEmpty)
+    call.hears("two.", isAsked: true, endsSpeech: true)
+    #expect(call.talk.requests.map { $0.lines.last } == ["user: One two."])
+    call.talk.expectAllHome()
+  }
+
   @Test func `who goes on before the words come is answered behind the next pause`() throws {
     var call = try PausingCall()
     call.word(500)
@@ -147,7 +219,45 @@ struct CascadePauseTests {
     call.talk.expectAllHome()
   }
 
+  @Test func `a line that falls silent is no pause before that has lasted as long as one`() throws {
+    var call = try PausingCall(silence: 3000)
+    call.word(500)
+    call.talk.hears("Hello.", isFinal: true)
+    call.talk.rig.advance(milliseconds: 2900)
+    #expect(call.asked() == [] && call.talk.requests.isEmpty)
+    call.talk.rig.advance(milliseconds: 700)
+    #expect(call.talk.requests.count == 1)
+    call.talk.expectAllHome()
+  }
+
+  @Test func `a call that ends while words were asked for waits for them as ever`() throws {
+    var call = try PausingCall()
+    call.word(500)
+    call.talk.hears("Good", isFinal: true)
+    call.pause(400)
+    call.talk.rig.say(#"{"event":"stop","streamSid":"MZ1"}"#, on: call.talk.caller)
+    call.talk.rig.advance(milliseconds: 900)
+    #expect(call.talk.logs("call_ended") == 0)
+    call.talk.hears("bye.", isFinal: true)
+    call.talk.expectAllHome()
+    #expect(call.talk.logs("bye.") > 0)
+  }
+
   // MARK: Others
+
+  @Test func `where the service finds pauses, words that were asked for end no sentence`() throws {
+    var call = try PausingCall(detection: "service")
+    call.word(500)
+    call.talk.rig.advance(milliseconds: 1100)
+    #expect(call.asked().count == 1)
+    call.word(200)
+    call.hears("My number", isAsked: true)
+    call.word(800)
+    #expect(call.talk.requests.isEmpty)
+    call.hears("is one.", isAsked: false, endsSpeech: true)
+    #expect(call.talk.requests.map { $0.lines.last } == ["user: My number is one."])
+    call.talk.expectAllHome()
+  }
 
   @Test func `where the service finds pauses, a line that falls silent is answered as well`() throws
   {
@@ -182,6 +292,19 @@ struct CascadePauseTests {
       #"{"type":"TurnInfo","event":"EndOfTurn","turn_index":0,"transcript":"So."}"#,
       on: try #require(call.talk.ear))
     #expect(call.talk.requests.count == 1)
+    call.talk.expectAllHome()
+  }
+
+  @Test func `a turn that goes by sense and is found late is ended as well`() throws {
+    var call = try PausingCall(silence: 100, model: "flux-general-en")
+    call.word(300)
+    call.pause(200)
+    #expect(call.texts().count == 1)
+    let ear = try #require(call.talk.ear)
+    call.talk.rig.answer(
+      #"{"type":"TurnInfo","event":"StartOfTurn","turn_index":0,"transcript":"So"}"#, on: ear)
+    call.pause(600)
+    #expect(call.texts() == [#"{"type":"ForceEndTurn"}"#])
     call.talk.expectAllHome()
   }
 
