@@ -26,8 +26,9 @@
 // 4. The voice's socket belongs to the session: it is dialled with it and goes with it. One that
 //    ends while nobody speaks is dialled again; any other end of it is the session's.
 // 5. Whoever says nothing for too long is given up: the chat, the voice, its word that it has
-//    forgotten. A request that came to nothing is made again, a few times in a row; then the
-//    session is lost, so that whatever follows upon that does: another one, or the fallback.
+//    forgotten; of whoever listens, that the words it was asked for are all there. A request that
+//    came to nothing is made again, a few times in a row; then the session is lost, so that
+//    whatever follows upon that does: another one, or the fallback.
 
 struct Cascade: BitwiseCopyable, Sendable {
   enum Answer: BitwiseCopyable {
@@ -144,6 +145,7 @@ extension Cascade {
   func heard(_ news: inout Upstream.Event) {
     judgeSilence(&news)
     if news.isInterrupted { memory.isGuess = news.callerWords == nil }
+    if case .heard = news.silence { memory.isGuess = false }
     if news.isInterrupted {
       if case .quiet = memory.caller { beginCaller() } else { news.isInterrupted = false }
     }
@@ -190,6 +192,8 @@ extension Cascade {
     memory.owed.remove(.think)
   }
 
+  /// What may wait for the socket of whoever listens, and is as good as sent.
+  private static let unsentBytes = 2048
   /// So long words may take to come that were asked for as final.
   private static let wordsWithin = Instant.Span.milliseconds(500)
 
@@ -199,9 +203,9 @@ extension Cascade {
     memory.wordsBy = now + Self.wordsWithin
   }
 
-  /// Words that come later than they were waited for.
+  /// Words that come later than they were waited for, or of a voice that was too faint to be found.
   private func waitForLateWords(at now: Instant) {
-    guard memory.pauses.isAsked, memory.wordsBy == .never else { return }
+    guard memory.pauses.isQuiet, memory.wordsBy == .never else { return }
     if case .quiet = memory.caller { return }
     memory.wordsBy = now + Self.wordsWithin
   }
@@ -229,7 +233,7 @@ extension Cascade {
     case .keepAlive, .finalize: return .others
     case .finish:
       memory.wordsBy = .never
-      memory.pauses.end()
+      memory.pauses.begin(nil)
       return .others
     // It is told of all that was said with each request.
     case .truncate, .forget, .lateAnswer: break
@@ -370,18 +374,18 @@ extension Cascade {
     let cascade = call.upstream.cascade
     cascade.memory.wordsBy = .never
     cascade.memory.pauses.giveUp()
-    let isOn = cascade.memory.pauses.isOn
+    let findsPauses = cascade.memory.pauses.isOn
     let goesOn =
-      isOn
+      findsPauses
       ? cascade.memory.pauses.isVoice : call.uplink.lastAudio + Self.wordsWithin > turn.now
     if goesOn { return }
-    // What asks for them may be on its way as well.
-    let isUnsent = !store.links[call.upstream.link.index].outbox.isEmpty
+    // What asks for them may be on its way as well, behind more than a frame or two.
+    let isUnsent = store.links[call.upstream.link.index].outbox.count > unsentBytes
     switch cascade.memory.caller {
     case .quiet: return
     case .hasSaid where !cascade.memory.isGuess && !isUnsent: break
     case .hasSaid, .speaking:
-      guard isOn else { return }
+      guard findsPauses else { return }
       if cascade.memory.pauses.askAgain() {
         return turn.timers.wake(.call(call.id.index), at: turn.now)
       }

@@ -4,13 +4,15 @@
 // for in what the upstream was sent, so in whatever a new session is sent again as well.
 //
 //                a voice           enough silence          words are asked for
-//     quiet ──────────────▶ voice ───────────────▶ found ─────────────────────▶ asked
-//       ▲                     ▲                      │                            │
-//       │                     └───── a voice ────────┴────────────────────────────┤
-//       └─────────────────────────────────────── they are all there ──────────────┘
+//     quiet ──────────────▶ voice ───────────────▶ found ◀───────────────────▶ asked
+//       ▲                     ▲                      │    only guesses come     │
+//       │                     └───── a voice ────────┴──────────────────────────┤
+//       └─────────────────────────────────────── they are all there ────────────┘
 //
-// Whoever listens is told by asking for its words as final, which is due as soon as it is found,
-// and is asked again where only guesses come. It belongs to the cascade whose route asks for it.
+// 1. Whoever listens is told by asking for its words as final, which is due as soon as it is found,
+//    and again, a few times, where only guesses come.
+// 2. A line that falls silent altogether, and a client's own wish, have them asked for as well.
+// 3. It is off where the service finds the pauses. It belongs to a cascade (`turn_detection`).
 
 struct TurnSilence: BitwiseCopyable, Sendable {
   private enum State: BitwiseCopyable { case off, quiet, voice, found, asked }
@@ -44,14 +46,14 @@ struct TurnSilence: BitwiseCopyable, Sendable {
   var isFound: Bool { @inline(__always) get { state == .found } }
   /// The caller speaks, as far as a detector of voices knows.
   var isVoice: Bool { @inline(__always) get { state == .voice } }
-  /// It has paused, and its words are on their way.
-  var isAsked: Bool { @inline(__always) get { state == .asked } }
+  /// It does not speak, and nobody is to be told.
+  var isQuiet: Bool { @inline(__always) get { state == .quiet || state == .asked } }
 
   /// The upstream was sent this audio of one channel. True: with it the silence is long enough.
   @_noAllocation mutating func hear(_ audio: Bytes, _ format: Format) -> Bool {
     if detector.hears(audio, format) {
       state = .voice
-      silence = 0
+      (silence, vain) = (0, 0)
       return false
     }
     silence &+= audio.count
@@ -81,8 +83,7 @@ struct TurnSilence: BitwiseCopyable, Sendable {
     (asks, vain) = (0, 0)
   }
 
-  /// What was asked for is not waited for any longer; what comes of it all the same is no answer to
-  /// anything else.
+  /// What was asked for is not waited for any longer.
   @_noAllocation mutating func giveUp() { asks = 0 }
 
   /// Too little came of what was asked for: it is to be asked for again. False: often enough.

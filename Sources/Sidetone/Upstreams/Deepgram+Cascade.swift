@@ -6,7 +6,7 @@
 // - what was said is over with `speech_final`, or else with `UtteranceEnd`, which comes where noise
 //   hides the pause; both may be said of the same words;
 // - with `turn_detection = "relay"` the relay listens for the pause and asks for a Finalize, which
-//   is not always answered (its page on Finalize): Cascade waits for no such answer.
+//   is not always answered (its page on Finalize): Cascade waits for that only so long.
 // Models whose name begins with `flux` are spoken to at `/v2/listen`, and decide by sense that the
 // caller has finished (`TurnInfo`):
 // - `StartOfTurn` is the interruption, and the words of `EndOfTurn` are those of the whole turn;
