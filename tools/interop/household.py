@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -28,10 +29,24 @@ UPSTREAMS = {
 }
 
 
+GIVEN = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port to listen on soon. It is none that the kernel gives to connections meanwhile, and is
+    given once."""
+    begin = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    low = max(1024, begin - 12_000)
+    for attempt in range(1000):
+        wish = random.randrange(low, begin) if low < begin and attempt < 900 else 0
+        with socket.socket() as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", wish))
+                port = probe.getsockname()[1]
+                if port not in GIVEN:
+                    GIVEN.add(port)
+                    return port
+    raise RuntimeError("no port is free")
 
 
 class Program:
