@@ -12,6 +12,8 @@ import sys
 import time
 from pathlib import Path
 
+from household import free_port
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 HOME = ROOT / ".build" / "autobahn"
@@ -54,12 +56,6 @@ def install(python):
     run(*install, "--no-deps", "autobahntestsuite==25.10.1")
     (HOME / "installed").touch()
     return wstest
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(port, process, seconds=20):

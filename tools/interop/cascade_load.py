@@ -12,17 +12,17 @@
 #         callers, who hear the same sound.
 import asyncio
 import base64
-import hashlib
 import json
 import os
 import random
+import re
 import socket
 import statistics
 import sys
 import time
 
 import household
-from losses import KEY, frame
+from losses import KEY, accepting, frame
 
 SILENCE = bytes([255]) * 160
 MEDIA = json.dumps({"event": "media", "sequenceNumber": "3", "media": {
@@ -195,17 +195,12 @@ class Service(Peer):
         self.owed = 0
 
     def opened(self):
-        line, *rows = self.head.decode().split("\r\n")
-        fields = {name.lower(): value for name, value in (row.split(": ", 1) for row in rows)}
-        self.path = line.split()[1]
+        head = self.head.decode()
+        self.path = head.split()[1]
         if "chat/completions" in self.path:
-            self.length = int(fields["content-length"])
+            self.length = int(re.search(r"Content-Length: (\d+)", head, re.I)[1])
             return
-        digest = hashlib.sha1(
-            (fields["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode())
-        self.transport.write(
-            b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest.digest()) + b"\r\n\r\n")
+        self.transport.write(accepting(head))
         if "realtime" in self.path:
             self.is_of(self.path.split("model=c")[1]).model = self
             self.say({"type": "session.created", "event_id": "e", "session": {

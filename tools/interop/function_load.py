@@ -4,11 +4,9 @@
 #
 #     function_load.py [CALLS [SECONDS [PAIRS [PER_SECOND]]]]        100 20 5 50
 #
-# The functions are signed POSTs to a server in this process, answered after 50 ms. Run it where
+# The functions are signed POSTs to `sidetone-lab functions`, answered after 50 ms. Run it where
 # nothing else runs.
 import asyncio
-import base64
-import hashlib
 import itertools
 import json
 import os
@@ -19,8 +17,10 @@ import types
 
 import household
 from cascade_load import Caller, Peer
+from losses import accepting
 
 FUNCTION_CALLERS = 10
+SECRET = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 FILE = """
 [limits]
 calls_per_second_per_address = 1000
@@ -40,7 +40,7 @@ name = "look"
 description = "Looks something up."
 parameters = '{{"type":"object","properties":{{"id":{{"type":"string"}}}},"required":["id"]}}'
 url = "http://127.0.0.1:{here}/look"
-secrets = ["whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+secrets = ["{secret}"]
 plain = true
 [[routes]]
 path = "/talk"
@@ -60,13 +60,7 @@ class Model(Peer):
         self.load = load
 
     def opened(self):
-        rows = self.head.decode().split("\r\n")[1:]
-        fields = {name.lower(): value for name, value in (row.split(": ", 1) for row in rows)}
-        digest = hashlib.sha1(
-            (fields["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode())
-        self.transport.write(
-            b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest.digest()) + b"\r\n\r\n")
+        self.transport.write(accepting(self.head.decode()))
         self.load.models.append(self)
 
     def told(self, opcode, payload):
@@ -76,7 +70,7 @@ class Model(Peer):
         if "setup" in event:
             self.say({"setupComplete": {}})
         for answer in event.get("toolResponse", {}).get("functionResponses", []):
-            assert answer["response"] == {"ok": True}, event
+            assert answer["response"]["ok"], event
             self.load.answered += 1
 
     def call(self, number):
@@ -89,24 +83,6 @@ class FunctionCaller(Caller):
 
     def __init__(self, number, load):
         super().__init__(types.SimpleNamespace(number=number, load=load), "gemini")
-
-
-class Server(asyncio.Protocol):
-    """Answers each POST after 50 ms."""
-
-    def connection_made(self, transport):
-        self.transport, self.buffer = transport, bytearray()
-
-    def data_received(self, data):
-        self.buffer += data
-        head, found, rest = self.buffer.partition(b"\r\n\r\n")
-        if found:
-            length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-            if len(rest) >= length:
-                self.buffer = rest[length:]
-                asyncio.get_running_loop().call_later(0.05, self.transport.write, (
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                    b'Content-Length: 11\r\n\r\n{"ok":true}'))
 
 
 class Load:
@@ -137,16 +113,18 @@ class Load:
 async def main(count=100, seconds=20, pairs=5, rate=50):
     load, loop = Load(), asyncio.get_running_loop()
     model = await loop.create_server(lambda: Model(load), "127.0.0.1", 0)
-    server = await loop.create_server(Server, "127.0.0.1", 0)
-    models, functions = (each.sockets[0].getsockname()[1] for each in (model, server))
-    twin = household.free_port()
+    models = model.sockets[0].getsockname()[1]
+    twin, functions = household.free_port(), household.free_port()
     # A processor for the relay with all that it starts, and another for what stands around it.
     processors = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, processors[:1])
     relay = await household.start_relay(
         {"SIDETONE_OUTPUT_TRANSCRIPTS": "false", "SIDETONE_OUTPUT_LEVEL": "error"},
-        FILE.format(twin=twin, here=functions, models=models))
+        FILE.format(twin=twin, here=functions, models=models, secret=SECRET))
     os.sched_setaffinity(0, processors[1:] or processors)
+    server = await household.start(
+        [household.BIN / "sidetone-lab", "functions", "--port", functions, "--secret", SECRET,
+         "--faults", "slow:50,again"], functions, {})
     callers, ratios = [], {"up": [], "down": []}
     try:
         for number in range(FUNCTION_CALLERS):
@@ -170,8 +148,8 @@ async def main(count=100, seconds=20, pairs=5, rate=50):
             caller.transport.close()
         await asyncio.sleep(0.5)
         await relay.end()
+        await server.end()
         model.close()
-        server.close()
     print(f"{load.answered} functions answered")
     for way, seen in ratios.items():
         print(f"{way}: median ratio {statistics.median(seen):.3f}, "

@@ -10,7 +10,6 @@
 import os
 import pathlib
 import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,14 +17,10 @@ import time
 import urllib.error
 import urllib.request
 
+from household import free_port
+
 BINARY = pathlib.Path(__file__).parents[2] / ".build/release/sidetone"
 MASTER = "sk-" + secrets.token_hex(24)
-
-
-def free_port():
-    with socket.socket() as place:
-        place.bind(("127.0.0.1", 0))
-        return place.getsockname()[1]
 
 
 def status(url, key=None):

@@ -48,6 +48,14 @@ functions = ["look"]
 """
 
 
+def accepting(head):
+    """The answer to a WebSocket's handshake."""
+    key = re.search(r"Sec-WebSocket-Key: (\S+)", head, re.I)[1]
+    digest = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
+    return (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n")
+
+
 def frame(payload, mask):
     """One message as a WebSocket's client or server frames it."""
     length = len(payload)
@@ -196,11 +204,7 @@ class Session:
     async def hold(self):
         head = (await self.reader.readuntil(b"\r\n\r\n")).decode()
         begin = time.monotonic()
-        key = re.search(r"Sec-WebSocket-Key: (\S+)", head, re.I)[1]
-        digest = hashlib.sha1((key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()
-        self.writer.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n")
+        self.writer.write(accepting(head))
         query = parse_qs(urlsplit(head.split()[1]).query)
         self.model = query.get("model", [""])[0]
         self.own += time.monotonic() - begin

@@ -101,6 +101,7 @@ struct Cascade: BitwiseCopyable, Sendable {
   var until: Instant {
     @inline(__always) get { min(memory.until, memory.voice.clearedBy, memory.wordsBy) }
   }
+
   /// When words are to be asked for as final that shall be at that time: at once behind a pause; a
   /// line that has fallen silent is none before that has lasted as long as one.
   func finalizeTime(_ time: Instant, lastAudio: Instant) -> Instant {
@@ -108,6 +109,7 @@ struct Cascade: BitwiseCopyable, Sendable {
     guard memory.pauses.isOn, time > .zero, time < .never else { return time }
     return max(time, lastAudio + .milliseconds(memory.pauses.milliseconds))
   }
+
   /// The caller has paused, as far as the relay is to find that, and nobody was told.
   var isPauseDue: Bool { isOn && memory.pauses.isFound }
 
@@ -145,7 +147,7 @@ extension Cascade {
   func heard(_ news: inout Upstream.Event) {
     judgeSilence(&news)
     if news.isInterrupted { memory.isGuess = news.callerWords == nil }
-    if case .heard = news.silence { memory.isGuess = false }
+    if news.isSilenceHeard { memory.isGuess = false }
     if news.isInterrupted {
       if case .quiet = memory.caller { beginCaller() } else { news.isInterrupted = false }
     }
@@ -171,17 +173,17 @@ extension Cascade {
   /// voice; nor is one that was asked for before the last pause. Where the relay finds none, words
   /// may be asked for in the middle of a sentence.
   private func judgeSilence(_ news: inout Upstream.Event) {
+    guard news.isSilenceHeard || news.isFinalAsAsked else { return }
     let isLast = !news.isFinalAsAsked || memory.pauses.isAnswered()
-    switch news.silence {
-    case .none: return
-    case .heard where memory.pauses.isVoice:
-      if case .hasSaid = memory.caller { news.isCallerDone = false }
-      if news.callerWords != nil { news.isCallerDone = false }
-    case .heard: if !isLast { news.isCallerDone = false }
-    case .asked:
-      let isPause = memory.pauses.isOn && !memory.pauses.isVoice
-      if !isPause || !isLast { news.isCallerDone = false }
+    let isPause = memory.pauses.isOn ? !memory.pauses.isVoice : news.isSilenceHeard
+    if isPause {
+      if !isLast { news.isCallerDone = false }
+      return
     }
+    // A noise that was taken for words ends whatever is heard.
+    var hasWords = news.callerWords != nil
+    if case .hasSaid = memory.caller { hasWords = true }
+    if hasWords { news.isCallerDone = false }
   }
 
   private func beginCaller() {

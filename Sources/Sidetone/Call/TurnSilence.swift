@@ -30,9 +30,6 @@ struct TurnSilence: BitwiseCopyable, Sendable {
   /// So often nothing more is expected of them.
   private static let vainMax = 4
 
-  /// It looks for nothing.
-  init() {}
-
   /// A session begins, of which so many milliseconds of silence are a pause; nil: its service finds
   /// them.
   @_noAllocation mutating func begin(_ milliseconds: Int?) {
@@ -68,7 +65,7 @@ struct TurnSilence: BitwiseCopyable, Sendable {
   @_noAllocation mutating func ask() {
     guard isOn else { return }
     state = .asked
-    asks = min(asks &+ 1, .max &- 1)
+    asks &+= 1
   }
 
   /// Words came that were asked for. Whether they are those that were asked for last.

@@ -57,11 +57,12 @@ private enum CascadeEar {
     writer.write(decimal: session.hears.rate)
     write("model", session.value(of: "listen_model"), &writer)
     if !isFlux(session) {
+      let ownSilence = turnSilence(session)
       writer.write("&channels=1&interim_results=true&punctuate=true&utterance_end_ms=")
       // Deepgram takes from 1 to 5 s.
-      writer.write(decimal: min(max(1000, turnSilence(session) ?? 0), 5000))
+      writer.write(decimal: min(max(1000, ownSilence ?? 0), 5000))
       write("language", session.wish(for: "language"), &writer)
-      if turnSilence(session) == nil {
+      if ownSilence == nil {
         write("endpointing", session.value(of: "silence_milliseconds"), &writer)
       } else {
         writer.write("&endpointing=false")
@@ -119,11 +120,10 @@ private enum CascadeEar {
       news.callerWords = words
       news.speech = Upstream.Speech(end: heard.endMicroseconds)
     }
-    news.isFinalAsAsked = JSON.find("from_finalize", in: message)?.kind == .true
     // Without words it was a stretch of silence.
-    let isSilence = heard.endsSpeech == true || heard.text.isEmpty
-    news.silence = isSilence ? .heard : news.isFinalAsAsked ? .asked : .none
-    news.isCallerDone = news.silence != .none
+    news.isSilenceHeard = heard.endsSpeech == true || heard.text.isEmpty
+    news.isFinalAsAsked = JSON.find("from_finalize", in: message)?.kind == .true
+    news.isCallerDone = news.isSilenceHeard || news.isFinalAsAsked
     return news
   }
 

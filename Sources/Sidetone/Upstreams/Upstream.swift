@@ -198,10 +198,9 @@ extension Upstream {
     package var isInterrupted = false
     /// What the caller said is whole, and will be answered.
     package var isCallerDone = false
-    /// With `isCallerDone`: that follows from a silence behind the words, or only from their being
-    /// asked for as final.
-    package var silence = Silence.none
-    /// The words were asked for as final.
+    /// With `isCallerDone`: that follows from a silence behind the words.
+    package var isSilenceHeard = false
+    /// With `isCallerDone`: the words were asked for as final.
     package var isFinalAsAsked = false
     /// It was heard to begin, and said nothing.
     package var isFalseStart = false
@@ -401,8 +400,4 @@ extension Upstream {
     /// How long one of its sessions lasts at most; `never` where that is said in time.
     package var sessionLasts = Instant.Span.never
   }
-}
-
-extension Upstream.Event {
-  package enum Silence { case none, heard, asked }
 }

@@ -116,13 +116,15 @@ final class CascadeTalk {
 
   // MARK: The one that listens
 
-  func hears(_ text: String, isFinal: Bool = false, endsSpeech: Bool = false) {
+  func hears(
+    _ text: String, isFinal: Bool = false, endsSpeech: Bool = false, isAsked: Bool = false
+  ) {
     guard let ear else { return }
     rig.answer(
       """
       {"type":"Results","channel_index":[0,1],"duration":1.0,"start":0.0,"is_final":\(isFinal),\
       "speech_final":\(endsSpeech),"channel":{"alternatives":[{"transcript":"\(text)",\
-      "confidence":0.9,"words":[]}]}}
+      "confidence":0.9,"words":[]}]},"from_finalize":\(isAsked)}
       """, on: ear)
   }
 
